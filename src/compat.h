@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Every difference between the PostgreSQL versions that we build on.
+ *
+ * No other file looks at PG_VERSION_NUM: a reader of the code follows one
+ * flow, and a new major version is a change to this page.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_COMPAT_H
+#define DNC_COMPAT_H
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "optimizer/pathnode.h"
+#include "utils/rel.h"
+
+#if PG_VERSION_NUM < 150000
+#error "dnc_fdw needs PostgreSQL 15 or newer"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
+/*
+ * The path of a scan of a base relation: 17 added the join clauses that a
+ * join pushdown enforces, 18 the count of disabled nodes.
+ */
+static inline ForeignPath *
+dnc_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
+							Cost total_cost, Relids required_outer)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rows, 0, startup_cost, total_cost, NIL,
+								   required_outer, NULL, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost, NIL,
+								   required_outer, NULL, NIL, NIL);
+#else
+	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost, NIL,
+								   required_outer, NULL, NIL);
+#endif
+}
+
+/*
+ * The role as which a scan is done: a view's owner, or the caller.  Before 16
+ * it stands in the range table entry.
+ */
+static inline Oid
+dnc_scan_user(ForeignScanState *node)
+{
+#if PG_VERSION_NUM >= 160000
+	Oid			user = castNode(ForeignScan, node->ss.ps.plan)->checkAsUser;
+#else
+	Index		rti = castNode(ForeignScan, node->ss.ps.plan)->scan.scanrelid;
+	Oid			user = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
+#endif
+	return OidIsValid(user) ? user : GetUserId();
+}
+
+/* The role as which a table is written to. */
+static inline Oid
+dnc_modify_user(ResultRelInfo *result, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetResultRelCheckAsUser(result, estate);
+#else
+	Index		rti = result->ri_RangeTableIndex;
+	Oid			user = InvalidOid;
+
+	/*
+	 * A partition that rows are routed to is not in the range table: its root
+	 * is.
+	 */
+	if (rti == 0 && result->ri_RootResultRelInfo)
+		rti = result->ri_RootResultRelInfo->ri_RangeTableIndex;
+	if (rti != 0)
+		user = exec_rt_fetch(rti, estate)->checkAsUser;
+	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
+#endif							/* DNC_COMPAT_H */
