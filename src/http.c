@@ -1,0 +1,504 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.c
+ *		Transport: HTTP requests and their answers, through libcurl.
+ *
+ * One curl multi handle a session, so that connections are kept and requests
+ * can be under way side by side: each is started, waited for and dropped by
+ * itself.  This is the only file that includes curl.h, and it knows nothing of
+ * providers, SQL or retries.
+ *
+ * An exchange lives in a memory context of its own, a child of the one that
+ * was current at its start; its curl handles hang on that context.  So the
+ * end of a scan, an error and an abort are one path, and leak nothing.  Our
+ * callbacks run inside libcurl: they never ereport, and allocate without
+ * throwing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "http.h"
+
+/* CURLOPT_QUICK_EXIT: do not wait for a resolver thread; 7.87.0. */
+StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 or newer");
+
+/* A signal ends a poll early; this bounds what a lost race may cost. */
+#define POLL_SLICE_MS 100
+
+#define FIRST_BODY_SIZE (32 * 1024)
+
+struct DncHttpExchange
+{
+	MemoryContext context;
+	CURL	   *easy;
+	struct curl_slist *headers;
+	bool		under_way;		/* the multi handle has it */
+	bool		plain;			/* http, which only goes to this machine */
+	CURLcode	result;
+	bool		too_large;
+	bool		out_of_memory;
+	size_t		max_size;
+	char	   *body;
+	size_t		length;
+	size_t		capacity;
+	char		error[CURL_ERROR_SIZE];
+	DncHttpAnswer answer;
+	MemoryContextCallback cleanup;
+};
+
+/* The session's; made by the first request, kept until the session ends. */
+static CURLM *multi = NULL;
+
+/* Free what an exchange has in libcurl.  Runs when its context goes. */
+static void
+release_exchange(void *arg)
+{
+	DncHttpExchange *exchange = arg;
+
+	if (exchange->under_way)
+		curl_multi_remove_handle(multi, exchange->easy);
+	if (exchange->easy)
+		curl_easy_cleanup(exchange->easy);
+	curl_slist_free_all(exchange->headers);
+}
+
+/* Make room in the body for more bytes and a NUL; false: out of memory. */
+static bool
+reserve_body(DncHttpExchange *exchange, size_t more)
+{
+	size_t		needed = exchange->length + more + 1;
+	size_t		capacity = Max(exchange->capacity, FIRST_BODY_SIZE);
+	char	   *body;
+
+	if (needed <= exchange->capacity)
+		return true;
+	while (capacity < needed)
+		capacity *= 2;
+	body = MemoryContextAllocExtended(exchange->context, capacity,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	if (body == NULL)
+		return false;
+	if (exchange->body)
+	{
+		memcpy(body, exchange->body, exchange->length);
+		pfree(exchange->body);
+	}
+	exchange->body = body;
+	exchange->capacity = capacity;
+	return true;
+}
+
+/* CURLOPT_WRITEFUNCTION: keep a piece of the body, up to the cap. */
+static size_t
+receive_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	DncHttpExchange *exchange = arg;
+	size_t		more = size * count;
+
+	if (exchange->length + more > exchange->max_size)
+	{
+		exchange->too_large = true;
+		return 0;
+	}
+	if (!reserve_body(exchange, more))
+	{
+		exchange->out_of_memory = true;
+		return 0;
+	}
+	memcpy(exchange->body + exchange->length, bytes, more);
+	exchange->length += more;
+	return more;
+}
+
+/*
+ * CURLOPT_OPENSOCKETFUNCTION: http goes to a loopback address or nowhere,
+ * whatever a resolver makes of the name "localhost".
+ */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	DncHttpExchange *exchange = arg;
+	bool		loopback = false;
+
+	if (address->family == AF_INET)
+		loopback = (ntohl(((struct sockaddr_in *) &address->addr)->sin_addr.s_addr) >> 24) == 127;
+	else if (address->family == AF_INET6)
+		loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) &address->addr)->sin6_addr);
+	if (exchange->plain && !loopback)
+		return CURL_SOCKET_BAD;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* Make the multi handle, once a session, in the backend that uses it. */
+static void
+ensure_multi(void)
+{
+	if (multi)
+		return;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (multi = curl_multi_init()) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not initialize libcurl")));
+}
+
+/* Set one option of a handle, and note whether libcurl took it. */
+#define SET(option, value) \
+	(good = (curl_easy_setopt(easy, option, value) == CURLE_OK) && good)
+
+/* Options that say how a request is sent; false: libcurl refused one. */
+static bool
+set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
+{
+	CURL	   *easy = exchange->easy;
+	bool		good = true;
+
+	SET(CURLOPT_PRIVATE, exchange);
+	SET(CURLOPT_ERRORBUFFER, exchange->error);
+	SET(CURLOPT_WRITEFUNCTION, receive_body);
+	SET(CURLOPT_WRITEDATA, exchange);
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, exchange);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, exchange->plain ? "http" : "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	/* What stays on this machine needs no proxy, and must not pass one. */
+	if (exchange->plain)
+		SET(CURLOPT_NOPROXY, "*");
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	if (request->ca_file)
+		SET(CURLOPT_CAINFO, request->ca_file);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
+	SET(CURLOPT_TIMEOUT_MS, (long) request->timeout);
+	return good;
+}
+
+/* Options that say what is sent; false: libcurl refused one. */
+static bool
+set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
+{
+	CURL	   *easy = exchange->easy;
+	bool		good = true;
+	ListCell   *lc;
+
+	foreach(lc, request->headers)
+	{
+		struct curl_slist *longer = curl_slist_append(exchange->headers, lfirst(lc));
+
+		if (longer == NULL)
+			return false;
+		exchange->headers = longer;
+	}
+	SET(CURLOPT_HTTPHEADER, exchange->headers);
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_ACCEPT_ENCODING, "");
+	if (request->body)
+	{
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
+		SET(CURLOPT_COPYPOSTFIELDS, request->body);
+	}
+	else
+		SET(CURLOPT_HTTPGET, 1L);
+	SET(CURLOPT_CUSTOMREQUEST, request->method);
+	return good;
+}
+
+/*
+ * Let libcurl do what can be done at once.  It may start a resolver thread
+ * here, which must not be the one that gets the backend's signals.
+ */
+static void
+perform(void)
+{
+	int			running;
+	sigset_t	all;
+	sigset_t	before;
+	CURLMcode	code;
+	CURLMsg    *message;
+	int			left;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = curl_multi_perform(multi, &running);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (code != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("libcurl failed"),
+				 errdetail("%s", curl_multi_strerror(code))));
+
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
+	{
+		CURL	   *easy = message->easy_handle;
+		CURLcode	result = message->data.result;
+		char	   *private = NULL;
+		DncHttpExchange *exchange;
+
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+		exchange = (DncHttpExchange *) private;
+		exchange->result = result;
+		exchange->under_way = false;
+		curl_multi_remove_handle(multi, easy);
+	}
+}
+
+/*
+ * Wait for the network, or for ms milliseconds, whichever comes first, in
+ * slices after which interrupts are served.
+ */
+static void
+wait_a_slice(int ms)
+{
+	pgstat_report_wait_start(PG_WAIT_EXTENSION);
+	curl_multi_poll(multi, NULL, 0, Min(ms, POLL_SLICE_MS), NULL);
+	pgstat_report_wait_end();
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		proc_exit(1);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Start a request.  The exchange belongs to the current memory context, and
+ * ends with it or by dnc_http_drop().  The request's strings need not outlive
+ * the call.
+ */
+DncHttpExchange *
+dnc_http_start(const DncHttpRequest *request)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw exchange",
+												  ALLOCSET_SMALL_SIZES);
+	DncHttpExchange *exchange = MemoryContextAllocZero(context, sizeof(DncHttpExchange));
+
+	ensure_multi();
+	exchange->context = context;
+	exchange->max_size = request->max_response_size;
+	exchange->plain = pg_strncasecmp(request->url, "http:", 5) == 0;
+	exchange->cleanup.func = release_exchange;
+	exchange->cleanup.arg = exchange;
+	MemoryContextRegisterResetCallback(context, &exchange->cleanup);
+
+	exchange->easy = curl_easy_init();
+	if (exchange->easy == NULL ||
+		!set_transport_options(exchange, request) ||
+		!set_message_options(exchange, request) ||
+		curl_multi_add_handle(multi, exchange->easy) != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("libcurl could not prepare a request"),
+				 errdetail("%s", exchange->error)));
+	exchange->under_way = true;
+	perform();
+	return exchange;
+}
+
+/* What libcurl's result means for whoever asked. */
+static DncHttpOutcome
+outcome_of(const DncHttpExchange *exchange)
+{
+	switch (exchange->result)
+	{
+		case CURLE_OK:
+			return DNC_HTTP_ANSWERED;
+		case CURLE_COULDNT_RESOLVE_PROXY:
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_CONNECT:
+			return DNC_HTTP_NOT_CONNECTED;
+		case CURLE_SSL_CONNECT_ERROR:
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_ISSUER_ERROR:
+			return DNC_HTTP_NOT_TRUSTED;
+		case CURLE_OPERATION_TIMEDOUT:
+			{
+				curl_off_t	connected = 0;
+
+				curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+				return connected > 0 ? DNC_HTTP_TIMED_OUT : DNC_HTTP_NOT_CONNECTED;
+			}
+		case CURLE_PARTIAL_FILE:
+			return DNC_HTTP_CUT_OFF;
+		default:
+			return exchange->too_large ? DNC_HTTP_TOO_LARGE : DNC_HTTP_BROKEN;
+	}
+}
+
+/*
+ * Wait until a request has ended, however it ended.  The answer belongs to
+ * the exchange.  Interrupts are served while it waits.
+ */
+const DncHttpAnswer *
+dnc_http_wait(DncHttpExchange *exchange)
+{
+	DncHttpAnswer *answer = &exchange->answer;
+	long		status = 0;
+	char	   *content_type = NULL;
+	curl_off_t	retry_after = 0;
+
+	while (exchange->under_way)
+	{
+		perform();
+		if (exchange->under_way)
+			wait_a_slice(POLL_SLICE_MS);
+	}
+
+	if (exchange->out_of_memory || !reserve_body(exchange, 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("An answer of %zu bytes could not be kept.", exchange->length)));
+	exchange->body[exchange->length] = '\0';
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(exchange->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	answer->outcome = outcome_of(exchange);
+	answer->problem = exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
+	answer->status = (int) status;
+	answer->content_type = content_type;
+	answer->retry_after = (double) retry_after * 1000;
+	answer->body = exchange->body;
+	answer->length = exchange->length;
+	return answer;
+}
+
+/* End a request, finished or not, and free what it holds. */
+void
+dnc_http_drop(DncHttpExchange *exchange)
+{
+	MemoryContextDelete(exchange->context);
+}
+
+/* Sleep; interrupts are served, and other requests go on meanwhile. */
+void
+dnc_http_sleep(double ms)
+{
+	instr_time	start;
+	instr_time	passed;
+	double		left;
+
+	ensure_multi();
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		INSTR_TIME_SET_CURRENT(passed);
+		INSTR_TIME_SUBTRACT(passed, start);
+		left = ms - INSTR_TIME_GET_MILLISEC(passed);
+		if (left <= 0)
+			break;
+		perform();
+		wait_a_slice((int) Min(ceil(left), POLL_SLICE_MS));
+	}
+}
+
+/* Percent-encode a text for a URL (RFC 3986 2.3: all but unreserved); palloc'd. */
+char *
+dnc_http_escape(const char *text)
+{
+	char	   *escaped;
+	char	   *copy;
+
+	if (*text == '\0')
+		return pstrdup("");
+	escaped = curl_easy_escape(NULL, text, 0);
+	if (escaped == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	copy = MemoryContextAllocExtended(CurrentMemoryContext, strlen(escaped) + 1, MCXT_ALLOC_NO_OOM);
+	if (copy)
+		strcpy(copy, escaped);
+	curl_free(escaped);
+	if (copy == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return copy;
+}
+
+/* Is this the name or the address of this machine itself? */
+static bool
+is_loopback_host(const char *host)
+{
+	struct in_addr v4;
+
+	return pg_strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+		(inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
+}
+
+/* What is wrong with a parsed URL as a base URL; NULL: nothing. */
+static const char *
+base_url_problem(CURLU *url)
+{
+	const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+	CURLUPART_FRAGMENT};
+	char	   *scheme = NULL;
+	char	   *host = NULL;
+	const char *problem = NULL;
+
+	for (size_t i = 0; i < lengthof(unwanted); i++)
+	{
+		char	   *part = NULL;
+
+		if (curl_url_get(url, unwanted[i], &part, 0) == CURLUE_OK)
+			problem = i < 2 ? "The URL must not hold a user name or password: the token goes into the user mapping."
+				: "The URL must not have a query or a fragment.";
+		curl_free(part);
+	}
+	if (problem)
+		return problem;
+	if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+		curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		problem = "The URL has no scheme or no host.";
+	else if (strcmp(scheme, "http") == 0 && !is_loopback_host(host))
+		problem = "Plain http is for a loopback host (127.0.0.1, [::1], localhost) only: use https.";
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		problem = "The URL must begin with https://, or with http:// for a loopback host.";
+	curl_free(scheme);
+	curl_free(host);
+	return problem;
+}
+
+/*
+ * What is wrong with a text as a server's base URL, as a sentence; NULL:
+ * nothing.  Sends nothing and looks up no name.
+ */
+const char *
+dnc_http_check_base_url(const char *text)
+{
+	CURLU	   *url;
+	const char *problem;
+
+	for (const char *c = text; *c; c++)
+	{
+		if (*c <= 0x20 || *c >= 0x7f)
+			return "The URL must be printable ASCII without blanks.";
+	}
+	if (strchr(text, '?') || strchr(text, '#'))
+		return "The URL must not have a query or a fragment.";
+	url = curl_url();
+	if (url == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+		problem = "This is not a URL such as https://api.example.com/v1.";
+	else
+		problem = base_url_problem(url);
+	curl_url_cleanup(url);
+	return problem;
+}
