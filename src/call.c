@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *		One request to a server, tried until it is answered or given up.
+ *
+ * Here a request gets the server's base URL and the user's token, and here is
+ * the one retry loop: what is tried again, how long is waited in between, and
+ * when it becomes an error.  A call is started, waited for and dropped by
+ * itself, so that several can be under way; tries after the first are made
+ * while it is waited for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "portability/instr_time.h"
+#include "utils/memutils.h"
+
+#include "call.h"
+#include "http.h"
+#include "report.h"
+
+/* Backoff: full jitter over a range that doubles with each try. */
+#define BACKOFF_BASE_MS 500.0
+#define BACKOFF_CAP_MS 30000.0
+
+struct DncCall
+{
+	MemoryContext context;		/* holds the call, its answer and its tree */
+	const DncOptions *options;
+	DncRequest	request;
+	DncHttpRequest http;
+	DncTally   *tally;
+	DncHttpExchange *exchange;	/* the present try's */
+	const DncHttpAnswer *answer;	/* NULL until it is waited for */
+	bool		unclear;		/* a try may have arrived without our knowing */
+	int			tries;
+	instr_time	start;
+};
+
+/* What a try's answer means for the call. */
+typedef enum Verdict
+{
+	VERDICT_DONE,
+	VERDICT_AGAIN,
+	VERDICT_FAILED
+} Verdict;
+
+/* errcontext: the request, without its query, which may hold identifiers. */
+static void
+describe_call(void *arg)
+{
+	DncCall    *call = arg;
+
+	errcontext("request %s %s to server \"%s\"", call->request.method, call->request.path,
+			   call->options->server_name);
+}
+
+/* The headers of a request; palloc'd. */
+static List *
+make_headers(const DncOptions *options, bool with_body)
+{
+	const DncProvider *provider = options->provider;
+	List	   *headers;
+
+	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
+								  options->token),
+						 "Accept: application/json",
+						 "User-Agent: dnc_fdw/1.0");
+	if (with_body)
+	{
+		headers = lappend(headers, "Content-Type: application/json");
+		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
+	}
+	return headers;
+}
+
+/* Send the request, once more or for the first time. */
+static void
+send_try(DncCall *call)
+{
+	MemoryContext before = MemoryContextSwitchTo(call->context);
+
+	call->answer = NULL;
+	call->tries++;
+	call->tally->requests++;
+	if (call->tries > 1)
+		call->tally->retries++;
+	call->exchange = dnc_http_start(&call->http);
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Start a request to a server, with the token in *options.  The call belongs
+ * to the current memory context, and ends with it or by dnc_call_drop().
+ * *options and *tally must outlive it; the request's strings need not.
+ */
+DncCall *
+dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *tally)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw call",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	DncCall    *call = palloc0(sizeof(DncCall));
+
+	call->context = context;
+	call->options = options;
+	call->request = *request;
+	call->request.target = NULL;	/* not ours, and not needed any more */
+	call->request.path = pstrdup(request->path);
+	if (request->body)
+	{
+		char	   *body = MemoryContextAllocHuge(context, (Size) request->body_length + 1);
+
+		memcpy(body, request->body, (size_t) request->body_length + 1);
+		call->request.body = body;
+	}
+	call->tally = tally;
+	call->http.method = request->method;
+	call->http.url = psprintf("%s%s", options->base_url, request->target);
+	call->http.headers = make_headers(options, request->body != NULL);
+	call->http.body = call->request.body;
+	call->http.body_length = request->body_length;
+	call->http.connect_timeout = options->connect_timeout;
+	call->http.timeout = options->request_timeout;
+	call->http.max_response_size = options->max_response_size;
+	call->http.ca_file = options->ca_file;
+	INSTR_TIME_SET_CURRENT(call->start);
+	send_try(call);
+	MemoryContextSwitchTo(before);
+	return call;
+}
+
+/* What a status means: RFC 9110 15, and DESIGN's table of retries. */
+static Verdict
+judge_status(const DncRequest *request, int status)
+{
+	if (status >= 200 && status < 300)
+		return VERDICT_DONE;
+	if (request->absent_status != 0 && status == request->absent_status)
+		return VERDICT_DONE;
+	switch (status)
+	{
+		case 408:
+		case 429:
+			return VERDICT_AGAIN;	/* it was not acted on */
+		case 500:
+		case 502:
+		case 503:
+		case 504:
+			return request->repeatable ? VERDICT_AGAIN : VERDICT_FAILED;
+		default:
+			return VERDICT_FAILED;
+	}
+}
+
+/*
+ * What a try's end means.  A write that may have arrived is only repeated
+ * where that is harmless.
+ */
+static Verdict
+judge(DncCall *call)
+{
+	const DncHttpAnswer *answer = call->answer;
+
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_ANSWERED:
+			if (answer->status >= 500)
+				call->unclear = true;
+			return judge_status(&call->request, answer->status);
+		case DNC_HTTP_NOT_CONNECTED:
+			return VERDICT_AGAIN;
+		case DNC_HTTP_BROKEN:
+		case DNC_HTTP_TIMED_OUT:
+		case DNC_HTTP_CUT_OFF:
+			call->unclear = true;
+			return call->request.repeatable ? VERDICT_AGAIN : VERDICT_FAILED;
+		case DNC_HTTP_TOO_LARGE:
+			call->unclear = true;
+			return VERDICT_FAILED;
+		case DNC_HTTP_NOT_TRUSTED:
+			break;
+	}
+	return VERDICT_FAILED;
+}
+
+/* Milliseconds to wait before the next try: what the remote asks, else backoff. */
+static double
+delay_before_retry(DncCall *call)
+{
+	double		range = BACKOFF_BASE_MS * (double) (1 << Min(call->tries - 1, 10));
+
+	if (call->answer->outcome == DNC_HTTP_ANSWERED && call->answer->retry_after > 0)
+		return call->answer->retry_after;
+	return pg_prng_double(&pg_global_prng_state) * Min(range, BACKOFF_CAP_MS);
+}
+
+/* Raise the error for a call that is given up. */
+static void
+give_up(DncCall *call, double asked_wait_ms)
+{
+	DncTries	tries = {.count = call->tries, .asked_wait_ms = asked_wait_ms};
+	instr_time	passed;
+
+	INSTR_TIME_SET_CURRENT(passed);
+	INSTR_TIME_SUBTRACT(passed, call->start);
+	tries.elapsed_ms = INSTR_TIME_GET_MILLISEC(passed);
+	dnc_report_answer(call->options, call->answer, &tries);
+}
+
+/* Try until there is an answer that means success; else an error. */
+static void
+try_until_done(DncCall *call)
+{
+	for (;;)
+	{
+		Verdict		verdict;
+		double		delay;
+
+		call->answer = dnc_http_wait(call->exchange);
+		call->tally->bytes_received += call->answer->length;
+		verdict = judge(call);
+		if (verdict == VERDICT_DONE)
+			return;
+		if (verdict == VERDICT_FAILED || call->tries > call->options->max_retries)
+			give_up(call, 0);
+		delay = delay_before_retry(call);
+		if (delay > call->options->max_wait)
+			give_up(call, delay);
+
+		dnc_http_drop(call->exchange);
+		call->exchange = NULL;
+		call->answer = NULL;
+		dnc_http_sleep(delay);
+		call->tally->wait_ms += delay;
+		send_try(call);
+	}
+}
+
+/*
+ * Wait until a call has been answered with success (2xx, or absent_status).
+ * Raises the errors of DESIGN section 5 otherwise.  Interrupts are served.
+ */
+void
+dnc_call_wait(DncCall *call)
+{
+	ErrorContextCallback context;
+	MemoryContext before = MemoryContextSwitchTo(call->context);
+
+	context.callback = describe_call;
+	context.arg = call;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	try_until_done(call);
+	error_context_stack = context.previous;
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * The answer's body as a tree, which lives as long as the call.  Raises 08P01
+ * where it is not JSON, or says itself that the request failed.
+ */
+const DncJson *
+dnc_call_json(DncCall *call)
+{
+	const DncOptions *options = call->options;
+	MemoryContext before = MemoryContextSwitchTo(call->context);
+	const char *problem;
+	const DncJson *tree = dnc_json_parse(call->answer->body, call->answer->length, &problem);
+	const DncJson *success;
+
+	if (tree == NULL)
+		dnc_report_contract(options, "%s HTTP status %d, content type %s, %zu bytes.", problem,
+							call->answer->status,
+							call->answer->content_type
+							? dnc_report_remote_text(options, call->answer->content_type)
+							: "unknown",
+							call->answer->length);
+	if (options->provider->success)
+	{
+		success = dnc_json_get(tree, options->provider->success);
+		if (success == NULL || dnc_json_kind(success) != DNC_JSON_BOOLEAN)
+			dnc_report_contract(options, "The answer's \"%s\" is missing or not a boolean.",
+								options->provider->success);
+		if (!dnc_json_boolean(success))
+		{
+			const DncJson *text = dnc_json_get(tree, options->provider->error_message);
+
+			dnc_report_contract(options, "The answer's \"%s\" is false: %s",
+								options->provider->success,
+								text && dnc_json_kind(text) == DNC_JSON_STRING
+								? dnc_report_remote_text(options, dnc_json_string(text))
+								: "it does not say why.");
+		}
+	}
+	MemoryContextSwitchTo(before);
+	return tree;
+}
+
+/* The answer's body as it came, which lives as long as the call. */
+const char *
+dnc_call_body(DncCall *call, size_t *length)
+{
+	*length = call->answer->length;
+	return call->answer->body;
+}
+
+/*
+ * May the remote have acted on a call that did not end in success?  For
+ * whoever tells what was sent before an error.
+ */
+bool
+dnc_call_unclear(const DncCall *call)
+{
+	return call->unclear || (call->exchange != NULL && call->answer == NULL);
+}
+
+/* End a call, answered or not, and free what it holds. */
+void
+dnc_call_drop(DncCall *call)
+{
+	MemoryContextDelete(call->context);
+}

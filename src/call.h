@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *		One request to a server, tried until it is answered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_CALL_H
+#define DNC_CALL_H
+
+#include "json.h"
+#include "option.h"
+
+/* What is to be sent.  Strings are UTF-8. */
+typedef struct DncRequest
+{
+	const char *method;
+	const char *path;			/* below the base URL, as messages show it */
+	const char *target;			/* path and query */
+	const char *body;			/* JSON; NULL: none */
+	int			body_length;
+	bool		repeatable;		/* sent twice it does what it does when sent once */
+	int			absent_status;	/* a status that is success too; 0: none */
+} DncRequest;
+
+/* What requests came to, for EXPLAIN. */
+typedef struct DncTally
+{
+	int64		requests;		/* sent, retries among them */
+	int64		retries;
+	int64		bytes_received; /* of bodies, after decompression */
+	double		wait_ms;		/* between tries */
+} DncTally;
+
+typedef struct DncCall DncCall;
+
+extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
+							   DncTally *tally);
+extern void dnc_call_wait(DncCall *call);
+extern const DncJson *dnc_call_json(DncCall *call);
+extern const char *dnc_call_body(DncCall *call, size_t *length);
+extern bool dnc_call_unclear(const DncCall *call);
+extern void dnc_call_drop(DncCall *call);
+
+#endif							/* DNC_CALL_H */

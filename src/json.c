@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.c
+ *		JSON texts read into trees, through cJSON.
+ *
+ * This is the only file that includes cJSON.h.  cJSON does not look at the
+ * encoding, and ends a string at an escaped NUL; so both are seen to before
+ * it is asked.  Strings stay UTF-8: whoever shows one converts it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <cjson/cJSON.h>
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "json.h"
+
+/* Does the text hold the escape \u0000, which no text of PostgreSQL can hold? */
+static bool
+has_escaped_nul(const char *text, size_t length)
+{
+	const char *end = text + length;
+	const char *c = text;
+
+	while ((c = memchr(c, '\\', end - c)) != NULL)
+	{
+		if (end - c >= 6 && memcmp(c, "\\u0000", 6) == 0)
+			return true;
+		c += 2;
+		if (c >= end)
+			break;
+	}
+	return false;
+}
+
+/* Free a tree; runs when the memory context it was parsed in goes. */
+static void
+release_tree(void *tree)
+{
+	cJSON_Delete(tree);
+}
+
+/*
+ * Read a JSON text (RFC 8259), all of it, NUL-terminated beyond its length.
+ * The tree lives as long as the current memory context.  NULL: it is no JSON
+ * that we can take, and *problem says why, as a sentence.
+ */
+const DncJson *
+dnc_json_parse(const char *text, size_t length, const char **problem)
+{
+	MemoryContextCallback *callback;
+	cJSON	   *tree;
+
+	*problem = NULL;
+	if (length == 0)
+		*problem = "The body is empty.";
+	else if (!pg_verify_mbstr(PG_UTF8, text, length, true))
+		*problem = "The body is not UTF-8.";
+	else if (has_escaped_nul(text, length))
+		*problem = "The body holds \\u0000, which PostgreSQL cannot store.";
+	if (*problem)
+		return NULL;
+
+	callback = palloc(sizeof(MemoryContextCallback));
+	tree = cJSON_ParseWithLengthOpts(text, length + 1, NULL, true);
+	if (tree == NULL)
+	{
+		*problem = "The body is not JSON.";
+		return NULL;
+	}
+	callback->func = release_tree;
+	callback->arg = tree;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return tree;
+}
+
+/* The type of a value. */
+DncJsonKind
+dnc_json_kind(const DncJson *json)
+{
+	switch (json->type & 0xff)
+	{
+		case cJSON_False:
+		case cJSON_True:
+			return DNC_JSON_BOOLEAN;
+		case cJSON_Number:
+			return DNC_JSON_NUMBER;
+		case cJSON_String:
+			return DNC_JSON_STRING;
+		case cJSON_Array:
+			return DNC_JSON_ARRAY;
+		case cJSON_Object:
+			return DNC_JSON_OBJECT;
+		default:
+			return DNC_JSON_NULL;
+	}
+}
+
+/* The name of a member of an object, UTF-8. */
+const char *
+dnc_json_name(const DncJson *json)
+{
+	return json->string;
+}
+
+/* The value of a boolean. */
+bool
+dnc_json_boolean(const DncJson *json)
+{
+	return cJSON_IsTrue(json);
+}
+
+/* The value of a string, UTF-8. */
+const char *
+dnc_json_string(const DncJson *json)
+{
+	return json->valuestring;
+}
+
+/* The first element of an array or member of an object; NULL: none. */
+const DncJson *
+dnc_json_first(const DncJson *json)
+{
+	return json->child;
+}
+
+/* The element or member behind this one; NULL: it is the last. */
+const DncJson *
+dnc_json_next(const DncJson *json)
+{
+	return json->next;
+}
+
+/* The only member with a name of length bytes; NULL: none, or several. */
+static const DncJson *
+only_member(const DncJson *object, const char *name, size_t length)
+{
+	const DncJson *found = NULL;
+
+	for (const DncJson *member = object->child; member; member = member->next)
+	{
+		if (strlen(member->string) == length && memcmp(member->string, name, length) == 0)
+		{
+			if (found)
+				return NULL;
+			found = member;
+		}
+	}
+	return found;
+}
+
+/*
+ * The value at a path such as "data" or "pagination.total"; NULL: there is
+ * none, or the text gives it twice, so that it cannot be told which is meant.
+ */
+const DncJson *
+dnc_json_get(const DncJson *json, const char *path)
+{
+	while (json && *path)
+	{
+		size_t		length = strcspn(path, ".");
+
+		json = cJSON_IsObject(json) ? only_member(json, path, length) : NULL;
+		path += length + (path[length] == '.');
+	}
+	return json;
+}

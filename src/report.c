@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *		The one funnel from what the remote did wrong to PostgreSQL errors.
+ *
+ * The message is stable and names the server; what varies (libcurl's words,
+ * the API's) is DETAIL; what to do is HINT.  No word of the remote gets out
+ * of here without a look for the token in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "json.h"
+#include "report.h"
+
+/* The most that is shown of what the API says, in characters. */
+#define MAX_REMOTE_TEXT 500
+
+/* Put asterisks over each occurrence of a secret in a text, in place. */
+static void
+blot_out(char *text, const char *secret)
+{
+	size_t		length = secret ? strlen(secret) : 0;
+
+	for (char *found = text; length > 0 && (found = strstr(found, secret)) != NULL;)
+		memset(found, '*', length);
+}
+
+/*
+ * A text that came from the remote, in UTF-8, fit to be shown: in the
+ * database's encoding, cut, without the token.  palloc'd.
+ */
+char *
+dnc_report_remote_text(const DncOptions *options, const char *utf8)
+{
+	char	   *text = pstrdup(utf8);
+	char	   *converted;
+	int			length;
+
+	blot_out(text, options->token);
+	blot_out(text, options->workspace_id);
+	converted = pg_any_to_server(text, strlen(text), PG_UTF8);
+	length = strlen(converted);
+	if (pg_mbstrlen_with_len(converted, length) > MAX_REMOTE_TEXT)
+		return psprintf("%.*s...", pg_mbcharcliplen(converted, length, MAX_REMOTE_TEXT), converted);
+	return converted;
+}
+
+/* What the API itself says in an error's body; NULL: nothing that can be read. */
+static char *
+api_message(const DncOptions *options, const DncHttpAnswer *answer)
+{
+	const char *problem;
+	const DncJson *tree = dnc_json_parse(answer->body, answer->length, &problem);
+	const DncJson *text = tree ? dnc_json_get(tree, options->provider->error_message) : NULL;
+
+	if (text == NULL || dnc_json_kind(text) != DNC_JSON_STRING)
+		return NULL;
+	return dnc_report_remote_text(options, dnc_json_string(text));
+}
+
+/* How often it was tried, as a sentence with a blank in front, or nothing. */
+static char *
+tries_text(const DncTries *tries)
+{
+	if (tries->count < 2)
+		return "";
+	return psprintf(" Tried %d times in %.1f s.", tries->count, tries->elapsed_ms / 1000);
+}
+
+/* The status and what the API says about it, for DETAIL; palloc'd. */
+static char *
+status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	char	   *message = api_message(options, answer);
+
+	return psprintf("HTTP status %d%s%s%s%s", answer->status, message ? ": " : "",
+					message ? message : "",
+					message && *message && message[strlen(message) - 1] == '.' ? "" : ".",
+					tries_text(tries));
+}
+
+/*
+ * The remote broke the contract of its API, so that what it said cannot be
+ * relied on: 08P01.  The format gives the DETAIL, a sentence.
+ */
+void
+dnc_report_contract(const DncOptions *options, const char *format,...)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&detail, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&detail, needed);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("server \"%s\" broke the contract of its API", options->server_name),
+			 errdetail_internal("%s", detail.data),
+			 errhint("A list that was not read to its end is an error, never a shorter result. "
+					 "If this stays, check base_url, or tell the vendor.")));
+}
+
+/* No answer came, or not a whole one. */
+static void
+report_no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	const char *problem = dnc_report_remote_text(options, answer->problem);
+
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_CUT_OFF:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("server \"%s\" cut its answer off", options->server_name),
+					 errdetail("%s.%s", problem, tries_text(tries)),
+					 errhint("Nothing of the answer was used. Try again; if this stays, ask the vendor, or whoever runs a proxy in between.")));
+			break;
+		case DNC_HTTP_TOO_LARGE:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("an answer of server \"%s\" is larger than max_response_size",
+							options->server_name),
+					 errdetail("max_response_size is %d bytes, after decompression.",
+							   options->max_response_size),
+					 errhint("Lower page_size, or raise max_response_size with ALTER SERVER.")));
+			break;
+		case DNC_HTTP_NOT_TRUSTED:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+					 errmsg("could not make a secure connection to server \"%s\"",
+							options->server_name),
+					 errdetail("%s.%s", problem, tries_text(tries)),
+					 errhint("Check base_url, and whether ca_file names the roots that the server's certificate hangs on.")));
+			break;
+		case DNC_HTTP_NOT_CONNECTED:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+					 errmsg("could not connect to server \"%s\"", options->server_name),
+					 errdetail("%s.%s", problem, tries_text(tries)),
+					 errhint("Check base_url, and whether the database server may reach that host.")));
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+					 errmsg("server \"%s\" did not answer", options->server_name),
+					 errdetail("%s.%s", problem, tries_text(tries)),
+					 answer->outcome == DNC_HTTP_TIMED_OUT
+					 ? errhint("Try again, or raise request_timeout (%d ms) with ALTER SERVER.",
+							   options->request_timeout)
+					 : errhint("The connection broke before an answer came. Try again.")));
+	}
+	pg_unreachable();
+}
+
+/* The remote asks to wait for longer than we would, or too often. */
+static void
+report_rate_limit(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	if (tries->asked_wait_ms > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("rate limit of server \"%s\" reached", options->server_name),
+				 errdetail("It asks to wait for %.0f s, and max_wait is %.0f s. %s",
+						   tries->asked_wait_ms / 1000, options->max_wait / 1000.0,
+						   status_text(options, answer, tries)),
+				 errhint("Try again later, or raise max_wait with ALTER SERVER.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("rate limit of server \"%s\" reached", options->server_name),
+			 errdetail("%s", status_text(options, answer, tries)),
+			 errhint("Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.")));
+}
+
+/* An answer came whole, and says no. */
+static void
+report_status(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	int			status = answer->status;
+
+	if (status == 429)
+		report_rate_limit(options, answer, tries);
+	if (status == 401 || status == 403)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("server \"%s\" refused the token", options->server_name),
+				 errdetail("%s", status_text(options, answer, tries)),
+				 errhint("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor.",
+						 quote_identifier(options->server_name))));
+	if (status >= 300 && status < 400)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("server \"%s\" answered with a redirection", options->server_name),
+				 errdetail("%s", status_text(options, answer, tries)),
+				 errhint("Redirections are not followed, so that the token goes nowhere else. Set base_url to where the API itself answers.")));
+	if (status >= 500)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
+				 errmsg("server \"%s\" failed to serve the request", options->server_name),
+				 errdetail("%s", status_text(options, answer, tries)),
+				 errhint("The fault is the vendor's. Try again later.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("server \"%s\" refused the request", options->server_name),
+			 errdetail("%s", status_text(options, answer, tries)),
+			 status == 404
+			 ? errhint("Check base_url: it is put in front of the path of each request.")
+			 : errhint("The message above is the vendor's.")));
+}
+
+/* Raise the error for a request that ended without success. */
+void
+dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	if (answer->outcome == DNC_HTTP_ANSWERED)
+		report_status(options, answer, tries);
+	else
+		report_no_answer(options, answer, tries);
+	pg_unreachable();
+}

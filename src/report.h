@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.h
+ *		What the remote did wrong, as PostgreSQL errors.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_REPORT_H
+#define DNC_REPORT_H
+
+#include "http.h"
+#include "option.h"
+
+/* How often a request was tried before it was given up, and for how long. */
+typedef struct DncTries
+{
+	int			count;
+	double		elapsed_ms;
+	double		asked_wait_ms;	/* longer than max_wait; 0: it is not for that */
+} DncTries;
+
+extern void dnc_report_contract(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
+							  const DncTries *tries) pg_attribute_noreturn();
+extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
+
+#endif							/* DNC_REPORT_H */
