@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * qual.h
+ *		Which clauses can go into a request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUAL_H
+#define DNC_QUAL_H
+
+#include "nodes/pathnodes.h"
+
+#include "column.h"
+#include "provider.h"
+
+/* A clause "column = value" that a request can carry. */
+typedef struct DncPushed
+{
+	DncColumn	column;
+	Expr	   *value;			/* of type text; no column of this table in it */
+	RestrictInfo *rinfo;
+} DncPushed;
+
+extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncProvider *provider,
+							   const DncColumnMap *map);
+extern void dnc_qual_check_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map,
+								  List *pushed, const char *server_name);
+
+#endif							/* DNC_QUAL_H */
