@@ -1,0 +1,17 @@
+/* dnc_fdw--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION dnc_fdw" to load this file. \quit
+
+CREATE FUNCTION dnc_fdw_handler() RETURNS fdw_handler
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION dnc_fdw_handler() IS 'handler of foreign data wrapper dnc_fdw';
+
+CREATE FUNCTION dnc_fdw_validator(options text[], catalog oid) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION dnc_fdw_validator(text[], oid) IS 'checks the options of dnc_fdw';
+
+CREATE FOREIGN DATA WRAPPER dnc_fdw
+  HANDLER dnc_fdw_handler
+  VALIDATOR dnc_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER dnc_fdw IS 'Do-Not-Contact lists of outreach services';
