@@ -186,7 +186,10 @@ judge(DncCall *call)
 	return VERDICT_FAILED;
 }
 
-/* Milliseconds to wait before the next try: what the remote asks, else backoff. */
+/*
+ * Milliseconds to wait before the next try: what the remote asks, however long
+ * that is, else backoff, up to max_wait.
+ */
 static double
 delay_before_retry(DncCall *call)
 {
@@ -194,7 +197,8 @@ delay_before_retry(DncCall *call)
 
 	if (call->answer->outcome == DNC_HTTP_ANSWERED && call->answer->retry_after > 0)
 		return call->answer->retry_after;
-	return pg_prng_double(&pg_global_prng_state) * Min(range, BACKOFF_CAP_MS);
+	range = Min(range, Min(BACKOFF_CAP_MS, call->options->max_wait));
+	return pg_prng_double(&pg_global_prng_state) * range;
 }
 
 /* Raise the error for a call that is given up. */
@@ -224,11 +228,13 @@ try_until_done(DncCall *call)
 		verdict = judge(call);
 		if (verdict == VERDICT_DONE)
 			return;
-		if (verdict == VERDICT_FAILED || call->tries > call->options->max_retries)
+		if (verdict == VERDICT_FAILED)
 			give_up(call, 0);
 		delay = delay_before_retry(call);
 		if (delay > call->options->max_wait)
 			give_up(call, delay);
+		if (call->tries > call->options->max_retries)
+			give_up(call, 0);
 
 		dnc_http_drop(call->exchange);
 		call->exchange = NULL;

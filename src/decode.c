@@ -207,7 +207,7 @@ collect_members(DncDecoder *decoder, const DncJson *entry)
 			dnc_report_contract(options, "An entry has no \"%s\".", field->name);
 		if (!is_of_kind(decoder->members[i], field))
 			dnc_report_contract(options, "An entry's \"%s\" is not a %s.", field->name,
-								field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "text");
+								field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "string");
 	}
 }
 
@@ -223,7 +223,7 @@ decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
 		return false;
 	if (!is_of_kind(json, field))
 		dnc_report_contract(decoder->options, "An entry's \"%s\" is not a %s.", field->name,
-							field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "text");
+							field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "string");
 	if (field->kind == DNC_FIELD_BOOLEAN)
 		*value = input_text(attribute, dnc_json_boolean(json) ? "true" : "false");
 	else

@@ -106,7 +106,7 @@ read_cursor(DncPager *pager, const DncJson *answer, bool empty)
 	next = dnc_json_get(answer, paging->next);
 	if (next == NULL || dnc_json_kind(next) != DNC_JSON_STRING || *dnc_json_string(next) == '\0')
 		dnc_report_contract(pager->options,
-							"The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a text.",
+							"The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a string.",
 							paging->more, paging->next);
 	if (empty)
 		dnc_report_contract(pager->options,

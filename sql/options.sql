@@ -1,0 +1,84 @@
+-- Options: each bad one is refused with its name, its range and what to do.
+\set VERBOSITY default
+SET client_min_messages = warning;
+
+-- servers
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw;
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'nobody');
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', pagesize '10');
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', colour 'red');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', token 'secret');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', column_name 'id');
+
+-- values: kind and range
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', page_size '101');
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', page_size '0');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', page_size 'ten');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', batch_size '501');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_concurrency '0');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', connect_timeout '10 parsecs');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_wait '2days');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_response_size '1TB');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', estimated_rows 'NaN');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', updatable 'perhaps');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', write_mode 'later');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', ca_file '');
+-- an option that means nothing to this provider
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', scan_check 'reread');
+\echo :LAST_ERROR_SQLSTATE
+
+-- base_url: https, or http to this machine; nothing secret in it
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'http://example.com/v1');
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'http://127.0.0.1.example.com');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'http://localhost@example.com');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://me:secret@example.com');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://example.com/?key=1');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://example.com/#top');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url E'https://example.com/\r\nX: y');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'file:///etc/passwd');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'example');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '');
+
+-- each of these is good
+CREATE SERVER good FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://example.com/v1/',
+  page_size '50', batch_size '500', max_concurrency '8', requests_per_minute '0', connect_timeout '500ms',
+  request_timeout '2min', max_retries '0', max_wait '0', max_requests '10', max_response_size '64kB',
+  ca_file '/etc/ssl/certs/ca-certificates.crt', write_mode 'immediate', max_deletes '0',
+  pause_active_prospects 'off', search_match 'substring', estimated_rows '1e6', request_cost '10.5',
+  updatable 'no', async_capable 'false');
+ALTER SERVER good OPTIONS (SET base_url 'http://[::1]:8089');
+ALTER SERVER good OPTIONS (SET base_url 'http://LOCALHOST:8089/alta/v1');
+ALTER SERVER good OPTIONS (DROP provider);
+ALTER SERVER good OPTIONS (SET page_size '1000');
+
+-- user mappings: a token that is fit for a header, and is never shown
+CREATE USER MAPPING FOR CURRENT_USER SERVER good;
+\echo :LAST_ERROR_SQLSTATE
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (token E'top\nsecret');
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (token 'top secret');
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (token '');
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (tokn 'secret');
+CREATE USER MAPPING FOR CURRENT_USER SERVER good OPTIONS (token 'secret');
+
+-- tables and columns
+CREATE FOREIGN TABLE bad_table (identifier text) SERVER good OPTIONS (base_url 'https://example.com');
+CREATE FOREIGN TABLE bad_table (identifier text) SERVER good OPTIONS (max_delete '5');
+CREATE FOREIGN TABLE bad_table (who text OPTIONS (column_name 'identifer')) SERVER good;
+\echo :LAST_ERROR_SQLSTATE
+CREATE FOREIGN TABLE bad_table (who text OPTIONS (colum_name 'identifier')) SERVER good;
+-- what depends on the provider is seen when the table is used
+CREATE FOREIGN TABLE too_large (identifier text) SERVER good OPTIONS (page_size '101');
+EXPLAIN SELECT * FROM too_large;
+CREATE FOREIGN TABLE unknown_column (identifier text, mail text) SERVER good;
+EXPLAIN SELECT * FROM unknown_column;
+\echo :LAST_ERROR_SQLSTATE
+
+-- settings with our prefix are ours
+SET dnc_fdw.no_such_setting = 1;
+
+DROP SERVER good CASCADE;

@@ -1,0 +1,111 @@
+# DncTest: a cluster with the extension, and a sandbox server for it.
+#
+# Every TAP test that needs both begins with DncTest->new.  The sandbox is the
+# one that $DNC_SANDBOX names; both end with the test.
+
+package DncTest;
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+# A started cluster with the extension in database postgres, and a sandbox;
+# more arguments go to the sandbox's command line.
+sub new
+{
+	my ($class, @sandbox_args) = @_;
+	my $self = bless { http => HTTP::Tiny->new(timeout => 60) }, $class;
+
+	$self->start_sandbox(@sandbox_args);
+	$self->{node} = PostgreSQL::Test::Cluster->new('main');
+	$self->{node}->init;
+	$self->{node}->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n");
+	$self->{node}->start;
+	$self->{node}->safe_psql('postgres', 'CREATE EXTENSION dnc_fdw');
+	return $self;
+}
+
+sub node { return $_[0]->{node} }
+sub url  { return $_[0]->{url} }
+
+# The sandbox ends when its standard input does: with us, however we end.
+sub start_sandbox
+{
+	my ($self, @args) = @_;
+	my $port_file = PostgreSQL::Test::Utils::tempdir() . '/port';
+	my $binary = $ENV{DNC_SANDBOX} or die 'DNC_SANDBOX names no sandbox binary';
+
+	$self->{sandbox_stdin} = '';
+	$self->{sandbox} = IPC::Run::start(
+		[ $binary, '--port', 0, '--port-file', $port_file, '--exit-on-eof', @args ],
+		'<pipe', my $stdin = IO::Handle->new,
+		'>', $PostgreSQL::Test::Utils::log_path ? "$PostgreSQL::Test::Utils::log_path/sandbox.log" : '/dev/null');
+	$self->{sandbox_pipe} = $stdin;
+	for (1 .. 100)
+	{
+		last if -s $port_file;
+		sleep 0.1;
+	}
+	my $port = PostgreSQL::Test::Utils::slurp_file($port_file);
+	chomp $port;
+	my $scheme = (grep { $_ eq '--tls' } @args) ? 'https' : 'http';
+	$self->{url} = "$scheme://127.0.0.1:$port";
+	return;
+}
+
+# A request to the sandbox's control plane; its answer's body.
+sub control
+{
+	my ($self, $method, $path, $body) = @_;
+	my $answer = $self->{http}->request($method, "$self->{url}/sandbox/$path",
+		{ content => $body // '' });
+
+	die "$method $path: $answer->{status} $answer->{content}" unless $answer->{success};
+	return $answer->{content};
+}
+
+# A server and a schema of the account's name, its list with $count entries.
+sub make_server
+{
+	my ($self, $account, $count, $options) = @_;
+	my $more = $options ? ", $options" : '';
+
+	$self->control('DELETE', "alta/$account");
+	$self->control('POST', "alta/$account/fill?count=$count") if $count;
+	$self->{node}->safe_psql('postgres', qq{
+		CREATE SERVER $account FOREIGN DATA WRAPPER dnc_fdw
+		  OPTIONS (provider 'alta', base_url '$self->{url}/alta/v1'$more);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $account OPTIONS (token 'sandbox-$account');
+		CREATE SCHEMA $account;
+		IMPORT FOREIGN SCHEMA dnc FROM SERVER $account INTO $account;
+	});
+	return;
+}
+
+# The account's request log, a line a request, and none of it left.
+sub take_log
+{
+	my ($self, $account) = @_;
+	my $log = $self->control('GET', "alta/$account/log");
+
+	$self->control('DELETE', "alta/$account/log");
+	return $log;
+}
+
+sub stop
+{
+	my ($self) = @_;
+
+	$self->{node}->stop;
+	close $self->{sandbox_pipe};
+	$self->{sandbox}->finish;
+	return;
+}
+
+1;
