@@ -15,3 +15,18 @@ CREATE FOREIGN DATA WRAPPER dnc_fdw
   HANDLER dnc_fdw_handler
   VALIDATOR dnc_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER dnc_fdw IS 'Do-Not-Contact lists of outreach services';
+
+CREATE FUNCTION dnc_fdw_providers(
+  OUT provider text,
+  OUT base_url text,
+  OUT identifier_types text[],
+  OUT columns text[],
+  OUT filters text[],
+  OUT has_total boolean,
+  OUT max_page_size integer,
+  OUT entries_per_add integer,
+  OUT entries_per_delete integer,
+  OUT requests_per_minute integer
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 3;
+COMMENT ON FUNCTION dnc_fdw_providers() IS 'what the API of each provider of dnc_fdw can do';

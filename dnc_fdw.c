@@ -21,6 +21,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
+#include "async.h"
 #include "compat.h"
 #include "import.h"
 #include "modify.h"
@@ -110,6 +111,24 @@ dncExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	}
 }
 
+static bool
+dncIsForeignPathAsyncCapable(ForeignPath *path)
+{
+	return dnc_plan_is_async_capable(path);
+}
+
+static void
+dncForeignAsyncRequest(AsyncRequest *areq)
+{
+	dnc_async_request(areq);
+}
+
+static void
+dncForeignAsyncConfigureWait(AsyncRequest *areq)
+{
+	dnc_async_wait(areq);
+}
+
 static int
 dncIsForeignRelUpdatable(Relation rel)
 {
@@ -136,7 +155,8 @@ dncBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw
 	rinfo->ri_FdwState = dnc_modify_begin(rinfo, mtstate->ps.state,
 										  plan->operation == CMD_INSERT
 										  ? DNC_ACTION_ADD : DNC_ACTION_REMOVE,
-										  returning, outerPlan(plan));
+										  returning, plan->onConflictAction == ONCONFLICT_NOTHING,
+										  outerPlan(plan));
 }
 
 static TupleTableSlot *
@@ -157,8 +177,12 @@ dncExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 static void
 dncBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;	/* NULL: COPY */
+
 	rinfo->ri_FdwState = dnc_modify_begin(rinfo, mtstate->ps.state, DNC_ACTION_ADD,
-										  rinfo->ri_returningList, NULL);
+										  rinfo->ri_returningList,
+										  plan && plan->onConflictAction == ONCONFLICT_NOTHING,
+										  NULL);
 }
 
 static void
@@ -196,6 +220,11 @@ dnc_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = dncReScanForeignScan;
 	routine->EndForeignScan = dncEndForeignScan;
 	routine->ExplainForeignScan = dncExplainForeignScan;
+
+	/* Nothing is registered with Append's wait, so that no event is ever due. */
+	routine->IsForeignPathAsyncCapable = dncIsForeignPathAsyncCapable;
+	routine->ForeignAsyncRequest = dncForeignAsyncRequest;
+	routine->ForeignAsyncConfigureWait = dncForeignAsyncConfigureWait;
 
 	routine->IsForeignRelUpdatable = dncIsForeignRelUpdatable;
 	routine->AddForeignUpdateTargets = dncAddForeignUpdateTargets;

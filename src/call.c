@@ -68,6 +68,9 @@ make_headers(const DncOptions *options, bool with_body)
 								  options->token),
 						 "Accept: application/json",
 						 "User-Agent: dnc_fdw/1.0");
+	if (options->workspace_id)
+		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
+											options->workspace_id));
 	if (with_body)
 	{
 		headers = lappend(headers, "Content-Type: application/json");
@@ -126,6 +129,7 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *t
 	call->http.timeout = options->request_timeout;
 	call->http.max_response_size = options->max_response_size;
 	call->http.ca_file = options->ca_file;
+	call->http.once = !request->repeatable;
 	INSTR_TIME_SET_CURRENT(call->start);
 	send_try(call);
 	MemoryContextSwitchTo(before);
@@ -138,7 +142,7 @@ judge_status(const DncRequest *request, int status)
 {
 	if (status >= 200 && status < 300)
 		return VERDICT_DONE;
-	if (request->absent_status != 0 && status == request->absent_status)
+	if (request->accepted_status != 0 && status == request->accepted_status)
 		return VERDICT_DONE;
 	switch (status)
 	{
@@ -245,8 +249,18 @@ try_until_done(DncCall *call)
 	}
 }
 
+/* errcontext and memory for what is done about a call. */
+static void
+enter_call(DncCall *call, ErrorContextCallback *context)
+{
+	context->callback = describe_call;
+	context->arg = call;
+	context->previous = error_context_stack;
+	error_context_stack = context;
+}
+
 /*
- * Wait until a call has been answered with success (2xx, or absent_status).
+ * Wait until a call has been answered with success (2xx), or accepted_status.
  * Raises the errors of DESIGN section 5 otherwise.  Interrupts are served.
  */
 void
@@ -255,13 +269,51 @@ dnc_call_wait(DncCall *call)
 	ErrorContextCallback context;
 	MemoryContext before = MemoryContextSwitchTo(call->context);
 
-	context.callback = describe_call;
-	context.arg = call;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
+	enter_call(call, &context);
 	try_until_done(call);
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Would dnc_call_wait() return at once, or go on with another try?  Does not
+ * wait.
+ */
+bool
+dnc_call_ready(DncCall *call)
+{
+	return dnc_http_ready(call->exchange);
+}
+
+/* Wait until one of several calls is ready.  Interrupts are served. */
+void
+dnc_call_wait_any(DncCall **calls, int count)
+{
+	DncHttpExchange **exchanges = palloc(sizeof(DncHttpExchange *) * count);
+
+	for (int i = 0; i < count; i++)
+		exchanges[i] = calls[i]->exchange;
+	dnc_http_wait_any(exchanges, count);
+	pfree(exchanges);
+}
+
+/* The status of a call that was waited for. */
+int
+dnc_call_status(const DncCall *call)
+{
+	return call->answer->status;
+}
+
+/* Raise the error that the status of a call means, although it was accepted. */
+void
+dnc_call_fail(DncCall *call)
+{
+	ErrorContextCallback context;
+
+	MemoryContextSwitchTo(call->context);
+	enter_call(call, &context);
+	give_up(call, 0);
+	pg_unreachable();
 }
 
 /*
@@ -292,13 +344,10 @@ dnc_call_json(DncCall *call)
 								options->provider->success);
 		if (!dnc_json_boolean(success))
 		{
-			const DncJson *text = dnc_json_get(tree, options->provider->error_message);
+			char	   *text = dnc_report_api_message(options, tree);
 
 			dnc_report_contract(options, "The answer's \"%s\" is false: %s",
-								options->provider->success,
-								text && dnc_json_kind(text) == DNC_JSON_STRING
-								? dnc_report_remote_text(options, dnc_json_string(text))
-								: "it does not say why.");
+								options->provider->success, text ? text : "it does not say why.");
 		}
 	}
 	MemoryContextSwitchTo(before);

@@ -20,7 +20,7 @@ typedef struct DncRequest
 	const char *body;			/* JSON; NULL: none */
 	int			body_length;
 	bool		repeatable;		/* sent twice it does what it does when sent once */
-	int			absent_status;	/* a status that is success too; 0: none */
+	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 
 /* What requests came to, for EXPLAIN. */
@@ -36,8 +36,12 @@ typedef struct DncCall DncCall;
 
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncTally *tally);
+extern bool dnc_call_ready(DncCall *call);
+extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
+extern int	dnc_call_status(const DncCall *call);
 extern const DncJson *dnc_call_json(DncCall *call);
+extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
 extern const char *dnc_call_body(DncCall *call, size_t *length);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_drop(DncCall *call);

@@ -11,12 +11,15 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
 #include "call.h"
 #include "delivery.h"
+#include "pager.h"
+#include "report.h"
 
 /* How far the sending has got. */
 typedef struct Progress
@@ -84,6 +87,91 @@ batch_length(const DncQueue *queue, int64 first)
 	return length;
 }
 
+/*
+ * Is an entry on the remote list?  Asked where the API has refused to add it
+ * with a status that may mean that, or something else.
+ */
+static bool
+is_listed(const DncEntry *entry)
+{
+	const DncOptions *options = entry->target->options;
+	DncCondition condition = {.column = DNC_COL_IDENTIFIER};
+	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
+	DncTally	tally = {0};
+	DncPager   *pager;
+	DncPage		page;
+
+	condition.value = dnc_outbox_value(entry, DNC_COL_IDENTIFIER);
+	pager = dnc_pager_begin(options, dnc_request_filters(options, &condition, 1), &tally);
+	while (dnc_pager_next(pager, &page))
+	{
+		for (const DncJson *listed = page.first; listed; listed = dnc_json_next(listed))
+		{
+			const DncJson *value = dnc_json_get(listed, member);
+
+			if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
+				strcmp(pg_any_to_server(dnc_json_string(value), strlen(dnc_json_string(value)),
+										PG_UTF8), condition.value) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The API has refused to add an entry: find out whether that is an error. */
+static void
+handle_refusal(const DncEntry *entry, DncCall *call)
+{
+	if (!is_listed(entry))
+		dnc_call_fail(call);
+	if (!entry->skip_listed)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("an entry is already on the list of server \"%s\"",
+						entry->target->options->server_name),
+				 errdetail("The API refuses to add what is listed."),
+				 errhint("INSERT ... ON CONFLICT DO NOTHING leaves out what is listed.")));
+}
+
+/* Check what an answer counts against what was sent. */
+static void
+check_counts(const DncEntry *entry, const DncJson *answer, int sent)
+{
+	const DncOptions *options = entry->target->options;
+	const DncWriteCall *write = dnc_outbox_write_call(entry);
+	int64		sum = 0;
+
+	for (size_t i = 0; i < lengthof(write->counts) && write->counts[i]; i++)
+	{
+		const DncJson *json = dnc_json_get(answer, write->counts[i]);
+		int64		count = 0;
+
+		if (json == NULL || !dnc_json_count(json, &count))
+			dnc_report_contract(options, "The answer's \"%s\" is missing or not a whole number.",
+								write->counts[i]);
+		sum += count;
+	}
+	if (write->counts[0] && (entry->action == DNC_ACTION_ADD ? sum != sent : sum > sent))
+		dnc_report_contract(options, "%d entries were sent, and the answer speaks of %lld.", sent,
+							(long long) sum);
+}
+
+/* Wait for the answer to a batch, and see to what it says. */
+static void
+finish_batch(const DncEntry *entry, DncCall *call, int sent)
+{
+	const DncWriteCall *write = dnc_outbox_write_call(entry);
+
+	dnc_call_wait(call);
+	if (dnc_call_status(call) == write->unchanged_status)
+	{
+		if (entry->action == DNC_ACTION_ADD)
+			handle_refusal(entry, call);
+	}
+	else if (entry->target->options->provider->success)
+		check_counts(entry, dnc_call_json(call), sent);
+}
+
 /* Send the next batch of the queue at hand. */
 static void
 send_batch(Progress *progress)
@@ -107,9 +195,7 @@ send_batch(Progress *progress)
 	dnc_request_write(options, dnc_outbox_write_call(batch[0]), entries, count, &request);
 	progress->call = dnc_call_start(options, &request, &tally);
 	progress->sending = count;
-	dnc_call_wait(progress->call);
-	if (options->provider->success)
-		(void) dnc_call_json(progress->call);
+	finish_batch(batch[0], progress->call, count);
 	progress->call = NULL;
 	progress->sent += count;
 	MemoryContextSwitchTo(before);

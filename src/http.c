@@ -179,6 +179,12 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, exchange->plain ? "http" : "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
+
+	/*
+	 * Where a kept connection turns out to be dead, libcurl sends the request
+	 * again by itself.  Whether the first one arrived is not known then.
+	 */
+	SET(CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
 	/* What stays on this machine needs no proxy, and must not pass one. */
 	if (exchange->plain)
 		SET(CURLOPT_NOPROXY, "*");
@@ -355,13 +361,7 @@ dnc_http_wait(DncHttpExchange *exchange)
 	char	   *content_type = NULL;
 	curl_off_t	retry_after = 0;
 
-	while (exchange->under_way)
-	{
-		perform();
-		if (exchange->under_way)
-			wait_a_slice(POLL_SLICE_MS);
-	}
-
+	dnc_http_wait_any(&exchange, 1);
 	if (exchange->out_of_memory || !reserve_body(exchange, 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -380,6 +380,30 @@ dnc_http_wait(DncHttpExchange *exchange)
 	answer->body = exchange->body;
 	answer->length = exchange->length;
 	return answer;
+}
+
+/* Has a request ended?  Does what can be done at once, and does not wait. */
+bool
+dnc_http_ready(DncHttpExchange *exchange)
+{
+	if (exchange->under_way)
+		perform();
+	return !exchange->under_way;
+}
+
+/* Wait until one of several requests has ended.  Interrupts are served. */
+void
+dnc_http_wait_any(DncHttpExchange **exchanges, int count)
+{
+	for (;;)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			if (dnc_http_ready(exchanges[i]))
+				return;
+		}
+		wait_a_slice(POLL_SLICE_MS);
+	}
 }
 
 /* End a request, finished or not, and free what it holds. */

@@ -21,6 +21,7 @@ typedef struct DncHttpRequest
 	int			timeout;		/* ms, for the whole request */
 	size_t		max_response_size;	/* bytes, after decompression */
 	const char *ca_file;		/* PEM; NULL: the system's */
+	bool		once;			/* must not arrive twice */
 } DncHttpRequest;
 
 /* How a request ended. */
@@ -50,6 +51,8 @@ typedef struct DncHttpExchange DncHttpExchange;
 
 extern DncHttpExchange *dnc_http_start(const DncHttpRequest *request);
 extern const DncHttpAnswer *dnc_http_wait(DncHttpExchange *exchange);
+extern bool dnc_http_ready(DncHttpExchange *exchange);
+extern void dnc_http_wait_any(DncHttpExchange **exchanges, int count);
 extern void dnc_http_drop(DncHttpExchange *exchange);
 extern void dnc_http_sleep(double ms);
 

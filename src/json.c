@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
@@ -118,6 +119,21 @@ const char *
 dnc_json_string(const DncJson *json)
 {
 	return json->valuestring;
+}
+
+/* The value of a number as a count: whole, from 0 to 2^53; false: it is none. */
+bool
+dnc_json_count(const DncJson *json, int64 *count)
+{
+	double		number;
+
+	if (!cJSON_IsNumber(json))
+		return false;
+	number = json->valuedouble;
+	if (!(number >= 0 && number <= 9007199254740992.0) || number != floor(number))
+		return false;
+	*count = (int64) number;
+	return true;
 }
 
 /* The first element of an array or member of an object; NULL: none. */

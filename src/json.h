@@ -26,6 +26,7 @@ extern DncJsonKind dnc_json_kind(const DncJson *json);
 extern const char *dnc_json_name(const DncJson *json);
 extern bool dnc_json_boolean(const DncJson *json);
 extern const char *dnc_json_string(const DncJson *json);
+extern bool dnc_json_count(const DncJson *json, int64 *count);
 extern const DncJson *dnc_json_first(const DncJson *json);
 extern const DncJson *dnc_json_next(const DncJson *json);
 extern const DncJson *dnc_json_get(const DncJson *json, const char *path);

@@ -28,6 +28,7 @@
 struct DncModify
 {
 	Relation	relation;
+	bool		skip_listed;
 	DncTarget  *target;
 	const DncOptions *options;
 	const DncWriteCall *write;
@@ -138,12 +139,12 @@ find_members(DncModify *modify, DncAction action)
 
 /*
  * Set up the writing to a table; palloc'd in the current context.  returning
- * is the statement's list for this table, or NIL; subplan is what a DELETE's
- * rows come from.  Raises 28000 where there is no token.
+ * is the statement's list for this table, or NIL; skip_listed says ON CONFLICT DO
+ * NOTHING; subplan is what a DELETE's rows come from.  Raises 28000 where there is no token.
  */
 DncModify *
 dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *returning,
-				 Plan *subplan)
+				 bool skip_listed, Plan *subplan)
 {
 	DncModify  *modify = palloc0(sizeof(DncModify));
 	Relation	relation = result->ri_RelationDesc;
@@ -151,6 +152,7 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	Oid			relid = RelationGetRelid(relation);
 
 	modify->relation = relation;
+	modify->skip_listed = skip_listed;
 	modify->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,
 									   dnc_modify_user(result, estate));
 	modify->options = modify->target->options;
@@ -313,7 +315,7 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	member_values(modify, slot->tts_values, slot->tts_isnull, members);
 	for (int i = 0; modify->write->members[i].name; i++)
 		check_member(modify, i, members[i]);
-	dnc_outbox_add(modify->target, members);
+	dnc_outbox_add(modify->target, members, modify->skip_listed);
 	if (modify->source_attno)
 		slot = fill_in_source(modify, slot);
 	MemoryContextSwitchTo(before);

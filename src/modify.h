@@ -18,7 +18,7 @@ typedef struct DncModify DncModify;
 extern void dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex);
 extern int	dnc_modify_supported(Relation relation);
 extern DncModify *dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action,
-								   List *returning, Plan *subplan);
+								   List *returning, bool skip_listed, Plan *subplan);
 extern TupleTableSlot *dnc_modify_insert(DncModify *modify, TupleTableSlot *slot);
 extern TupleTableSlot *dnc_modify_delete(DncModify *modify, TupleTableSlot *slot,
 										 TupleTableSlot *plan_slot);

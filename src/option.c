@@ -22,10 +22,8 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "http.h"
@@ -551,36 +549,10 @@ dnc_options_load(Oid serverid, Oid relid)
 	return options;
 }
 
-/*
- * Add the token of a user's mapping, or of the one for PUBLIC.  Raises 28000
- * where there is none.
- */
+/* Put the options of a user mapping into *options; raises HV00D, HV024. */
 void
-dnc_options_add_user(DncOptions *options, Oid userid)
+dnc_options_apply_user(DncOptions *options, List *list)
 {
-	UserMapping *mapping;
-
-	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
-							   ObjectIdGetDatum(options->serverid)) &&
-		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
-							   ObjectIdGetDatum(options->serverid)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("no token for server \"%s\"", options->server_name),
-				 errdetail("Role \"%s\" has no user mapping for this server.",
-						   GetUserNameFromId(userid, false)),
-				 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (token '...');",
-						 quote_identifier(GetUserNameFromId(userid, false)),
-						 quote_identifier(options->server_name))));
-	mapping = GetUserMapping(userid, options->serverid);
-	apply_list(mapping->options, ON_USER, options);
-	check_own_options(mapping->options, options->provider);
-	if (options->token == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("no token for server \"%s\"", options->server_name),
-				 errhint("ALTER USER MAPPING FOR %s SERVER %s OPTIONS (ADD token '...');",
-						 OidIsValid(mapping->userid)
-						 ? quote_identifier(GetUserNameFromId(mapping->userid, false)) : "PUBLIC",
-						 quote_identifier(options->server_name))));
+	apply_list(list, ON_USER, options);
+	check_own_options(list, options->provider);
 }

@@ -8,6 +8,8 @@
 #ifndef DNC_OPTION_H
 #define DNC_OPTION_H
 
+#include "nodes/pg_list.h"
+
 #include "provider.h"
 
 typedef enum DncWriteMode
@@ -55,12 +57,12 @@ typedef struct DncOptions
 	bool		updatable;
 	bool		async_capable;
 
-	/* From the user mapping; NULL until dnc_options_add_user(). */
+	/* From the user mapping; NULL until dnc_credential_add(). */
 	char	   *token;
 	char	   *workspace_id;
 } DncOptions;
 
 extern DncOptions *dnc_options_load(Oid serverid, Oid relid);
-extern void dnc_options_add_user(DncOptions *options, Oid userid);
+extern void dnc_options_apply_user(DncOptions *options, List *list);
 
 #endif							/* DNC_OPTION_H */

@@ -19,6 +19,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "credential.h"
 #include "delivery.h"
 #include "outbox.h"
 
@@ -68,8 +69,8 @@ dnc_outbox_unpack(const DncEntry *entry, const char **values)
 }
 
 /* An entry's value of a column; NULL: it has none. */
-static const char *
-entry_value(const DncEntry *entry, DncColumn column)
+const char *
+dnc_outbox_value(const DncEntry *entry, DncColumn column)
 {
 	const DncWriteCall *write = dnc_outbox_write_call(entry);
 	const char *values[DNC_MAX_MEMBERS];
@@ -91,7 +92,7 @@ has_key(const DncEntry *entry)
 
 	for (int i = 0; remove->members[i].name; i++)
 	{
-		if (entry_value(entry, remove->members[i].column) == NULL)
+		if (dnc_outbox_value(entry, remove->members[i].column) == NULL)
 			return false;
 	}
 	return true;
@@ -107,7 +108,7 @@ hash_key(const void *key, Size size)
 
 	for (int i = 0; remove->members[i].name; i++)
 	{
-		const char *value = entry_value(entry, remove->members[i].column);
+		const char *value = dnc_outbox_value(entry, remove->members[i].column);
 
 		hash = hash_combine(hash, hash_bytes((const unsigned char *) value, strlen(value)));
 	}
@@ -128,7 +129,7 @@ compare_keys(const void *key1, const void *key2, Size size)
 	{
 		DncColumn	column = remove->members[i].column;
 
-		if (strcmp(entry_value(one, column), entry_value(other, column)) != 0)
+		if (strcmp(dnc_outbox_value(one, column), dnc_outbox_value(other, column)) != 0)
 			return 1;
 	}
 	return 0;
@@ -270,7 +271,7 @@ find_queue(Oid serverid)
 
 /*
  * Where writes to a table go, as a user; lives as long as the transaction.
- * Raises what dnc_options_add_user() raises: there has to be a token before
+ * Raises what dnc_credential_add() raises: there has to be a token before
  * anything waits.
  */
 DncTarget *
@@ -288,7 +289,7 @@ dnc_outbox_target(Oid serverid, Oid relid, Oid userid)
 	}
 	before = MemoryContextSwitchTo(outbox->context);
 	options = dnc_options_load(serverid, relid);
-	dnc_options_add_user(options, userid);
+	dnc_credential_add(options, userid);
 	target = palloc0(sizeof(DncTarget));
 	target->queue = find_queue(serverid);
 	target->relid = relid;
@@ -316,6 +317,7 @@ pack_entry(DncTarget *target, DncAction action, const DncWriteCall *write, DncMe
 	entry->nest_level = GetCurrentTransactionNestLevel();
 	entry->action = action;
 	entry->present = 0;
+	entry->skip_listed = false;
 	text = entry->text;
 	for (int i = 0; write->members[i].name; i++)
 	{
@@ -355,11 +357,19 @@ append_entry(DncEntry *entry)
 	queue->entries[queue->count++] = entry;
 }
 
-/* Let an addition wait for COMMIT: values by the members of the add call. */
+/*
+ * Let an addition wait for COMMIT: values by the members of the add call.
+ * skip_listed: that the entry is on the list already is no error, even where
+ * the API makes it one.
+ */
 void
-dnc_outbox_add(DncTarget *target, DncMemberValues values)
+dnc_outbox_add(DncTarget *target, DncMemberValues values, bool skip_listed)
 {
-	append_entry(pack_entry(target, DNC_ACTION_ADD, &target->options->provider->add, values));
+	DncEntry   *entry = pack_entry(target, DNC_ACTION_ADD, &target->options->provider->add,
+								   values);
+
+	entry->skip_listed = skip_listed;
+	append_entry(entry);
 }
 
 /*

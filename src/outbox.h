@@ -37,6 +37,7 @@ typedef struct DncEntry
 	int			nest_level;		/* of the (sub)transaction it was made in */
 	uint8		action;			/* DncAction */
 	uint8		present;		/* bit i: the i-th member has a value */
+	bool		skip_listed;	/* ON CONFLICT DO NOTHING */
 	char		text[FLEXIBLE_ARRAY_MEMBER];	/* the values, each with its NUL */
 } DncEntry;
 
@@ -51,10 +52,11 @@ typedef struct DncQueue
 } DncQueue;
 
 extern DncTarget *dnc_outbox_target(Oid serverid, Oid relid, Oid userid);
-extern void dnc_outbox_add(DncTarget *target, DncMemberValues values);
+extern void dnc_outbox_add(DncTarget *target, DncMemberValues values, bool skip_listed);
 extern bool dnc_outbox_remove(DncTarget *target, DncMemberValues values);
 
 extern const DncWriteCall *dnc_outbox_write_call(const DncEntry *entry);
+extern const char *dnc_outbox_value(const DncEntry *entry, DncColumn column);
 extern void dnc_outbox_unpack(const DncEntry *entry, const char **values);
 
 #endif							/* DNC_OUTBOX_H */

@@ -6,6 +6,7 @@
  * This is where "a list that was not read to its end is an error" is kept.
  * Whatever an answer says about what follows is checked: it has to be there,
  * of its documented type, and to lead on to a page that was not read before.
+ * Cursors are followed here; numbered pages have a file of their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +16,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "numbered.h"
 #include "pager.h"
 #include "report.h"
 #include "request.h"
@@ -24,21 +26,29 @@ struct DncPager
 	MemoryContext context;
 	MemoryContext page_context; /* reset with each page; holds its call */
 	const DncOptions *options;
-	const char *target;			/* of the first page; the others add to it */
+	const char *filters;		/* of each request */
 	DncTally   *tally;
 	const DncPaging *paging;	/* NULL until the first answer has shown it */
 	DncCall    *call;			/* the page that is being read; holds its tree */
-	char	   *next;			/* the cursor of the next page, UTF-8; NULL: none */
+	int			count;			/* how many pages were asked for */
+	bool		asked;			/* that page was asked for, and not read yet */
+	bool		at_end;			/* no page follows the one that is being read */
+	DncNumbered *numbered;		/* where pages are numbered; else NULL */
+
+	/* Where an answer carries the cursor of the next page. */
+	char	   *cursor;			/* UTF-8 */
 	HTAB	   *cursors;		/* hashes of all cursors so far */
-	int			page;			/* how many pages were read */
+	int64		entries;		/* read so far */
+	int64		total;			/* as the first answer has it; -1: none */
+	bool		total_moved;
 };
 
 /*
  * Begin to read a list.  The pager belongs to the current memory context;
- * *options, target and *tally must outlive it.  Sends nothing yet.
+ * *options, filters and *tally must outlive it.  Sends nothing yet.
  */
 DncPager *
-dnc_pager_begin(const DncOptions *options, const char *target, DncTally *tally)
+dnc_pager_begin(const DncOptions *options, const char *filters, DncTally *tally)
 {
 	DncPager   *pager = palloc0(sizeof(DncPager));
 
@@ -46,8 +56,9 @@ dnc_pager_begin(const DncOptions *options, const char *target, DncTally *tally)
 	pager->page_context = AllocSetContextCreate(pager->context, "dnc_fdw page",
 												ALLOCSET_SMALL_SIZES);
 	pager->options = options;
-	pager->target = target;
+	pager->filters = filters;
 	pager->tally = tally;
+	pager->total = -1;
 	return pager;
 }
 
@@ -73,26 +84,56 @@ remember_cursor(DncPager *pager, const char *cursor)
 	return !found;
 }
 
-/* Which way of paging the first answer speaks. */
-static const DncPaging *
+/* Find out from the first answer which way of paging the server speaks. */
+static void
 find_paging(DncPager *pager, const DncJson *answer)
 {
 	const DncListCall *list = &pager->options->provider->list;
 
-	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i]; i++)
+	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i] && !pager->paging; i++)
 	{
 		if (dnc_json_get(answer, list->pagings[i]->marker))
-			return list->pagings[i];
+			pager->paging = list->pagings[i];
 	}
-	dnc_report_contract(pager->options,
-						"The answer does not say whether the list goes on: its \"%s\" is missing.",
-						list->pagings[0]->marker);
-	return NULL;				/* not reached */
+	if (pager->paging == NULL)
+		dnc_report_contract(pager->options,
+							"The answer does not say whether the list goes on: its \"%s\" is missing.",
+							list->pagings[0]->marker);
+	if (pager->paging->style == DNC_PAGING_NUMBER)
+	{
+		MemoryContext before = MemoryContextSwitchTo(pager->context);
+
+		pager->numbered = dnc_numbered_begin(pager->options);
+		MemoryContextSwitchTo(before);
+	}
 }
 
-/* The cursor of the next page into pager->next, if the answer says there is one. */
+/*
+ * Watch the total that comes with cursors.  As long as it does not move, it is
+ * what the pages have to add up to.
+ */
 static void
-read_cursor(DncPager *pager, const DncJson *answer, bool empty)
+check_total(DncPager *pager, const DncJson *answer)
+{
+	const DncJson *json = dnc_json_get(answer, pager->paging->total);
+	int64		total = 0;
+
+	if (json == NULL || !dnc_json_count(json, &total))
+		dnc_report_contract(pager->options,
+							"The answer's \"%s\" is missing or not a whole number.",
+							pager->paging->total);
+	if (pager->total < 0)
+		pager->total = total;
+	pager->total_moved = pager->total_moved || total != pager->total;
+	if (pager->at_end && !pager->total_moved && pager->entries != total)
+		dnc_report_contract(pager->options,
+							"The answer's \"%s\" is %lld, but the list ends after %lld entries.",
+							pager->paging->total, (long long) total, (long long) pager->entries);
+}
+
+/* Take a page of a list with cursors. */
+static void
+accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entries)
 {
 	const DncPaging *paging = pager->paging;
 	const DncJson *more = dnc_json_get(answer, paging->more);
@@ -101,44 +142,66 @@ read_cursor(DncPager *pager, const DncJson *answer, bool empty)
 	if (more == NULL || dnc_json_kind(more) != DNC_JSON_BOOLEAN)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not a boolean.",
 							paging->more);
-	if (!dnc_json_boolean(more))
+	for (const DncJson *entry = dnc_json_first(entries); entry; entry = dnc_json_next(entry))
+		pager->entries++;
+	pager->at_end = !dnc_json_boolean(more);
+	if (paging->total)
+		check_total(pager, answer);
+	if (pager->at_end)
 		return;
 	next = dnc_json_get(answer, paging->next);
 	if (next == NULL || dnc_json_kind(next) != DNC_JSON_STRING || *dnc_json_string(next) == '\0')
 		dnc_report_contract(pager->options,
 							"The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a string.",
 							paging->more, paging->next);
-	if (empty)
+	if (dnc_json_first(entries) == NULL)
 		dnc_report_contract(pager->options,
 							"The page has no entries, but says that the list goes on.");
 	if (!remember_cursor(pager, dnc_json_string(next)))
 		dnc_report_contract(pager->options,
 							"The answer leads back to a page that was read before.");
-	pager->next = MemoryContextStrdup(pager->context, dnc_json_string(next));
+	pager->cursor = MemoryContextStrdup(pager->context, dnc_json_string(next));
 }
 
 /* Send the request for the next page. */
 static void
 start_page(DncPager *pager)
 {
-	DncRequest	request = {.method = "GET", .repeatable = true};
+	const DncListCall *list = &pager->options->provider->list;
+	DncRequest	request = {.method = "GET", .path = list->path, .repeatable = true};
+	int			limit = pager->options->page_size;
+	const char *parameter = pager->paging ? pager->paging->parameter : NULL;
+	const char *value = pager->cursor;
 
-	request.path = pager->options->provider->list.path;
-	request.target = pager->target;
-	if (pager->next)
+	if (pager->numbered)
 	{
-		request.target = dnc_request_page_target(pager->target, pager->paging->parameter,
-												 pager->next);
-		pfree(pager->next);
-		pager->next = NULL;
+		DncPageRequest page = dnc_numbered_request(pager->numbered);
+
+		limit = page.limit;
+		value = psprintf("%lld", (long long) page.number);
 	}
+	else if (pager->paging == NULL && list->numbers_first)
+	{
+		parameter = list->pagings[0]->parameter;
+		value = "1";
+	}
+	request.target = dnc_request_list_target(pager->options, limit, pager->filters, parameter,
+											 value);
 	pager->call = dnc_call_start(pager->options, &request, pager->tally);
-	pager->page++;
+	pager->count++;
+	if (pager->cursor)
+	{
+		pfree(pager->cursor);
+		pager->cursor = NULL;
+	}
 }
 
-/* The array of entries of the page that was asked for, when it has come. */
-static const DncJson *
-finish_page(DncPager *pager)
+/*
+ * Take the page that was asked for, when it has come.  False: it is of no use,
+ * another has to be asked for.
+ */
+static bool
+finish_page(DncPager *pager, DncPage *page)
 {
 	const char *path = pager->options->provider->list.entries;
 	const DncJson *answer;
@@ -150,44 +213,62 @@ finish_page(DncPager *pager)
 	if (entries == NULL || dnc_json_kind(entries) != DNC_JSON_ARRAY)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	if (pager->paging == NULL)
-		pager->paging = find_paging(pager, answer);
-	read_cursor(pager, answer, dnc_json_first(entries) == NULL);
-	return entries;
+		find_paging(pager, answer);
+	memset(page, 0, sizeof(*page));
+	page->first = dnc_json_first(entries);
+	page->body = dnc_call_body(pager->call, &page->length);
+	if (pager->numbered)
+		return dnc_numbered_accept(pager->numbered, pager->paging, answer, entries, &page->given,
+								   &pager->at_end);
+	accept_cursor_page(pager, answer, entries);
+	return true;
 }
 
 /*
- * Read the next page: its array of entries, which lives until the next call;
- * NULL behind the last page.  Raises 08P01 where the answer leaves any doubt
- * that the list is read to its end, and what dnc_call_wait() raises.
+ * Ask for the next page, unless that is done: the call that is under way; NULL:
+ * there is no next page.  The page before it is given up.
  */
-const DncJson *
-dnc_pager_next(DncPager *pager)
+DncCall *
+dnc_pager_ask(DncPager *pager)
 {
 	MemoryContext before;
-	const DncJson *entries = NULL;
 
+	if (pager->at_end || pager->asked)
+		return pager->asked ? pager->call : NULL;
 	MemoryContextReset(pager->page_context);
 	pager->call = NULL;
 	before = MemoryContextSwitchTo(pager->page_context);
-	if (pager->page == 0 || pager->next)
-	{
-		start_page(pager);
-		entries = finish_page(pager);
-	}
+	start_page(pager);
 	MemoryContextSwitchTo(before);
-	return entries;
+	pager->asked = true;
+	return pager->call;
 }
 
-/* The number of the page that is being read, from 1; 0: none yet. */
+/*
+ * Read the next page into *page; false: the list was read to its end.
+ *
+ * Raises 08P01 where an answer leaves any doubt that the list is read to its
+ * end, 40001 where it kept changing, and what dnc_call_wait() raises.
+ */
+bool
+dnc_pager_next(DncPager *pager, DncPage *page)
+{
+	bool		accepted = false;
+
+	while (!accepted && dnc_pager_ask(pager))
+	{
+		MemoryContext before = MemoryContextSwitchTo(pager->page_context);
+
+		pager->asked = false;
+		accepted = finish_page(pager, page);
+		MemoryContextSwitchTo(before);
+	}
+	return accepted;
+}
+
+/* How many pages were asked for. */
 int
-dnc_pager_page(const DncPager *pager)
+dnc_pager_count(const DncPager *pager)
 {
-	return pager->page;
-}
-
-/* The page that is being read, as it came. */
-const char *
-dnc_pager_body(const DncPager *pager, size_t *length)
-{
-	return dnc_call_body(pager->call, length);
+	return pager->count;
 }

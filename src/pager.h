@@ -12,9 +12,18 @@
 
 typedef struct DncPager DncPager;
 
-extern DncPager *dnc_pager_begin(const DncOptions *options, const char *target, DncTally *tally);
-extern const DncJson *dnc_pager_next(DncPager *pager);
-extern int	dnc_pager_page(const DncPager *pager);
-extern const char *dnc_pager_body(const DncPager *pager, size_t *length);
+/* A page that was read; lives until the next one is asked for. */
+typedef struct DncPage
+{
+	const DncJson *first;		/* its first entry; NULL: it has none */
+	const bool *given;			/* by index: was given with an earlier page; NULL: none was */
+	const char *body;			/* as it came, UTF-8 */
+	size_t		length;
+} DncPage;
+
+extern DncPager *dnc_pager_begin(const DncOptions *options, const char *filters, DncTally *tally);
+extern DncCall *dnc_pager_ask(DncPager *pager);
+extern bool dnc_pager_next(DncPager *pager, DncPage *page);
+extern int	dnc_pager_count(const DncPager *pager);
 
 #endif							/* DNC_PAGER_H */

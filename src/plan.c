@@ -46,8 +46,8 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->map = dnc_column_map(relid, RelationGetRelationName(relation),
 							   RelationGetDescr(relation));
 	table_close(relation, NoLock);
-	plan->pushed = dnc_qual_pushable(root, rel, plan->options->provider, plan->map);
-	dnc_qual_check_search(root, rel, plan->map, plan->pushed, plan->options->server_name);
+	plan->pushed = dnc_qual_pushable(root, rel, plan->options, plan->map);
+	dnc_qual_check_search(root, rel, plan->map, plan->pushed, plan->options);
 	rel->fdw_private = plan;
 
 	if (rel->tuples < 0)
@@ -93,6 +93,15 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 													   rel->lateral_relids));
 }
 
+/* May Append read this along with other scans? */
+bool
+dnc_plan_is_async_capable(const ForeignPath *path)
+{
+	const DncRelPlan *plan = path->path.parent->fdw_private;
+
+	return plan->options->async_capable;
+}
+
 /* The attributes that have to be decoded: output and all clauses. */
 static List *
 needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
@@ -119,6 +128,7 @@ dnc_plan_scan(RelOptInfo *rel, List *tlist, List *clauses, Plan *outer_plan)
 {
 	DncRelPlan *plan = rel->fdw_private;
 	List	   *columns = NIL;
+	List	   *ops = NIL;
 	List	   *values = NIL;
 	ListCell   *lc;
 
@@ -128,9 +138,10 @@ dnc_plan_scan(RelOptInfo *rel, List *tlist, List *clauses, Plan *outer_plan)
 		DncPushed  *pushed = lfirst(lc);
 
 		columns = lappend_int(columns, pushed->column);
+		ops = lappend_int(ops, pushed->op);
 		values = lappend(values, pushed->value);
 	}
 	return make_foreignscan(tlist, clauses, rel->relid, values,
-							list_make2(columns, needed_attributes(rel, clauses, plan->map)),
+							list_make3(columns, ops, needed_attributes(rel, clauses, plan->map)),
 							NIL, NIL, outer_plan);
 }

@@ -19,11 +19,13 @@
 typedef enum DncPlanPrivate
 {
 	DNC_PLAN_COLUMNS,			/* integer list: DncColumn of each condition */
+	DNC_PLAN_OPS,				/* integer list: DncOp of each condition */
 	DNC_PLAN_NEEDED				/* integer list: attribute numbers to be decoded */
 } DncPlanPrivate;
 
 extern void dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern void dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel);
+extern bool dnc_plan_is_async_capable(const ForeignPath *path);
 extern ForeignScan *dnc_plan_scan(RelOptInfo *rel, List *tlist, List *clauses,
 								  Plan *outer_plan);
 

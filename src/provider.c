@@ -13,7 +13,16 @@
 
 static const DncProvider *const providers[] = {
 	&dnc_provider_alta,
+	&dnc_provider_sendkit,
+	&dnc_provider_weya,
 };
+
+/* The index-th provider, from 0; NULL behind the last. */
+const DncProvider *
+dnc_provider_at(int index)
+{
+	return index < (int) lengthof(providers) ? providers[index] : NULL;
+}
 
 /* The provider of that name; NULL if there is none. */
 const DncProvider *

@@ -110,8 +110,10 @@ typedef struct DncWriteCall
 								 * body is the one entry */
 	bool		bare;			/* the list holds values of the first member, not objects */
 	bool		repeatable;		/* sent twice it does what it does when sent once */
-	int			absent_status;	/* status for "was not on the list", which a removal
-								 * takes for success; 0: none */
+	int			unchanged_status;	/* status for an entry that is not on the list (any
+									 * more), or that is on it already; 0: none */
+	const char *counts[2];		/* paths of numbers that add up to the entries sent, or, of
+								 * a removal, to no more; NULL: the answer does not count */
 	DncMember	members[DNC_MAX_MEMBERS + 1];
 } DncWriteCall;
 
@@ -129,13 +131,18 @@ typedef struct DncProvider
 	const char *base_url;		/* NULL: undocumented, the user gives it */
 	const char *token_header;
 	const char *token_prefix;	/* in front of the token, as "Bearer " */
+	const char *workspace_header;	/* carries workspace_id; NULL: there is none */
+	const char *workspace_token;	/* tokens that begin so need a workspace_id, others
+									 * must not have one */
 	int			requests_per_minute;	/* the vendor's limit; 0: none known */
 	DncSearchMatch search_match;	/* until the option says otherwise */
 	const char *const *identifier_types;	/* NULL-terminated */
 	const char *const *own_options; /* names of options that mean something here
 									 * only; NULL-terminated, or NULL */
-	const char *success;		/* path of a boolean that is true in every good answer */
-	const char *error_message;	/* path of the text in an error's body */
+	const char *success;		/* path of a boolean that is true in every good answer;
+								 * NULL: there is none */
+	const char *error_messages[2];	/* paths of the text in an error's body; the first
+									 * that is there and not empty is shown */
 
 	DncListCall list;
 	const DncField *fields;		/* an entry's, nfields of them */
@@ -150,6 +157,7 @@ typedef struct DncProvider
 } DncProvider;
 
 extern const DncProvider *dnc_provider_find(const char *name);
+extern const DncProvider *dnc_provider_at(int index);
 extern char *dnc_provider_names(void);
 extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);

@@ -16,6 +16,7 @@
 
 #include "access/stratnum.h"
 #include "access/sysattr.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
@@ -24,7 +25,6 @@
 #include "utils/lsyscache.h"
 
 #include "qual.h"
-#include "request.h"
 
 /*
  * The column that an expression is, if it is one whose text is exactly what
@@ -74,36 +74,76 @@ is_run_time_value(PlannerInfo *root, Expr *expr)
 		!contain_subplans((Node *) expr);
 }
 
-/* A clause as "column = value"; NULL: it cannot go into a request. */
+/* A clause that can go into a request; palloc'd. */
 static DncPushed *
-match_clause(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
-			 const DncProvider *provider, const DncColumnMap *map)
+make_pushed(DncColumn column, DncOp op, Expr *value, RestrictInfo *rinfo)
 {
-	OpExpr	   *op;
-	DncPushed  *pushed;
+	DncPushed  *pushed = palloc(sizeof(DncPushed));
 
-	if (!IsA(rinfo->clause, OpExpr))
-		return NULL;
-	op = castNode(OpExpr, rinfo->clause);
-	if (list_length(op->args) != 2 || !is_text_equality(op->opno) ||
-		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid))
-		return NULL;
+	pushed->column = column;
+	pushed->op = op;
+	pushed->value = value;
+	pushed->rinfo = rinfo;
+	return pushed;
+}
 
+/* A clause as "column = value"; NULL: it is something else. */
+static DncPushed *
+match_equality(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
+			   const DncOptions *options, const DncColumnMap *map)
+{
+	OpExpr	   *op = castNode(OpExpr, rinfo->clause);
+
+	if (!is_text_equality(op->opno))
+		return NULL;
 	for (int side = 0; side < 2; side++)
 	{
 		DncColumn	column = column_of(list_nth(op->args, side), rel, map);
 		Expr	   *value = list_nth(op->args, 1 - side);
 
-		if (column == DNC_COL_NONE || !dnc_request_filters_on(provider, column) ||
-			!is_run_time_value(root, value))
-			continue;
-		pushed = palloc(sizeof(DncPushed));
-		pushed->column = column;
-		pushed->value = value;
-		pushed->rinfo = rinfo;
-		return pushed;
+		if (column != DNC_COL_NONE && dnc_request_filters_on(options->provider, column) &&
+			is_run_time_value(root, value))
+			return make_pushed(column, DNC_OP_EQ, value, rinfo);
 	}
 	return NULL;
+}
+
+/*
+ * A clause as "identifier LIKE pattern", where the remote search is known to
+ * look at parts of a value; NULL: it is something else.
+ */
+static DncPushed *
+match_pattern(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
+			  const DncOptions *options, const DncColumnMap *map)
+{
+	OpExpr	   *op = castNode(OpExpr, rinfo->clause);
+	Expr	   *pattern = lsecond(op->args);
+
+	if ((op->opno != OID_TEXT_LIKE_OP && op->opno != OID_TEXT_ICLIKE_OP) ||
+		options->search_match == DNC_SEARCH_EXACT ||
+		!dnc_request_filters_on(options->provider, DNC_COL_IDENTIFIER) ||
+		column_of(linitial(op->args), rel, map) != DNC_COL_IDENTIFIER ||
+		!is_run_time_value(root, pattern))
+		return NULL;
+	return make_pushed(DNC_COL_IDENTIFIER,
+					   op->opno == OID_TEXT_LIKE_OP ? DNC_OP_LIKE : DNC_OP_ILIKE, pattern, rinfo);
+}
+
+/* A clause that can go into a request; NULL: this one cannot. */
+static DncPushed *
+match_clause(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
+			 const DncOptions *options, const DncColumnMap *map, bool patterns)
+{
+	OpExpr	   *op;
+
+	if (!IsA(rinfo->clause, OpExpr))
+		return NULL;
+	op = castNode(OpExpr, rinfo->clause);
+	if (list_length(op->args) != 2 ||
+		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid))
+		return NULL;
+	return patterns ? match_pattern(root, rinfo, rel, options, map)
+		: match_equality(root, rinfo, rel, options, map);
 }
 
 /* Is there a clause on this column already? */
@@ -121,23 +161,27 @@ has_column(List *pushed, DncColumn column)
 }
 
 /*
- * The clauses of a scan that can go into its requests, one a column: a list of
- * DncPushed, palloc'd.
+ * The clauses of a scan that can go into its requests, one a column, an equality
+ * rather than a pattern: a list of DncPushed, palloc'd.
  */
 List *
-dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncProvider *provider,
+dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 				  const DncColumnMap *map)
 {
 	List	   *result = NIL;
-	ListCell   *lc;
 
-	foreach(lc, rel->baserestrictinfo)
+	for (int patterns = 0; patterns < 2; patterns++)
 	{
-		DncPushed  *pushed = match_clause(root, lfirst_node(RestrictInfo, lc), rel, provider,
-										   map);
+		ListCell   *lc;
 
-		if (pushed && !has_column(result, pushed->column))
-			result = lappend(result, pushed);
+		foreach(lc, rel->baserestrictinfo)
+		{
+			DncPushed  *pushed = match_clause(root, lfirst_node(RestrictInfo, lc), rel, options,
+											  map, patterns);
+
+			if (pushed && !has_column(result, pushed->column))
+				result = lappend(result, pushed);
+		}
 	}
 	return result;
 }
@@ -167,18 +211,26 @@ is_attribute_filtered(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
  */
 void
 dnc_qual_check_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map, List *pushed,
-					  const char *server_name)
+					  const DncOptions *options)
 {
 	if (has_column(pushed, DNC_COL_SEARCH))
 		return;
 	for (int i = 0; i < map->natts; i++)
 	{
-		if (map->columns[i] == DNC_COL_SEARCH && is_attribute_filtered(root, rel, i + 1))
+		if (map->columns[i] != DNC_COL_SEARCH || !is_attribute_filtered(root, rel, i + 1))
+			continue;
+		if (!dnc_request_filters_on(options->provider, DNC_COL_SEARCH))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
-							server_name),
-					 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
-					 errhint("Write search = '...', or filter on identifier.")));
+					 errmsg("server \"%s\" cannot search", options->server_name),
+					 errdetail("The API of provider \"%s\" has no parameter for it.",
+							   options->provider->name),
+					 errhint("Filter on identifier instead of search.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
+						options->server_name),
+				 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
+				 errhint("Write search = '...', or filter on identifier.")));
 	}
 }

@@ -14,7 +14,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "json.h"
 #include "report.h"
 
 /* The most that is shown of what the API says, in characters. */
@@ -50,17 +49,20 @@ dnc_report_remote_text(const DncOptions *options, const char *utf8)
 	return converted;
 }
 
-/* What the API itself says in an error's body; NULL: nothing that can be read. */
-static char *
-api_message(const DncOptions *options, const DncHttpAnswer *answer)
+/* What the API itself says in an error's body, palloc'd; NULL: nothing. */
+char *
+dnc_report_api_message(const DncOptions *options, const DncJson *tree)
 {
-	const char *problem;
-	const DncJson *tree = dnc_json_parse(answer->body, answer->length, &problem);
-	const DncJson *text = tree ? dnc_json_get(tree, options->provider->error_message) : NULL;
+	const char *const *paths = options->provider->error_messages;
 
-	if (text == NULL || dnc_json_kind(text) != DNC_JSON_STRING)
-		return NULL;
-	return dnc_report_remote_text(options, dnc_json_string(text));
+	for (size_t i = 0; i < lengthof(options->provider->error_messages) && paths[i]; i++)
+	{
+		const DncJson *text = dnc_json_get(tree, paths[i]);
+
+		if (text && dnc_json_kind(text) == DNC_JSON_STRING && *dnc_json_string(text))
+			return dnc_report_remote_text(options, dnc_json_string(text));
+	}
+	return NULL;
 }
 
 /* How often it was tried, as a sentence with a blank in front, or nothing. */
@@ -76,7 +78,9 @@ tries_text(const DncTries *tries)
 static char *
 status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
-	char	   *message = api_message(options, answer);
+	const char *problem;
+	const DncJson *tree = dnc_json_parse(answer->body, answer->length, &problem);
+	char	   *message = tree ? dnc_report_api_message(options, tree) : NULL;
 
 	return psprintf("HTTP status %d%s%s%s%s", answer->status, message ? ": " : "",
 					message ? message : "",
@@ -215,9 +219,7 @@ report_status(const DncOptions *options, const DncHttpAnswer *answer, const DncT
 			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 			 errmsg("server \"%s\" refused the request", options->server_name),
 			 errdetail("%s", status_text(options, answer, tries)),
-			 status == 404
-			 ? errhint("Check base_url: it is put in front of the path of each request.")
-			 : errhint("The message above is the vendor's.")));
+			 errhint("What follows the status is the vendor's message. If there is none, check base_url: it is put in front of the path of each request.")));
 }
 
 /* Raise the error for a request that ended without success. */

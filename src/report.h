@@ -9,6 +9,7 @@
 #define DNC_REPORT_H
 
 #include "http.h"
+#include "json.h"
 #include "option.h"
 
 /* How often a request was tried before it was given up, and for how long. */
@@ -23,6 +24,7 @@ extern void dnc_report_contract(const DncOptions *options, const char *format,..
 			pg_attribute_printf(2, 3) pg_attribute_noreturn();
 extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
 							  const DncTries *tries) pg_attribute_noreturn();
+extern char *dnc_report_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
 
 #endif							/* DNC_REPORT_H */

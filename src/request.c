@@ -72,6 +72,8 @@ dnc_request_can_match(const DncOptions *options, const DncCondition *conditions,
 			continue;
 		if (value == NULL)
 			return false;
+		if (conditions[i].op != DNC_OP_EQ)
+			continue;
 		if (constant && strcmp(constant, value) != 0)
 			return false;
 		if (conditions[i].column == DNC_COL_IDENTIFIER_TYPE &&
@@ -82,43 +84,83 @@ dnc_request_can_match(const DncOptions *options, const DncCondition *conditions,
 }
 
 /*
- * May a condition be put into a request?  Only where the remote filter cannot
- * lose an entry that the condition keeps.
+ * Does a byte of a LIKE pattern stand for itself in whatever case?  ILIKE folds
+ * case by the rules of a locale, which are not the remote's: so letters, and
+ * what may be part of one, are left out of what is searched for.
  */
 static bool
-can_send(const DncProvider *provider, const DncCondition *condition)
+is_literal(char c, DncOp op)
 {
-	if (condition->placeholder)
+	if (op == DNC_OP_LIKE)
 		return true;
-	switch (condition->column)
+	return !IS_HIGHBIT_SET(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z');
+}
+
+/*
+ * The longest piece of text that whatever matches a LIKE pattern has in it, or,
+ * if prefix, begins with; palloc'd, and may be empty.
+ */
+static char *
+like_piece(const char *pattern, DncOp op, bool prefix)
+{
+	StringInfoData piece;
+	char	   *longest = "";
+
+	initStringInfo(&piece);
+	for (const char *c = pattern;; c++)
 	{
-		case DNC_COL_SEARCH:
-			return true;		/* whatever the API makes of it */
-		case DNC_COL_IDENTIFIER_TYPE:
-			return dnc_provider_has_type(provider, condition->value);
-		default:
-			return condition->value[0] != '\0' && strlen(condition->value) <= MAX_FILTER_VALUE;
+		bool		escaped = *c == '\\' && c[1] != '\0';
+
+		if (escaped)
+			c++;
+		if (*c != '\0' && (escaped || (*c != '%' && *c != '_')) && is_literal(*c, op))
+		{
+			appendStringInfoChar(&piece, *c);
+			continue;
+		}
+		if ((size_t) piece.len > strlen(longest))
+			longest = pstrdup(piece.data);
+		if (*c == '\0' || prefix)
+			return longest;
+		resetStringInfo(&piece);
 	}
 }
 
-/* Append "name=value", percent-encoded, with ? or & in front. */
+/*
+ * What is sent for a condition; NULL: nothing can be.  It can only where the
+ * remote filter cannot lose an entry that the condition keeps.
+ */
+static const char *
+value_to_send(const DncOptions *options, const DncCondition *condition)
+{
+	const char *value = condition->value;
+
+	if (condition->placeholder || condition->column == DNC_COL_SEARCH)
+		return value;			/* a search is whatever the API makes of it */
+	if (condition->column == DNC_COL_IDENTIFIER_TYPE)
+		return dnc_provider_has_type(options->provider, value) ? value : NULL;
+	if (condition->op != DNC_OP_EQ)
+		value = like_piece(value, condition->op, options->search_match == DNC_SEARCH_PREFIX);
+	return value[0] != '\0' && strlen(value) <= MAX_FILTER_VALUE ? value : NULL;
+}
+
+/* Append "&name=value", percent-encoded. */
 static void
 append_parameter(StringInfo target, const char *name, const char *value, bool verbatim)
 {
-	char	   *utf8 = pg_server_to_any(value, strlen(value), PG_UTF8);
-
-	appendStringInfo(target, "%c%s=%s", strchr(target->data, '?') ? '&' : '?', name,
-					 verbatim ? value : dnc_http_escape(utf8));
+	appendStringInfo(target, "&%s=%s", name,
+					 verbatim ? value
+					 : dnc_http_escape(pg_server_to_any(value, strlen(value), PG_UTF8)));
 }
 
 /* The condition that goes with a filter of the provider; NULL: none. */
 static const DncCondition *
-condition_for(const DncProvider *provider, const DncFilter *filter,
+condition_for(const DncOptions *options, const DncFilter *filter,
 			  const DncCondition *conditions, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		if (conditions[i].column == filter->column && can_send(provider, &conditions[i]))
+		if (conditions[i].column == filter->column && value_to_send(options, &conditions[i]))
 			return &conditions[i];
 	}
 	return NULL;
@@ -138,37 +180,47 @@ parameter_taken(const DncProvider *provider, int filter, const bool *used)
 }
 
 /*
- * Path and query of the list request for some conditions, without what says
- * which page; palloc'd.
+ * The part of a list request's query that narrows it, with a & in front of each
+ * parameter; palloc'd.
  */
 char *
-dnc_request_list_target(const DncOptions *options, const DncCondition *conditions, int count)
+dnc_request_filters(const DncOptions *options, const DncCondition *conditions, int count)
 {
 	const DncProvider *provider = options->provider;
 	bool	   *used = palloc0(sizeof(bool) * (provider->nfilters + 1));
-	StringInfoData target;
+	StringInfoData filters;
 
-	initStringInfo(&target);
-	appendStringInfo(&target, "%s?%s=%d", provider->list.path, provider->list.limit_parameter,
-					 options->page_size);
+	initStringInfo(&filters);
 	for (int i = 0; i < provider->nfilters; i++)
 	{
 		const DncFilter *filter = &provider->filters[i];
-		const DncCondition *condition = condition_for(provider, filter, conditions, count);
+		const DncCondition *condition = condition_for(options, filter, conditions, count);
 
 		if (condition == NULL || parameter_taken(provider, i, used))
 			continue;
 		used[i] = true;
-		append_parameter(&target, filter->parameter, condition->value, condition->placeholder);
+		append_parameter(&filters, filter->parameter, value_to_send(options, condition),
+						 condition->placeholder);
 	}
-	return target.data;
+	return filters.data;
 }
 
-/* The same with the parameter that says which page; value is UTF-8; palloc'd. */
+/*
+ * Path and query of a list request: page size, filters, and the parameter that
+ * says which page, unless NULL (its value is UTF-8); palloc'd.
+ */
 char *
-dnc_request_page_target(const char *target, const char *parameter, const char *value)
+dnc_request_list_target(const DncOptions *options, int limit, const char *filters,
+						const char *parameter, const char *value)
 {
-	return psprintf("%s&%s=%s", target, parameter, dnc_http_escape(value));
+	const DncListCall *list = &options->provider->list;
+	StringInfoData target;
+
+	initStringInfo(&target);
+	appendStringInfo(&target, "%s?%s=%d%s", list->path, list->limit_parameter, limit, filters);
+	if (parameter)
+		appendStringInfo(&target, "&%s=%s", parameter, dnc_http_escape(value));
+	return target.data;
 }
 
 /* Append a text as a JSON string. */
@@ -238,7 +290,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	request->method = write->method;
 	request->path = write->path;
 	request->repeatable = write->repeatable;
-	request->absent_status = write->absent_status;
+	request->accepted_status = write->unchanged_status;
 	if (slot)
 	{
 		/* The entry is named by the path, and there is no body. */

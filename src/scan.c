@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "credential.h"
 #include "decode.h"
 #include "pager.h"
 #include "plan.h"
@@ -31,14 +32,16 @@ struct DncScan
 	DncColumnMap *map;
 	Bitmapset  *needed;			/* attribute numbers */
 	int			nconditions;
-	DncColumn  *columns;		/* of the conditions */
-	List	   *values;			/* ExprStates of the conditions */
+	List	   *columns;		/* DncColumn of each condition */
+	List	   *ops;			/* DncOp of each condition */
+	List	   *values;			/* ExprState of each condition */
 
 	/* The list that is being read; all of it is in context. */
 	MemoryContext context;
 	bool		started;
 	DncPager   *pager;			/* NULL once the list is read, or need not be */
 	DncDecoder *decoder;
+	DncPage		page;
 	const DncJson *entry;		/* the next one of the page; NULL: page is read */
 	int			index;			/* its index on the page */
 
@@ -55,7 +58,6 @@ dnc_scan_begin(ForeignScanState *node)
 {
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Relation	relation = node->ss.ss_currentRelation;
-	List	   *columns = list_nth(plan->fdw_private, DNC_PLAN_COLUMNS);
 	DncScan    *scan = palloc0(sizeof(DncScan));
 	ListCell   *lc;
 
@@ -66,13 +68,27 @@ dnc_scan_begin(ForeignScanState *node)
 							   RelationGetDescr(relation));
 	foreach(lc, (List *) list_nth(plan->fdw_private, DNC_PLAN_NEEDED))
 		scan->needed = bms_add_member(scan->needed, lfirst_int(lc));
-	scan->columns = palloc(sizeof(DncColumn) * Max(list_length(columns), 1));
-	foreach(lc, columns)
-		scan->columns[scan->nconditions++] = (DncColumn) lfirst_int(lc);
+	scan->columns = list_nth(plan->fdw_private, DNC_PLAN_COLUMNS);
+	scan->ops = list_nth(plan->fdw_private, DNC_PLAN_OPS);
+	scan->nconditions = list_length(scan->columns);
 	scan->values = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
 										  ALLOCSET_DEFAULT_SIZES);
 	return scan;
+}
+
+/* The conditions, without values; palloc'd. */
+static DncCondition *
+make_conditions(DncScan *scan)
+{
+	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
+
+	for (int i = 0; i < scan->nconditions; i++)
+	{
+		conditions[i].column = (DncColumn) list_nth_int(scan->columns, i);
+		conditions[i].op = (DncOp) list_nth_int(scan->ops, i);
+	}
+	return conditions;
 }
 
 /* The conditions with the values that they have now; palloc'd. */
@@ -80,7 +96,7 @@ static DncCondition *
 evaluate_conditions(DncScan *scan)
 {
 	ExprContext *econtext = scan->node->ss.ps.ps_ExprContext;
-	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
+	DncCondition *conditions = make_conditions(scan);
 	ListCell   *lc;
 	int			i = 0;
 
@@ -89,9 +105,7 @@ evaluate_conditions(DncScan *scan)
 		bool		isnull;
 		Datum		value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &isnull);
 
-		conditions[i].column = scan->columns[i];
-		conditions[i].value = isnull ? NULL : TextDatumGetCString(value);
-		i++;
+		conditions[i++].value = isnull ? NULL : TextDatumGetCString(value);
 	}
 	return conditions;
 }
@@ -111,7 +125,7 @@ start_scan(DncScan *scan)
 		if (scan->options->token == NULL)
 		{
 			MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
-			dnc_options_add_user(scan->options, dnc_scan_user(scan->node));
+			dnc_credential_add(scan->options, dnc_scan_user(scan->node));
 			MemoryContextSwitchTo(scan->context);
 		}
 		for (int i = 0; i < scan->nconditions; i++)
@@ -121,8 +135,8 @@ start_scan(DncScan *scan)
 		}
 		scan->decoder = dnc_decoder_make(scan->options, desc, scan->map, scan->needed, search);
 		scan->pager = dnc_pager_begin(scan->options,
-									  dnc_request_list_target(scan->options, conditions,
-															  scan->nconditions),
+									  dnc_request_filters(scan->options, conditions,
+														  scan->nconditions),
 									  &scan->tally);
 	}
 	MemoryContextSwitchTo(before);
@@ -134,48 +148,101 @@ describe_page(void *arg)
 {
 	DncScan    *scan = arg;
 
-	errcontext("page %d of the list of server \"%s\"", dnc_pager_page(scan->pager),
+	errcontext("page %d of the list of server \"%s\"", dnc_pager_count(scan->pager),
 			   scan->options->server_name);
 }
 
-/* Go to the next page that has an entry; at the end pager is NULL. */
+/* Go to the next page; at the end of the list pager is NULL. */
 static void
 read_page(DncScan *scan)
 {
-	const DncJson *entries = dnc_pager_next(scan->pager);
-	const char *body;
-	size_t		length;
-
-	if (entries == NULL)
+	if (!dnc_pager_next(scan->pager, &scan->page))
 	{
 		scan->pager = NULL;
 		return;
 	}
-	body = dnc_pager_body(scan->pager, &length);
-	dnc_decoder_page(scan->decoder, body, length);
-	scan->entry = dnc_json_first(entries);
+	dnc_decoder_page(scan->decoder, scan->page.body, scan->page.length);
+	scan->entry = scan->page.first;
 	scan->index = 0;
+}
+
+/* Go to the next entry of the page. */
+static void
+step_entry(DncScan *scan)
+{
+	scan->entry = dnc_json_next(scan->entry);
+	scan->index++;
+}
+
+/* Has the next page been asked for, and not come yet? */
+static bool
+must_wait(DncScan *scan)
+{
+	DncCall    *call = dnc_pager_ask(scan->pager);
+
+	return call && !dnc_call_ready(call);
+}
+
+/*
+ * Go to the next entry that was not given yet; false: there is none, or, where
+ * Append asks several scans at once, it is still to come.
+ */
+static bool
+find_entry(DncScan *scan)
+{
+	while (scan->pager)
+	{
+		if (scan->entry == NULL)
+		{
+			if (scan->node->ss.ps.async_capable && must_wait(scan))
+				return false;
+			read_page(scan);
+		}
+		else if (scan->page.given && scan->page.given[scan->index])
+			step_entry(scan);
+		else
+			return true;
+	}
+	return false;
 }
 
 /* The next row into the slot; false: there are no more. */
 static bool
 fetch_row(DncScan *scan, TupleTableSlot *slot)
 {
-	while (scan->entry == NULL && scan->pager)
-		read_page(scan);
-	if (scan->entry == NULL)
+	if (!find_entry(scan))
 		return false;
 	dnc_decoder_entry(scan->decoder, scan->entry, scan->index, slot->tts_values,
 					  slot->tts_isnull);
-	scan->entry = dnc_json_next(scan->entry);
-	scan->index++;
+	step_entry(scan);
 	scan->rows++;
 	return true;
 }
 
 /*
+ * What the next row has to wait for: the call for the next page, which this
+ * sends if need be; NULL: nothing.
+ */
+DncCall *
+dnc_scan_ask(DncScan *scan)
+{
+	if (!scan->started)
+		start_scan(scan);
+	return scan->pager && scan->entry == NULL ? dnc_pager_ask(scan->pager) : NULL;
+}
+
+/* Was the list read to its end, or needed not be? */
+bool
+dnc_scan_at_end(const DncScan *scan)
+{
+	return scan->started && scan->pager == NULL;
+}
+
+/*
  * The next row of the list into an empty virtual slot, datums in the current
- * context; false: the list was read to its end.
+ * context; false: the list was read to its end.  A scan that Append asks along
+ * with others does not wait here: false may mean that dnc_scan_ask() has a call
+ * that is not ready.
  */
 bool
 dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
@@ -216,14 +283,14 @@ char *
 dnc_scan_request_text(DncScan *scan)
 {
 	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
-	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
+	const DncListCall *list = &scan->options->provider->list;
+	DncCondition *conditions = make_conditions(scan);
 	int			run_time_values = 0;
 
 	for (int i = 0; i < scan->nconditions; i++)
 	{
 		Expr	   *value = list_nth(plan->fdw_exprs, i);
 
-		conditions[i].column = scan->columns[i];
 		if (!IsA(value, Const))
 		{
 			conditions[i].placeholder = true;
@@ -234,8 +301,12 @@ dnc_scan_request_text(DncScan *scan)
 	}
 	if (!dnc_request_can_match(scan->options, conditions, scan->nconditions))
 		return NULL;
-	return psprintf("GET %s", dnc_request_list_target(scan->options, conditions,
-													  scan->nconditions));
+	return psprintf("GET %s",
+					dnc_request_list_target(scan->options, scan->options->page_size,
+											dnc_request_filters(scan->options, conditions,
+																scan->nconditions),
+											list->numbers_first ? list->pagings[0]->parameter
+											: NULL, "1"));
 }
 
 /* What the scan's requests came to. */

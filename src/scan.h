@@ -15,6 +15,8 @@
 typedef struct DncScan DncScan;
 
 extern DncScan *dnc_scan_begin(ForeignScanState *node);
+extern DncCall *dnc_scan_ask(DncScan *scan);
+extern bool dnc_scan_at_end(const DncScan *scan);
 extern bool dnc_scan_next(DncScan *scan, TupleTableSlot *slot);
 extern void dnc_scan_restart(DncScan *scan);
 extern char *dnc_scan_request_text(DncScan *scan);

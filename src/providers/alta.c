@@ -66,7 +66,7 @@ const DncProvider dnc_provider_alta = {
 	.search_match = DNC_SEARCH_EXACT,
 	.identifier_types = identifier_types,
 	.own_options = own_options,
-	.error_message = "message",
+	.error_messages = {"message"},
 
 	.list = {
 		.path = "/dnc/communication-opt-outs",
@@ -96,7 +96,7 @@ const DncProvider dnc_provider_alta = {
 		.path = "/dnc/communication-opt-outs",
 		.batch = 1,
 		.repeatable = true,
-		.absent_status = 404,
+		.unchanged_status = 404,
 		.members = {
 			{"identifier", DNC_COL_IDENTIFIER, true},
 			{"identifierType", DNC_COL_IDENTIFIER_TYPE, true},

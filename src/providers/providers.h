@@ -11,5 +11,7 @@
 #include "provider.h"
 
 extern const DncProvider dnc_provider_alta;
+extern const DncProvider dnc_provider_sendkit;
+extern const DncProvider dnc_provider_weya;
 
 #endif							/* DNC_PROVIDERS_H */

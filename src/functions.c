@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *		Functions that users call from SQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "provider.h"
+
+#define PROVIDER_COLUMNS 10
+
+PG_FUNCTION_INFO_V1(dnc_fdw_providers);
+
+/* An array of texts, from a list of char *. */
+static Datum
+text_array(List *list)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(list), 1));
+	ListCell   *lc;
+	int			count = 0;
+
+	foreach(lc, list)
+		elements[count++] = CStringGetTextDatum((char *) lfirst(lc));
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* The columns that a provider's entries have a value for. */
+static Datum
+provider_columns(const DncProvider *provider)
+{
+	List	   *list = NIL;
+
+	for (int column = 0; column < DNC_NCOLUMNS; column++)
+	{
+		if (dnc_provider_field(provider, (DncColumn) column))
+			list = lappend(list, unconstify(char *, dnc_column_name((DncColumn) column)));
+	}
+	return text_array(list);
+}
+
+/* The columns that a provider's API can filter on. */
+static Datum
+provider_filters(const DncProvider *provider)
+{
+	List	   *list = NIL;
+
+	for (int i = 0; i < provider->nfilters; i++)
+		list = lappend(list, unconstify(char *, dnc_column_name(provider->filters[i].column)));
+	return text_array(list);
+}
+
+/* The identifier types of a provider. */
+static Datum
+provider_types(const DncProvider *provider)
+{
+	List	   *list = NIL;
+
+	for (const char *const *type = provider->identifier_types; *type; type++)
+		list = lappend(list, unconstify(char *, *type));
+	return text_array(list);
+}
+
+/* Whether every way in which a provider's lists page tells their size. */
+static bool
+provider_counts(const DncProvider *provider)
+{
+	bool		counts = true;
+
+	for (int i = 0; i < DNC_MAX_PAGINGS && provider->list.pagings[i]; i++)
+		counts = counts && provider->list.pagings[i]->total != NULL;
+	return counts;
+}
+
+/* dnc_fdw_providers(): what each provider can do, a row each. */
+Datum
+dnc_fdw_providers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const DncProvider *provider;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; (provider = dnc_provider_at(i)) != NULL; i++)
+	{
+		Datum		values[PROVIDER_COLUMNS] = {0};
+		bool		nulls[PROVIDER_COLUMNS] = {0};
+
+		values[0] = CStringGetTextDatum(provider->name);
+		nulls[1] = provider->base_url == NULL;
+		if (provider->base_url)
+			values[1] = CStringGetTextDatum(provider->base_url);
+		values[2] = provider_types(provider);
+		values[3] = provider_columns(provider);
+		values[4] = provider_filters(provider);
+		values[5] = BoolGetDatum(provider_counts(provider));
+		values[6] = Int32GetDatum(provider->list.page_size_max);
+		values[7] = Int32GetDatum(provider->add.batch);
+		values[8] = Int32GetDatum(provider->remove.batch);
+		nulls[9] = provider->requests_per_minute == 0;
+		values[9] = Int32GetDatum(provider->requests_per_minute);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

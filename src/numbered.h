@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * numbered.h
+ *		Lists whose pages are numbered, and that change while they are read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_NUMBERED_H
+#define DNC_NUMBERED_H
+
+#include "json.h"
+#include "option.h"
+
+typedef struct DncNumbered DncNumbered;
+
+/* A page that is asked for. */
+typedef struct DncPageRequest
+{
+	int			limit;
+	int64		number;			/* from 1 */
+} DncPageRequest;
+
+extern DncNumbered *dnc_numbered_begin(const DncOptions *options);
+extern DncPageRequest dnc_numbered_request(DncNumbered *numbered);
+extern bool dnc_numbered_accept(DncNumbered *numbered, const DncPaging *paging,
+								const DncJson *answer, const DncJson *entries,
+								const bool **given, bool *at_end);
+
+#endif							/* DNC_NUMBERED_H */
