@@ -6,7 +6,9 @@
 \pset pager off
 \pset footer off
 \getenv sandbox DNC_SANDBOX_URL
-\set base_url :sandbox '/alta/v1'
+\set alta_url :sandbox '/alta/v1'
+\set sendkit_url :sandbox '/sendkit'
+\set weya_url :sandbox '/weya'
 \set wire '\\! ./demo-wire'
 
 CREATE SCHEMA crm;
@@ -28,7 +30,7 @@ ANALYZE crm.contacts;
 \echo
 CREATE EXTENSION dnc_fdw;
 CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw
-  OPTIONS (provider 'alta', base_url :'base_url');
+  OPTIONS (provider 'alta', base_url :'alta_url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-demo');
 CREATE SCHEMA dnc;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc;
@@ -38,26 +40,15 @@ IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc;
 \echo '=== 2. May this person be called?'
 \echo 'The condition travels to Alta: one request, and one entry comes back.'
 \echo
-SELECT identifier, identifier_type, created_at IS NOT NULL AS listed
+SELECT identifier, identifier_type, created_at
 FROM dnc.communication_opt_outs
 WHERE identifier_type = 'phone' AND identifier = '+15550000003';
 :wire
 
 \echo
-\echo '=== 3. Who of today''s calls must not be called?'
-\echo 'A join of a few contacts with the list asks Alta about just these.'
-\echo
-SELECT c.id, c.name, c.phone
-FROM crm.contacts c
-JOIN dnc.communication_opt_outs d ON d.identifier = c.phone AND d.identifier_type = 'phone'
-WHERE c.id BETWEEN 1 AND 10
-ORDER BY c.id;
-:wire
-
-\echo
-\echo '=== 4. Scrub the whole CRM'
-\echo 'For all 3,000 contacts it is cheaper to read the phone numbers on the list once, page by'
-\echo 'page. PostgreSQL chooses; whoever has no entry in the list may be called.'
+\echo '=== 3. Scrub the CRM'
+\echo 'Who of 3,000 contacts may be called? The phone numbers on the list are read, page by page'
+\echo 'to the end; if one page were missing, this would be an error, not a longer list of calls.'
 \echo
 SELECT count(*) AS contacts,
        count(*) FILTER (WHERE d.identifier IS NULL) AS may_be_called,
@@ -68,7 +59,7 @@ LEFT JOIN dnc.communication_opt_outs d
 :wire
 
 \echo
-\echo '=== 5. Three people opt out'
+\echo '=== 4. Three people opt out'
 \echo 'They are added with one request, when the transaction commits.'
 \echo
 INSERT INTO dnc.communication_opt_outs (identifier, identifier_type, label)
@@ -76,19 +67,20 @@ SELECT phone, 'phone', name FROM crm.contacts WHERE id IN (2998, 2999, 3000);
 :wire
 
 \echo
-\echo '=== 6. Think twice'
-\echo 'Writes wait for COMMIT. What waits can be looked at; after ROLLBACK nothing was sent:'
-\echo 'the list was read, to know what to delete, but there is no DELETE among the requests.'
+\echo '=== 5. Think twice'
+\echo 'Writes wait for COMMIT. The list is read, to know what to delete; but after ROLLBACK there'
+\echo 'is no POST and no DELETE among the requests.'
 \echo
 BEGIN;
 DELETE FROM dnc.communication_opt_outs
 WHERE identifier_type = 'phone' AND identifier IN ('+15550002998', '+15550002999');
-SELECT action, identifier, identifier_type FROM dnc_fdw_pending();
+INSERT INTO dnc.communication_opt_outs (identifier, identifier_type)
+SELECT email, 'email' FROM crm.contacts;
 ROLLBACK;
 :wire
 
 \echo
-\echo '=== 7. One of them may be called again'
+\echo '=== 6. One of them may be called again'
 \echo 'A deletion that does commit, and a look at what is left of the three.'
 \echo
 DELETE FROM dnc.communication_opt_outs
@@ -96,12 +88,42 @@ WHERE identifier_type = 'phone' AND identifier = '+15550003000';
 :wire
 SELECT identifier, label
 FROM dnc.communication_opt_outs
-WHERE identifier_type = 'phone'
-  AND identifier IN ('+15550002998', '+15550002999', '+15550003000')
+WHERE identifier_type = 'phone' AND identifier >= '+15550002998'
 ORDER BY identifier;
 :wire
 
 \echo
-\echo '=== What this session did'
+\echo '=== 7. Three vendors, one table'
+\echo 'SendKit keeps emails and domains, Weya phone numbers. As partitions, the three lists are one'
+\echo 'table, and are read at the same time.'
 \echo
-SELECT server, requests, rows_read, rows_added, rows_deleted FROM dnc_fdw_stats();
+CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
+  OPTIONS (provider 'sendkit', base_url :'sendkit_url');
+CREATE USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (token 'sk_demo');
+CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw
+  OPTIONS (provider 'weya', base_url :'weya_url');
+CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-demo');
+CREATE TABLE dnc.all_opt_outs (identifier text, identifier_type text, reason text, source text)
+  PARTITION BY LIST (source);
+CREATE FOREIGN TABLE dnc.opt_outs_alta PARTITION OF dnc.all_opt_outs
+  FOR VALUES IN ('alta') SERVER alta;
+CREATE FOREIGN TABLE dnc.opt_outs_sendkit PARTITION OF dnc.all_opt_outs
+  FOR VALUES IN ('sendkit') SERVER sendkit;
+CREATE FOREIGN TABLE dnc.opt_outs_weya PARTITION OF dnc.all_opt_outs
+  FOR VALUES IN ('weya') SERVER weya;
+SELECT source, identifier_type, count(*)
+FROM dnc.all_opt_outs GROUP BY 1, 2 ORDER BY 1, 2;
+:wire
+
+\echo
+\echo 'A server that cannot have a domain, or that another value of source rules out, is not asked.'
+\echo
+SELECT source, identifier FROM dnc.all_opt_outs
+WHERE identifier_type = 'domain' ORDER BY identifier LIMIT 2;
+:wire
+
+\echo
+\echo 'A row goes to the partition that its source names.'
+\echo
+INSERT INTO dnc.all_opt_outs VALUES ('left@example.com', 'email', 'asked us to', 'sendkit');
+:wire

@@ -13,16 +13,16 @@ my $top = "$FindBin::RealBin/..";
 my %text;    # the C files' contents, by path below the top
 
 find(
-  {
-    no_chdir => 1,
-    wanted   => sub {
-      return unless -f && /\.[ch]$/;
-      open my $file, '<', $_ or die "could not read $_: $!";
-      local $/;
-      $text{ substr($_, length("$top/")) } = <$file>;
-    }
-  },
-  "$top/dnc_fdw.c", "$top/src", "$top/sandbox");
+	{
+		no_chdir => 1,
+		wanted   => sub {
+			return unless -f && /\.[ch]$/;
+			open my $file, '<', $_ or die "could not read $_: $!";
+			local $/;
+			$text{ substr($_, length("$top/")) } = <$file>;
+		}
+	},
+	"$top/dnc_fdw.c", "$top/src", "$top/sandbox");
 
 my @all = sort keys %text;
 my @extension = grep { !m{^sandbox/} } @all;
@@ -33,31 +33,49 @@ cmp_ok(scalar(@all) - scalar(@extension), '>', 2, 'the sandbox has its files');
 # Passes if no file but the exempt ones has a match; names the places otherwise.
 sub nowhere
 {
-  my ($rule, $pattern, $files, $exempt) = @_;
-  my @found;
+	my ($rule, $pattern, $files, $exempt) = @_;
+	my @found;
 
-  foreach my $path (grep { !/$exempt/ } @$files)
-  {
-    my @lines = split /\n/, $text{$path};
-    push @found, map { "$path:" . ($_ + 1) . ": $lines[$_]" }
-      grep { $lines[$_] =~ $pattern } 0 .. $#lines;
-  }
-  is(join("\n", @found), '', $rule);
+	foreach my $path (grep { !/$exempt/ } @$files)
+	{
+		my @lines = split /\n/, $text{$path};
+		push @found, map { "$path:" . ($_ + 1) . ": $lines[$_]" }
+			grep { $lines[$_] =~ $pattern } 0 .. $#lines;
+	}
+	is(join("\n", @found), '', $rule);
 }
 
 nowhere('only src/http.c includes curl',
-  qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
 nowhere('only src/json.c includes cJSON',
-  qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
+	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
 nowhere('only the registry and the providers name a provider',
-  qr{alta|sendkit|weya}i, \@extension, qr{^src/provider\.c$|^src/providers/});
+	qr{alta|sendkit|weya}i, \@extension, qr{^src/provider\.c$|^src/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
-  qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
+	qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),
-  '', 'files begin with a comment that names them');
+	'', 'files begin with a comment that names them');
 is(join(' ', grep { ($text{$_} =~ tr/\n//) > 600 } @all),
-  '', 'files have 600 lines at most');
+	'', 'files have 600 lines at most');
+
+# Each option and each column is documented, and nothing else is.
+sub slurp
+{
+	my ($path) = @_;
+	open my $file, '<', "$top/$path" or die "could not read $path: $!";
+	local $/;
+	return scalar <$file>;
+}
+
+my $docs = slurp('docs/options.md');
+my @options = $text{'src/option.c'} =~ /^\t\{\.name = "(\w+)"/mg;
+my @documented = $docs =~ /^\| (?:server|server, table|column|user mapping) \| `(\w+)` \|/mg;
+is(join(' ', sort @documented), join(' ', sort @options), 'docs/options.md has each option');
+my @columns = $text{'src/column.c'} =~ /^\t\[DNC_COL_\w+\] = "(\w+)"/mg;
+my ($table) = $docs =~ /(\| column .*?)\n\n/s;
+is(join(' ', map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $table),
+	join(' ', @columns), 'docs/options.md has each column');
 
 done_testing();
