@@ -1,0 +1,137 @@
+/*
+ * account.c
+ *		Accounts: each has a list of its own at one API, and all that belongs to it.
+ *
+ * An account comes to life when it is first named.  It is emptied on order but never freed
+ * before the end, so that requests under way may point to it.
+ */
+#include "account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "encode.h"
+
+#define BUCKETS 1024
+
+static SbAccount *bucket[BUCKETS];
+static uint64_t last_serial;
+
+/* What the command line says for new accounts. */
+static long default_rate_limit = 0;
+static long default_window_ms = 60000;
+
+/* Sets the rate limit that new and reset accounts begin with; 0 requests: none. */
+void
+sb_accounts_rate_limit(long requests, long window_ms)
+{
+	default_rate_limit = requests;
+	default_window_ms = window_ms;
+}
+
+/* Whether len characters can be the name of an account: [a-z0-9_], not too many. */
+bool
+sb_account_name_valid(const char *name, size_t len)
+{
+	return len > 0 && len <= SB_ACCOUNT_NAME_MAX &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") >= len;
+}
+
+/* Begins drift's random numbers anew, from the seed in the settings. */
+void
+sb_account_seed(SbAccount *account)
+{
+	account->random = sb_hash(1, &account->config.drift_seed,
+							  sizeof(account->config.drift_seed)) | 1;
+}
+
+/* Gives an account, whose parts are all empty, its beginnings. */
+static void
+begin(SbAccount *account)
+{
+	account->serial = ++last_serial;
+	account->config.rate_limit = default_rate_limit;
+	account->config.rate_window_ms = default_window_ms;
+	sb_account_seed(account);
+}
+
+/* The account of that (valid) name at an API; a new one if there is none yet. */
+SbAccount *
+sb_account_get(const struct SbApi *api, const char *name)
+{
+	SbAccount **first = &bucket[sb_hash((uintptr_t) api, name, strlen(name)) % BUCKETS];
+	SbAccount  *account = *first;
+
+	while (account != NULL && (account->api != api || strcmp(account->name, name) != 0))
+		account = account->next;
+	if (account == NULL)
+	{
+		account = sb_alloc(sizeof(SbAccount));
+		account->api = api;
+		strcpy(account->name, name);
+		account->next = *first;
+		*first = account;
+		begin(account);
+	}
+	return account;
+}
+
+/* Empties what an account has. */
+static void
+clear(SbAccount *account)
+{
+	sb_views_clear(&account->views);
+	sb_store_clear(&account->list);
+	sb_faults_clear(&account->faults);
+	sb_log_clear(&account->log);
+}
+
+/* Makes an account as if it had just come to life. */
+void
+sb_account_reset(SbAccount *account)
+{
+	clear(account);
+	memset(&account->config, 0, sizeof(account->config));
+	memset(&account->limit, 0, sizeof(account->limit));
+	memset(&account->stats, 0, sizeof(account->stats));
+	account->stats.in_flight_max = account->in_flight;
+	account->filled = account->added = account->drifted = 0;
+	begin(account);
+}
+
+/* A number from 0 to below - 1, from drift's generator (xorshift64*). */
+uint64_t
+sb_account_random(SbAccount *account, uint64_t below)
+{
+	uint64_t	bits = account->random;
+
+	bits ^= bits >> 12;
+	bits ^= bits << 25;
+	bits ^= bits >> 27;
+	account->random = bits;
+	return (bits * UINT64_C(2685821657736338717) >> 16) % below;
+}
+
+/* The index at which a new entry enters the list. */
+size_t
+sb_account_new_index(const SbAccount *account)
+{
+	return account->config.order == SB_ORDER_NEWEST ? 0 : account->list.count;
+}
+
+/* Frees all accounts, at the end of the program. */
+void
+sb_accounts_free(void)
+{
+	for (int i = 0; i < BUCKETS; i++)
+	{
+		while (bucket[i] != NULL)
+		{
+			SbAccount  *account = bucket[i];
+
+			bucket[i] = account->next;
+			clear(account);
+			free(account);
+		}
+	}
+}

@@ -1,0 +1,57 @@
+/*
+ * account.h
+ *		Accounts: each has a list of its own at one API, and all that belongs to it.
+ */
+#ifndef SB_ACCOUNT_H
+#define SB_ACCOUNT_H
+
+#include "config.h"
+#include "fault.h"
+#include "limit.h"
+#include "log.h"
+#include "store.h"
+#include "view.h"
+
+#define SB_ACCOUNT_NAME_MAX 63
+
+typedef struct SbStats
+{
+	uint64_t	requests;
+	uint64_t	list;
+	uint64_t	add;
+	uint64_t	delete;
+	uint64_t	rate_limited;
+	uint64_t	connections;
+	uint64_t	in_flight_max;
+} SbStats;
+
+typedef struct SbAccount
+{
+	struct SbAccount *next;
+	const struct SbApi *api;
+	char		name[SB_ACCOUNT_NAME_MAX + 1];
+	uint64_t	serial;			/* never used twice, also not by a reset account */
+	SbStore		list;
+	SbViews		views;
+	SbConfig	config;
+	SbFaults	faults;
+	SbLimit		limit;
+	SbLog		log;
+	SbStats		stats;
+	uint64_t	in_flight;		/* requests whose answer is not over; a reset leaves it */
+	uint64_t	filled;			/* entries asked for by fill so far */
+	uint64_t	added;			/* entries added through the API so far */
+	uint64_t	drifted;		/* entries added by drift so far */
+	uint64_t	random;			/* drift's generator */
+} SbAccount;
+
+extern void sb_accounts_rate_limit(long requests, long window_ms);
+extern bool sb_account_name_valid(const char *name, size_t len);
+extern SbAccount *sb_account_get(const struct SbApi *api, const char *name);
+extern void sb_account_reset(SbAccount *account);
+extern void sb_account_seed(SbAccount *account);
+extern uint64_t sb_account_random(SbAccount *account, uint64_t below);
+extern size_t sb_account_new_index(const SbAccount *account);
+extern void sb_accounts_free(void);
+
+#endif							/* SB_ACCOUNT_H */

@@ -1,0 +1,68 @@
+/*
+ * api.h
+ *		The contract of one vendor's API, and what all of them have in common.
+ *
+ * A vendor is one const struct: what is data, and the few functions that know its JSON.  Tokens,
+ * accounts, log, rate limit, faults and latency are dealt with in api.c, the same way for all.
+ */
+#ifndef SB_API_H
+#define SB_API_H
+
+#include <cjson/cJSON.h>
+
+#include "account.h"
+
+typedef enum SbAction
+{
+	SB_ACTION_OTHER,
+	SB_ACTION_LIST,
+	SB_ACTION_ADD,
+	SB_ACTION_DELETE
+} SbAction;
+
+/* One request at an API, whose token was good. */
+typedef struct SbCall
+{
+	SbRequest  *req;
+	SbAccount  *account;
+	const char *path;			/* below the API's base */
+	SbAction	action;
+	SbFaultKind fault;			/* of a list page, or SB_FAULT_NONE */
+	int64_t		entries;		/* to be set: entries returned, added or deleted */
+} SbCall;
+
+typedef struct SbApi
+{
+	const char *name;			/* as under /sandbox/ */
+	const char *base;			/* path prefix */
+	const char *const *types;	/* of entries, NULL at the end; an entry's type is an index */
+
+	/* The account's name (SB_ACCOUNT_NAME_MAX + 1 bytes) from the credentials; false: none. */
+	bool		(*identify) (const SbRequest *req, char *account);
+	/* What a request asks for, by method and path alone. */
+	SbAction	(*classify) (const char *method, const char *path);
+	/* Does the work and makes the answer. */
+	void		(*serve) (SbCall *call);
+	/* Makes an error answer. */
+	SbErrorWriter error;
+	/* Adds the entry that belongs to a number; false if its name is listed already. */
+	bool		(*fill) (SbAccount *account, uint64_t number, int type);
+	/* Adds the next drift entry at an index. */
+	void		(*drift) (SbAccount *account, size_t index);
+	/* The members by which an entry's name and type are known. */
+	const char *name_member;
+	const char *type_member;
+} SbApi;
+
+extern const SbApi sb_alta;
+
+extern const SbApi *sb_api_find(const char *name, size_t len);
+extern const char *sb_api_bases(void);
+extern int	sb_api_type(const SbApi *api, const char *type);
+extern void sb_api_type_list(const SbApi *api, SbText *into);
+
+extern bool sb_api_serve(SbRequest *req);
+extern void sb_api_answered(SbRequest *req);
+extern void sb_api_finished(SbRequest *req);
+
+#endif							/* SB_API_H */

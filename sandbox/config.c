@@ -1,0 +1,99 @@
+/*
+ * config.c
+ *		The settings of an account, as one table.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef struct SbSetting
+{
+	const char *name;
+	size_t		offset;			/* of the long in SbConfig */
+	int64_t		min;
+	int64_t		max;
+	const char *values[4];		/* of an enum, in the order of its numbers; NULL: an integer */
+} SbSetting;
+
+static const SbSetting settings[] = {
+	{"latency_ms", offsetof(SbConfig, latency_ms), 0, 3600000, {NULL}},
+	{"rate_limit", offsetof(SbConfig, rate_limit), 0, 1000000000, {NULL}},
+	{"rate_window_ms", offsetof(SbConfig, rate_window_ms), 1, 86400000, {NULL}},
+	{"search", offsetof(SbConfig, search), 0, 0, {"exact", "prefix", "substring", NULL}},
+	{"search_case", offsetof(SbConfig, search_case), 0, 0, {"sensitive", "insensitive", NULL}},
+	{"cursors", offsetof(SbConfig, cursors), 0, 0, {"page", "keyset", NULL}},
+	{"order", offsetof(SbConfig, order), 0, 0, {"oldest", "newest", NULL}},
+	{"on_duplicate", offsetof(SbConfig, on_duplicate), 0, 0,
+	{"ignore", "update", "error", NULL}},
+	{"drift_add", offsetof(SbConfig, drift_add), 0, 100000, {NULL}},
+	{"drift_remove", offsetof(SbConfig, drift_remove), 0, 100000, {NULL}},
+	{"drift_at", offsetof(SbConfig, drift_at), 0, 0, {"front", "end", "random", NULL}},
+	{"drift_seed", offsetof(SbConfig, drift_seed), 0, INT32_MAX, {NULL}}
+};
+
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+/* Reads a setting's value; false, with the problem, if it will not do. */
+static bool
+read_value(const SbSetting *setting, const char *value, long *into, SbText *problem)
+{
+	int64_t		number;
+
+	if (setting->values[0] == NULL)
+	{
+		if (sb_parse_integer(value, setting->min, setting->max, &number))
+		{
+			*into = (long) number;
+			return true;
+		}
+		sb_text_printf(problem, "%s takes an integer from %" PRId64 " to %" PRId64,
+					   setting->name, setting->min, setting->max);
+		return false;
+	}
+	for (int i = 0; setting->values[i] != NULL; i++)
+	{
+		if (strcmp(setting->values[i], value) == 0)
+		{
+			*into = i;
+			return true;
+		}
+	}
+	sb_text_printf(problem, "%s takes", setting->name);
+	for (int i = 0; setting->values[i] != NULL; i++)
+		sb_text_printf(problem, "%s %s", i > 0 ? " |" : "", setting->values[i]);
+	return false;
+}
+
+/* The setting of that name, NULL with the problem if there is none. */
+static const SbSetting *
+find_setting(const char *name, SbText *problem)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (strcmp(settings[i].name, name) == 0)
+			return &settings[i];
+	sb_text_printf(problem, "no setting is called %.100s; there are", name);
+	for (size_t i = 0; i < SETTINGS; i++)
+		sb_text_printf(problem, "%s %s", i > 0 ? "," : "", settings[i].name);
+	return NULL;
+}
+
+/* Takes over settings from a query: all of them, or, with the problem and false, none. */
+bool
+sb_config_apply(SbConfig *config, const SbQuery *query, SbText *problem)
+{
+	SbConfig	fresh = *config;
+
+	for (int i = 0; i < query->params; i++)
+	{
+		const SbSetting *setting = find_setting(query->param[i].name, problem);
+
+		if (setting == NULL ||
+			!read_value(setting, query->param[i].value,
+						(long *) ((char *) &fresh + setting->offset), problem))
+			return false;
+	}
+	*config = fresh;
+	return true;
+}

@@ -1,0 +1,56 @@
+/*
+ * config.h
+ *		The settings of an account: how its API behaves where the vendor's documents leave it open,
+ *		and what goes wrong on order.
+ */
+#ifndef SB_CONFIG_H
+#define SB_CONFIG_H
+
+#include "http.h"
+
+typedef enum SbCursors
+{
+	SB_CURSORS_PAGE,
+	SB_CURSORS_KEYSET
+} SbCursors;
+
+typedef enum SbOrder
+{
+	SB_ORDER_OLDEST,
+	SB_ORDER_NEWEST
+} SbOrder;
+
+typedef enum SbOnDuplicate
+{
+	SB_DUPLICATE_IGNORE,
+	SB_DUPLICATE_UPDATE,
+	SB_DUPLICATE_ERROR
+} SbOnDuplicate;
+
+typedef enum SbDriftAt
+{
+	SB_DRIFT_FRONT,
+	SB_DRIFT_END,
+	SB_DRIFT_RANDOM
+} SbDriftAt;
+
+/* All are long, so that one table can describe them; enums by their values. */
+typedef struct SbConfig
+{
+	long		latency_ms;
+	long		rate_limit;		/* 0: none */
+	long		rate_window_ms;
+	long		search;			/* SbMatch */
+	long		search_case;	/* 1: letters of ASCII match in either case */
+	long		cursors;		/* SbCursors */
+	long		order;			/* SbOrder */
+	long		on_duplicate;	/* SbOnDuplicate */
+	long		drift_add;
+	long		drift_remove;
+	long		drift_at;		/* SbDriftAt */
+	long		drift_seed;
+} SbConfig;
+
+extern bool sb_config_apply(SbConfig *config, const SbQuery *query, SbText *problem);
+
+#endif							/* SB_CONFIG_H */

@@ -1,0 +1,191 @@
+/*
+ * control_list.c
+ *		The control endpoints that fill an account's list and show it.
+ */
+#include "control.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "encode.h"
+
+#define MAX_FILL 10000000
+#define MAX_TYPES 16
+
+/* What a fill request asks for. */
+typedef struct SbFill
+{
+	int64_t		count;
+	int64_t		from;
+	int			type[MAX_TYPES];
+	int			types;
+} SbFill;
+
+/* Reads a comma-separated list of types; false, with the problem, if one is unknown. */
+static bool
+take_types(const SbApi *api, const char *list, SbFill *fill, SbText *problem)
+{
+	fill->types = 0;
+	while (fill->types < MAX_TYPES)
+	{
+		size_t		len = strcspn(list, ",");
+		int			type = 0;
+
+		while (api->types[type] != NULL &&
+			   (strlen(api->types[type]) != len || memcmp(api->types[type], list, len) != 0))
+			type++;
+		if (api->types[type] == NULL)
+			break;
+		fill->type[fill->types++] = type;
+		if (list[len] == '\0')
+			return true;
+		list += len + 1;
+	}
+	sb_text_str(problem, "types takes one or more, separated by commas, of ");
+	sb_api_type_list(api, problem);
+	return false;
+}
+
+/* Reads a fill request; false, with the problem, if it will not do. */
+static bool
+take_fill(SbAccount *account, const SbQuery *query, SbFill *fill, SbText *problem)
+{
+	fill->count = 0;
+	fill->from = (int64_t) account->filled + 1;
+	while (fill->types < MAX_TYPES && account->api->types[fill->types] != NULL)
+	{
+		fill->type[fill->types] = fill->types;
+		fill->types++;
+	}
+	for (int i = 0; i < query->params; i++)
+	{
+		const char *name = query->param[i].name;
+		const char *value = query->param[i].value;
+
+		if (strcmp(name, "count") == 0)
+		{
+			if (!sb_parse_integer(value, 1, MAX_FILL, &fill->count))
+				break;
+		}
+		else if (strcmp(name, "from") == 0)
+		{
+			if (!sb_parse_integer(value, 1, INT32_MAX, &fill->from))
+			{
+				sb_text_printf(problem, "from must be an integer from 1 to %d", INT32_MAX);
+				return false;
+			}
+		}
+		else if (strcmp(name, "types") != 0)
+		{
+			sb_text_printf(problem, "fill takes count, types and from, not %.100s", name);
+			return false;
+		}
+		else if (!take_types(account->api, value, fill, problem))
+			return false;
+	}
+	if (fill->count >= 1 && fill->count <= MAX_FILL)
+		return true;
+	sb_text_printf(problem, "count must be an integer from 1 to %d", MAX_FILL);
+	return false;
+}
+
+/* POST fill: adds numbered entries; answers with how many were added. */
+void
+sb_control_fill(SbAccount *account, const SbQuery *query, SbRequest *req)
+{
+	SbFill		fill = {0};
+	SbText		problem = {0};
+	int64_t		added = 0;
+
+	if (take_fill(account, query, &fill, &problem))
+	{
+		for (int64_t n = fill.from; n < fill.from + fill.count; n++)
+			added += account->api->fill(account, (uint64_t) n,
+										fill.type[(n - 1) % fill.types]);
+		account->filled += (uint64_t) fill.count;
+		sb_answer_text(&req->answer, 200, "%" PRId64, added);
+	}
+	else
+		sb_answer_text(&req->answer, 400, "%s", problem.data);
+	sb_text_free(&problem);
+}
+
+/* Adds one raw entry, under the name and type that it says, as far as it does. */
+static void
+add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_len)
+{
+	const cJSON *name = cJSON_GetObjectItemCaseSensitive(value, account->api->name_member);
+	const cJSON *type = cJSON_GetObjectItemCaseSensitive(value, account->api->type_member);
+	const char *name_string = cJSON_IsString(name) ? name->valuestring : "";
+	int			type_index = cJSON_IsString(type) ?
+		sb_api_type(account->api, type->valuestring) : -1;
+
+	sb_store_insert(&account->list, account->list.count, json, json_len, name_string,
+					strlen(name_string), type_index < 0 ? SB_NO_TYPE : type_index);
+}
+
+/* PUT entries: appends the elements of a JSON array as they are; answers with how many. */
+void
+sb_control_put_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
+{
+	cJSON	   *root = req->body.len == 0 ? NULL :
+		cJSON_ParseWithOpts(req->body.data, NULL, true);
+	const char *json = req->body.data;
+	const cJSON *value;
+	int64_t		count = 0;
+
+	(void) query;
+	if (!cJSON_IsArray(root))
+	{
+		cJSON_Delete(root);
+		sb_answer_text(&req->answer, 400, "the body must be a JSON array of entries");
+		return;
+	}
+	json = strchr(json, '[');
+	cJSON_ArrayForEach(value, root)
+	{
+		size_t		len;
+
+		json += 1;
+		json += strspn(json, " \t\r\n");
+		len = sb_json_value_length(json);
+		add_raw(account, value, json, len);
+		json += len;
+		json += strspn(json, " \t\r\n");
+		count++;
+	}
+	cJSON_Delete(root);
+	sb_answer_text(&req->answer, 200, "%" PRId64, count);
+}
+
+/* GET entries: the whole list as a JSON array, an entry a line. */
+void
+sb_control_get_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
+{
+	SbText	   *into = &req->answer.body;
+	SbEntry    *piece[512];
+	size_t		from = 0;
+	size_t		got;
+
+	(void) query;
+	sb_answer_set(&req->answer, 200, "application/json");
+	sb_text_str(into, "[");
+	while ((got = sb_store_slice(&account->list, from, 512, piece)) > 0)
+	{
+		for (size_t i = 0; i < got; i++)
+		{
+			sb_text_str(into, from + i > 0 ? ",\n" : "\n");
+			sb_text_add(into, piece[i]->bytes, piece[i]->json_len);
+		}
+		from += got;
+	}
+	sb_text_str(into, "\n]\n");
+}
+
+/* GET count: how long the list is. */
+void
+sb_control_get_count(SbAccount *account, const SbQuery *query, SbRequest *req)
+{
+	(void) query;
+	sb_answer_text(&req->answer, 200, "%zu", account->list.count);
+}

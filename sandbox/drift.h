@@ -1,0 +1,12 @@
+/*
+ * drift.h
+ *		The list changes by itself while somebody reads it.
+ */
+#ifndef SB_DRIFT_H
+#define SB_DRIFT_H
+
+#include "account.h"
+
+extern void sb_drift(SbAccount *account);
+
+#endif							/* SB_DRIFT_H */

@@ -1,0 +1,354 @@
+/*
+ * fault.c
+ *		Faults on order: what goes wrong, with which of the requests to come.
+ *
+ * There are three sorts: faults instead of the work (sb_fault_replace), faults of the answer
+ * after the work was done (sb_fault_spoil), and faults of a list page, which only the API can
+ * make, because they are in the meaning of the page and not in its bytes.
+ */
+#include "fault.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum SbFaultArg
+{
+	ARG_NONE,
+	ARG_STATUS,
+	ARG_STATUS_OR_200,
+	ARG_LOCATION,
+	ARG_BYTES
+} SbFaultArg;
+
+static const struct
+{
+	const char *name;
+	SbFaultKind kind;
+	SbFaultArg	arg;
+	bool		of_page;		/* counts list requests only */
+}			kinds[] = {
+	{"status", SB_FAULT_STATUS, ARG_STATUS, false},
+	{"body", SB_FAULT_BODY, ARG_STATUS_OR_200, false},
+	{"html", SB_FAULT_HTML, ARG_NONE, false},
+	{"redirect", SB_FAULT_REDIRECT, ARG_LOCATION, false},
+	{"close", SB_FAULT_CLOSE, ARG_NONE, false},
+	{"stall", SB_FAULT_STALL, ARG_NONE, false},
+	{"lost", SB_FAULT_LOST, ARG_NONE, false},
+	{"cut", SB_FAULT_CUT, ARG_NONE, false},
+	{"stall_body", SB_FAULT_STALL_BODY, ARG_NONE, false},
+	{"garbage", SB_FAULT_GARBAGE, ARG_NONE, false},
+	{"truncated", SB_FAULT_TRUNCATED, ARG_NONE, false},
+	{"empty", SB_FAULT_EMPTY, ARG_NONE, false},
+	{"big", SB_FAULT_BIG, ARG_BYTES, false},
+	{"slow", SB_FAULT_SLOW, ARG_BYTES, false},
+	{"no_next", SB_FAULT_NO_NEXT, ARG_NONE, true},
+	{"repeat_cursor", SB_FAULT_REPEAT_CURSOR, ARG_NONE, true},
+	{"no_has_more", SB_FAULT_NO_HAS_MORE, ARG_NONE, true},
+	{"wrong_type", SB_FAULT_WRONG_TYPE, ARG_NONE, true},
+	{"empty_page", SB_FAULT_EMPTY_PAGE, ARG_NONE, true}
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static const char *const parameters[] = {"kind", "at", "times", "method", "arg", "retry_after"};
+
+#define PARAMETERS (sizeof(parameters) / sizeof(parameters[0]))
+
+static const char page_html[] =
+"<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\n"
+"<body><h1>Please sign in to the network</h1></body></html>\n";
+
+static const char garbage[] = "\x01\x02{]this is not JSON\xff\xfe";
+
+/* Frees one fault. */
+static void
+free_fault(SbFault *fault)
+{
+	free(fault->method);
+	free(fault->retry_after);
+	free(fault->location);
+	sb_text_free(&fault->body);
+	free(fault);
+}
+
+/* Whether a string may stand in a header. */
+static bool
+fits_header(const char *string)
+{
+	for (; *string != '\0'; string++)
+		if ((unsigned char) *string < 0x20 || *string == 0x7F)
+			return false;
+	return true;
+}
+
+/* Whether all parameters are known ones; else the problem. */
+static bool
+know_parameters(const SbQuery *query, SbText *problem)
+{
+	for (int i = 0; i < query->params; i++)
+	{
+		bool		known = false;
+
+		for (size_t j = 0; j < PARAMETERS; j++)
+			known = known || strcmp(parameters[j], query->param[i].name) == 0;
+		if (known)
+			continue;
+		sb_text_printf(problem, "no fault parameter is called %.100s; there are",
+					   query->param[i].name);
+		for (size_t j = 0; j < PARAMETERS; j++)
+			sb_text_printf(problem, "%s %s", j > 0 ? "," : "", parameters[j]);
+		return false;
+	}
+	return true;
+}
+
+/* The index of a kind in the table; KINDS, with the problem, if there is none. */
+static size_t
+find_kind(const char *name, SbText *problem)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (name != NULL && strcmp(kinds[i].name, name) == 0)
+			return i;
+	sb_text_str(problem, name == NULL ? "kind is missing; one of" : "no such kind; one of");
+	for (size_t i = 0; i < KINDS; i++)
+		sb_text_printf(problem, "%s %s", i > 0 ? "," : "", kinds[i].name);
+	return KINDS;
+}
+
+/* Reads arg as its kind wants it; false, with the problem, if it will not do. */
+static bool
+read_arg(SbFault *fault, SbFaultArg takes, const char *arg, SbText *problem)
+{
+	switch (takes)
+	{
+		case ARG_NONE:
+			if (arg == NULL)
+				return true;
+			sb_text_str(problem, "this kind takes no arg");
+			return false;
+		case ARG_STATUS_OR_200:
+		case ARG_STATUS:
+			fault->number = 200;
+			if ((arg == NULL && takes == ARG_STATUS_OR_200) ||
+				(arg != NULL && sb_parse_integer(arg, 200, 599, &fault->number)))
+				return true;
+			sb_text_str(problem, "arg must be an HTTP status from 200 to 599");
+			return false;
+		case ARG_LOCATION:
+			if (arg != NULL && arg[0] != '\0' && fits_header(arg))
+			{
+				fault->location = sb_copy(arg, strlen(arg));
+				return true;
+			}
+			sb_text_str(problem, "arg must be the URL to redirect to");
+			return false;
+		case ARG_BYTES:
+			if (arg != NULL && sb_parse_integer(arg, 1, INT64_C(1) << 40, &fault->number))
+				return true;
+			sb_text_str(problem, "arg must be a number of bytes, 1 or more");
+			return false;
+	}
+	return false;
+}
+
+/* Reads at, times, method and retry_after; false, with the problem, if one will not do. */
+static bool
+read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
+{
+	const SbParam *at = sb_query_get(query, "at");
+	const SbParam *times = sb_query_get(query, "times");
+	const SbParam *method = sb_query_get(query, "method");
+	const SbParam *retry_after = sb_query_get(query, "retry_after");
+
+	fault->at = 1;
+	fault->times = 1;
+	if (at != NULL && !sb_parse_integer(at->value, 1, INT32_MAX, &fault->at))
+		sb_text_str(problem, "at must be an integer, 1 or more");
+	else if (times != NULL && !sb_parse_integer(times->value, 0, INT32_MAX, &fault->times))
+		sb_text_str(problem, "times must be an integer, 0 (for ever) or more");
+	else if (method != NULL && strcmp(method->value, "GET") != 0 &&
+			 strcmp(method->value, "POST") != 0 && strcmp(method->value, "DELETE") != 0)
+		sb_text_str(problem, "method must be GET, POST or DELETE");
+	else if (retry_after != NULL && !fits_header(retry_after->value))
+		sb_text_str(problem, "retry_after must be fit for a header");
+	else
+	{
+		if (method != NULL)
+			fault->method = sb_copy(method->value, strlen(method->value));
+		if (retry_after != NULL)
+			fault->retry_after = sb_copy(retry_after->value, retry_after->value_len);
+		return true;
+	}
+	return false;
+}
+
+/* Queues a fault as a control request describes it and keeps its body; false: the problem. */
+bool
+sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body, SbText *problem)
+{
+	const SbParam *kind = sb_query_get(query, "kind");
+	const SbParam *arg = sb_query_get(query, "arg");
+	SbFault   **last = &faults->first;
+	SbFault    *fault;
+	size_t		which;
+
+	if (!know_parameters(query, problem))
+		return false;
+	which = find_kind(kind == NULL ? NULL : kind->value, problem);
+	if (which == KINDS)
+		return false;
+	fault = sb_alloc(sizeof(SbFault));
+	fault->kind = kinds[which].kind;
+	if (!read_arg(fault, kinds[which].arg, arg == NULL ? NULL : arg->value, problem) ||
+		!read_conditions(fault, query, problem))
+	{
+		free_fault(fault);
+		return false;
+	}
+	fault->body = *body;
+	memset(body, 0, sizeof(*body));
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = fault;
+	return true;
+}
+
+/* Whether a fault counts a request. */
+static bool
+matches(const SbFault *fault, const char *method, bool is_list)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].kind == fault->kind && kinds[i].of_page && !is_list)
+			return false;
+	return fault->method == NULL || strcmp(fault->method, method) == 0;
+}
+
+/*
+ * Counts a request with all faults that match it; gives the first that is due, NULL if none is.
+ * The others that are due wait for the next request.  The fault stays the queue's:
+ * sb_fault_done().
+ */
+SbFault *
+sb_fault_take(SbFaults *faults, const char *method, bool is_list)
+{
+	SbFault    *due = NULL;
+
+	for (SbFault *fault = faults->first; fault != NULL; fault = fault->next)
+	{
+		if (!matches(fault, method, is_list))
+			continue;
+		if (fault->at > 1)
+			fault->at--;
+		else if (due == NULL)
+			due = fault;
+	}
+	return due;
+}
+
+/* A fault has struck: takes it off the queue and frees it if that was its last time. */
+void
+sb_fault_done(SbFaults *faults, SbFault *fault)
+{
+	SbFault   **link = &faults->first;
+
+	if (fault->times == 0 || --fault->times > 0)
+		return;
+	while (*link != fault)
+		link = &(*link)->next;
+	*link = fault->next;
+	free_fault(fault);
+}
+
+/* Answers in place of the API where the fault is of that sort; false: the API has to work. */
+bool
+sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error)
+{
+	switch (fault->kind)
+	{
+		case SB_FAULT_STATUS:
+			if (fault->body.len == 0)
+				error(answer, (int) fault->number, NULL);
+			else
+			{
+				sb_answer_set(answer, (int) fault->number, "application/json");
+				sb_text_add(&answer->body, fault->body.data, fault->body.len);
+			}
+			break;
+		case SB_FAULT_BODY:
+			sb_answer_set(answer, (int) fault->number, "application/json");
+			sb_text_add(&answer->body, fault->body.data, fault->body.len);
+			break;
+		case SB_FAULT_HTML:
+			sb_answer_set(answer, 200, "text/html; charset=utf-8");
+			sb_text_str(&answer->body, page_html);
+			break;
+		case SB_FAULT_REDIRECT:
+			sb_answer_set(answer, 302, NULL);
+			sb_answer_header(answer, "Location", "%s", fault->location);
+			break;
+		case SB_FAULT_CLOSE:
+			answer->delivery = SB_DELIVER_CLOSE;
+			break;
+		case SB_FAULT_STALL:
+			answer->delivery = SB_DELIVER_STALL;
+			break;
+		default:
+			return false;
+	}
+	if (fault->retry_after != NULL)
+		sb_answer_header(answer, "Retry-After", "%s", fault->retry_after);
+	return true;
+}
+
+/* Spoils the API's finished answer. */
+void
+sb_fault_spoil(const SbFault *fault, SbAnswer *answer)
+{
+	switch (fault->kind)
+	{
+		case SB_FAULT_LOST:
+			answer->delivery = SB_DELIVER_CLOSE;
+			break;
+		case SB_FAULT_CUT:
+			answer->delivery = SB_DELIVER_CUT;
+			break;
+		case SB_FAULT_STALL_BODY:
+			answer->delivery = SB_DELIVER_STALL_BODY;
+			break;
+		case SB_FAULT_GARBAGE:
+			sb_answer_set(answer, 200, "application/json");
+			sb_text_add(&answer->body, garbage, sizeof(garbage) - 1);
+			break;
+		case SB_FAULT_TRUNCATED:
+			answer->body.len /= 2;
+			break;
+		case SB_FAULT_EMPTY:
+			sb_answer_set(answer, 200, NULL);
+			break;
+		case SB_FAULT_BIG:
+			answer->padding = (uint64_t) fault->number;
+			break;
+		case SB_FAULT_SLOW:
+			answer->delivery = SB_DELIVER_SLOW;
+			answer->bytes_per_second = (uint64_t) fault->number;
+			break;
+		default:
+			break;
+	}
+	if (fault->retry_after != NULL)
+		sb_answer_header(answer, "Retry-After", "%s", fault->retry_after);
+}
+
+/* Takes all faults off the queue. */
+void
+sb_faults_clear(SbFaults *faults)
+{
+	while (faults->first != NULL)
+	{
+		SbFault    *fault = faults->first;
+
+		faults->first = fault->next;
+		free_fault(fault);
+	}
+}

@@ -1,0 +1,64 @@
+/*
+ * fault.h
+ *		Faults on order: what goes wrong, with which of the requests to come.
+ */
+#ifndef SB_FAULT_H
+#define SB_FAULT_H
+
+#include "http.h"
+
+typedef enum SbFaultKind
+{
+	SB_FAULT_NONE,
+	SB_FAULT_STATUS,
+	SB_FAULT_BODY,
+	SB_FAULT_HTML,
+	SB_FAULT_REDIRECT,
+	SB_FAULT_CLOSE,
+	SB_FAULT_STALL,
+	SB_FAULT_LOST,
+	SB_FAULT_CUT,
+	SB_FAULT_STALL_BODY,
+	SB_FAULT_GARBAGE,
+	SB_FAULT_TRUNCATED,
+	SB_FAULT_EMPTY,
+	SB_FAULT_BIG,
+	SB_FAULT_SLOW,
+	SB_FAULT_NO_NEXT,
+	SB_FAULT_REPEAT_CURSOR,
+	SB_FAULT_NO_HAS_MORE,
+	SB_FAULT_WRONG_TYPE,
+	SB_FAULT_EMPTY_PAGE
+} SbFaultKind;
+
+typedef struct SbFault
+{
+	struct SbFault *next;
+	SbFaultKind kind;
+	int64_t		at;				/* fires with the at-th matching request from now */
+	int64_t		times;			/* this often; 0: for ever */
+	char	   *method;			/* only with this one; NULL: with any */
+	char	   *retry_after;	/* header of that name; NULL: none */
+	char	   *location;		/* of a redirect */
+	int64_t		number;			/* status, bytes, or bytes a second */
+	SbText		body;			/* the answer's, if there is any */
+} SbFault;
+
+/* An account's faults, in the order in which they were ordered. */
+typedef struct SbFaults
+{
+	SbFault    *first;
+} SbFaults;
+
+/* Writes a vendor's error body for a status; NULL message: the vendor's usual one. */
+typedef void (*SbErrorWriter) (SbAnswer *answer, int status, const char *message);
+
+extern bool sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body,
+						   SbText *problem);
+extern SbFault *sb_fault_take(SbFaults *faults, const char *method, bool is_list);
+extern void sb_fault_done(SbFaults *faults, SbFault *fault);
+extern bool sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error);
+extern void sb_fault_spoil(const SbFault *fault, SbAnswer *answer);
+extern void sb_faults_clear(SbFaults *faults);
+
+#endif							/* SB_FAULT_H */

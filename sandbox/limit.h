@@ -1,0 +1,19 @@
+/*
+ * limit.h
+ *		The rate limit: so many requests in a fixed window, per account.
+ */
+#ifndef SB_LIMIT_H
+#define SB_LIMIT_H
+
+#include "http.h"
+
+typedef struct SbLimit
+{
+	int64_t		window_ends_us; /* on the monotonic clock; in the past: no window is open */
+	long		used;			/* requests in the open window */
+} SbLimit;
+
+extern bool sb_limit_take(SbLimit *limit, long allowed, long window_ms, SbAnswer *answer,
+						  long *retry_after);
+
+#endif							/* SB_LIMIT_H */

@@ -1,0 +1,36 @@
+/*
+ * text.h
+ *		Memory that is there or ends the program, and growing strings.
+ *
+ * Everything the sandbox serves is text put together from pieces.  It knows nothing of HTTP and
+ * nothing of lists.
+ */
+#ifndef SB_TEXT_H
+#define SB_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A growing string; always followed by a NUL that len does not count (once anything was added). */
+typedef struct SbText
+{
+	char	   *data;
+	size_t		len;
+	size_t		room;
+} SbText;
+
+extern void *sb_alloc(size_t size);
+extern void *sb_realloc(void *memory, size_t size);
+extern char *sb_copy(const char *string, size_t len);
+
+extern void sb_text_reserve(SbText *text, size_t more);
+extern void sb_text_add(SbText *text, const void *bytes, size_t len);
+extern void sb_text_str(SbText *text, const char *string);
+extern void sb_text_printf(SbText *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+extern void sb_text_json(SbText *text, const char *string, size_t len);
+extern void sb_text_time(SbText *text, int64_t epoch_ms);
+extern void sb_text_free(SbText *text);
+
+#endif							/* SB_TEXT_H */

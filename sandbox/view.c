@@ -1,0 +1,222 @@
+/*
+ * view.c
+ *		What a filter leaves of a list, page by page, remembered until the list changes.
+ *
+ * A reader asks for the same filter once a page; walking a million entries each time would make
+ * the sandbox slower than what it measures.  Exact look-ups come by the thousand, each once:
+ * they go through the hash table and have a slot of their own, so that they push nothing else
+ * out.
+ */
+#include "view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether len bytes are equal, with or without regard to case. */
+static bool
+same(const char *a, const char *b, size_t len, bool fold)
+{
+	if (!fold)
+		return memcmp(a, b, len) == 0;
+	for (size_t i = 0; i < len; i++)
+		if (sb_fold(a[i]) != sb_fold(b[i]))
+			return false;
+	return true;
+}
+
+/* Whether a name contains the searched string. */
+static bool
+contains(const char *name, size_t name_len, const SbFilter *filter)
+{
+	if (!filter->fold)
+		return memmem(name, name_len, filter->search, filter->search_len) != NULL;
+	for (size_t at = 0; at + filter->search_len <= name_len; at++)
+		if (same(name + at, filter->search, filter->search_len, true))
+			return true;
+	return false;
+}
+
+/* Whether an entry passes a filter. */
+static bool
+passes(const SbEntry *entry, const SbFilter *filter)
+{
+	const char *name = entry->bytes + entry->name_at;
+
+	if (filter->type != SB_ANY_TYPE && entry->type != filter->type)
+		return false;
+	if (filter->search == NULL)
+		return true;
+	if (entry->name_len < filter->search_len)
+		return false;
+	switch (filter->match)
+	{
+		case SB_MATCH_EXACT:
+			return entry->name_len == filter->search_len &&
+				same(name, filter->search, filter->search_len, filter->fold);
+		case SB_MATCH_PREFIX:
+			return same(name, filter->search, filter->search_len, filter->fold);
+		case SB_MATCH_SUBSTRING:
+			return contains(name, entry->name_len, filter);
+	}
+	return false;
+}
+
+/* Appends an entry to a slot. */
+static void
+keep(SbViewSlot *slot, SbEntry *entry)
+{
+	if (slot->count == slot->room)
+	{
+		slot->room = slot->room == 0 ? 64 : slot->room * 2;
+		slot->entry = sb_realloc(slot->entry, slot->room * sizeof(SbEntry *));
+	}
+	slot->entry[slot->count++] = entry;
+}
+
+/* qsort: list order. */
+static int
+by_position(const void *a, const void *b)
+{
+	const SbEntry *left = *(SbEntry *const *) a;
+	const SbEntry *right = *(SbEntry *const *) b;
+
+	return (left->position > right->position) - (left->position < right->position);
+}
+
+/* Fills a slot with the entries of an exact name, by way of the hash table. */
+static void
+look_up(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
+{
+	SbEntry    *entry = sb_store_same_hash(store, filter->search, filter->search_len);
+
+	slot->count = 0;
+	for (; entry != NULL; entry = sb_store_next_hash(entry))
+		if (passes(entry, filter))
+			keep(slot, entry);
+	if (slot->count > 1)
+		qsort(slot->entry, slot->count, sizeof(SbEntry *), by_position);
+}
+
+/* Fills a slot by walking the whole list. */
+static void
+walk(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
+{
+	SbEntry    *piece[512];
+	size_t		from = 0;
+	size_t		got;
+
+	slot->count = 0;
+	while ((got = sb_store_slice(store, from, 512, piece)) > 0)
+	{
+		for (size_t i = 0; i < got; i++)
+			if (passes(piece[i], filter))
+				keep(slot, piece[i]);
+		from += got;
+	}
+}
+
+/* Whether two filters are the same. */
+static bool
+same_filter(const SbFilter *a, const SbFilter *b)
+{
+	return a->type == b->type && a->match == b->match && a->fold == b->fold &&
+		(a->search == NULL) == (b->search == NULL) && a->search_len == b->search_len &&
+		(a->search == NULL || memcmp(a->search, b->search, a->search_len) == 0);
+}
+
+/* The slot that has the filter already, else the one that was not asked for longest. */
+static SbViewSlot *
+choose_slot(SbViews *views, const SbFilter *filter)
+{
+	SbViewSlot *oldest = &views->slot[0];
+
+	for (int i = 0; i < SB_VIEW_SLOTS; i++)
+	{
+		SbViewSlot *slot = &views->slot[i];
+
+		if (slot->used > 0 && same_filter(&slot->filter, filter))
+			return slot;
+		if (slot->used < oldest->used)
+			oldest = slot;
+	}
+	free((char *) oldest->filter.search);
+	oldest->filter = *filter;
+	if (filter->search != NULL)
+		oldest->filter.search = sb_copy(filter->search, filter->search_len);
+	oldest->used = 0;
+	return oldest;
+}
+
+/* The entries that a filter leaves. */
+SbView
+sb_view_open(SbViews *views, SbStore *store, const SbFilter *filter)
+{
+	SbView		view = {store, NULL, store->count};
+	SbViewSlot *slot;
+
+	if (filter->type == SB_ANY_TYPE && filter->search == NULL)
+		return view;
+	if (filter->search != NULL && filter->match == SB_MATCH_EXACT)
+	{
+		slot = &views->slot[SB_VIEW_SLOTS];
+		look_up(slot, store, filter);
+	}
+	else
+	{
+		slot = choose_slot(views, filter);
+		if (slot->used == 0 || slot->version != store->version)
+			walk(slot, store, filter);
+		slot->version = store->version;
+		slot->used = ++views->clock;
+	}
+	view.slot = slot;
+	view.count = slot->count;
+	return view;
+}
+
+/* Copies the pointers of up to max entries from the index `from` on; gives how many. */
+size_t
+sb_view_slice(const SbView *view, size_t from, size_t max, SbEntry **into)
+{
+	if (view->slot == NULL)
+		return sb_store_slice(view->store, from, max, into);
+	if (from >= view->count)
+		return 0;
+	if (max > view->count - from)
+		max = view->count - from;
+	memcpy(into, view->slot->entry + from, max * sizeof(SbEntry *));
+	return max;
+}
+
+/* How many of the view's entries stand at that position of the list or before it. */
+size_t
+sb_view_rank(const SbView *view, int64_t position)
+{
+	size_t		low = 0;
+	size_t		high = view->count;
+
+	if (view->slot == NULL)
+		return sb_store_rank(view->store, position);
+	while (low < high)
+	{
+		size_t		middle = (low + high) / 2;
+
+		if (view->slot->entry[middle]->position <= position)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Forgets everything and frees it. */
+void
+sb_views_clear(SbViews *views)
+{
+	for (int i = 0; i <= SB_VIEW_SLOTS; i++)
+	{
+		free((char *) views->slot[i].filter.search);
+		free(views->slot[i].entry);
+	}
+	memset(views, 0, sizeof(*views));
+}
