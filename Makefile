@@ -2,7 +2,7 @@
 #
 # The usual PGXS targets: make, make install, make installcheck (which starts
 # the sandbox server for itself), make clean.  Beyond them: make sandbox,
-# make indent, make dist.
+# make bench, make indent, make dist.
 
 EXTENSION = dnc_fdw
 EXTVERSION = 1.0
@@ -34,7 +34,7 @@ pg_regress_installcheck := $(patsubst %/pg_regress,$(srcdir)/scripts/with-sandbo
 installcheck: sandbox
 export DNC_SANDBOX := $(abspath $(srcdir))/sandbox/dnc_sandbox
 
-.PHONY: sandbox indent dist
+.PHONY: sandbox bench indent dist
 sandbox:
 	$(MAKE) -C $(srcdir)/sandbox
 
@@ -42,6 +42,9 @@ clean: clean-sandbox
 .PHONY: clean-sandbox
 clean-sandbox:
 	$(MAKE) -C $(srcdir)/sandbox clean
+
+bench:
+	$(srcdir)/scripts/bench
 
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

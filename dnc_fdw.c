@@ -87,8 +87,7 @@ dncReScanForeignScan(ForeignScanState *node)
 static void
 dncEndForeignScan(ForeignScanState *node)
 {
-	if (node->fdw_state)
-		dnc_scan_restart(node->fdw_state);
+	dnc_scan_restart(node->fdw_state);
 }
 
 static void

@@ -191,7 +191,10 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	if (request->ca_file)
+	{
 		SET(CURLOPT_CAINFO, request->ca_file);
+		SET(CURLOPT_CAPATH, NULL);	/* in place of the system's, not beside them */
+	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
 	SET(CURLOPT_TIMEOUT_MS, (long) request->timeout);
 	return good;

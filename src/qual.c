@@ -22,6 +22,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
 #include "utils/lsyscache.h"
 
 #include "qual.h"
@@ -186,22 +187,41 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 	return result;
 }
 
+/*
+ * Which relations need an attribute; relid 0 stands for the output.  Of a
+ * partition, or a member of UNION ALL, only the parent knows.
+ */
+static Relids
+needed_by(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
+{
+	Index		relid = rel->relid;
+
+	while (root->append_rel_array && root->append_rel_array[relid])
+	{
+		AppendRelInfo *info = root->append_rel_array[relid];
+
+		attnum = attnum <= info->num_child_cols ? info->parent_colnos[attnum - 1] : 0;
+		if (attnum == 0)
+			return NULL;
+		relid = info->parent_relid;
+	}
+	rel = find_base_rel(root, relid);
+	return rel->attr_needed[attnum - rel->min_attr];
+}
+
 /* Does any clause of the query look at this attribute? */
 static bool
 is_attribute_filtered(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 {
 	Bitmapset  *attrs = NULL;
-	Relids		needed;
 	ListCell   *lc;
 
 	foreach(lc, rel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
 	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attrs))
 		return true;
-
-	/* Needed for anything but the output (which is relid 0): a join clause. */
-	needed = bms_copy(rel->attr_needed[attnum - rel->min_attr]);
-	return !bms_is_empty(bms_del_member(needed, 0));
+	/* Needed for anything but the output: a join clause. */
+	return !bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, attnum)), 0));
 }
 
 /*

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -30,23 +31,61 @@ blot_out(char *text, const char *secret)
 }
 
 /*
- * A text that came from the remote, in UTF-8, fit to be shown: in the
- * database's encoding, cut, without the token.  palloc'd.
+ * Append a UTF-8 character in the database's encoding; false: that does not
+ * have it.
+ */
+static bool
+append_converted(StringInfo text, const char *character, int length)
+{
+	int			encoding = GetDatabaseEncoding();
+	unsigned char converted[MAX_CONVERSION_GROWTH * 4 + 1];
+	Oid			conversion;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || length == 1)
+	{
+		appendBinaryStringInfo(text, character, length);
+		return true;
+	}
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion) ||
+		pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+									  (unsigned char *) unconstify(char *, character), length,
+									  converted, sizeof(converted), true) != length)
+		return false;
+	appendStringInfoString(text, (char *) converted);
+	return true;
+}
+
+/*
+ * A text that came from the remote, fit to be shown: in the database's encoding,
+ * with a question mark for what that lacks or is not UTF-8, cut, and without
+ * the token.  Never raises an error, which would hide the one that is being
+ * told.  palloc'd.
  */
 char *
 dnc_report_remote_text(const DncOptions *options, const char *utf8)
 {
-	char	   *text = pstrdup(utf8);
-	char	   *converted;
-	int			length;
+	char	   *source = pstrdup(utf8);
+	const char *c = source;
+	StringInfoData text;
 
-	blot_out(text, options->token);
-	blot_out(text, options->workspace_id);
-	converted = pg_any_to_server(text, strlen(text), PG_UTF8);
-	length = strlen(converted);
-	if (pg_mbstrlen_with_len(converted, length) > MAX_REMOTE_TEXT)
-		return psprintf("%.*s...", pg_mbcharcliplen(converted, length, MAX_REMOTE_TEXT), converted);
-	return converted;
+	blot_out(source, options->token);
+	blot_out(source, options->workspace_id);
+	initStringInfo(&text);
+	for (int characters = 0; *c && characters < MAX_REMOTE_TEXT; characters++)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) c);
+
+		if (strnlen(c, length) < (size_t) length ||
+			!pg_utf8_islegal((const unsigned char *) c, length))
+			length = 1;
+		if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
+			appendStringInfoChar(&text, '?');
+		c += length;
+	}
+	if (*c)
+		appendStringInfoString(&text, "...");
+	return text.data;
 }
 
 /* What the API itself says in an error's body, palloc'd; NULL: nothing. */

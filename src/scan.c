@@ -28,6 +28,7 @@
 struct DncScan
 {
 	ForeignScanState *node;
+	Oid			userid;			/* whose token is used: fixed when the query begins */
 	DncOptions *options;		/* without a token until the scan starts */
 	DncColumnMap *map;
 	Bitmapset  *needed;			/* attribute numbers */
@@ -62,6 +63,7 @@ dnc_scan_begin(ForeignScanState *node)
 	ListCell   *lc;
 
 	scan->node = node;
+	scan->userid = dnc_scan_user(node);
 	scan->options = dnc_options_load(GetForeignServerIdByRelId(RelationGetRelid(relation)),
 									 RelationGetRelid(relation));
 	scan->map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation),
@@ -125,7 +127,7 @@ start_scan(DncScan *scan)
 		if (scan->options->token == NULL)
 		{
 			MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
-			dnc_credential_add(scan->options, dnc_scan_user(scan->node));
+			dnc_credential_add(scan->options, scan->userid);
 			MemoryContextSwitchTo(scan->context);
 		}
 		for (int i = 0; i < scan->nconditions; i++)

@@ -8,6 +8,7 @@ package DncTest;
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
 use HTTP::Tiny;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
@@ -15,14 +16,26 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-# A started cluster with the extension in database postgres, and a sandbox;
-# more arguments go to the sandbox's command line.
-sub new
+# Whatever is asked here is on this machine.
+delete @ENV{ grep { /_proxy$/i } keys %ENV };
+
+# A sandbox without a cluster; arguments go to its command line.
+sub sandbox
 {
 	my ($class, @sandbox_args) = @_;
 	my $self = bless { http => HTTP::Tiny->new(timeout => 60) }, $class;
 
 	$self->start_sandbox(@sandbox_args);
+	return $self;
+}
+
+# A started cluster with the extension in database postgres, and a sandbox;
+# more arguments go to the sandbox's command line.
+sub new
+{
+	my ($class, @sandbox_args) = @_;
+	my $self = $class->sandbox(@sandbox_args);
+
 	$self->{node} = PostgreSQL::Test::Cluster->new('main');
 	$self->{node}->init;
 	$self->{node}->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n");
@@ -33,6 +46,12 @@ sub new
 
 sub node { return $_[0]->{node} }
 sub url  { return $_[0]->{url} }
+
+# What the sandboxes of this test have written to stdout and stderr.
+sub sandbox_output_file
+{
+	return $PostgreSQL::Test::Utils::log_path . '/sandbox_' . basename($0, '.pl') . '.log';
+}
 
 # The sandbox ends when its standard input does: with us, however we end.
 sub start_sandbox
@@ -45,7 +64,7 @@ sub start_sandbox
 	$self->{sandbox} = IPC::Run::start(
 		[ $binary, '--port', 0, '--port-file', $port_file, '--exit-on-eof', @args ],
 		'<pipe', my $stdin = IO::Handle->new,
-		'>', $PostgreSQL::Test::Utils::log_path ? "$PostgreSQL::Test::Utils::log_path/sandbox.log" : '/dev/null');
+		'>>', sandbox_output_file(), '2>&1');
 	$self->{sandbox_pipe} = $stdin;
 	for (1 .. 100)
 	{
@@ -98,13 +117,21 @@ sub take_log
 	return $log;
 }
 
+sub stop_sandbox
+{
+	my ($self) = @_;
+
+	close $self->{sandbox_pipe};
+	$self->{sandbox}->finish;
+	return;
+}
+
 sub stop
 {
 	my ($self) = @_;
 
 	$self->{node}->stop;
-	close $self->{sandbox_pipe};
-	$self->{sandbox}->finish;
+	$self->stop_sandbox;
 	return;
 }
 

@@ -1,0 +1,150 @@
+# The token of a user mapping is shown nowhere: in no log however talkative, no
+# message, no view, no process title; nor is an identifier that is searched for.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+my $right = 'sandbox-secrets-R1ghtT0ken';
+my $wrong = 'Wr0ngT0ken';
+my $token = qr/R1ghtT0ken|Wr0ngT0ken/;
+my $list = 'SELECT count(*) FROM secrets.communication_opt_outs';
+my $shown = '';    # all that psql wrote
+
+# What a statement shows; it is to match, so that it did what it is here for.
+sub shows
+{
+	my ($statement, $pattern, $name) = @_;
+	my ($code, $stdout, $stderr) = $node->psql('postgres', $statement);
+
+	like("$stdout\n$stderr", $pattern, $name);
+	$shown .= "$stdout\n$stderr\n";
+	return $stderr;
+}
+
+sub fault { return $dnc->control('POST', "alta/secrets/fault?$_[0]", $_[1]) }
+
+# The tokens are set before the log is asked for everything.
+$dnc->make_server('secrets', 250, "max_retries '0'");
+$node->safe_psql('postgres', qq{
+	ALTER USER MAPPING FOR CURRENT_USER SERVER secrets OPTIONS (SET token '$right');
+	CREATE SERVER refused FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'alta', base_url '@{[ $dnc->url ]}/alta/v1', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER refused OPTIONS (token '$wrong');
+	CREATE SCHEMA refused;
+	IMPORT FOREIGN SCHEMA dnc FROM SERVER refused INTO refused;
+	CREATE TABLE wanted (identifier text);
+	CREATE ROLE somebody;
+	GRANT SELECT ON wanted TO somebody;
+	GRANT USAGE ON FOREIGN SERVER secrets TO somebody;
+});
+$node->append_conf('postgresql.conf', q{
+	log_statement = 'none'
+	log_min_messages = 'debug5'
+	log_min_error_statement = 'debug5'
+	log_error_verbosity = 'verbose'
+	log_min_duration_statement = 0
+	log_parameter_max_length_on_error = -1
+	debug_print_parse = on
+	debug_print_rewritten = on
+	debug_print_plan = on
+});
+$node->restart;
+my $offset = -s $node->logfile;
+
+# Everything that talks to the vendor, well or badly.
+shows($list, qr/^250$/m, 'a scan');
+shows("EXPLAIN (VERBOSE, ANALYZE) $list", qr/Requests: 3/, 'EXPLAIN');
+my $add = q{INSERT INTO secrets.communication_opt_outs (identifier, identifier_type)
+	VALUES ('a@example.com', 'email') RETURNING identifier};
+shows($add, qr/^a\@example.com$/m, 'a write');
+shows('SELECT count(*) FROM refused.communication_opt_outs', qr/refused the token.*HTTP status 401/s,
+	'a wrong token');
+for my $case (
+	[ 'a message that repeats the token', 'body&arg=403', qr/Key \*+ \(\*+\) may not/,
+		qq({"error":"Forbidden","message":"Key $right ($right) may not"}) ],
+	[ 'a message in which it goes beyond what is shown', 'body&arg=400', qr/refused the request.*x\*+\.\.\./s,
+		'{"message":"' . 'x' x 490 . qq($right"}) ],
+	[ 'a redirection', "redirect&arg=http://127.0.0.1:1/?key=$right", qr/answered with a redirection/ ],
+	[ 'an answer that is cut off', 'cut', qr/cut its answer off/ ],
+	[ 'no answer', 'close', qr/did not answer/ ])
+{
+	my ($name, $fault, $pattern, $body) = @$case;
+
+	fault("kind=$fault", $body);
+	shows($list, $pattern, "$name, to a scan");
+	fault("kind=$fault&method=POST", $body);
+	shows($add, $pattern, "$name, to a write");
+}
+fault('kind=garbage');
+shows($list, qr/The body is not/, 'an answer that is no JSON');
+fault('kind=body', qq({"data":"$right"}));
+shows($list, qr/broke the contract/, 'an answer that repeats the token and is no list');
+fault('kind=stall');
+shows("SET statement_timeout = '500ms'; $list", qr/canceling statement due to statement timeout/, 'a timeout');
+
+# A session that is waiting for an answer, looked at from outside and inside.
+fault('kind=stall');
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query('SELECT pg_backend_pid()');
+$session->query_until(qr/go/, "\\echo go\n$list;\n");
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'Extension'")
+  or die 'the statement does not wait';
+shows('SELECT query, backend_type FROM pg_stat_activity', qr/communication_opt_outs/, 'pg_stat_activity');
+like(slurp_file("/proc/$pid/cmdline") =~ tr/\0/ /r, qr/postgres.*SELECT/, 'the process title');
+unlike(slurp_file("/proc/$pid/cmdline"), $token, 'no token in the process title');
+$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid), pg_cancel_backend($pid)");
+$session->query('SELECT 1');
+$shown .= $session->{stderr};
+$session->quit;
+
+# Others see that there is a user mapping, and not what is in it.
+shows("SET ROLE somebody; TABLE $_", qr/secrets/, "$_ for another role")
+  for 'pg_user_mappings', 'information_schema.user_mapping_options';
+shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mappings', qr/^2\|0$/m,
+	'another role sees umoptions as NULL');
+shows('SET ROLE somebody; TABLE pg_user_mapping', qr/permission denied/, 'another role does not see pg_user_mapping');
+
+# An identifier that stands in a table is searched for, or written: the request
+# is named in the error, but not the identifier.
+my $person = 'somebody.searched@example.com';
+$node->safe_psql('postgres', "INSERT INTO wanted VALUES ('$person')");
+my ($after_insert, $errors) = (-s $node->logfile, '');
+for my $fault ('status&arg=503', 'garbage', 'cut')
+{
+	for my $clause ('WHERE identifier = (SELECT identifier FROM wanted)', 'NATURAL JOIN wanted')
+	{
+		fault("kind=$fault");
+		$errors .= shows("$list $clause", qr/CONTEXT:.*page 1 of the list of server "secrets"/s,
+			"$fault to a search: $clause");
+	}
+}
+like($dnc->control('GET', 'alta/secrets/log'), qr/search=somebody.searched/, 'it was searched for');
+fault('kind=status&arg=503&method=POST');
+$errors .= shows(q{INSERT INTO secrets.communication_opt_outs (identifier, identifier_type)
+	SELECT identifier, 'email' FROM wanted}, qr/CONTEXT:.*request POST/s, 'status 503 to a write');
+unlike($errors, qr/somebody.searched/, 'no identifier in an error');
+unlike(slurp_file($node->logfile, $after_insert), qr/somebody.searched/, 'no identifier in the log');
+
+my $requests = $dnc->control('GET', 'alta/secrets/log?bodies=1');
+$dnc->stop_sandbox;
+shows($list, qr/could not connect to server "secrets"/, 'a server that is down');
+
+my $log = slurp_file($node->logfile, $offset);
+like($log, qr/DEBUG:.*\{FOREIGNSCAN.*HTTP status 401.*LOCATION: /s, 'the log has everything');
+unlike($log, $token, 'no token in the log');
+unlike($shown, $token, 'no token on the screen');
+unlike($requests, $token, "no token in the sandbox's log");
+unlike(slurp_file(DncTest::sandbox_output_file()), $token, "no token in the sandbox's output");
+
+$node->stop;
+done_testing();

@@ -1,0 +1,150 @@
+# The sandbox plays Alta as documented: what is refused, paging, rate limit and
+# search; and the faults that the other tests order are what they are called.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use HTTP::Tiny;
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $dnc = DncTest->sandbox;
+my $path = '/dnc/communication-opt-outs';
+my $account;
+
+# A request to the API, as the account at hand unless the headers say otherwise.
+sub api
+{
+	my ($method, $target, $body, %headers) = @_;
+
+	%headers = (Authorization => "Bearer sandbox-$account", 'Content-Type' => 'application/json', %headers);
+	delete @headers{ grep { !defined $headers{$_} } keys %headers };
+	return HTTP::Tiny->new(timeout => 4, max_redirect => 0)->request($method, $dnc->url . "/alta/v1$target",
+		{ headers => \%headers, content => ref $body ? encode_json($body) : $body // '' });
+}
+
+# The identifiers of a list read page by page; after the first page, whatever
+# is handed in is done.
+sub read_list
+{
+	my ($query, $meanwhile) = @_;
+	my ($next, @identifiers);
+
+	do
+	{
+		my $page = decode_json(api('GET', "$path?$query" . ($next ? "&cursor=$next" : ''))->{content});
+		push @identifiers, map { $_->{identifier} } @{ $page->{data} };
+		$meanwhile->() if $meanwhile && !$next;
+		$next = $page->{hasMore} ? $page->{next} : undef;
+	} while ($next);
+	return @identifiers;
+}
+
+sub page { return decode_json(api('GET', "$path?$_[0]")->{content}) }
+sub listed { return map { $_->{identifier} } @{ decode_json($dnc->control('GET', "alta/$account/entries")) } }
+sub config { return $dnc->control('PUT', "alta/$account/config?$_[0]") }
+sub fault { return $dnc->control('POST', "alta/$account/fault?$_[0]", $_[1]) }
+
+# What the vendor's documents do not allow is refused, in the vendor's form.
+$account = 'strict';
+$dnc->control('POST', "alta/$account/fill?count=20&types=email");
+my $cursor = page('limit=5&identifierType=email')->{next};
+my $one = { identifier => 'a@example.com', identifierType => 'email' };
+for my $case (
+	(map { [ "limit $_", 400, 'GET', "$path?limit=$_" ] } 0, 101, 'x'),
+	[ 'an unknown parameter', 400, 'GET', "$path?page=1" ],
+	[ 'an unknown type', 400, 'GET', "$path?identifierType=fax" ],
+	[ 'a search that is not UTF-8', 400, 'GET', "$path?search=%FF" ],
+	[ 'a cursor of nobody', 400, 'GET', "$path?limit=5&cursor=eyJ2IjoxfQ" ],
+	[ 'a cursor without its filter', 400, 'GET', "$path?limit=5&cursor=$cursor" ],
+	[ 'a cursor with another filter', 400, 'GET', "$path?limit=5&identifierType=sms&cursor=$cursor" ],
+	[ 'a cursor with another limit', 400, 'GET', "$path?limit=6&identifierType=email&cursor=$cursor" ],
+	[ '501 identifiers', 400, 'POST', $path, { identifiers => [ ($one) x 501 ] } ],
+	[ 'an empty identifier', 400, 'POST', $path, { identifiers => [ $one, { %$one, identifier => '' } ] } ],
+	[ 'an unknown member', 400, 'POST', $path, { identifiers => [$one], dryRun => \1 } ],
+	[ 'an unknown member of an identifier', 400, 'POST', $path, { identifiers => [ { %$one, label => 'x' } ] } ],
+	[ 'another content type', 400, 'POST', $path, { identifiers => [$one] }, 'Content-Type' => 'text/plain' ],
+	[ 'a body that is no JSON', 400, 'POST', $path, '{"identifiers":[' ],
+	[ 'two entries in a deletion', 400, 'DELETE', $path, [ $one, $one ] ],
+	[ 'a deletion of what is not listed', 404, 'DELETE', $path, $one ],
+	(map { [ $_ ? 'a wrong token' : 'no token', 401, 'GET', $path, undef, Authorization => $_ ] } undef, 'Bearer strict'),
+	[ 'another path', 404, 'GET', "$path/1" ],
+	[ 'another method', 405, 'PUT', $path, $one ])
+{
+	my ($name, $status, @request) = @$case;
+	my $answer = api(@request);
+
+	like("$answer->{status} $answer->{content}", qr/^$status {"error":"\w+","message":".+"}$/, "refused: $name");
+}
+is(scalar(listed()), 20, 'nothing of what was refused was done');
+is(api('GET', "$path?limit=5&identifierType=email&cursor=$cursor")->{status}, 200, 'the cursor itself is good');
+api('POST', $path, { identifiers => [ map { { %$one, identifier => "$_\@example.com" } } 1 .. 500 ] });
+is(scalar(listed()), 520, '500 identifiers are taken');
+unlike($dnc->control('GET', 'alta/strict/log?bodies=1'), qr/sandbox-strict|Bearer/, 'the log holds no token');
+
+# Pages to the end are the list; but page numbers are no places on it.
+for my $cursors ('page', 'keyset')
+{
+	$account = "paging_$cursors";
+	$dnc->control('POST', "alta/$account/fill?count=95");
+	config("cursors=$cursors");
+	my @before = listed();
+	is_deeply([ read_list('limit=47') ], \@before, "$cursors cursors: the pages are the list");
+	is_deeply([ read_list('limit=4&identifierType=email') ], [ grep { /\@/ } @before ],
+		"$cursors cursors: the pages of a type are the entries of that type");
+	my $remove_some = sub { api('DELETE', $path, { %$one, identifier => $_ }) for (grep { /\@/ } @before)[ 0 .. 4 ] };
+	is_deeply([ read_list('limit=50', $remove_some) ],
+		[ $cursors eq 'page' ? @before[ 0 .. 49, 55 .. 94 ] : @before ],
+		"$cursors cursors: removed in front, " . ($cursors eq 'page' ? 'as many are missed' : 'none is missed'));
+}
+
+# The rate limit is the account's, whatever the token.
+$account = 'limited';
+config('rate_limit=3&rate_window_ms=3000');
+my @answers = map { api('GET', $path, undef, Authorization => "Bearer sandbox-limited-$_") } 1 .. 4;
+is(join(' ', map { "$_->{status}:$_->{headers}{'ratelimit-remaining'}" } @answers), '200:2 200:1 200:0 429:0',
+	'headers count down, and one request too many is refused');
+like($answers[3]{headers}{'retry-after'}, qr/^[123]$/, 'the refusal says when to come again');
+sleep $answers[3]{headers}{'retry-after'};
+is(api('GET', $path)->{status}, 200, 'who comes again then is served');
+
+# What search matches is not documented, so there is a setting.
+$account = 'faults';
+$dnc->control('POST', "alta/$account/fill?count=30&types=email");
+for my $case ([ 'exact', 'person000012@example.com', 1 ], [ 'exact', 'Person000012@example.com', 0 ],
+	[ 'prefix', 'person00001', 10 ], [ 'prefix', 'erson00001', 0 ], [ 'substring', '2@ex', 3 ])
+{
+	config("search=$case->[0]");
+	is(scalar(read_list("limit=2&search=$case->[1]")), $case->[2], "search=$case->[0] with $case->[1]");
+}
+
+# Faults: what comes, and whether the work was done.  For ever, because the
+# client tries an idempotent request again by itself.
+my $first = page('limit=10');
+for my $case (
+	[ 'status&arg=503', qr/^503 .*"ServiceUnavailable"/ ], [ 'body&arg=403', qr/^403 \{"ordered":true\}$/ ],
+	[ 'cut', qr/^599 Unexpected end/ ], [ 'close', qr/^599 / ], [ 'stall', qr/^599 Timed out/ ],
+	[ 'garbage', qr/^200 [^{]/ ], [ 'truncated', qr/^200 \{"data":\[.*[^}]$/ ],
+	[ 'no_next', qr/^200 .*"hasMore":true}$/ ], [ 'empty_page', qr/^200 \{"data":\[\],"hasMore":true,"next":"$first->{next}"/ ])
+{
+	fault("kind=$case->[0]&times=0", $case->[0] =~ /^body/ ? '{"ordered":true}' : '');
+	my $answer = api('GET', "$path?limit=10");
+	like("$answer->{status} $answer->{content}", $case->[1], "fault $case->[0]");
+	$dnc->control('DELETE', "alta/$account/fault");
+}
+fault('kind=status&arg=500&method=POST&at=2');
+fault('kind=lost&method=POST&at=3');
+is(join(' ', map { api('POST', $path, { identifiers => [ { %$one, identifier => $_ } ] })->{status} } 'a' .. 'c'),
+	'200 500 599', 'faults strike the requests they were ordered for');
+is(join(' ', (listed())[ 30 .. 31 ]), 'a c', 'an answer that is lost leaves its work done');
+$dnc->control('DELETE', "alta/$account");
+is(page('search=x')->{hasMore} . ' ' . $dnc->control('GET', "alta/$account/log"),
+	"0 GET $path?search=x 200 entries=0\n", 'reset: an empty list and an empty log');
+
+$dnc->stop_sandbox;
+done_testing();
