@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "encode.h"
 
 #define BUCKETS 1024
@@ -50,6 +51,7 @@ static void
 begin(SbAccount *account)
 {
 	account->serial = ++last_serial;
+	account->config = account->api->defaults;
 	account->config.rate_limit = default_rate_limit;
 	account->config.rate_window_ms = default_window_ms;
 	sb_account_seed(account);
@@ -76,6 +78,15 @@ sb_account_get(const struct SbApi *api, const char *name)
 	return account;
 }
 
+/* Empties the log of requests, and with it the record of drift. */
+void
+sb_account_clear_log(SbAccount *account)
+{
+	sb_log_clear(&account->log);
+	sb_text_free(&account->changes);
+	account->changes_dropped = 0;
+}
+
 /* Empties what an account has. */
 static void
 clear(SbAccount *account)
@@ -83,7 +94,7 @@ clear(SbAccount *account)
 	sb_views_clear(&account->views);
 	sb_store_clear(&account->list);
 	sb_faults_clear(&account->faults);
-	sb_log_clear(&account->log);
+	sb_account_clear_log(account);
 }
 
 /* Makes an account as if it had just come to life. */
@@ -91,7 +102,6 @@ void
 sb_account_reset(SbAccount *account)
 {
 	clear(account);
-	memset(&account->config, 0, sizeof(account->config));
 	memset(&account->limit, 0, sizeof(account->limit));
 	memset(&account->stats, 0, sizeof(account->stats));
 	account->stats.in_flight_max = account->in_flight;
@@ -110,6 +120,18 @@ sb_account_random(SbAccount *account, uint64_t below)
 	bits ^= bits >> 27;
 	account->random = bits;
 	return (bits * UINT64_C(2685821657736338717) >> 16) % below;
+}
+
+/* Whether an account of the API other than this one has an entry of that id. */
+bool
+sb_account_others_have(const SbAccount *account, const char *id, size_t id_len)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		for (const SbAccount *other = bucket[i]; other != NULL; other = other->next)
+			if (other != account && other->api == account->api &&
+				sb_store_find_id(&other->list, id, id_len) != NULL)
+				return true;
+	return false;
 }
 
 /* The index at which a new entry enters the list. */

@@ -23,6 +23,7 @@ typedef struct SbStats
 	uint64_t	rate_limited;
 	uint64_t	connections;
 	uint64_t	in_flight_max;
+	uint64_t	admin_mails;
 } SbStats;
 
 typedef struct SbAccount
@@ -43,14 +44,18 @@ typedef struct SbAccount
 	uint64_t	added;			/* entries added through the API so far */
 	uint64_t	drifted;		/* entries added by drift so far */
 	uint64_t	random;			/* drift's generator */
+	SbText		changes;		/* what drift did since the log was last emptied, as text */
+	uint64_t	changes_dropped;	/* changes that were too many to be kept */
 } SbAccount;
 
 extern void sb_accounts_rate_limit(long requests, long window_ms);
 extern bool sb_account_name_valid(const char *name, size_t len);
 extern SbAccount *sb_account_get(const struct SbApi *api, const char *name);
 extern void sb_account_reset(SbAccount *account);
+extern void sb_account_clear_log(SbAccount *account);
 extern void sb_account_seed(SbAccount *account);
 extern uint64_t sb_account_random(SbAccount *account, uint64_t below);
+extern bool sb_account_others_have(const SbAccount *account, const char *id, size_t id_len);
 extern size_t sb_account_new_index(const SbAccount *account);
 extern void sb_accounts_free(void);
 

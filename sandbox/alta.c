@@ -11,18 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "body.h"
 #include "encode.h"
 #include "timer.h"
+#include "token.h"
 
 #define RESOURCE "/dnc/communication-opt-outs"
-#define TOKEN_PREFIX "sandbox-"
 #define MAX_IDENTIFIERS 500
-
-/* Entry n of a filled account was made n minutes after 2025-01-01T00:00:00Z. */
-#define FILL_EPOCH_MS (INT64_C(1735689600) * 1000)
-#define MINUTE_MS 60000
 
 /* In the documented order; an entry's type is an index into this. */
 static const char *const types[] = {"email", "linkedin", "phone", "sms", "whatsapp", "web_chat",
@@ -73,13 +69,6 @@ typedef struct AltaEntry
 	int64_t		created_ms;
 } AltaEntry;
 
-/* A member that an object may have, and where it was found. */
-typedef struct AltaMember
-{
-	const char *name;
-	const cJSON *value;			/* NULL: not given */
-} AltaMember;
-
 /* One of the identifiers of a body; the strings belong to the parsed body. */
 typedef struct AltaItem
 {
@@ -110,28 +99,6 @@ sb_alta_error(SbAnswer *answer, int status, const char *message)
 	sb_text_str(&answer->body, "}");
 }
 
-/* The account of a bearer token "sandbox-ACCOUNT" or "sandbox-ACCOUNT-ANYTHING". */
-static bool
-identify(const SbRequest *req, char *account)
-{
-	const char *token = sb_request_header(req, "Authorization");
-	size_t		len;
-
-	if (token == NULL || strncasecmp(token, "Bearer ", 7) != 0)
-		return false;
-	token += 7;
-	token += strspn(token, " ");
-	if (strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0)
-		return false;
-	token += strlen(TOKEN_PREFIX);
-	len = strcspn(token, "-");
-	if (!sb_account_name_valid(token, len) || (token[len] == '-' && token[len + 1] == '\0'))
-		return false;
-	memcpy(account, token, len);
-	account[len] = '\0';
-	return true;
-}
-
 /* What a request asks for. */
 static SbAction
 classify(const char *method, const char *path)
@@ -148,32 +115,31 @@ classify(const char *method, const char *path)
 }
 
 /* Makes an entry and puts it on the account's list at an index. */
-static void
+static SbEntry *
 insert(SbAccount *account, size_t index, const AltaEntry *entry)
 {
-	size_t		len = strlen(entry->identifier);
 	char		id[SB_UUID_SIZE];
+	SbTraits	traits = {.key = {entry->identifier, id},
+	.key_len = {strlen(entry->identifier), SB_UUID_SIZE - 1},.type = entry->type};
 	SbText		time = {0};
 	SbText		json = {0};
+	SbEntry    *inserted;
 
 	sb_uuid(id, account->name, entry->kind, entry->number);
 	sb_text_time(&time, entry->created_ms);
 	sb_text_reserve(&json, 350);
-	sb_text_printf(&json, "{\"id\":\"%s\",\"objectType\":\"communication-opt-out\","
-				   "\"identifier\":", id);
-	sb_text_json(&json, entry->identifier, len);
-	sb_text_printf(&json, ",\"identifierType\":\"%s\"", types[entry->type]);
-	if (entry->label != NULL)
-	{
-		sb_text_str(&json, ",\"label\":");
-		sb_text_json(&json, entry->label, strlen(entry->label));
-	}
-	sb_text_printf(&json, ",\"isManuallyAdded\":%s,\"createdAt\":\"%s\",\"updatedAt\":\"%s\"}",
-				   entry->manual ? "true" : "false", time.data, time.data);
-	sb_store_insert(&account->list, index, json.data, json.len, entry->identifier, len,
-					entry->type);
+	sb_text_printf(&json, "{\"id\":\"%s\",\"objectType\":\"communication-opt-out\"", id);
+	sb_text_member(&json, "identifier", entry->identifier);
+	sb_text_member(&json, "identifierType", types[entry->type]);
+	sb_text_member(&json, "label", entry->label);
+	sb_text_printf(&json, ",\"isManuallyAdded\":%s", entry->manual ? "true" : "false");
+	sb_text_member(&json, "createdAt", time.data);
+	sb_text_member(&json, "updatedAt", time.data);
+	sb_text_str(&json, "}");
+	inserted = sb_store_insert(&account->list, index, json.data, json.len, &traits);
 	sb_text_free(&json);
 	sb_text_free(&time);
+	return inserted;
 }
 
 /* Adds the entry that belongs to a number; false if its identifier is listed already. */
@@ -184,7 +150,7 @@ fill(SbAccount *account, uint64_t number, int type)
 	char		label[40];
 	AltaEntry	entry = {.kind = types[type],.number = number,.identifier = identifier,
 		.type = type,.manual = number % 2 == 1,
-	.created_ms = FILL_EPOCH_MS + (int64_t) number * MINUTE_MS};
+	.created_ms = sb_fill_ms(number)};
 
 	snprintf(identifier, sizeof(identifier), fill_forms[type], number);
 	snprintf(label, sizeof(label), "Person %" PRIu64, number);
@@ -197,7 +163,7 @@ fill(SbAccount *account, uint64_t number, int type)
 }
 
 /* Adds the next drift entry at an index. */
-static void
+static SbEntry *
 drift(SbAccount *account, size_t index)
 {
 	char		identifier[80];
@@ -206,61 +172,7 @@ drift(SbAccount *account, size_t index)
 
 	snprintf(identifier, sizeof(identifier), "drift-%06" PRIu64 "@example.com",
 			 account->drifted);
-	insert(account, index, &entry);
-}
-
-/* The request's body as JSON for cJSON_Delete(), NULL with the problem if it is none. */
-static cJSON *
-parse_body(const SbRequest *req, SbText *problem)
-{
-	const char *type = sb_request_header(req, "Content-Type");
-	cJSON	   *root = NULL;
-
-	if (type == NULL || strncasecmp(type, "application/json", 16) != 0 ||
-		strchr("; \t", type[16]) == NULL)
-		sb_text_str(problem, "Content-Type must be application/json");
-	else if (req->body.len == 0)
-		sb_text_str(problem, "The request body is missing");
-	else if (!sb_utf8_valid(req->body.data, req->body.len))
-		sb_text_str(problem, "The request body is not valid UTF-8");
-	else if (sb_json_has_nul(req->body.data))
-		sb_text_str(problem, "The request body contains \\u0000");
-	else if ((root = cJSON_ParseWithOpts(req->body.data, NULL, true)) == NULL)
-		sb_text_str(problem, "The request body is not valid JSON");
-	return root;
-}
-
-/*
- * Finds an object's members; false, with the problem, if it is no object or has others.  `where`
- * is what the object is called in messages, and `prefix` what its members' names begin with.
- */
-static bool
-pick_members(const cJSON *object, AltaMember *members, int count, const char *where,
-			 const char *prefix, SbText *problem)
-{
-	const cJSON *value;
-
-	if (!cJSON_IsObject(object))
-	{
-		sb_text_printf(problem, "%s must be an object", where);
-		return false;
-	}
-	cJSON_ArrayForEach(value, object)
-	{
-		int			i = 0;
-
-		while (i < count && strcmp(members[i].name, value->string) != 0)
-			i++;
-		if (i < count && members[i].value == NULL)
-			members[i].value = value;
-		else
-		{
-			sb_text_printf(problem, "%s%.100s is %s", prefix, value->string,
-						   i < count ? "given twice" : "not allowed");
-			return false;
-		}
-	}
-	return true;
+	return insert(account, index, &entry);
 }
 
 /* Checks and takes an identifier and its type; false with the problem. */
@@ -288,22 +200,16 @@ take_identifier(const cJSON *identifier, const cJSON *type, const char *prefix, 
 static bool
 take_item(const cJSON *object, int number, AltaItem *item, SbText *problem)
 {
-	AltaMember	member[] = {{"identifier", NULL}, {"identifierType", NULL}, {"name", NULL}};
+	SbMember	member[] = {{"identifier", NULL}, {"identifierType", NULL}, {"name", NULL}};
 	char		where[40];
 	char		prefix[40];
 
 	snprintf(where, sizeof(where), "identifiers[%d]", number);
 	snprintf(prefix, sizeof(prefix), "identifiers[%d].", number);
-	if (!pick_members(object, member, 3, where, prefix, problem) ||
+	if (!sb_body_pick(object, member, 3, where, prefix, problem) ||
 		!take_identifier(member[0].value, member[1].value, prefix, item, problem))
 		return false;
-	if (member[2].value != NULL && !cJSON_IsString(member[2].value))
-	{
-		sb_text_printf(problem, "%sname must be a string", prefix);
-		return false;
-	}
-	item->name = member[2].value == NULL ? NULL : member[2].value->valuestring;
-	return true;
+	return sb_body_string(&member[2], prefix, false, &item->name, problem);
 }
 
 /* Refuses, under on_duplicate=error, what is listed already or comes twice in the batch. */
@@ -333,11 +239,11 @@ check_duplicates(const SbAccount *account, const AltaItem *item, int count, SbTe
 static int
 take_items(const cJSON *root, AltaItem *item, SbText *problem)
 {
-	AltaMember	member[] = {{"identifiers", NULL}, {"pauseActiveProspects", NULL}};
+	SbMember	member[] = {{"identifiers", NULL}, {"pauseActiveProspects", NULL}};
 	const cJSON *object;
 	int			count = 0;
 
-	if (!pick_members(root, member, 2, "The request body", "", problem))
+	if (!sb_body_pick(root, member, 2, "The request body", "", problem))
 		return -1;
 	if (member[1].value != NULL && !cJSON_IsBool(member[1].value))
 	{
@@ -381,7 +287,7 @@ set_member(cJSON *object, const char *name, const char *value)
 static void
 update(SbAccount *account, SbEntry *entry, const char *label)
 {
-	cJSON	   *object = cJSON_ParseWithLength(entry->bytes, entry->json_len);
+	cJSON	   *object = cJSON_ParseWithLength(sb_entry_json(entry), entry->json_len);
 	SbText		time = {0};
 	char	   *json;
 
@@ -449,12 +355,12 @@ serve_add(SbCall *call, const cJSON *root, SbText *problem)
 static void
 serve_delete(SbCall *call, const cJSON *root, SbText *problem)
 {
-	AltaMember	member[] = {{"identifier", NULL}, {"identifierType", NULL}};
+	SbMember	member[] = {{"identifier", NULL}, {"identifierType", NULL}};
 	AltaItem	item = {0};
 	SbStore    *list = &call->account->list;
 	SbEntry    *entry;
 
-	if (!pick_members(root, member, 2, "The request body", "", problem) ||
+	if (!sb_body_pick(root, member, 2, "The request body", "", problem) ||
 		!take_identifier(member[0].value, member[1].value, "", &item, problem))
 		return;
 	call->entries = 0;
@@ -480,7 +386,7 @@ serve_write(SbCall *call)
 	if (call->req->query[0] != '\0')
 		sb_text_str(&problem, "This request takes no query parameters");
 	else
-		root = parse_body(call->req, &problem);
+		root = sb_body_parse(call->req, &problem);
 	if (root != NULL && call->action == SB_ACTION_ADD)
 		serve_add(call, root, &problem);
 	else if (root != NULL)
@@ -499,25 +405,26 @@ serve(SbCall *call)
 		sb_alta_list(call);
 	else if (call->action != SB_ACTION_OTHER)
 		serve_write(call);
-	else if (strcmp(call->path, RESOURCE) == 0)
-	{
-		sb_alta_error(&call->req->answer, 405, NULL);
-		sb_answer_header(&call->req->answer, "Allow", "GET, POST, DELETE");
-	}
 	else
-		sb_alta_error(&call->req->answer, 404, NULL);
+		sb_api_no_resource(call, strcmp(call->path, RESOURCE) == 0 ? "GET, POST, DELETE" : NULL);
 }
+
+/* Settings about what only other vendors have. */
+static const char *const no_settings[] = {"generation", "max_limit", NULL};
 
 const SbApi sb_alta = {
 	.name = "alta",
 	.base = "/alta/v1",
 	.types = types,
-	.identify = identify,
+	.identify = sb_token_identify,
 	.classify = classify,
 	.serve = serve,
 	.error = sb_alta_error,
 	.fill = fill,
 	.drift = drift,
+	.defaults = {.rate_window_ms = 60000},
+	.no_settings = no_settings,
+	.id_member = "id",
 	.name_member = "identifier",
 	.type_member = "identifierType"
 };

@@ -12,7 +12,11 @@
 #include "timer.h"
 
 /* All APIs.  A further one is a line here and a file. */
-static const SbApi *const apis[] = {&sb_alta};
+static const SbApi *const apis[] = {&sb_alta, &sb_sendkit, &sb_weya};
+
+/* Entry n of a filled account was made n minutes after 2025-01-01T00:00:00Z. */
+#define FILL_EPOCH_MS (INT64_C(1735689600) * 1000)
+#define MINUTE_MS 60000
 
 #define APIS (sizeof(apis) / sizeof(apis[0]))
 
@@ -58,6 +62,24 @@ sb_api_type_list(const SbApi *api, SbText *into)
 {
 	for (int i = 0; api->types[i] != NULL; i++)
 		sb_text_printf(into, "%s%s", i > 0 ? ", " : "", api->types[i]);
+}
+
+/* Answers a request that is for nothing; methods: what the path takes, NULL if it is nothing. */
+void
+sb_api_no_resource(SbCall *call, const char *methods)
+{
+	SbAnswer   *answer = &call->req->answer;
+
+	call->account->api->error(answer, methods == NULL ? 404 : 405, NULL);
+	if (methods != NULL)
+		sb_answer_header(answer, "Allow", "%s", methods);
+}
+
+/* When the entry that belongs to a number was made: milliseconds since 1970. */
+int64_t
+sb_fill_ms(uint64_t number)
+{
+	return FILL_EPOCH_MS + (int64_t) number * MINUTE_MS;
 }
 
 /* The API whose prefix a path has, and the rest of the path; NULL if there is none. */
@@ -138,13 +160,16 @@ sb_api_serve(SbRequest *req)
 	const SbApi *api = api_of_path(req->path, &call.path);
 	char		name[SB_ACCOUNT_NAME_MAX + 1];
 	SbAccount  *account;
+	const char *refusal = NULL;
+	int			refused;
 	long		retry_after = 0;
 
 	if (api == NULL)
 		return false;
-	if (!api->identify(req, name))
+	refused = api->identify(req, name, &refusal);
+	if (refused != 0)
 	{
-		api->error(&req->answer, 401, NULL);
+		api->error(&req->answer, refused, refusal);
 		return true;
 	}
 	call.account = account = req->account = sb_account_get(api, name);

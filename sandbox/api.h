@@ -37,8 +37,11 @@ typedef struct SbApi
 	const char *base;			/* path prefix */
 	const char *const *types;	/* of entries, NULL at the end; an entry's type is an index */
 
-	/* The account's name (SB_ACCOUNT_NAME_MAX + 1 bytes) from the credentials; false: none. */
-	bool		(*identify) (const SbRequest *req, char *account);
+	/*
+	 * The account's name (SB_ACCOUNT_NAME_MAX + 1 bytes) from the credentials: 0, or the status
+	 * of the refusal, with its message if there is a better one than the vendor's usual one.
+	 */
+	int			(*identify) (const SbRequest *req, char *account, const char **message);
 	/* What a request asks for, by method and path alone. */
 	SbAction	(*classify) (const char *method, const char *path);
 	/* Does the work and makes the answer. */
@@ -48,18 +51,29 @@ typedef struct SbApi
 	/* Adds the entry that belongs to a number; false if its name is listed already. */
 	bool		(*fill) (SbAccount *account, uint64_t number, int type);
 	/* Adds the next drift entry at an index. */
-	void		(*drift) (SbAccount *account, size_t index);
-	/* The members by which an entry's name and type are known. */
+	SbEntry    *(*drift) (SbAccount *account, size_t index);
+	/* What the settings begin with, and those (NULL at the end) that mean nothing here. */
+	SbConfig	defaults;
+	const char *const *no_settings;
+	/* The members that are an entry's id, name and type (NULL: it has none). */
+	const char *id_member;
 	const char *name_member;
 	const char *type_member;
+	/* The members that a search looks through, NULL at the end; NULL: the name. */
+	const char *const *search_members;
+	char		name_sign;		/* not of the name, if it begins so; or NUL */
 } SbApi;
 
 extern const SbApi sb_alta;
+extern const SbApi sb_sendkit;
+extern const SbApi sb_weya;
 
 extern const SbApi *sb_api_find(const char *name, size_t len);
 extern const char *sb_api_bases(void);
 extern int	sb_api_type(const SbApi *api, const char *type);
 extern void sb_api_type_list(const SbApi *api, SbText *into);
+extern void sb_api_no_resource(SbCall *call, const char *methods);
+extern int64_t sb_fill_ms(uint64_t number);
 
 extern bool sb_api_serve(SbRequest *req);
 extern void sb_api_answered(SbRequest *req);

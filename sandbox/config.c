@@ -24,6 +24,8 @@ static const SbSetting settings[] = {
 	{"search", offsetof(SbConfig, search), 0, 0, {"exact", "prefix", "substring", NULL}},
 	{"search_case", offsetof(SbConfig, search_case), 0, 0, {"sensitive", "insensitive", NULL}},
 	{"cursors", offsetof(SbConfig, cursors), 0, 0, {"page", "keyset", NULL}},
+	{"generation", offsetof(SbConfig, generation), 0, 0, {"new", "old", NULL}},
+	{"max_limit", offsetof(SbConfig, max_limit), 1, SB_MAX_LIMIT, {NULL}},
 	{"order", offsetof(SbConfig, order), 0, 0, {"oldest", "newest", NULL}},
 	{"on_duplicate", offsetof(SbConfig, on_duplicate), 0, 0,
 	{"ignore", "update", "error", NULL}},
@@ -66,28 +68,49 @@ read_value(const SbSetting *setting, const char *value, long *into, SbText *prob
 	return false;
 }
 
+/* Whether a setting is one of a list of names, NULL at the end. */
+static bool
+is_excepted(const SbSetting *setting, const char *const *except)
+{
+	for (; *except != NULL; except++)
+		if (strcmp(setting->name, *except) == 0)
+			return true;
+	return false;
+}
+
 /* The setting of that name, NULL with the problem if there is none. */
 static const SbSetting *
-find_setting(const char *name, SbText *problem)
+find_setting(const char *name, const char *const *except, SbText *problem)
 {
+	const char *comma = "";
+
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (strcmp(settings[i].name, name) == 0)
+		if (strcmp(settings[i].name, name) == 0 && !is_excepted(&settings[i], except))
 			return &settings[i];
-	sb_text_printf(problem, "no setting is called %.100s; there are", name);
+	sb_text_printf(problem, "no setting here is called %.100s; there are", name);
 	for (size_t i = 0; i < SETTINGS; i++)
-		sb_text_printf(problem, "%s %s", i > 0 ? "," : "", settings[i].name);
+	{
+		if (is_excepted(&settings[i], except))
+			continue;
+		sb_text_printf(problem, "%s %s", comma, settings[i].name);
+		comma = ",";
+	}
 	return NULL;
 }
 
-/* Takes over settings from a query: all of them, or, with the problem and false, none. */
+/*
+ * Takes over settings from a query: all of them, or, with the problem and false, none.  Those
+ * in `except` mean nothing to the account's API, and are refused.
+ */
 bool
-sb_config_apply(SbConfig *config, const SbQuery *query, SbText *problem)
+sb_config_apply(SbConfig *config, const char *const *except, const SbQuery *query,
+				SbText *problem)
 {
 	SbConfig	fresh = *config;
 
 	for (int i = 0; i < query->params; i++)
 	{
-		const SbSetting *setting = find_setting(query->param[i].name, problem);
+		const SbSetting *setting = find_setting(query->param[i].name, except, problem);
 
 		if (setting == NULL ||
 			!read_value(setting, query->param[i].value,

@@ -8,11 +8,19 @@
 
 #include "http.h"
 
+#define SB_MAX_LIMIT 1000		/* of max_limit */
+
 typedef enum SbCursors
 {
 	SB_CURSORS_PAGE,
 	SB_CURSORS_KEYSET
 } SbCursors;
+
+typedef enum SbGeneration
+{
+	SB_GENERATION_NEW,
+	SB_GENERATION_OLD
+} SbGeneration;
 
 typedef enum SbOrder
 {
@@ -43,6 +51,8 @@ typedef struct SbConfig
 	long		search;			/* SbMatch */
 	long		search_case;	/* 1: letters of ASCII match in either case */
 	long		cursors;		/* SbCursors */
+	long		generation;		/* SbGeneration */
+	long		max_limit;		/* entries on a page, whatever is asked for */
 	long		order;			/* SbOrder */
 	long		on_duplicate;	/* SbOnDuplicate */
 	long		drift_add;
@@ -51,6 +61,7 @@ typedef struct SbConfig
 	long		drift_seed;
 } SbConfig;
 
-extern bool sb_config_apply(SbConfig *config, const SbQuery *query, SbText *problem);
+extern bool sb_config_apply(SbConfig *config, const char *const *except, const SbQuery *query,
+							SbText *problem);
 
 #endif							/* SB_CONFIG_H */

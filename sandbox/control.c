@@ -18,7 +18,7 @@ put_config(SbAccount *account, const SbQuery *query, SbRequest *req)
 	long		limit = account->config.rate_limit;
 	long		window_ms = account->config.rate_window_ms;
 
-	if (sb_config_apply(&account->config, query, &problem))
+	if (sb_config_apply(&account->config, account->api->no_settings, query, &problem))
 	{
 		if (limit != account->config.rate_limit || window_ms != account->config.rate_window_ms)
 			memset(&account->limit, 0, sizeof(account->limit));
@@ -70,13 +70,28 @@ get_log(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_log_print(&account->log, &req->answer.body, flag(query, "bodies"), flag(query, "times"));
 }
 
-/* DELETE log: empties it. */
+/* DELETE log: empties it, and the record of drift. */
 static void
 delete_log(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
 	(void) query;
-	sb_log_clear(&account->log);
+	sb_account_clear_log(account);
 	sb_answer_text(&req->answer, 200, "ok");
+}
+
+/* GET changes: which entries drift removed and added since the log was last emptied. */
+static void
+get_changes(SbAccount *account, const SbQuery *query, SbRequest *req)
+{
+	(void) query;
+	if (account->changes_dropped > 0)
+	{
+		sb_answer_text(&req->answer, 409, "%" PRIu64 " changes were too many to be kept; "
+					   "empty the log more often", account->changes_dropped);
+		return;
+	}
+	sb_answer_set(&req->answer, 200, "text/plain; charset=utf-8");
+	sb_text_add(&req->answer.body, account->changes.data, account->changes.len);
 }
 
 /* GET stats: the account's figures. */
@@ -89,9 +104,10 @@ get_stats(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_answer_text(&req->answer, 200,
 				   "requests %" PRIu64 "\nlist %" PRIu64 "\nadd %" PRIu64 "\ndelete %" PRIu64
 				   "\nrate_limited %" PRIu64 "\nconnections %" PRIu64 "\nin_flight_max %" PRIu64
-				   "\nlog_dropped %" PRIu64,
+				   "\nlog_dropped %" PRIu64 "\nadmin_mails %" PRIu64,
 				   stats->requests, stats->list, stats->add, stats->delete, stats->rate_limited,
-				   stats->connections, stats->in_flight_max, account->log.dropped);
+				   stats->connections, stats->in_flight_max, account->log.dropped,
+				   stats->admin_mails);
 }
 
 /* DELETE of the account itself: everything back to new. */
@@ -118,6 +134,7 @@ static const struct
 	{"DELETE", "/fault", delete_fault},
 	{"GET", "/log", get_log},
 	{"DELETE", "/log", delete_log},
+	{"GET", "/changes", get_changes},
 	{"GET", "/stats", get_stats},
 	{"DELETE", "", delete_account}
 };

@@ -41,7 +41,10 @@ take_types(const SbApi *api, const char *list, SbFill *fill, SbText *problem)
 			return true;
 		list += len + 1;
 	}
-	sb_text_str(problem, "types takes one or more, separated by commas, of ");
+	if (api->types[0] == NULL)
+		sb_text_printf(problem, "entries of %s have no types", api->name);
+	else
+		sb_text_str(problem, "types takes one or more, separated by commas, of ");
 	sb_api_type_list(api, problem);
 	return false;
 }
@@ -100,8 +103,11 @@ sb_control_fill(SbAccount *account, const SbQuery *query, SbRequest *req)
 	if (take_fill(account, query, &fill, &problem))
 	{
 		for (int64_t n = fill.from; n < fill.from + fill.count; n++)
-			added += account->api->fill(account, (uint64_t) n,
-										fill.type[(n - 1) % fill.types]);
+		{
+			int			type = fill.types > 0 ? fill.type[(n - 1) % fill.types] : SB_NO_TYPE;
+
+			added += account->api->fill(account, (uint64_t) n, type);
+		}
 		account->filled += (uint64_t) fill.count;
 		sb_answer_text(&req->answer, 200, "%" PRId64, added);
 	}
@@ -110,18 +116,38 @@ sb_control_fill(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_text_free(&problem);
 }
 
-/* Adds one raw entry, under the name and type that it says, as far as it does. */
+/* The string that a member of an entry is, "" if it is none. */
+static const char *
+member_string(const cJSON *entry, const char *name)
+{
+	const cJSON *value = name == NULL ? NULL : cJSON_GetObjectItemCaseSensitive(entry, name);
+
+	return cJSON_IsString(value) ? value->valuestring : "";
+}
+
+/* Adds one raw entry, under the name, id and type that it says, as far as it does. */
 static void
 add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_len)
 {
-	const cJSON *name = cJSON_GetObjectItemCaseSensitive(value, account->api->name_member);
-	const cJSON *type = cJSON_GetObjectItemCaseSensitive(value, account->api->type_member);
-	const char *name_string = cJSON_IsString(name) ? name->valuestring : "";
-	int			type_index = cJSON_IsString(type) ?
-		sb_api_type(account->api, type->valuestring) : -1;
+	const SbApi *api = account->api;
+	const char *name = member_string(value, api->name_member);
+	const char *id = member_string(value, api->id_member);
+	int			type = sb_api_type(api, member_string(value, api->type_member));
+	SbText		text = {0};
+	SbTraits	traits = {.type = type < 0 ? SB_NO_TYPE : type};
 
-	sb_store_insert(&account->list, account->list.count, json, json_len, name_string,
-					strlen(name_string), type_index < 0 ? SB_NO_TYPE : type_index);
+	if (api->name_sign != '\0' && name[0] == api->name_sign)
+		name++;
+	for (int i = 0; api->search_members != NULL && api->search_members[i] != NULL; i++)
+		sb_text_search(&text, member_string(value, api->search_members[i]));
+	traits.key[SB_BY_NAME] = name;
+	traits.key_len[SB_BY_NAME] = strlen(name);
+	traits.key[SB_BY_ID] = id;
+	traits.key_len[SB_BY_ID] = strlen(id);
+	traits.text = text.data;
+	traits.text_len = text.len;
+	sb_store_insert(&account->list, account->list.count, json, json_len, &traits);
+	sb_text_free(&text);
 }
 
 /* PUT entries: appends the elements of a JSON array as they are; answers with how many. */
@@ -175,7 +201,7 @@ sb_control_get_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
 		for (size_t i = 0; i < got; i++)
 		{
 			sb_text_str(into, from + i > 0 ? ",\n" : "\n");
-			sb_text_add(into, piece[i]->bytes, piece[i]->json_len);
+			sb_text_add(into, sb_entry_json(piece[i]), piece[i]->json_len);
 		}
 		from += got;
 	}

@@ -4,11 +4,14 @@
  *
  * That is what a reader by page numbers has to live with: each removal before its place moves
  * later entries to an earlier page, each addition moves them to a later one.  It strikes between
- * two pages, at the same places each time (the seed decides), so that tests can rely on it.
+ * two pages, at the same places each time (the seed decides), so that tests can rely on it; and
+ * it keeps a record, so that they know what was on the list all the time.
  */
 #include "drift.h"
 
 #include "api.h"
+
+#define MAX_CHANGES ((size_t) 64 << 20)	/* bytes of the record */
 
 /* The index, below `count`, that is the next to change. */
 static size_t
@@ -26,6 +29,20 @@ choose(SbAccount *account, size_t count)
 	return 0;
 }
 
+/* Records that an entry comes (+) or goes (-). */
+static void
+record(SbAccount *account, char sign, const SbEntry *entry)
+{
+	if (account->changes.len > MAX_CHANGES)
+	{
+		account->changes_dropped++;
+		return;
+	}
+	sb_text_printf(&account->changes, "%c ", sign);
+	sb_text_add(&account->changes, sb_entry_key(entry, SB_BY_ID), entry->key[SB_BY_ID].len);
+	sb_text_add(&account->changes, "\n", 1);
+}
+
 /* Removes and then adds as many entries as the settings say. */
 void
 sb_drift(SbAccount *account)
@@ -33,8 +50,14 @@ sb_drift(SbAccount *account)
 	SbEntry    *entry;
 
 	for (long i = 0; i < account->config.drift_remove && account->list.count > 0; i++)
-		if (sb_store_slice(&account->list, choose(account, account->list.count), 1, &entry) == 1)
-			sb_store_remove(&account->list, entry);
+	{
+		sb_store_slice(&account->list, choose(account, account->list.count), 1, &entry);
+		record(account, '-', entry);
+		sb_store_remove(&account->list, entry);
+	}
 	for (long i = 0; i < account->config.drift_add; i++)
-		account->api->drift(account, choose(account, account->list.count + 1));
+	{
+		entry = account->api->drift(account, choose(account, account->list.count + 1));
+		record(account, '+', entry);
+	}
 }

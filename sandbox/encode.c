@@ -1,6 +1,6 @@
 /*
  * encode.c
- *		How bytes are written: UTF-8, base64url, percent-encoding, uuids, the ends of JSON values.
+ *		How bytes are written: UTF-8, base64url, percent-encoding, ids, the ends of JSON values.
  *
  * cJSON checks no UTF-8, ends strings at \u0000 and cannot give back a value as it was written;
  * what the sandbox needs beyond it stands here.
@@ -223,23 +223,49 @@ sb_hash(uint64_t seed, const void *bytes, size_t len)
 	return stir(hash);
 }
 
+/* The 128 bits that belong to an account, a kind of entry and a number. */
+static void
+entry_bits(uint64_t half[2], const char *account, const char *kind, uint64_t number)
+{
+	uint64_t	seed = sb_hash(sb_hash(0, account, strlen(account)), kind, strlen(kind));
+
+	half[0] = stir(seed + number * UINT64_C(0x9E3779B97F4A7C15));
+	half[1] = stir(half[0] ^ number);
+}
+
+/* The i-th of 32 hexadecimal digits. */
+static char
+digit_of(const uint64_t half[2], int i)
+{
+	return "0123456789abcdef"[half[i / 16] >> (60 - i % 16 * 4) & 15];
+}
+
 /* Writes the uuid (version 4 in form) that belongs to an account, a kind of entry and a number. */
 void
 sb_uuid(char *uuid, const char *account, const char *kind, uint64_t number)
 {
-	static const char digit[] = "0123456789abcdef";
-	uint64_t	seed = sb_hash(sb_hash(0, account, strlen(account)), kind, strlen(kind));
 	uint64_t	half[2];
 
-	half[0] = stir(seed + number * UINT64_C(0x9E3779B97F4A7C15));
-	half[1] = stir(half[0] ^ number);
+	entry_bits(half, account, kind, number);
 	half[0] = (half[0] & ~UINT64_C(0xF000)) | UINT64_C(0x4000);
 	half[1] = (half[1] & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;
 	for (int i = 0; i < 32; i++)
 	{
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			*uuid++ = '-';
-		*uuid++ = digit[half[i / 16] >> (60 - i % 16 * 4) & 15];
+		*uuid++ = digit_of(half, i);
 	}
 	*uuid = '\0';
+}
+
+/* Writes the object id, 24 hexadecimal digits, that belongs to the same. */
+void
+sb_object_id(char *id, const char *account, const char *kind, uint64_t number)
+{
+	uint64_t	half[2];
+
+	entry_bits(half, account, kind, number);
+	for (int i = 0; i < SB_OBJECT_ID_SIZE - 1; i++)
+		id[i] = digit_of(half, i);
+	id[SB_OBJECT_ID_SIZE - 1] = '\0';
 }

@@ -30,6 +30,7 @@ static const struct
 }			kinds[] = {
 	{"status", SB_FAULT_STATUS, ARG_STATUS, false},
 	{"body", SB_FAULT_BODY, ARG_STATUS_OR_200, false},
+	{"not_success", SB_FAULT_NOT_SUCCESS, ARG_NONE, false},
 	{"html", SB_FAULT_HTML, ARG_NONE, false},
 	{"redirect", SB_FAULT_REDIRECT, ARG_LOCATION, false},
 	{"close", SB_FAULT_CLOSE, ARG_NONE, false},
@@ -278,6 +279,9 @@ sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error)
 		case SB_FAULT_BODY:
 			sb_answer_set(answer, (int) fault->number, "application/json");
 			sb_text_add(&answer->body, fault->body.data, fault->body.len);
+			break;
+		case SB_FAULT_NOT_SUCCESS:
+			error(answer, 200, NULL);
 			break;
 		case SB_FAULT_HTML:
 			sb_answer_set(answer, 200, "text/html; charset=utf-8");

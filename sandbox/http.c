@@ -12,6 +12,38 @@
 
 #include "encode.h"
 
+static const struct
+{
+	int			status;
+	const char *text;
+}			texts[] = {
+	{400, "Bad request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
+	{404, "Not found"},
+	{405, "Method not allowed"},
+	{408, "Request timeout"},
+	{409, "Conflict"},
+	{413, "Payload too large"},
+	{429, "Too many requests"},
+	{500, "Internal server error"},
+	{502, "Bad gateway"},
+	{503, "Service unavailable"},
+	{504, "Gateway timeout"}
+};
+
+#define TEXTS (sizeof(texts) / sizeof(texts[0]))
+
+/* What an error's status means, for vendors who have no words of their own. */
+const char *
+sb_status_text(int status)
+{
+	for (size_t i = 0; i < TEXTS; i++)
+		if (texts[i].status == status)
+			return texts[i].text;
+	return "The request failed";
+}
+
 /* Begins the answer: status and content type, an empty body.  Headers stay. */
 void
 sb_answer_set(SbAnswer *answer, int status, const char *content_type)

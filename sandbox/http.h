@@ -93,6 +93,7 @@ typedef struct SbQuery
 	int			params;
 } SbQuery;
 
+extern const char *sb_status_text(int status);
 extern const char *sb_request_header(const SbRequest *req, const char *name);
 
 extern void sb_answer_set(SbAnswer *answer, int status, const char *content_type);

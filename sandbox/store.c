@@ -1,11 +1,11 @@
 /*
  * store.c
- *		One list of entries: ordered, counted, and found by identifier.
+ *		One list of entries: ordered, counted, and found by name or id.
  *
  * The order is a row of blocks of pointers, so that inserting and removing anywhere moves at
  * most one block's pointers, and the n-th entry is found by a binary search over the blocks'
- * starts (computed anew, lazily, after a change).  A chained hash table over the folded names
- * finds entries by name in either case.
+ * starts (computed anew, lazily, after a change).  Chained hash tables over the folded names and
+ * ids find entries, by name in either case.
  */
 #include "store.h"
 
@@ -24,9 +24,9 @@ struct SbBlock
 	SbEntry    *entry[BLOCK_ENTRIES];
 };
 
-/* The hash of a name: 32 bits over the folded bytes (FNV-1a). */
+/* The hash of a key: 32 bits over the folded bytes (FNV-1a). */
 static uint32_t
-name_hash(const char *name, size_t len)
+key_hash(const char *name, size_t len)
 {
 	uint32_t	hash = 2166136261U;
 
@@ -35,25 +35,35 @@ name_hash(const char *name, size_t len)
 	return hash ^ hash >> 15;
 }
 
-/* Puts an entry that has a name into its bucket. */
+/* Puts an entry into the buckets of the keys that it has. */
 static void
 hash_link(SbStore *store, SbEntry *entry)
 {
-	SbEntry   **bucket = &store->bucket[entry->hash & (store->buckets - 1)];
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		SbEntry   **bucket = &store->bucket[by][entry->key[by].hash & (store->buckets - 1)];
 
-	entry->hash_next = *bucket;
-	*bucket = entry;
+		if (entry->key[by].len == 0)
+			continue;
+		entry->hash_next[by] = *bucket;
+		*bucket = entry;
+	}
 }
 
-/* Takes an entry out of its bucket. */
+/* Takes an entry out of its buckets. */
 static void
 hash_unlink(SbStore *store, SbEntry *entry)
 {
-	SbEntry   **link = &store->bucket[entry->hash & (store->buckets - 1)];
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		SbEntry   **link = &store->bucket[by][entry->key[by].hash & (store->buckets - 1)];
 
-	while (*link != entry)
-		link = &(*link)->hash_next;
-	*link = entry->hash_next;
+		if (entry->key[by].len == 0)
+			continue;
+		while (*link != entry)
+			link = &(*link)->hash_next[by];
+		*link = entry->hash_next[by];
+	}
 }
 
 /* Doubles the buckets as soon as there are more entries than buckets. */
@@ -62,34 +72,53 @@ hash_grow(SbStore *store)
 {
 	if (store->count < store->buckets)
 		return;
-	free(store->bucket);
 	store->buckets = store->buckets == 0 ? FIRST_BUCKETS : store->buckets * 2;
-	store->bucket = sb_alloc(store->buckets * sizeof(SbEntry *));
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		free(store->bucket[by]);
+		store->bucket[by] = sb_alloc(store->buckets * sizeof(SbEntry *));
+	}
 	for (size_t i = 0; i < store->blocks; i++)
 		for (size_t j = 0; j < store->block[i]->count; j++)
-			if (store->block[i]->entry[j]->name_len > 0)
-				hash_link(store, store->block[i]->entry[j]);
+			hash_link(store, store->block[i]->entry[j]);
 }
 
-/* A new entry that is in no list yet.  The JSON normally has the name in it as it is. */
+/* A new entry that is in no list yet.  The JSON normally has the keys in it as they are. */
 static SbEntry *
-make_entry(const char *json, size_t json_len, const char *name, size_t name_len, int type)
+make_entry(const char *json, size_t json_len, const SbTraits *traits)
 {
-	const char *inside = memmem(json, json_len, name, name_len);
-	SbEntry    *entry = sb_realloc(NULL, sizeof(SbEntry) + json_len +
-								   (inside == NULL ? name_len : 0));
+	const char *inside[SB_LOOKUPS];
+	size_t		size = traits->text_len + json_len;
+	SbEntry    *entry;
+	char	   *end;
 
-	memcpy(entry->bytes, json, json_len);
-	if (inside == NULL)
-		memcpy(entry->bytes + json_len, name, name_len);
-	entry->hash_next = NULL;
-	entry->block = NULL;
-	entry->position = 0;
-	entry->hash = name_hash(name, name_len);
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		inside[by] = memmem(json, json_len, traits->key[by], traits->key_len[by]);
+		size += inside[by] == NULL ? traits->key_len[by] : 0;
+	}
+	entry = sb_realloc(NULL, sizeof(SbEntry) + size);
+	memset(entry, 0, sizeof(SbEntry));
 	entry->json_len = (uint32_t) json_len;
-	entry->name_at = (uint32_t) (inside == NULL ? json_len : (size_t) (inside - json));
-	entry->name_len = (uint32_t) name_len;
-	entry->type = (uint8_t) type;
+	entry->text_len = (uint32_t) traits->text_len;
+	entry->type = (uint8_t) traits->type;
+	if (traits->text_len > 0)
+		memcpy(entry->bytes, traits->text, traits->text_len);
+	memcpy(entry->bytes + traits->text_len, json, json_len);
+	end = entry->bytes + traits->text_len + json_len;
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		SbKey	   *key = &entry->key[by];
+
+		key->hash = key_hash(traits->key[by], traits->key_len[by]);
+		key->len = (uint32_t) traits->key_len[by];
+		key->at = (uint32_t) (inside[by] == NULL ? end - entry->bytes :
+							  (inside[by] - json) + (ptrdiff_t) traits->text_len);
+		if (inside[by] != NULL)
+			continue;
+		memcpy(end, traits->key[by], traits->key_len[by]);
+		end += traits->key_len[by];
+	}
 	return entry;
 }
 
@@ -242,14 +271,13 @@ free_position(SbStore *store, size_t index)
 /* Adds an entry so that it becomes the index-th (counted from 0; count or more: the last). */
 SbEntry *
 sb_store_insert(SbStore *store, size_t index, const char *json, size_t json_len,
-				const char *name, size_t name_len, int type)
+				const SbTraits *traits)
 {
-	SbEntry    *entry = make_entry(json, json_len, name, name_len, type);
+	SbEntry    *entry = make_entry(json, json_len, traits);
 	size_t		slot;
 
 	hash_grow(store);
-	if (name_len > 0)
-		hash_link(store, entry);
+	hash_link(store, entry);
 	entry->position = free_position(store, index);
 	entry->block = open_slot(store, index, &slot);
 	entry->block->entry[slot] = entry;
@@ -291,29 +319,32 @@ sb_store_remove(SbStore *store, SbEntry *entry)
 				(store->blocks - number) * sizeof(SbBlock *));
 		free(block);
 	}
-	if (entry->name_len > 0)
-		hash_unlink(store, entry);
+	hash_unlink(store, entry);
 	free(entry);
 	store->count--;
 	store->start_valid = false;
 	store->version++;
 }
 
-/* Gives an entry other JSON; place, name and type stay.  The old entry is freed. */
+/* Gives an entry other JSON; place, keys and type stay.  The old entry is freed. */
 void
 sb_store_replace(SbStore *store, SbEntry *entry, const char *json, size_t json_len)
 {
-	SbEntry    *fresh = make_entry(json, json_len, entry->bytes + entry->name_at,
-								   entry->name_len, entry->type);
+	SbTraits	traits = {.text = entry->bytes,.text_len = entry->text_len,
+	.type = entry->type};
+	SbEntry    *fresh;
 
+	for (int by = 0; by < SB_LOOKUPS; by++)
+	{
+		traits.key[by] = sb_entry_key(entry, (SbLookup) by);
+		traits.key_len[by] = entry->key[by].len;
+	}
+	fresh = make_entry(json, json_len, &traits);
 	fresh->block = entry->block;
 	fresh->position = entry->position;
 	fresh->block->entry[slot_of(entry)] = fresh;
-	if (entry->name_len > 0)
-	{
-		hash_unlink(store, entry);
-		hash_link(store, fresh);
-	}
+	hash_unlink(store, entry);
+	hash_link(store, fresh);
 	free(entry);
 	store->version++;
 }
@@ -332,35 +363,51 @@ sb_store_clear(SbStore *store)
 	}
 	free(store->block);
 	free(store->start);
-	free(store->bucket);
+	for (int by = 0; by < SB_LOOKUPS; by++)
+		free(store->bucket[by]);
 	memset(store, 0, sizeof(*store));
 	store->version = version;
+}
+
+/* The first entry from `entry` on, along a bucket, that has that hash; NULL if there is none. */
+static SbEntry *
+same_hash(SbEntry *entry, SbLookup by, uint32_t hash)
+{
+	while (entry != NULL && entry->key[by].hash != hash)
+		entry = entry->hash_next[by];
+	return entry;
+}
+
+/* The first of the entries whose folded key may be equal (compare!), NULL if there is none. */
+static SbEntry *
+first_same_hash(const SbStore *store, SbLookup by, const char *key, size_t len)
+{
+	uint32_t	hash = key_hash(key, len);
+
+	if (store->buckets == 0)
+		return NULL;
+	return same_hash(store->bucket[by][hash & (store->buckets - 1)], by, hash);
 }
 
 /* The first of the entries whose folded name may be equal (compare!), NULL if there is none. */
 SbEntry *
 sb_store_same_hash(const SbStore *store, const char *name, size_t name_len)
 {
-	uint32_t	hash = name_hash(name, name_len);
-	SbEntry    *entry;
-
-	if (store->buckets == 0)
-		return NULL;
-	entry = store->bucket[hash & (store->buckets - 1)];
-	while (entry != NULL && entry->hash != hash)
-		entry = entry->hash_next;
-	return entry;
+	return first_same_hash(store, SB_BY_NAME, name, name_len);
 }
 
 /* The next entry after sb_store_same_hash(), NULL at the end. */
 SbEntry *
 sb_store_next_hash(const SbEntry *entry)
 {
-	SbEntry    *next = entry->hash_next;
+	return same_hash(entry->hash_next[SB_BY_NAME], SB_BY_NAME, entry->key[SB_BY_NAME].hash);
+}
 
-	while (next != NULL && next->hash != entry->hash)
-		next = next->hash_next;
-	return next;
+/* Whether an entry's key is that one. */
+static bool
+has_key(const SbEntry *entry, SbLookup by, const char *key, size_t len, bool fold)
+{
+	return entry->key[by].len == len && sb_same_bytes(sb_entry_key(entry, by), key, len, fold);
 }
 
 /* An entry of exactly that name and type, NULL if there is none. */
@@ -369,9 +416,31 @@ sb_store_find(const SbStore *store, const char *name, size_t name_len, int type)
 {
 	SbEntry    *entry = sb_store_same_hash(store, name, name_len);
 
-	while (entry != NULL && (entry->type != type || entry->name_len != name_len ||
-							 memcmp(entry->bytes + entry->name_at, name, name_len) != 0))
+	while (entry != NULL &&
+		   (entry->type != type || !has_key(entry, SB_BY_NAME, name, name_len, false)))
 		entry = sb_store_next_hash(entry);
+	return entry;
+}
+
+/* An entry of that name, in whatever case, of any type; NULL if there is none. */
+SbEntry *
+sb_store_find_folded(const SbStore *store, const char *name, size_t name_len)
+{
+	SbEntry    *entry = sb_store_same_hash(store, name, name_len);
+
+	while (entry != NULL && !has_key(entry, SB_BY_NAME, name, name_len, true))
+		entry = sb_store_next_hash(entry);
+	return entry;
+}
+
+/* An entry of exactly that id, NULL if there is none. */
+SbEntry *
+sb_store_find_id(const SbStore *store, const char *id, size_t id_len)
+{
+	SbEntry    *entry = first_same_hash(store, SB_BY_ID, id, id_len);
+
+	while (entry != NULL && !has_key(entry, SB_BY_ID, id, id_len, false))
+		entry = same_hash(entry->hash_next[SB_BY_ID], SB_BY_ID, entry->key[SB_BY_ID].hash);
 	return entry;
 }
 

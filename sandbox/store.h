@@ -1,9 +1,9 @@
 /*
  * store.h
- *		One list of entries: ordered, counted, and found by identifier.
+ *		One list of entries: ordered, counted, and found by name or id.
  *
- * An entry is a piece of finished JSON with the name (identifier, e-mail, number) and the type
- * it is found by.  The store knows nothing of what the JSON says.
+ * An entry is a piece of finished JSON with what it is found by: name (identifier, e-mail,
+ * number), id and type.  The store knows nothing of what the JSON says.
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
@@ -14,18 +14,44 @@
 
 typedef struct SbBlock SbBlock;
 
+/* What an entry is looked up by. */
+typedef enum SbLookup
+{
+	SB_BY_NAME,
+	SB_BY_ID
+} SbLookup;
+
+#define SB_LOOKUPS 2
+
+/* One of the strings that an entry is looked up by. */
+typedef struct SbKey
+{
+	uint32_t	hash;			/* letters of ASCII folded */
+	uint32_t	at;				/* where in the entry's bytes it stands, as plain UTF-8 */
+	uint32_t	len;			/* 0: it has none and is not found by it */
+} SbKey;
+
 typedef struct SbEntry
 {
-	struct SbEntry *hash_next;
+	struct SbEntry *hash_next[SB_LOOKUPS];
 	SbBlock    *block;			/* the block that holds it */
 	int64_t		position;		/* grows along the list and never changes: keyset cursors */
-	uint32_t	hash;			/* of the name, letters of ASCII folded */
+	SbKey		key[SB_LOOKUPS];
 	uint32_t	json_len;
-	uint32_t	name_at;		/* where in bytes the name stands, as plain UTF-8 */
-	uint32_t	name_len;		/* 0: it has none and is not found by name */
+	uint32_t	text_len;		/* of what a search looks through; 0: that is the name */
 	uint8_t		type;			/* index into the API's types, or SB_NO_TYPE */
-	char		bytes[];		/* the JSON; behind it the name, if the JSON has it escaped */
+	char		bytes[];		/* the text, the JSON, the keys that the JSON has escaped */
 } SbEntry;
+
+/* An entry's properties beside its JSON, to make one. */
+typedef struct SbTraits
+{
+	const char *key[SB_LOOKUPS];
+	size_t		key_len[SB_LOOKUPS];
+	const char *text;
+	size_t		text_len;
+	int			type;
+} SbTraits;
 
 typedef struct SbStore
 {
@@ -34,29 +60,38 @@ typedef struct SbStore
 	size_t		block_room;
 	size_t	   *start;			/* index of each block's first entry, if start_valid */
 	bool		start_valid;
-	SbEntry   **bucket;
-	size_t		buckets;		/* a power of two, or 0 */
+	SbEntry   **bucket[SB_LOOKUPS];
+	size_t		buckets;		/* of each; a power of two, or 0 */
 	size_t		count;
 	uint64_t	version;		/* changes with each change of the list */
 } SbStore;
 
 extern SbEntry *sb_store_insert(SbStore *store, size_t index, const char *json, size_t json_len,
-								const char *name, size_t name_len, int type);
+								const SbTraits *traits);
 extern void sb_store_remove(SbStore *store, SbEntry *entry);
 extern void sb_store_replace(SbStore *store, SbEntry *entry, const char *json, size_t json_len);
 extern void sb_store_clear(SbStore *store);
 
 extern SbEntry *sb_store_find(const SbStore *store, const char *name, size_t name_len, int type);
+extern SbEntry *sb_store_find_folded(const SbStore *store, const char *name, size_t name_len);
+extern SbEntry *sb_store_find_id(const SbStore *store, const char *id, size_t id_len);
 extern SbEntry *sb_store_same_hash(const SbStore *store, const char *name, size_t name_len);
 extern SbEntry *sb_store_next_hash(const SbEntry *entry);
 extern size_t sb_store_slice(SbStore *store, size_t from, size_t max, SbEntry **into);
 extern size_t sb_store_rank(SbStore *store, int64_t position);
 
-/* An ASCII letter in lower case, anything else as it is. */
-static inline unsigned char
-sb_fold(char c)
+/* An entry's JSON; not NUL-terminated. */
+static inline const char *
+sb_entry_json(const SbEntry *entry)
 {
-	return (unsigned char) (c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+	return entry->bytes + entry->text_len;
+}
+
+/* One of the strings that an entry is looked up by; not NUL-terminated. */
+static inline const char *
+sb_entry_key(const SbEntry *entry, SbLookup by)
+{
+	return entry->bytes + entry->key[by].at;
 }
 
 #endif							/* SB_STORE_H */

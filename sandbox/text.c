@@ -130,6 +130,16 @@ sb_text_json(SbText *text, const char *string, size_t len)
 	sb_text_add(text, "\"", 1);
 }
 
+/* Appends a further member of a JSON object, a string; nothing if it is NULL. */
+void
+sb_text_member(SbText *text, const char *name, const char *string)
+{
+	if (string == NULL)
+		return;
+	sb_text_printf(text, ",\"%s\":", name);
+	sb_text_json(text, string, strlen(string));
+}
+
 /* Appends a time, milliseconds since 1970, as RFC 3339 with milliseconds and Z. */
 void
 sb_text_time(SbText *text, int64_t epoch_ms)
@@ -143,10 +153,36 @@ sb_text_time(SbText *text, int64_t epoch_ms)
 				   (int) (epoch_ms % 1000));
 }
 
+/*
+ * Appends a string to what a search looks through: letters of ASCII in lower case, and a NUL that
+ * keeps a search from matching across two strings.
+ */
+void
+sb_text_search(SbText *text, const char *string)
+{
+	sb_text_reserve(text, strlen(string) + 1);
+	for (; *string != '\0'; string++)
+		text->data[text->len++] = (char) sb_fold(*string);
+	text->data[text->len++] = '\0';
+	text->data[text->len] = '\0';
+}
+
 /* Frees what the text holds and makes it empty. */
 void
 sb_text_free(SbText *text)
 {
 	free(text->data);
 	memset(text, 0, sizeof(*text));
+}
+
+/* Whether len bytes are equal, with or without regard to case. */
+bool
+sb_same_bytes(const char *a, const char *b, size_t len, bool fold)
+{
+	if (!fold)
+		return memcmp(a, b, len) == 0;
+	for (size_t i = 0; i < len; i++)
+		if (sb_fold(a[i]) != sb_fold(b[i]))
+			return false;
+	return true;
 }

@@ -30,7 +30,17 @@ extern void sb_text_str(SbText *text, const char *string);
 extern void sb_text_printf(SbText *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 extern void sb_text_json(SbText *text, const char *string, size_t len);
+extern void sb_text_member(SbText *text, const char *name, const char *string);
 extern void sb_text_time(SbText *text, int64_t epoch_ms);
+extern void sb_text_search(SbText *text, const char *string);
 extern void sb_text_free(SbText *text);
+extern bool sb_same_bytes(const char *a, const char *b, size_t len, bool fold);
+
+/* An ASCII letter in lower case, anything else as it is. */
+static inline unsigned char
+sb_fold(char c)
+{
+	return (unsigned char) (c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
 
 #endif							/* SB_TEXT_H */

@@ -12,51 +12,68 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether len bytes are equal, with or without regard to case. */
-static bool
-same(const char *a, const char *b, size_t len, bool fold)
+#define AHEAD 8					/* entries that a walk asks for memory in advance */
+#define AHEAD_BYTES 192			/* of an entry, up to the end of a usual text or name */
+
+/* How far the end of a comparison may move on, by the byte that stands there (Horspool). */
+typedef struct SbSkips
 {
-	if (!fold)
-		return memcmp(a, b, len) == 0;
-	for (size_t i = 0; i < len; i++)
-		if (sb_fold(a[i]) != sb_fold(b[i]))
-			return false;
-	return true;
+	uint8_t		by[256];
+} SbSkips;
+
+/* Computes the skips of a filter that has a search. */
+static void
+compute_skips(SbSkips *skips, const SbFilter *filter)
+{
+	size_t		len = filter->search_len;
+
+	memset(skips->by, len < 255 ? (int) len : 255, sizeof(skips->by));
+	for (size_t i = 0; i + 1 < len; i++)
+	{
+		unsigned char c = (unsigned char) filter->search[i];
+		uint8_t		skip = (uint8_t) (len - 1 - i < 255 ? len - 1 - i : 255);
+
+		skips->by[c] = skip;
+		if (filter->fold && sb_fold((char) c) >= 'a' && sb_fold((char) c) <= 'z')
+			skips->by[c ^ 0x20] = skip;
+	}
 }
 
-/* Whether a name contains the searched string. */
+/* Whether what a search looks through contains the searched string. */
 static bool
-contains(const char *name, size_t name_len, const SbFilter *filter)
+contains(const char *text, size_t text_len, const SbFilter *filter, const SbSkips *skips)
 {
-	if (!filter->fold)
-		return memmem(name, name_len, filter->search, filter->search_len) != NULL;
-	for (size_t at = 0; at + filter->search_len <= name_len; at++)
-		if (same(name + at, filter->search, filter->search_len, true))
+	size_t		len = filter->search_len;
+
+	for (size_t end = len; end <= text_len; end += skips->by[(unsigned char) text[end - 1]])
+		if (sb_same_bytes(text + end - len, filter->search, len, filter->fold))
 			return true;
 	return false;
 }
 
-/* Whether an entry passes a filter. */
+/* Whether an entry passes a filter; skips are needed for substrings only. */
 static bool
-passes(const SbEntry *entry, const SbFilter *filter)
+passes(const SbEntry *entry, const SbFilter *filter, const SbSkips *skips)
 {
-	const char *name = entry->bytes + entry->name_at;
+	bool		by_text = entry->text_len > 0;
+	const char *text = by_text ? entry->bytes : sb_entry_key(entry, SB_BY_NAME);
+	size_t		text_len = by_text ? entry->text_len : entry->key[SB_BY_NAME].len;
 
 	if (filter->type != SB_ANY_TYPE && entry->type != filter->type)
 		return false;
 	if (filter->search == NULL)
 		return true;
-	if (entry->name_len < filter->search_len)
+	if (text_len < filter->search_len)
 		return false;
 	switch (filter->match)
 	{
 		case SB_MATCH_EXACT:
-			return entry->name_len == filter->search_len &&
-				same(name, filter->search, filter->search_len, filter->fold);
+			return text_len == filter->search_len &&
+				sb_same_bytes(text, filter->search, filter->search_len, filter->fold);
 		case SB_MATCH_PREFIX:
-			return same(name, filter->search, filter->search_len, filter->fold);
+			return sb_same_bytes(text, filter->search, filter->search_len, filter->fold);
 		case SB_MATCH_SUBSTRING:
-			return contains(name, entry->name_len, filter);
+			return contains(text, text_len, filter, skips);
 	}
 	return false;
 }
@@ -83,7 +100,7 @@ by_position(const void *a, const void *b)
 	return (left->position > right->position) - (left->position < right->position);
 }
 
-/* Fills a slot with the entries of an exact name, by way of the hash table. */
+/* Fills a slot with the entries of an exact name (they have no other text), by the hash table. */
 static void
 look_up(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 {
@@ -91,10 +108,18 @@ look_up(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 
 	slot->count = 0;
 	for (; entry != NULL; entry = sb_store_next_hash(entry))
-		if (passes(entry, filter))
+		if (passes(entry, filter, NULL))
 			keep(slot, entry);
 	if (slot->count > 1)
 		qsort(slot->entry, slot->count, sizeof(SbEntry *), by_position);
+}
+
+/* Asks for the memory of an entry that a walk comes to soon: waiting for it takes longest. */
+static void
+fetch_ahead(const SbEntry *entry)
+{
+	for (size_t at = 0; at < AHEAD_BYTES; at += 64)
+		__builtin_prefetch((const char *) entry + at);
 }
 
 /* Fills a slot by walking the whole list. */
@@ -102,15 +127,22 @@ static void
 walk(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 {
 	SbEntry    *piece[512];
+	SbSkips		skips;
 	size_t		from = 0;
 	size_t		got;
 
+	if (filter->search != NULL)
+		compute_skips(&skips, filter);
 	slot->count = 0;
 	while ((got = sb_store_slice(store, from, 512, piece)) > 0)
 	{
 		for (size_t i = 0; i < got; i++)
-			if (passes(piece[i], filter))
+		{
+			if (i + AHEAD < got)
+				fetch_ahead(piece[i + AHEAD]);
+			if (passes(piece[i], filter, &skips))
 				keep(slot, piece[i]);
+		}
 		from += got;
 	}
 }

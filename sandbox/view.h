@@ -2,7 +2,7 @@
  * view.h
  *		What a filter leaves of a list, page by page, remembered until the list changes.
  *
- * It knows names and types of entries, not their JSON.
+ * It knows names, types and search texts of entries, not their JSON.
  */
 #ifndef SB_VIEW_H
 #define SB_VIEW_H

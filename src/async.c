@@ -98,6 +98,8 @@ dnc_async_wait(AsyncRequest *request)
 		wait_for_any(append, castNode(ForeignScanState, request->requestee)->fdwroutine);
 	if (call && !dnc_call_ready(call))
 		return;
+	/* Append does these for a request that an event has woken. */
+	request->callback_pending = false;
 	dnc_async_request(request);
 	ExecAsyncResponse(request);
 	if (request->requestee->instrument)

@@ -346,8 +346,8 @@ dnc_call_json(DncCall *call)
 		{
 			char	   *text = dnc_report_api_message(options, tree);
 
-			dnc_report_contract(options, "The answer's \"%s\" is false: %s",
-								options->provider->success, text ? text : "it does not say why.");
+			dnc_report_contract(options, "The answer's \"%s\" is false. It says: \"%s\".",
+								options->provider->success, text ? text : "");
 		}
 	}
 	MemoryContextSwitchTo(before);
@@ -363,13 +363,15 @@ dnc_call_body(DncCall *call, size_t *length)
 }
 
 /*
- * May the remote have acted on a call that did not end in success?  For
- * whoever tells what was sent before an error.
+ * May the remote have acted on a call that ended in an error?  So it may where
+ * no whole answer came, and where the answer was success but contradicts itself.
  */
 bool
 dnc_call_unclear(const DncCall *call)
 {
-	return call->unclear || (call->exchange != NULL && call->answer == NULL);
+	if (call->unclear || call->exchange == NULL)
+		return call->unclear;
+	return call->answer == NULL || judge_status(&call->request, call->answer->status) == VERDICT_DONE;
 }
 
 /* End a call, answered or not, and free what it holds. */

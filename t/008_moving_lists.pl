@@ -1,0 +1,189 @@
+# Lists with page numbers that change while they are read: every entry that is
+# on the list during the whole scan comes exactly once, or the scan fails with
+# 40001.  The sandbox adds and removes entries between any two pages, at random
+# with a seed.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $entries = 230;
+my $page_size = 20;
+my $seeds = 15;
+
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+$node->safe_psql('postgres', qq{
+	CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'weya', base_url '@{[$dnc->url]}/weya', page_size '$page_size');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-moving');
+	CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'sendkit', base_url '@{[$dnc->url]}/sendkit', page_size '$page_size');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (token 'sk_moving');
+	CREATE FOREIGN TABLE weya_total (id text) SERVER weya OPTIONS (scan_check 'total');
+	CREATE FOREIGN TABLE weya_reread (id text) SERVER weya OPTIONS (scan_check 'reread');
+	CREATE FOREIGN TABLE sendkit_total (id text) SERVER sendkit OPTIONS (scan_check 'total');
+	CREATE FOREIGN TABLE sendkit_reread (id text) SERVER sendkit OPTIONS (scan_check 'reread');
+});
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query('\set VERBOSITY sqlstate');
+
+# The ids that are on the list now.
+sub listed_ids
+{
+	my ($vendor) = @_;
+
+	return $dnc->control('GET', "$vendor/moving/entries") =~ /"_id":\s*"([0-9a-f]+)"/g;
+}
+
+# A fresh list that moves as $drift says; the ids on it.
+sub begin_run
+{
+	my ($vendor, $drift, $seed) = @_;
+
+	$dnc->control('DELETE', "$vendor/moving");
+	$dnc->control('POST', "$vendor/moving/fill?count=$entries");
+	$dnc->control('PUT', "$vendor/moving/config?generation=old") if $vendor eq 'sendkit';
+	my @ids = listed_ids($vendor);
+	$dnc->control('PUT', "$vendor/moving/config?$drift&drift_seed=$seed");
+	return @ids;
+}
+
+# What is wrong with the ids that a scan has given: lost or doubled ones.
+sub verdict
+{
+	my ($vendor, $before, $given) = @_;
+	my %gone = map { $_ => 1 } $dnc->control('GET', "$vendor/moving/changes") =~ /^- (\S+)/mg;
+	my %count;
+
+	$count{$_}++ for @$given;
+	my @doubled = grep { $count{$_} > 1 } keys %count;
+	my @lost = grep { !$gone{$_} && !$count{$_} } @$before;
+	return (scalar @lost, scalar @doubled, scalar keys %gone);
+}
+
+# Ways to read a whole list; each gives the ids.
+my %ways = (
+	'SELECT' => sub {
+		my ($table) = @_;
+		return split /\n/, $session->query("SELECT id FROM $table");
+	},
+	'DECLARE and FETCH' => sub {
+		my ($table) = @_;
+		my @ids;
+
+		$session->query("BEGIN; DECLARE c CURSOR FOR SELECT id FROM $table");
+		for (1 .. 100)
+		{
+			my @some = split /\n/, $session->query('FETCH 33 FROM c');
+
+			last unless @some;
+			push @ids, @some;
+		}
+		$session->query('COMMIT');
+		return @ids;
+	},
+	'the second of two rescans' => sub {
+		my ($table) = @_;
+		my $rows = $session->query("SELECT v.n || ' ' || l.id FROM (VALUES (1), (2)) v (n),
+			LATERAL (SELECT id FROM $table WHERE id <> v.n::text) l");
+
+		return $rows =~ /^2 (\S+)$/mg;
+	});
+
+my ($given_up, $runs, $changed) = (0, 0, 0);
+
+# Reads a moving list once for each seed.
+sub check
+{
+	my ($vendor, $scan_check, $drift, $way) = @_;
+	my ($lost, $doubled, $failed) = (0, 0, 0);
+
+	for my $seed (1 .. $seeds)
+	{
+		my @before = begin_run($vendor, $drift, $seed);
+		my @given = $ways{$way}->("${vendor}_$scan_check");
+		my $errors = $session->{stderr};
+
+		$session->{stderr} = '';
+		$runs++;
+		if ($errors =~ /ERROR/)
+		{
+			$failed++;
+			$given_up++;
+			die "unexpected: $errors" unless $errors =~ /ERROR:\s+40001/;
+			next;
+		}
+		my ($run_lost, $run_doubled, $run_gone) = verdict($vendor, \@before, \@given);
+		$lost += $run_lost;
+		$doubled += $run_doubled;
+		$changed++ if $run_gone > 0 || $drift =~ /drift_add/;
+	}
+	is("$lost lost, $doubled doubled", '0 lost, 0 doubled',
+		"$vendor, $scan_check, $drift, $way ($failed of $seeds failed with 40001)");
+	return;
+}
+
+# 'total' sees every change that moves the total.
+my @moving_total = (
+	'drift_remove=1&drift_at=front', 'drift_remove=1&drift_at=random',
+	'drift_remove=3&drift_at=random', 'drift_add=2&drift_at=random',
+	'drift_add=1&drift_remove=2&drift_at=random', 'drift_add=9&drift_at=front',
+	'drift_remove=25&drift_at=front');
+
+# 'reread' sees every change, also those that leave the total as it is.
+my @any_change = (@moving_total, 'drift_add=1&drift_remove=1&drift_at=random',
+	'drift_add=5&drift_remove=5&drift_at=random');
+
+for my $vendor ('weya', 'sendkit')
+{
+	check($vendor, 'total', $_, 'SELECT') for @moving_total;
+	check($vendor, 'reread', $_, 'SELECT') for @any_change;
+	for my $way ('DECLARE and FETCH', 'the second of two rescans')
+	{
+		check($vendor, 'total', 'drift_remove=1&drift_at=random', $way);
+		check($vendor, 'reread', 'drift_add=2&drift_remove=2&drift_at=random', $way);
+	}
+}
+note "$runs scans, $given_up given up with 40001, $changed with a list that changed";
+cmp_ok($given_up, '<', $runs / 10, 'few scans are given up');
+cmp_ok($changed, '>', $runs / 2, 'the lists did change');
+
+# LIMIT stops early; what it gives is on the list, and nothing twice.
+for my $vendor ('weya', 'sendkit')
+{
+	begin_run($vendor, 'drift_remove=2&drift_at=random', 1);
+	my @given = split /\n/, $session->query("SELECT id FROM ${vendor}_total LIMIT 70");
+	my %seen = map { $_ => 1 } @given;
+
+	is(scalar @given, 70, "$vendor: LIMIT gives as many as it says");
+	is(scalar keys %seen, 70, "$vendor: LIMIT gives nothing twice");
+}
+
+# A list that does not move is read once, a page a request.
+begin_run('weya', 'drift_add=0', 1);
+$session->query('SELECT count(*) FROM weya_total');
+is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 12,
+	'a list that does not move takes a request a page');
+$dnc->control('DELETE', 'weya/moving/log');
+$session->query('SELECT count(*) FROM weya_reread');
+cmp_ok(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), '<=', 24,
+	'reread takes at most twice as many');
+
+# One that never settles is an error that says so.
+begin_run('weya', 'drift_remove=60&drift_add=60&drift_at=front', 1);
+$session->query('\set VERBOSITY default');
+$session->query('SELECT id FROM weya_reread');
+like($session->{stderr}, qr/ERROR:  the list of server "weya" kept changing while it was read/,
+	'a list that does not settle is an error');
+$session->{stderr} = '';
+
+$session->quit;
+$dnc->stop;
+done_testing();
