@@ -21,8 +21,10 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
+#include "analyze.h"
 #include "async.h"
 #include "compat.h"
+#include "explain.h"
 #include "import.h"
 #include "modify.h"
 #include "plan.h"
@@ -34,10 +36,14 @@ PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 
 void		_PG_init(void);
 
-/* Keep the prefix of our settings to ourselves, so that a misspelt one is noticed. */
+/* Our settings; their prefix is kept to ourselves, so that a misspelt one is noticed. */
 void
 _PG_init(void)
 {
+	DefineCustomIntVariable("dnc_fdw.max_requests",
+							"Requests that one statement may send to a server.",
+							"0 means no limit. The smaller of this and the server's option max_requests counts.",
+							&dnc_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("dnc_fdw");
 }
 
@@ -57,13 +63,23 @@ static ForeignScan *
 dncGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	return dnc_plan_scan(baserel, tlist, scan_clauses, outer_plan);
+	if (IS_UPPER_REL(baserel))
+		return dnc_plan_count_scan(best_path, tlist);
+	return dnc_plan_scan(root, baserel, best_path, tlist, scan_clauses, outer_plan);
+}
+
+static void
+dncGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
+						RelOptInfo *output_rel, void *extra)
+{
+	if (stage == UPPERREL_GROUP_AGG)
+		dnc_plan_count(root, input_rel, output_rel);
 }
 
 static void
 dncBeginForeignScan(ForeignScanState *node, int eflags)
 {
-	node->fdw_state = dnc_scan_begin(node);
+	node->fdw_state = dnc_scan_begin(node, eflags);
 }
 
 static TupleTableSlot *
@@ -72,8 +88,7 @@ dncIterateForeignScan(ForeignScanState *node)
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
 	ExecClearTuple(slot);
-	if (dnc_scan_next(node->fdw_state, slot))
-		ExecStoreVirtualTuple(slot);
+	(void) dnc_scan_next(node->fdw_state, slot);
 	return slot;
 }
 
@@ -87,27 +102,21 @@ dncReScanForeignScan(ForeignScanState *node)
 static void
 dncEndForeignScan(ForeignScanState *node)
 {
-	dnc_scan_restart(node->fdw_state);
+	dnc_scan_end(node->fdw_state);
 }
 
 static void
 dncExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
-	DncScan    *scan = node->fdw_state;
-	const DncTally *tally = dnc_scan_tally(scan);
-	char	   *request = dnc_scan_request_text(scan);
+	dnc_explain_scan(node, es);
+}
 
-	ExplainPropertyText("Remote Request", request ? request : "none (nothing can match)", es);
-	if (!es->analyze)
-		return;
-	ExplainPropertyInteger("Requests", NULL, tally->requests, es);
-	ExplainPropertyInteger("Rows Fetched", NULL, dnc_scan_rows(scan), es);
-	ExplainPropertyInteger("Bytes Received", NULL, tally->bytes_received, es);
-	if (tally->retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-	{
-		ExplainPropertyInteger("Retries", NULL, tally->retries, es);
-		ExplainPropertyFloat("Time Waited", "ms", tally->wait_ms, 3, es);
-	}
+static bool
+dncAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	*func = dnc_analyze_sample;
+	*totalpages = dnc_analyze_pages(relation);
+	return true;
 }
 
 static bool
@@ -189,14 +198,9 @@ dncExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 						int subplan_index, ExplainState *es)
 {
 	ModifyTable *plan = castNode(ModifyTable, mtstate->ps.plan);
-	int			batch;
-	char	   *request = dnc_modify_request_text(rinfo->ri_RelationDesc,
-												  plan->operation == CMD_INSERT
-												  ? DNC_ACTION_ADD : DNC_ACTION_REMOVE,
-												  &batch);
 
-	ExplainPropertyText("Remote Request", request, es);
-	ExplainPropertyInteger("Entries per Request", NULL, batch, es);
+	dnc_explain_modify(rinfo->ri_RelationDesc,
+					   plan->operation == CMD_INSERT ? DNC_ACTION_ADD : DNC_ACTION_REMOVE, es);
 }
 
 static List *
@@ -214,11 +218,14 @@ dnc_fdw_handler(PG_FUNCTION_ARGS)
 	routine->GetForeignRelSize = dncGetForeignRelSize;
 	routine->GetForeignPaths = dncGetForeignPaths;
 	routine->GetForeignPlan = dncGetForeignPlan;
+	routine->GetForeignUpperPaths = dncGetForeignUpperPaths;
 	routine->BeginForeignScan = dncBeginForeignScan;
 	routine->IterateForeignScan = dncIterateForeignScan;
 	routine->ReScanForeignScan = dncReScanForeignScan;
 	routine->EndForeignScan = dncEndForeignScan;
 	routine->ExplainForeignScan = dncExplainForeignScan;
+
+	routine->AnalyzeForeignTable = dncAnalyzeForeignTable;
 
 	/* Nothing is registered with Append's wait, so that no event is ever due. */
 	routine->IsForeignPathAsyncCapable = dncIsForeignPathAsyncCapable;

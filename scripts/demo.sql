@@ -46,9 +46,20 @@ WHERE identifier_type = 'phone' AND identifier = '+15550000003';
 :wire
 
 \echo
-\echo '=== 3. Scrub the CRM'
-\echo 'Who of 3,000 contacts may be called? The phone numbers on the list are read, page by page'
-\echo 'to the end; if one page were missing, this would be an error, not a longer list of calls.'
+\echo '=== 3. Who of today''s calls must not be called?'
+\echo 'A join of a few contacts with the list asks Alta about just these.'
+\echo
+SELECT c.id, c.name, c.phone
+FROM crm.contacts c
+JOIN dnc.communication_opt_outs d ON d.identifier = c.phone AND d.identifier_type = 'phone'
+WHERE c.id IN (3, 4, 9)
+ORDER BY c.id;
+:wire
+
+\echo
+\echo '=== 4. Scrub the CRM'
+\echo 'Of 3,000 contacts, who may be called? For so many the phone numbers on the list are read, page'
+\echo 'by page to the end; if one page were missing, this would be an error, not a longer list of calls.'
 \echo
 SELECT count(*) AS contacts,
        count(*) FILTER (WHERE d.identifier IS NULL) AS may_be_called,
@@ -59,7 +70,7 @@ LEFT JOIN dnc.communication_opt_outs d
 :wire
 
 \echo
-\echo '=== 4. Three people opt out'
+\echo '=== 5. Three people opt out'
 \echo 'They are added with one request, when the transaction commits.'
 \echo
 INSERT INTO dnc.communication_opt_outs (identifier, identifier_type, label)
@@ -67,7 +78,7 @@ SELECT phone, 'phone', name FROM crm.contacts WHERE id IN (2998, 2999, 3000);
 :wire
 
 \echo
-\echo '=== 5. Think twice'
+\echo '=== 6. Think twice'
 \echo 'Writes wait for COMMIT. The list is read, to know what to delete; but after ROLLBACK there'
 \echo 'is no POST and no DELETE among the requests.'
 \echo
@@ -80,7 +91,7 @@ ROLLBACK;
 :wire
 
 \echo
-\echo '=== 6. One of them may be called again'
+\echo '=== 7. One of them may be called again'
 \echo 'A deletion that does commit, and a look at what is left of the three.'
 \echo
 DELETE FROM dnc.communication_opt_outs
@@ -93,7 +104,7 @@ ORDER BY identifier;
 :wire
 
 \echo
-\echo '=== 7. Three vendors, one table'
+\echo '=== 8. Three vendors, one table'
 \echo 'SendKit keeps emails and domains, Weya phone numbers. As partitions, the three lists are one'
 \echo 'table, and are read at the same time.'
 \echo

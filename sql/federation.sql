@@ -102,14 +102,15 @@ EXPLAIN (COSTS OFF) SELECT * FROM communication_opt_outs WHERE identifier_type =
 SELECT vendor, count(*) FROM communication_opt_outs WHERE identifier_type = 'email' GROUP BY 1 ORDER BY 1;
 :log
 
--- a search that no request carries is refused in partitions too
+-- a search that no request carries is refused in partitions too; a join can carry it
 CREATE TABLE searched (identifier text, search text, source text) PARTITION BY LIST (source);
 CREATE FOREIGN TABLE searched_a PARTITION OF searched FOR VALUES IN ('alta_a') SERVER alta_a;
 CREATE FOREIGN TABLE searched_b PARTITION OF searched FOR VALUES IN ('alta_b') SERVER alta_b;
 SELECT * FROM searched WHERE search = 'person000001@example.com' ORDER BY source;
 SELECT * FROM searched WHERE search LIKE 'person%';
-SELECT * FROM searched s JOIN (VALUES ('person000001@example.com'), ('b')) v (x) ON s.search = v.x;
 \echo :LAST_ERROR_SQLSTATE
+SELECT * FROM searched s JOIN (VALUES ('person000001@example.com'), ('b')) v (x) ON s.search = v.x ORDER BY source;
+SELECT * FROM searched s JOIN (VALUES ('person000001@example.com'), ('b')) v (x) ON s.search < v.x;
 
 RESET search_path;
 SELECT * FROM dnc_fdw_providers() \gx

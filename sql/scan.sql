@@ -42,7 +42,7 @@ SELECT * FROM searchable WHERE search = '00007' AND identifier = 'person000079@e
 -- a filter on search that no request can carry is no empty list
 SELECT * FROM searchable WHERE search LIKE '0000%';
 \echo :LAST_ERROR_SQLSTATE
-SELECT * FROM searchable s JOIN (VALUES ('00007'), ('00008')) v (x) ON s.search = v.x;
+SELECT * FROM searchable s JOIN (VALUES ('00007'), ('00008')) v (x) ON s.search || 'x' = v.x;
 SELECT count(search), count(*) FROM searchable WHERE identifier_type = 'sms' AND identifier = '+15560000004';
 :log
 \! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/alta/scan/config?search=exact&search_case=sensitive" >/dev/null

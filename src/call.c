@@ -13,9 +13,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/pg_prng.h"
 #include "portability/instr_time.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "call.h"
 #include "http.h"
@@ -38,6 +41,19 @@ struct DncCall
 	int			tries;
 	instr_time	start;
 };
+
+int			dnc_max_requests = 0;
+
+/* The requests of the present statement to one server. */
+typedef struct StatementCount
+{
+	Oid			serverid;
+	TimestampTz statement;		/* when it began */
+	int64		requests;
+} StatementCount;
+
+/* The session's, by server. */
+static HTAB *statement_counts = NULL;
 
 /* What a try's answer means for the call. */
 typedef enum Verdict
@@ -79,6 +95,52 @@ make_headers(const DncOptions *options, bool with_body)
 	return headers;
 }
 
+/* How many requests the present statement has sent to a server. */
+static StatementCount *
+find_count(Oid serverid)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	StatementCount *count;
+	bool		found;
+
+	if (statement_counts == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(StatementCount)};
+
+		statement_counts = hash_create("dnc_fdw requests of a statement", 8, &ctl,
+									   HASH_ELEM | HASH_BLOBS);
+	}
+	count = hash_search(statement_counts, &serverid, HASH_ENTER, &found);
+	if (!found || count->statement != statement)
+	{
+		count->statement = statement;
+		count->requests = 0;
+	}
+	return count;
+}
+
+/*
+ * May the present statement send some more requests to a server?  Raises 54000
+ * where max_requests of the server, or the setting, forbids it.
+ */
+void
+dnc_call_allow(const DncOptions *options, int64 more)
+{
+	StatementCount *count = find_count(options->serverid);
+	int			limit = options->max_requests;
+
+	if (limit == 0 || (dnc_max_requests > 0 && dnc_max_requests < limit))
+		limit = dnc_max_requests;
+	if (limit > 0 && count->requests + more > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("statement needs more requests to server \"%s\" than max_requests allows",
+						options->server_name),
+				 errdetail("It has sent %lld and needs %lld more at least; max_requests is %d.",
+						   (long long) count->requests, (long long) more, limit),
+				 errhint("ANALYZE the foreign table, and look with EXPLAIN whether another plan takes fewer. If all are needed, raise max_requests of the server, or dnc_fdw.max_requests.")));
+}
+
 /* Send the request, once more or for the first time. */
 static void
 send_try(DncCall *call)
@@ -88,6 +150,7 @@ send_try(DncCall *call)
 	call->answer = NULL;
 	call->tries++;
 	call->tally->requests++;
+	find_count(call->options->serverid)->requests++;
 	if (call->tries > 1)
 		call->tally->retries++;
 	call->exchange = dnc_http_start(&call->http);

@@ -34,6 +34,9 @@ typedef struct DncTally
 
 typedef struct DncCall DncCall;
 
+extern int	dnc_max_requests;	/* setting dnc_fdw.max_requests; 0: no limit */
+
+extern void dnc_call_allow(const DncOptions *options, int64 more);
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncTally *tally);
 extern bool dnc_call_ready(DncCall *call);

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "optimizer/pathnode.h"
+#include "utils/selfuncs.h"
 #include "utils/rel.h"
 
 #if PG_VERSION_NUM < 150000
@@ -48,6 +49,34 @@ dnc_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cos
 #endif
 }
 
+/* The path of a scan that takes the place of the whole grouping step. */
+static inline ForeignPath *
+dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
+							  Cost total_cost, List *fdw_private)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreign_upper_path(root, rel, target, 1, 0, total_cost, total_cost, NIL, NULL,
+									 NIL, fdw_private);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
+									 NIL, fdw_private);
+#else
+	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
+									 fdw_private);
+#endif
+}
+
+/* How many elements an array expression is expected to have. */
+static inline double
+dnc_estimate_array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	return estimate_array_length(array);
+#endif
+}
+
 /*
  * The role as which a scan is done: a view's owner, or the caller.  Before 16
  * it stands in the range table entry.
@@ -58,7 +87,9 @@ dnc_scan_user(ForeignScanState *node)
 #if PG_VERSION_NUM >= 160000
 	Oid			user = castNode(ForeignScan, node->ss.ps.plan)->checkAsUser;
 #else
-	Index		rti = castNode(ForeignScan, node->ss.ps.plan)->scan.scanrelid;
+	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
+	Index		rti = plan->scan.scanrelid > 0 ? plan->scan.scanrelid
+		: (Index) bms_next_member(plan->fs_relids, -1);
 	Oid			user = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
 #endif
 	return OidIsValid(user) ? user : GetUserId();

@@ -17,6 +17,7 @@
 #include "utils/timeout.h"
 
 #include "call.h"
+#include "chain.h"
 #include "delivery.h"
 #include "pager.h"
 #include "report.h"
@@ -95,14 +96,15 @@ static bool
 is_listed(const DncEntry *entry)
 {
 	const DncOptions *options = entry->target->options;
-	DncCondition condition = {.column = DNC_COL_IDENTIFIER};
+	const char *identifier = dnc_outbox_value(entry, DNC_COL_IDENTIFIER);
+	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
+	.values = list_make1(unconstify(char *, identifier))};
 	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
 	DncTally	tally = {0};
-	DncPager   *pager;
+	DncChain   *chain = linitial(dnc_chain_list(options, &condition, 1));
+	DncPager   *pager = dnc_pager_begin(options, chain->filters, &tally);
 	DncPage		page;
 
-	condition.value = dnc_outbox_value(entry, DNC_COL_IDENTIFIER);
-	pager = dnc_pager_begin(options, dnc_request_filters(options, &condition, 1), &tally);
 	while (dnc_pager_next(pager, &page))
 	{
 		for (const DncJson *listed = page.first; listed; listed = dnc_json_next(listed))
@@ -111,7 +113,7 @@ is_listed(const DncEntry *entry)
 
 			if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
 				strcmp(pg_any_to_server(dnc_json_string(value), strlen(dnc_json_string(value)),
-										PG_UTF8), condition.value) == 0)
+										PG_UTF8), identifier) == 0)
 				return true;
 		}
 	}
@@ -292,11 +294,23 @@ send_or_explain(Progress *progress)
 	MemoryContextSwitchTo(before);
 }
 
+/* Refuse a queue that takes more requests than max_requests allows. */
+static void
+check_max_requests(const DncQueue *queue)
+{
+	int64		requests = 0;
+
+	for (int64 i = 0; i < queue->count; i += batch_length(queue, i))
+		requests++;
+	if (requests > 0)
+		dnc_call_allow(queue->entries[0]->target->options, requests);
+}
+
 /*
  * Send the waiting writes, when all else of the transaction is done; what is
  * needed for it goes into context, which must last until the transaction ends.
- * Raises 54000 before anything is sent where max_deletes is exceeded, and what
- * dnc_call_wait() raises.
+ * Raises 54000 before anything is sent where max_deletes or max_requests is
+ * exceeded, and what dnc_call_wait() raises.
  *
  * PostgreSQL has disarmed statement_timeout by now, so it is armed for this;
  * after an error PostgreSQL disarms all timeouts by itself.
@@ -310,7 +324,10 @@ dnc_delivery_send(const DncQueue *queues, MemoryContext context)
 	progress->context = context;
 	progress->queues = queues;
 	for (const DncQueue *queue = queues; queue; queue = queue->next)
+	{
 		check_max_deletes(queue);
+		check_max_requests(queue);
+	}
 	armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 	if (armed)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);

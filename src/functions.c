@@ -69,17 +69,6 @@ provider_types(const DncProvider *provider)
 	return text_array(list);
 }
 
-/* Whether every way in which a provider's lists page tells their size. */
-static bool
-provider_counts(const DncProvider *provider)
-{
-	bool		counts = true;
-
-	for (int i = 0; i < DNC_MAX_PAGINGS && provider->list.pagings[i]; i++)
-		counts = counts && provider->list.pagings[i]->total != NULL;
-	return counts;
-}
-
 /* dnc_fdw_providers(): what each provider can do, a row each. */
 Datum
 dnc_fdw_providers(PG_FUNCTION_ARGS)
@@ -100,7 +89,7 @@ dnc_fdw_providers(PG_FUNCTION_ARGS)
 		values[2] = provider_types(provider);
 		values[3] = provider_columns(provider);
 		values[4] = provider_filters(provider);
-		values[5] = BoolGetDatum(provider_counts(provider));
+		values[5] = BoolGetDatum(dnc_provider_has_total(provider));
 		values[6] = Int32GetDatum(provider->list.page_size_max);
 		values[7] = Int32GetDatum(provider->add.batch);
 		values[8] = Int32GetDatum(provider->remove.batch);

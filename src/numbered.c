@@ -326,3 +326,17 @@ dnc_numbered_accept(DncNumbered *numbered, const DncPaging *paging, const DncJso
 		count_attempt(numbered);
 	return true;
 }
+
+/* How many entries the list has, as the last page said. */
+int64
+dnc_numbered_total(const DncNumbered *numbered)
+{
+	return numbered->total;
+}
+
+/* How many pages that makes, in the size in force. */
+int64
+dnc_numbered_pages(const DncNumbered *numbered)
+{
+	return (numbered->total + numbered->limit - 1) / numbered->limit;
+}

@@ -22,6 +22,8 @@ typedef struct DncPageRequest
 
 extern DncNumbered *dnc_numbered_begin(const DncOptions *options);
 extern DncPageRequest dnc_numbered_request(DncNumbered *numbered);
+extern int64 dnc_numbered_total(const DncNumbered *numbered);
+extern int64 dnc_numbered_pages(const DncNumbered *numbered);
 extern bool dnc_numbered_accept(DncNumbered *numbered, const DncPaging *paging,
 								const DncJson *answer, const DncJson *entries,
 								const bool **given, bool *at_end);

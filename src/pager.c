@@ -163,9 +163,9 @@ accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entrie
 	pager->cursor = MemoryContextStrdup(pager->context, dnc_json_string(next));
 }
 
-/* Send the request for the next page. */
+/* Send the request for the next page, or for the one with a number over 0. */
 static void
-start_page(DncPager *pager)
+start_page(DncPager *pager, int64 number)
 {
 	const DncListCall *list = &pager->options->provider->list;
 	DncRequest	request = {.method = "GET", .path = list->path, .repeatable = true};
@@ -178,7 +178,7 @@ start_page(DncPager *pager)
 		DncPageRequest page = dnc_numbered_request(pager->numbered);
 
 		limit = page.limit;
-		value = psprintf("%lld", (long long) page.number);
+		value = psprintf("%lld", (long long) (number > 0 ? number : page.number));
 	}
 	else if (pager->paging == NULL && list->numbers_first)
 	{
@@ -187,6 +187,7 @@ start_page(DncPager *pager)
 	}
 	request.target = dnc_request_list_target(pager->options, limit, pager->filters, parameter,
 											 value);
+	dnc_call_allow(pager->options, 1);
 	pager->call = dnc_call_start(pager->options, &request, pager->tally);
 	pager->count++;
 	if (pager->cursor)
@@ -197,26 +198,38 @@ start_page(DncPager *pager)
 }
 
 /*
+ * Wait for the page that was asked for, into *page; gives the answer, and its
+ * array of entries.
+ */
+static const DncJson *
+receive_page(DncPager *pager, DncPage *page, const DncJson **entries)
+{
+	const char *path = pager->options->provider->list.entries;
+	const DncJson *answer;
+
+	dnc_call_wait(pager->call);
+	answer = dnc_call_json(pager->call);
+	*entries = dnc_json_get(answer, path);
+	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
+		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
+	memset(page, 0, sizeof(*page));
+	page->first = dnc_json_first(*entries);
+	page->body = dnc_call_body(pager->call, &page->length);
+	return answer;
+}
+
+/*
  * Take the page that was asked for, when it has come.  False: it is of no use,
  * another has to be asked for.
  */
 static bool
 finish_page(DncPager *pager, DncPage *page)
 {
-	const char *path = pager->options->provider->list.entries;
-	const DncJson *answer;
 	const DncJson *entries;
+	const DncJson *answer = receive_page(pager, page, &entries);
 
-	dnc_call_wait(pager->call);
-	answer = dnc_call_json(pager->call);
-	entries = dnc_json_get(answer, path);
-	if (entries == NULL || dnc_json_kind(entries) != DNC_JSON_ARRAY)
-		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	if (pager->paging == NULL)
 		find_paging(pager, answer);
-	memset(page, 0, sizeof(*page));
-	page->first = dnc_json_first(entries);
-	page->body = dnc_call_body(pager->call, &page->length);
 	if (pager->numbered)
 		return dnc_numbered_accept(pager->numbered, pager->paging, answer, entries, &page->given,
 								   &pager->at_end);
@@ -238,7 +251,7 @@ dnc_pager_ask(DncPager *pager)
 	MemoryContextReset(pager->page_context);
 	pager->call = NULL;
 	before = MemoryContextSwitchTo(pager->page_context);
-	start_page(pager);
+	start_page(pager, 0);
 	MemoryContextSwitchTo(before);
 	pager->asked = true;
 	return pager->call;
@@ -264,6 +277,38 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 		MemoryContextSwitchTo(before);
 	}
 	return accepted;
+}
+
+/* How many entries the list has, as the first answer said; -1: it did not. */
+int64
+dnc_pager_total(const DncPager *pager)
+{
+	return pager->numbered ? dnc_numbered_total(pager->numbered) : pager->total;
+}
+
+/* How many pages the list has, where pages are numbered; else -1. */
+int64
+dnc_pager_pages(const DncPager *pager)
+{
+	return pager->numbered ? dnc_numbered_pages(pager->numbered) : -1;
+}
+
+/*
+ * Read some page by its number, for a sample: what it has is taken as it is,
+ * and nothing is said about the rest of the list.  False: it has no entries.
+ */
+bool
+dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
+{
+	MemoryContext before;
+	const DncJson *entries;
+
+	MemoryContextReset(pager->page_context);
+	before = MemoryContextSwitchTo(pager->page_context);
+	start_page(pager, number);
+	(void) receive_page(pager, page, &entries);
+	MemoryContextSwitchTo(before);
+	return page->first != NULL;
 }
 
 /* How many pages were asked for. */

@@ -24,6 +24,9 @@ typedef struct DncPage
 extern DncPager *dnc_pager_begin(const DncOptions *options, const char *filters, DncTally *tally);
 extern DncCall *dnc_pager_ask(DncPager *pager);
 extern bool dnc_pager_next(DncPager *pager, DncPage *page);
+extern int64 dnc_pager_total(const DncPager *pager);
+extern int64 dnc_pager_pages(const DncPager *pager);
+extern bool dnc_pager_jump(DncPager *pager, int64 number, DncPage *page);
 extern int	dnc_pager_count(const DncPager *pager);
 
 #endif							/* DNC_PAGER_H */

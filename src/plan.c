@@ -4,7 +4,8 @@
  *		Paths and plans for scans, costed by the requests they take.
  *
  * A request costs hundreds of milliseconds of a limited allowance, a row next
- * to nothing.  Nothing is sent while planning.
+ * to nothing.  So what is compared is requests: the pages of the list, or a
+ * lookup for each value.  Nothing is sent while planning.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,14 +16,17 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "foreign/fdwapi.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "count.h"
 #include "option.h"
 #include "plan.h"
 #include "qual.h"
@@ -30,67 +34,268 @@
 /* What planning knows of a table, in RelOptInfo.fdw_private. */
 typedef struct DncRelPlan
 {
+	Oid			relid;
 	DncOptions *options;
 	DncColumnMap *map;
-	List	   *pushed;			/* of DncPushed */
+	bool		filters_search; /* a clause looks at the column search */
+	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
 
-/* Set the expected size of a table's scan, and find out what can be pushed. */
+/* What a path's fdw_private carries. */
+typedef enum DncPathPrivate
+{
+	DNC_PATH_LOOKUPS,			/* Integer: 1 if values are looked up, 0 if the list is read */
+	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
+} DncPathPrivate;
+
+/* What one scan is expected to take. */
+typedef struct DncEstimate
+{
+	double		requests;
+	double		entries;		/* that the remote sends */
+} DncEstimate;
+
+/* Does a value of this find its few entries with a request of its own? */
+static bool
+is_lookup(const DncPushed *pushed)
+{
+	return pushed->op == DNC_OP_EQ &&
+		(pushed->column == DNC_COL_IDENTIFIER || pushed->column == DNC_COL_REQUEST_UUID ||
+		 pushed->column == DNC_COL_SEARCH);
+}
+
+/* What of a list of DncPushed is sent by a scan with or without lookups. */
+static List *
+sent_by(List *pushed, bool lookups)
+{
+	List	   *sent = NIL;
+	ListCell   *lc;
+
+	foreach(lc, pushed)
+	{
+		if (lookups || !is_lookup(lfirst(lc)))
+			sent = lappend(sent, lfirst(lc));
+	}
+	return sent;
+}
+
+/*
+ * Which part of the list a condition keeps.  Without statistics PostgreSQL
+ * takes each of 200 values to be as frequent, which is far off for the few
+ * types that there are.
+ */
+static double
+selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, double values)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	int			types = 0;
+
+	if (plan->analyzed || pushed->column != DNC_COL_IDENTIFIER_TYPE)
+		return clause_selectivity(root, (Node *) pushed->rinfo, rel->relid, JOIN_INNER, NULL);
+	while (plan->options->provider->identifier_types[types])
+		types++;
+	return Min(values / types, 1);
+}
+
+/* What a scan that sends this is expected to take. */
+static DncEstimate
+estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	DncEstimate estimate = {.entries = rel->tuples};
+	double		lookups = 0;
+	double		chains = 1;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+	{
+		DncPushed  *pushed = lfirst(lc);
+		double		values = pushed->is_array
+			? dnc_estimate_array_length(root, (Node *) pushed->value) : 1;
+
+		if (is_lookup(pushed))
+			lookups = Max(lookups, values);
+		else if (pushed->column != DNC_COL_SOURCE)
+		{
+			chains = Max(chains, values);
+			estimate.entries *= selectivity_of(root, rel, pushed, values);
+		}
+	}
+	if (lookups > 0)
+	{
+		estimate.entries = lookups;
+		estimate.requests = lookups;
+	}
+	else
+	{
+		estimate.entries = clamp_row_est(estimate.entries);
+		estimate.requests = ceil(estimate.entries / plan->options->page_size) + chains - 1;
+	}
+	return estimate;
+}
+
+/* Set the expected size of a table's scan. */
 void
 dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	DncRelPlan *plan = palloc0(sizeof(DncRelPlan));
 	Relation	relation = table_open(relid, NoLock);
 
+	plan->relid = relid;
 	plan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	plan->map = dnc_column_map(relid, RelationGetRelationName(relation),
 							   RelationGetDescr(relation));
 	table_close(relation, NoLock);
-	plan->pushed = dnc_qual_pushable(root, rel, plan->options, plan->map);
-	dnc_qual_check_search(root, rel, plan->map, plan->pushed, plan->options);
+	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
 	rel->fdw_private = plan;
 
-	if (rel->tuples < 0)
+	plan->analyzed = rel->tuples >= 0;
+	if (!plan->analyzed)
 		rel->tuples = plan->options->estimated_rows;
 	set_baserel_size_estimates(root, rel);
+	if (!plan->analyzed)
+	{
+		List	   *pushed = dnc_qual_pushable(root, rel, rel->baserestrictinfo, plan->options,
+											   plan->map);
+
+		rel->rows = Min(rel->rows, estimate_scan(root, rel, pushed).entries);
+	}
+}
+
+/* Add the path of a scan that sends the given clauses' conditions. */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, double rows,
+			  Relids required_outer)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	DncEstimate estimate = estimate_scan(root, rel, sent);
+	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
+	Cost		total = rel->baserestrictcost.startup +
+		estimate.requests * plan->options->request_cost +
+		estimate.entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+	ForeignPath *path;
+
+	if (plan->filters_search && dnc_qual_find(sent, DNC_COL_SEARCH) == NULL)
+		return;
+	if (!plan->analyzed)
+		rows = Min(rows, estimate.entries);
+	path = dnc_create_foreignscan_path(root, rel, rows, startup, total, required_outer);
+	path->fdw_private = list_make2(makeInteger(lookups),
+								   makeFloat(psprintf("%.0f", estimate.requests)));
+	add_path(rel, (Path *) path);
 }
 
 /*
- * How many entries the remote will send: a search is expected to find one, a
- * type as many as its clause keeps.
+ * Add the paths for some clauses: one that sends all that can be sent; and one
+ * that reads the list where the other would look up many values.
  */
-static double
-expected_entries(PlannerInfo *root, RelOptInfo *rel, const DncRelPlan *plan)
+static void
+add_scan_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
+			   Relids required_outer)
 {
-	double		entries = rel->tuples;
-	ListCell   *lc;
+	const DncRelPlan *plan = rel->fdw_private;
+	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *without = sent_by(pushed, false);
 
-	foreach(lc, plan->pushed)
-	{
-		DncPushed  *pushed = lfirst(lc);
-
-		if (pushed->column == DNC_COL_IDENTIFIER_TYPE)
-			entries *= clause_selectivity(root, (Node *) pushed->rinfo, rel->relid, JOIN_INNER,
-										  NULL);
-		else if (pushed->column != DNC_COL_SOURCE)
-			return 1;
-	}
-	return clamp_row_est(entries);
+	add_scan_path(root, rel, pushed, true, rows, required_outer);
+	if (list_length(without) < list_length(pushed) && bms_equal(required_outer, rel->lateral_relids))
+		add_scan_path(root, rel, without, false, rows, required_outer);
 }
 
-/* Add the one path there is so far: the list, narrowed as far as it goes. */
+/* Add the paths of a table: scans by its own clauses, and lookups for joins. */
 void
 dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 {
-	DncRelPlan *plan = rel->fdw_private;
-	double		entries = expected_entries(root, rel, plan);
-	double		requests = ceil(entries / plan->options->page_size);
-	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
-	Cost		total = rel->baserestrictcost.startup + requests * plan->options->request_cost +
-		entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+	const DncRelPlan *plan = rel->fdw_private;
+	List	   *params = NIL;
+	ListCell   *lc;
 
-	add_path(rel, (Path *) dnc_create_foreignscan_path(root, rel, rel->rows, startup, total,
-													   rel->lateral_relids));
+	add_scan_paths(root, rel, rel->baserestrictinfo, rel->rows, rel->lateral_relids);
+	foreach(lc, dnc_qual_join_clauses(root, rel, plan->options, plan->map))
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Relids		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+
+		outer = bms_del_member(outer, rel->relid);
+		if (!bms_is_empty(outer))
+			params = list_append_unique_ptr(params, get_baserel_parampathinfo(root, rel, outer));
+	}
+	foreach(lc, params)
+	{
+		ParamPathInfo *param = lfirst_node(ParamPathInfo, lc);
+
+		add_scan_paths(root, rel, list_concat_copy(rel->baserestrictinfo, param->ppi_clauses),
+					   param->ppi_rows, param->ppi_req_outer);
+	}
+	if (rel->pathlist == NIL)
+		dnc_qual_refuse_search(plan->options);
+}
+
+/* What a plan carries about the conditions that are sent, and about the rest. */
+static List *
+make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, Node *requests)
+{
+	List	   *columns = NIL;
+	List	   *ops = NIL;
+	List	   *arrays = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+	{
+		DncPushed  *pushed = lfirst(lc);
+
+		columns = lappend_int(columns, pushed->column);
+		ops = lappend_int(ops, pushed->op);
+		arrays = lappend_int(arrays, pushed->is_array);
+	}
+	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
+					   list_make3(makeInteger(page_size), makeInteger(counts), requests));
+}
+
+/* The values of the conditions that are sent, for fdw_exprs. */
+static List *
+values_of(List *sent)
+{
+	List	   *values = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+		values = lappend(values, ((DncPushed *) lfirst(lc))->value);
+	return values;
+}
+
+/* Add the path that answers count(*) with the list's total, where that is right. */
+void
+dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
+{
+	const DncRelPlan *plan = input_rel->fdw_private;
+	List	   *pushed;
+	List	   *private;
+
+	if (plan == NULL)
+		return;
+	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
+							   plan->map);
+	if (!dnc_count_is_total(root, input_rel, plan->options, pushed))
+		return;
+	private = list_make2(values_of(pushed),
+						 make_private(pushed, NIL, plan->relid, 1, true,
+									  (Node *) makeFloat("1")));
+	add_path(output_rel, (Path *)
+			 dnc_create_foreign_upper_path(root, output_rel,
+										   root->upper_targets[UPPERREL_GROUP_AGG],
+										   plan->options->request_cost + cpu_tuple_cost,
+										   private));
+}
+
+/* The plan for a path of dnc_plan_count(). */
+ForeignScan *
+dnc_plan_count_scan(ForeignPath *path, List *tlist)
+{
+	List	   *scan_tlist = add_to_flat_tlist(NIL, path->path.pathtarget->exprs);
+
+	return make_foreignscan(tlist, NIL, 0, linitial(path->fdw_private),
+							lsecond(path->fdw_private), scan_tlist, NIL, NULL);
 }
 
 /* May Append read this along with other scans? */
@@ -99,7 +304,7 @@ dnc_plan_is_async_capable(const ForeignPath *path)
 {
 	const DncRelPlan *plan = path->path.parent->fdw_private;
 
-	return plan->options->async_capable;
+	return plan && plan->options->async_capable;
 }
 
 /* The attributes that have to be decoded: output and all clauses. */
@@ -122,26 +327,36 @@ needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
 	return needed;
 }
 
+/*
+ * The page size for a query that LIMIT ends, and where nothing is left to local
+ * evaluation: no more than it takes.  A hint: what follows is read all the same
+ * if it is asked for.  0: as the options say.
+ */
+static int
+page_size_for_limit(PlannerInfo *root, RelOptInfo *rel, const DncRelPlan *plan, List *clauses)
+{
+	if (root->limit_tuples < 1 || root->limit_tuples >= plan->options->page_size ||
+		clauses != NIL || root->query_pathkeys != NIL ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON)
+		return 0;
+	return (int) root->limit_tuples;
+}
+
 /* The plan for a path of dnc_plan_paths(). */
 ForeignScan *
-dnc_plan_scan(RelOptInfo *rel, List *tlist, List *clauses, Plan *outer_plan)
+dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist, List *clauses,
+			  Plan *outer_plan)
 {
-	DncRelPlan *plan = rel->fdw_private;
-	List	   *columns = NIL;
-	List	   *ops = NIL;
-	List	   *values = NIL;
-	ListCell   *lc;
+	const DncRelPlan *plan = rel->fdw_private;
+	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
+	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *sent = sent_by(pushed, lookups);
 
 	clauses = extract_actual_clauses(clauses, false);
-	foreach(lc, plan->pushed)
-	{
-		DncPushed  *pushed = lfirst(lc);
-
-		columns = lappend_int(columns, pushed->column);
-		ops = lappend_int(ops, pushed->op);
-		values = lappend(values, pushed->value);
-	}
-	return make_foreignscan(tlist, clauses, rel->relid, values,
-							list_make3(columns, ops, needed_attributes(rel, clauses, plan->map)),
+	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent),
+							make_private(sent, needed_attributes(rel, clauses, plan->map),
+										 plan->relid,
+										 page_size_for_limit(root, rel, plan, clauses), false,
+										 list_nth(path->fdw_private, DNC_PATH_REQUESTS)),
 							NIL, NIL, outer_plan);
 }

@@ -20,13 +20,22 @@ typedef enum DncPlanPrivate
 {
 	DNC_PLAN_COLUMNS,			/* integer list: DncColumn of each condition */
 	DNC_PLAN_OPS,				/* integer list: DncOp of each condition */
-	DNC_PLAN_NEEDED				/* integer list: attribute numbers to be decoded */
+	DNC_PLAN_ARRAYS,			/* integer list: is the value an array of values? */
+	DNC_PLAN_NEEDED,			/* integer list: attribute numbers to be decoded; of a
+								 * scan that only counts: none */
+	DNC_PLAN_TABLE,				/* OID list: the foreign table */
+	DNC_PLAN_PAGE_SIZE,			/* Integer: entries to ask for; 0: as the options say */
+	DNC_PLAN_COUNTS,			/* Integer: 1 if the scan gives the list's total, as
+								 * count(*) */
+	DNC_PLAN_REQUESTS			/* Float: requests that are expected of one scan */
 } DncPlanPrivate;
 
 extern void dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern void dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel);
+extern void dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
 extern bool dnc_plan_is_async_capable(const ForeignPath *path);
-extern ForeignScan *dnc_plan_scan(RelOptInfo *rel, List *tlist, List *clauses,
-								  Plan *outer_plan);
+extern ForeignScan *dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path,
+								  List *tlist, List *clauses, Plan *outer_plan);
+extern ForeignScan *dnc_plan_count_scan(ForeignPath *path, List *tlist);
 
 #endif							/* DNC_PLAN_H */

@@ -60,6 +60,18 @@ dnc_provider_field(const DncProvider *provider, DncColumn column)
 	return NULL;
 }
 
+/* Does every way in which the provider's lists page tell their size? */
+bool
+dnc_provider_has_total(const DncProvider *provider)
+{
+	for (int i = 0; i < DNC_MAX_PAGINGS && provider->list.pagings[i]; i++)
+	{
+		if (provider->list.pagings[i]->total == NULL)
+			return false;
+	}
+	return true;
+}
+
 /* Does the provider document this identifier type? */
 bool
 dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)

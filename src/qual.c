@@ -19,172 +19,335 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "qual.h"
 
+/* What the matching of a clause needs to know. */
+typedef struct MatchContext
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const DncOptions *options;
+	const DncColumnMap *map;
+} MatchContext;
+
 /*
  * The column that an expression is, if it is one whose text is exactly what
  * the remote has: text, or a domain or varchar over it without a length that
- * could have cut something off.  DNC_COL_NONE: it is something else.
+ * could have cut something off; or an enum, whose labels are the remote's.
+ * DNC_COL_NONE: it is something else.
  */
 static DncColumn
-column_of(Expr *expr, RelOptInfo *rel, const DncColumnMap *map)
+column_of(const MatchContext *context, Expr *expr)
 {
 	Var		   *var;
 	int32		typmod;
 	Oid			type;
 
-	while (IsA(expr, RelabelType))
-		expr = castNode(RelabelType, expr)->arg;
+	while (IsA(expr, RelabelType) || IsA(expr, CoerceViaIO))
+	{
+		/* An enum's label as text; other types may read back differently. */
+		if (IsA(expr, CoerceViaIO) &&
+			!type_is_enum(exprType((Node *) castNode(CoerceViaIO, expr)->arg)))
+			return DNC_COL_NONE;
+		expr = IsA(expr, RelabelType) ? castNode(RelabelType, expr)->arg
+			: castNode(CoerceViaIO, expr)->arg;
+	}
 	if (!IsA(expr, Var))
 		return DNC_COL_NONE;
 	var = castNode(Var, expr);
-	if (var->varno != (int) rel->relid || var->varlevelsup != 0 || var->varattno <= 0)
+	if (var->varno != (int) context->rel->relid || var->varlevelsup != 0 || var->varattno <= 0)
 		return DNC_COL_NONE;
 	typmod = var->vartypmod;
 	type = getBaseTypeAndTypmod(var->vartype, &typmod);
-	if ((type != TEXTOID && type != VARCHAROID) || typmod >= 0)
+	if (!((type == TEXTOID || type == VARCHAROID) && typmod < 0) && !type_is_enum(type))
 		return DNC_COL_NONE;
-	return map->columns[var->varattno - 1];
+	return context->map->columns[var->varattno - 1];
 }
 
-/* Is this an operator of text equality, as btree indexes know it? */
+/* The column that an expression is, if a condition on it changes the request. */
+static DncColumn
+filter_column(const MatchContext *context, Expr *expr)
+{
+	DncColumn	column = column_of(context, expr);
+
+	return column != DNC_COL_NONE && dnc_chain_filters_on(context->options->provider, column)
+		? column : DNC_COL_NONE;
+}
+
+/* Is this equality of texts, as btree indexes know it, or of enums? */
 static bool
-is_text_equality(Oid opno)
+is_equality(Oid opno, Oid collation)
 {
 	Oid			left;
 	Oid			right;
 
+	if (get_opcode(opno) == F_ENUM_EQ)
+		return true;
 	if (get_op_opfamily_strategy(opno, TEXT_BTREE_FAM_OID) != BTEqualStrategyNumber)
 		return false;
 	op_input_types(opno, &left, &right);
-	return left == TEXTOID && right == TEXTOID;
+	return left == TEXTOID && right == TEXTOID &&
+		OidIsValid(collation) && get_collation_isdeterministic(collation);
 }
 
-/* Can this expression be evaluated once, before the scan begins? */
+/* Can an expression be evaluated before a scan of this table begins? */
 static bool
-is_run_time_value(PlannerInfo *root, Expr *expr)
+is_run_time_value(const MatchContext *context, Expr *expr)
 {
-	return bms_is_empty(pull_varnos(root, (Node *) expr)) &&
+	return !bms_is_member(context->rel->relid, pull_varnos(context->root, (Node *) expr)) &&
 		!contain_volatile_functions((Node *) expr) &&
 		!contain_subplans((Node *) expr);
 }
 
 /* A clause that can go into a request; palloc'd. */
 static DncPushed *
-make_pushed(DncColumn column, DncOp op, Expr *value, RestrictInfo *rinfo)
+make_pushed(DncColumn column, DncOp op, Expr *value, bool is_array)
 {
-	DncPushed  *pushed = palloc(sizeof(DncPushed));
+	DncPushed  *pushed = palloc0(sizeof(DncPushed));
 
 	pushed->column = column;
 	pushed->op = op;
 	pushed->value = value;
-	pushed->rinfo = rinfo;
+	pushed->is_array = is_array;
 	return pushed;
 }
 
-/* A clause as "column = value"; NULL: it is something else. */
+/* "column = value", either way round; NULL: it is something else. */
 static DncPushed *
-match_equality(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
-			   const DncOptions *options, const DncColumnMap *map)
+match_equality(const MatchContext *context, OpExpr *op)
 {
-	OpExpr	   *op = castNode(OpExpr, rinfo->clause);
-
-	if (!is_text_equality(op->opno))
+	if (list_length(op->args) != 2 || !is_equality(op->opno, op->inputcollid))
 		return NULL;
 	for (int side = 0; side < 2; side++)
 	{
-		DncColumn	column = column_of(list_nth(op->args, side), rel, map);
+		DncColumn	column = filter_column(context, list_nth(op->args, side));
 		Expr	   *value = list_nth(op->args, 1 - side);
 
-		if (column != DNC_COL_NONE && dnc_request_filters_on(options->provider, column) &&
-			is_run_time_value(root, value))
-			return make_pushed(column, DNC_OP_EQ, value, rinfo);
+		if (column != DNC_COL_NONE && is_run_time_value(context, value))
+			return make_pushed(column, DNC_OP_EQ, value, false);
 	}
 	return NULL;
 }
 
 /*
- * A clause as "identifier LIKE pattern", where the remote search is known to
- * look at parts of a value; NULL: it is something else.
+ * "identifier LIKE pattern", where the remote search is known to look at parts
+ * of a value; NULL: it is something else.
  */
 static DncPushed *
-match_pattern(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
-			  const DncOptions *options, const DncColumnMap *map)
+match_pattern(const MatchContext *context, OpExpr *op)
 {
-	OpExpr	   *op = castNode(OpExpr, rinfo->clause);
-	Expr	   *pattern = lsecond(op->args);
-
 	if ((op->opno != OID_TEXT_LIKE_OP && op->opno != OID_TEXT_ICLIKE_OP) ||
-		options->search_match == DNC_SEARCH_EXACT ||
-		!dnc_request_filters_on(options->provider, DNC_COL_IDENTIFIER) ||
-		column_of(linitial(op->args), rel, map) != DNC_COL_IDENTIFIER ||
-		!is_run_time_value(root, pattern))
+		context->options->search_match == DNC_SEARCH_EXACT ||
+		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid) ||
+		filter_column(context, linitial(op->args)) != DNC_COL_IDENTIFIER ||
+		!is_run_time_value(context, lsecond(op->args)))
 		return NULL;
 	return make_pushed(DNC_COL_IDENTIFIER,
-					   op->opno == OID_TEXT_LIKE_OP ? DNC_OP_LIKE : DNC_OP_ILIKE, pattern, rinfo);
+					   op->opno == OID_TEXT_LIKE_OP ? DNC_OP_LIKE : DNC_OP_ILIKE,
+					   lsecond(op->args), false);
 }
 
-/* A clause that can go into a request; NULL: this one cannot. */
+/* "column = ANY (array)", which IN is too; NULL: it is something else. */
 static DncPushed *
-match_clause(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel,
-			 const DncOptions *options, const DncColumnMap *map, bool patterns)
+match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 {
-	OpExpr	   *op;
+	DncColumn	column;
 
-	if (!IsA(rinfo->clause, OpExpr))
+	if (!op->useOr || !is_equality(op->opno, op->inputcollid))
 		return NULL;
-	op = castNode(OpExpr, rinfo->clause);
-	if (list_length(op->args) != 2 ||
-		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid))
+	column = filter_column(context, linitial(op->args));
+	if (column == DNC_COL_NONE || !is_run_time_value(context, lsecond(op->args)))
 		return NULL;
-	return patterns ? match_pattern(root, rinfo, rel, options, map)
-		: match_equality(root, rinfo, rel, options, map);
+	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
 }
 
-/* Is there a clause on this column already? */
-static bool
-has_column(List *pushed, DncColumn column)
+/* The value that an arm of an OR demands of a column; NULL: none in particular. */
+static Expr *
+value_in_arm(const MatchContext *context, Node *arm, DncColumn column)
+{
+	DncPushed  *pushed;
+	ListCell   *lc;
+
+	if (IsA(arm, RestrictInfo))
+		arm = (Node *) castNode(RestrictInfo, arm)->clause;
+	if (IsA(arm, OpExpr))
+	{
+		pushed = match_equality(context, castNode(OpExpr, arm));
+		return pushed && pushed->column == column ? pushed->value : NULL;
+	}
+	if (is_andclause(arm))
+	{
+		foreach(lc, castNode(BoolExpr, arm)->args)
+		{
+			Expr	   *value = value_in_arm(context, lfirst(lc), column);
+
+			if (value)
+				return value;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * An OR each of whose arms demands a value of this column, as "column = ANY";
+ * NULL: it is something else.
+ */
+static DncPushed *
+match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
+{
+	ArrayExpr  *array = makeNode(ArrayExpr);
+	ListCell   *lc;
+
+	foreach(lc, clause->args)
+	{
+		Expr	   *value = value_in_arm(context, lfirst(lc), column);
+
+		if (value == NULL)
+			return NULL;
+		if (array->elements == NIL)
+		{
+			array->element_typeid = exprType((Node *) value);
+			array->array_collid = exprCollation((Node *) value);
+		}
+		if (exprType((Node *) value) != array->element_typeid)
+			return NULL;
+		array->elements = lappend(array->elements, value);
+	}
+	array->array_typeid = get_array_type(array->element_typeid);
+	array->location = -1;
+	if (!OidIsValid(array->array_typeid))
+		return NULL;
+	return make_pushed(column, DNC_OP_EQ, (Expr *) array, true);
+}
+
+/* What a clause lets a request carry, appended to a list of DncPushed. */
+static List *
+match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
+{
+	Node	   *clause = (Node *) rinfo->clause;
+	DncPushed  *pushed = NULL;
+	int			before = list_length(list);
+	ListCell   *lc;
+
+	if (rinfo->orclause)
+	{
+		for (int column = 0; column < DNC_NCOLUMNS; column++)
+		{
+			pushed = match_or(context, castNode(BoolExpr, rinfo->orclause), (DncColumn) column);
+			if (pushed)
+				list = lappend(list, pushed);
+		}
+	}
+	else
+	{
+		if (IsA(clause, OpExpr))
+			pushed = match_equality(context, castNode(OpExpr, clause));
+		if (IsA(clause, OpExpr) && pushed == NULL)
+			pushed = match_pattern(context, castNode(OpExpr, clause));
+		if (IsA(clause, ScalarArrayOpExpr))
+			pushed = match_any(context, castNode(ScalarArrayOpExpr, clause));
+		if (pushed)
+			list = lappend(list, pushed);
+	}
+	for_each_from(lc, list, before)
+		((DncPushed *) lfirst(lc))->rinfo = rinfo;
+	return list;
+}
+
+/* What is sent on a column, in a list of DncPushed; NULL: nothing. */
+DncPushed *
+dnc_qual_find(List *pushed, DncColumn column)
 {
 	ListCell   *lc;
 
 	foreach(lc, pushed)
 	{
 		if (((DncPushed *) lfirst(lc))->column == column)
-			return true;
+			return lfirst(lc);
 	}
-	return false;
+	return NULL;
+}
+
+/* The less, the more it narrows: one value, several, a pattern. */
+static int
+rank_of(const DncPushed *pushed)
+{
+	return pushed->op != DNC_OP_EQ ? 2 : pushed->is_array ? 1 : 0;
 }
 
 /*
- * The clauses of a scan that can go into its requests, one a column, an equality
- * rather than a pattern: a list of DncPushed, palloc'd.
+ * What of some clauses (RestrictInfos) can go into the requests of a scan, at
+ * most one for a column: a list of DncPushed, palloc'd.
  */
 List *
-dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
 				  const DncColumnMap *map)
 {
+	MatchContext context = {root, rel, options, map};
+	List	   *matches = NIL;
 	List	   *result = NIL;
+	ListCell   *lc;
 
-	for (int patterns = 0; patterns < 2; patterns++)
+	foreach(lc, clauses)
+		matches = match_clause(&context, lfirst_node(RestrictInfo, lc), matches);
+	for (int rank = 0; rank < 3; rank++)
 	{
-		ListCell   *lc;
-
-		foreach(lc, rel->baserestrictinfo)
+		foreach(lc, matches)
 		{
-			DncPushed  *pushed = match_clause(root, lfirst_node(RestrictInfo, lc), rel, options,
-											  map, patterns);
+			DncPushed  *pushed = lfirst(lc);
 
-			if (pushed && !has_column(result, pushed->column))
+			if (rank_of(pushed) == rank && dnc_qual_find(result, pushed->column) == NULL)
 				result = lappend(result, pushed);
 		}
 	}
 	return result;
+}
+
+/* ec_matches_callback_type: is this a column that a request can be filtered on? */
+static bool
+is_filter_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
+				 void *arg)
+{
+	return filter_column(arg, em->em_expr) != DNC_COL_NONE;
+}
+
+/*
+ * The join clauses with which each row of other tables could ask for its
+ * entries: a list of RestrictInfo, palloc'd.
+ */
+List *
+dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+					  const DncColumnMap *map)
+{
+	MatchContext context = {root, rel, options, map};
+	List	   *candidates = list_copy(rel->joininfo);
+	List	   *clauses = NIL;
+	ListCell   *lc;
+
+	if (rel->has_eclass_joins)
+		candidates = list_concat(candidates,
+								 generate_implied_equalities_for_column(root, rel,
+																		is_filter_member,
+																		&context,
+																		rel->lateral_referencers));
+	foreach(lc, candidates)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (join_clause_is_movable_to(rinfo, rel) && match_clause(&context, rinfo, NIL) != NIL)
+			clauses = lappend(clauses, rinfo);
+	}
+	return clauses;
 }
 
 /*
@@ -209,19 +372,26 @@ needed_by(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 	return rel->attr_needed[attnum - rel->min_attr];
 }
 
-/* Does any clause of the query look at this attribute? */
-static bool
-is_attribute_filtered(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
+/* Does any clause of the query look at the column search? */
+bool
+dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map)
 {
-	Bitmapset  *attrs = NULL;
-	ListCell   *lc;
+	for (int i = 0; i < map->natts; i++)
+	{
+		Bitmapset  *attrs = NULL;
+		ListCell   *lc;
 
-	foreach(lc, rel->baserestrictinfo)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
-	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attrs))
-		return true;
-	/* Needed for anything but the output: a join clause. */
-	return !bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, attnum)), 0));
+		if (map->columns[i] != DNC_COL_SEARCH)
+			continue;
+		foreach(lc, rel->baserestrictinfo)
+			pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
+		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+			return true;
+		/* Needed for anything but the output: a join clause. */
+		if (!bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, i + 1)), 0)))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -230,27 +400,19 @@ is_attribute_filtered(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
  * list held nothing: refuse it.
  */
 void
-dnc_qual_check_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map, List *pushed,
-					  const DncOptions *options)
+dnc_qual_refuse_search(const DncOptions *options)
 {
-	if (has_column(pushed, DNC_COL_SEARCH))
-		return;
-	for (int i = 0; i < map->natts; i++)
-	{
-		if (map->columns[i] != DNC_COL_SEARCH || !is_attribute_filtered(root, rel, i + 1))
-			continue;
-		if (!dnc_request_filters_on(options->provider, DNC_COL_SEARCH))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("server \"%s\" cannot search", options->server_name),
-					 errdetail("The API of provider \"%s\" has no parameter for it.",
-							   options->provider->name),
-					 errhint("Filter on identifier instead of search.")));
+	if (!dnc_chain_filters_on(options->provider, DNC_COL_SEARCH))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
-						options->server_name),
-				 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
-				 errhint("Write search = '...', or filter on identifier.")));
-	}
+				 errmsg("server \"%s\" cannot search", options->server_name),
+				 errdetail("The API of provider \"%s\" has no parameter for it.",
+						   options->provider->name),
+				 errhint("Filter on identifier instead of search.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
+					options->server_name),
+			 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
+			 errhint("Write search = '...', or filter on identifier.")));
 }

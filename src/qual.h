@@ -10,22 +10,24 @@
 
 #include "nodes/pathnodes.h"
 
-#include "column.h"
-#include "option.h"
-#include "request.h"
+#include "chain.h"
 
 /* A clause "column op value" that a request can carry. */
 typedef struct DncPushed
 {
 	DncColumn	column;
 	DncOp		op;
-	Expr	   *value;			/* of type text; no column of this table in it */
+	Expr	   *value;			/* no column of this table in it */
+	bool		is_array;		/* value is an array of values, one of which is meant */
 	RestrictInfo *rinfo;
 } DncPushed;
 
-extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
-							   const DncColumnMap *map);
-extern void dnc_qual_check_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map,
-								  List *pushed, const DncOptions *options);
+extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses,
+							   const DncOptions *options, const DncColumnMap *map);
+extern List *dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel,
+								   const DncOptions *options, const DncColumnMap *map);
+extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
+extern bool dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
+extern void dnc_qual_refuse_search(const DncOptions *options) pg_attribute_noreturn();
 
 #endif							/* DNC_QUAL_H */

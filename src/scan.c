@@ -7,141 +7,267 @@
  * evaluated, the token looked up and a request sent, so that EXPLAIN and a
  * branch of the plan that is not run cost nothing.
  *
+ * Nothing is asked twice in a statement.  Where a scan can be run again with
+ * other values, what each of them has found is remembered; where it is run
+ * again with the same, its rows are kept.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
-#include "utils/builtins.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
+#include "chain.h"
 #include "compat.h"
 #include "credential.h"
 #include "decode.h"
+#include "lookups.h"
 #include "pager.h"
 #include "plan.h"
 #include "request.h"
 #include "scan.h"
 
+/* A condition, and how its value is evaluated and read as text. */
+typedef struct ScanCondition
+{
+	DncColumn	column;
+	DncOp		op;
+	bool		is_array;
+	ExprState  *value;
+	Oid			type;			/* of the value, or of its elements */
+	int16		length;			/* of the type, for arrays */
+	bool		by_value;
+	char		align;
+	FmgrInfo	output;
+} ScanCondition;
+
 struct DncScan
 {
 	ForeignScanState *node;
 	Oid			userid;			/* whose token is used: fixed when the query begins */
-	DncOptions *options;		/* without a token until the scan starts */
-	DncColumnMap *map;
+	DncOptions *options;		/* without a token until it is needed */
+	bool		gives_total;	/* gives the list's total, and no entries */
+	bool		counted;		/* has given it */
+	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
 	int			nconditions;
-	List	   *columns;		/* DncColumn of each condition */
-	List	   *ops;			/* DncOp of each condition */
-	List	   *values;			/* ExprState of each condition */
+	ScanCondition *conditions;
 
-	/* The list that is being read; all of it is in context. */
+	/* What is kept for a scan that is run again. */
+	bool		may_rerun;
+	bool		varies;			/* its values may be others then */
+	Tuplestorestate *store;		/* the rows so far, of one that does not vary */
+	TupleTableSlot *store_slot; /* of the kind that a tuplestore gives */
+	DncLookups *lookups;		/* of one that varies */
+
+	/* What is asked with the values of now; in context. */
 	MemoryContext context;
 	bool		started;
-	DncPager   *pager;			/* NULL once the list is read, or need not be */
+	List	   *chains;
+	int			chain_index;
+
+	/* The chain that is being read; in chain_context. */
+	MemoryContext chain_context;
+	DncChain   *chain;			/* NULL: none */
+	DncLookup  *known;			/* its rows, if it is known already */
+	DncPager   *pager;			/* NULL: its rows are known, or it is read */
 	DncDecoder *decoder;
 	DncPage		page;
 	const DncJson *entry;		/* the next one of the page; NULL: page is read */
 	int			index;			/* its index on the page */
 
-	DncTally	tally;			/* over all lists this scan has read */
-	int64		rows;
+	DncTally	tally;			/* over all this scan has read */
+	DncScanCounts counts;
 };
+
+/* Is there a parameter in an expression that changes while a query is run? */
+static bool
+has_exec_param(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return castNode(Param, node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, has_exec_param, context);
+}
+
+/* Set up the conditions of a plan. */
+static void
+begin_conditions(DncScan *scan, ForeignScan *plan)
+{
+	scan->nconditions = list_length(plan->fdw_exprs);
+	scan->conditions = palloc0(sizeof(ScanCondition) * Max(scan->nconditions, 1));
+	for (int i = 0; i < scan->nconditions; i++)
+	{
+		ScanCondition *condition = &scan->conditions[i];
+		Expr	   *value = list_nth(plan->fdw_exprs, i);
+		Oid			output;
+		bool		varlena;
+
+		condition->column = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_COLUMNS), i);
+		condition->op = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_OPS), i);
+		condition->is_array = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_ARRAYS), i);
+		condition->value = ExecInitExpr(value, &scan->node->ss.ps);
+		condition->type = exprType((Node *) value);
+		if (condition->is_array)
+			condition->type = get_base_element_type(condition->type);
+		get_typlenbyvalalign(condition->type, &condition->length, &condition->by_value,
+							 &condition->align);
+		getTypeOutputInfo(condition->type, &output, &varlena);
+		fmgr_info(output, &condition->output);
+	}
+	scan->varies = has_exec_param((Node *) plan->fdw_exprs, NULL);
+}
 
 /*
  * Set a scan up from its plan; sends nothing.  palloc'd in the current
  * context, which must be the executor's.
  */
 DncScan *
-dnc_scan_begin(ForeignScanState *node)
+dnc_scan_begin(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Relation	relation = node->ss.ss_currentRelation;
+	Oid			relid = linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE));
+	int			page_size = intVal(list_nth(plan->fdw_private, DNC_PLAN_PAGE_SIZE));
 	DncScan    *scan = palloc0(sizeof(DncScan));
 	ListCell   *lc;
 
 	scan->node = node;
 	scan->userid = dnc_scan_user(node);
-	scan->options = dnc_options_load(GetForeignServerIdByRelId(RelationGetRelid(relation)),
-									 RelationGetRelid(relation));
-	scan->map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation),
-							   RelationGetDescr(relation));
+	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	if (page_size > 0)
+		scan->options->page_size = page_size;
+	scan->gives_total = intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) != 0;
+	if (!scan->gives_total)
+		scan->map = dnc_column_map(relid, RelationGetRelationName(relation),
+								   RelationGetDescr(relation));
 	foreach(lc, (List *) list_nth(plan->fdw_private, DNC_PLAN_NEEDED))
 		scan->needed = bms_add_member(scan->needed, lfirst_int(lc));
-	scan->columns = list_nth(plan->fdw_private, DNC_PLAN_COLUMNS);
-	scan->ops = list_nth(plan->fdw_private, DNC_PLAN_OPS);
-	scan->nconditions = list_length(scan->columns);
-	scan->values = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
+	begin_conditions(scan, plan);
+	scan->may_rerun = !scan->gives_total &&
+		((eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.allParam));
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
 										  ALLOCSET_DEFAULT_SIZES);
+	scan->chain_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw chain",
+												ALLOCSET_DEFAULT_SIZES);
 	return scan;
 }
 
-/* The conditions, without values; palloc'd. */
-static DncCondition *
-make_conditions(DncScan *scan)
+/* The values of a condition, as texts, from what its expression gives. */
+static List *
+value_texts(ScanCondition *condition, Datum value, bool isnull)
 {
+	List	   *texts = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	if (isnull)
+		return NIL;
+	if (!condition->is_array)
+		return list_make1(OutputFunctionCall(&condition->output, value));
+	deconstruct_array(DatumGetArrayTypeP(value), condition->type, condition->length,
+					  condition->by_value, condition->align, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			texts = lappend(texts, OutputFunctionCall(&condition->output, elements[i]));
+	}
+	return texts;
+}
+
+/* The chains for the values that the conditions have now. */
+static List *
+evaluate_chains(DncScan *scan)
+{
+	ExprContext *econtext = scan->node->ss.ps.ps_ExprContext;
 	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
 
 	for (int i = 0; i < scan->nconditions; i++)
 	{
-		conditions[i].column = (DncColumn) list_nth_int(scan->columns, i);
-		conditions[i].op = (DncOp) list_nth_int(scan->ops, i);
-	}
-	return conditions;
-}
-
-/* The conditions with the values that they have now; palloc'd. */
-static DncCondition *
-evaluate_conditions(DncScan *scan)
-{
-	ExprContext *econtext = scan->node->ss.ps.ps_ExprContext;
-	DncCondition *conditions = make_conditions(scan);
-	ListCell   *lc;
-	int			i = 0;
-
-	foreach(lc, scan->values)
-	{
+		ScanCondition *condition = &scan->conditions[i];
 		bool		isnull;
-		Datum		value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &isnull);
+		Datum		value = ExecEvalExpr(condition->value, econtext, &isnull);
 
-		conditions[i++].value = isnull ? NULL : TextDatumGetCString(value);
+		conditions[i].column = condition->column;
+		conditions[i].op = condition->op;
+		conditions[i].any = condition->is_array;
+		conditions[i].values = value_texts(condition, value, isnull);
 	}
-	return conditions;
+	return dnc_chain_list(scan->options, conditions, scan->nconditions);
 }
 
-/* Begin to read the list for the values of now. */
+/* Find out what is to be asked for the values of now. */
 static void
 start_scan(DncScan *scan)
 {
 	MemoryContext before = MemoryContextSwitchTo(scan->context);
-	TupleDesc	desc = RelationGetDescr(scan->node->ss.ss_currentRelation);
-	DncCondition *conditions = evaluate_conditions(scan);
-	const char *search = NULL;
 
 	scan->started = true;
-	if (dnc_request_can_match(scan->options, conditions, scan->nconditions))
+	scan->chains = evaluate_chains(scan);
+	scan->chain_index = 0;
+	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
+	if (scan->chains && scan->options->token == NULL)
+		dnc_credential_add(scan->options, scan->userid);
+	if (scan->may_rerun && scan->varies && scan->lookups == NULL)
+		scan->lookups = dnc_lookups_make(work_mem * (Size) 1024);
+	if (scan->may_rerun && !scan->varies && scan->store == NULL)
 	{
-		if (scan->options->token == NULL)
-		{
-			MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
-			dnc_credential_add(scan->options, scan->userid);
-			MemoryContextSwitchTo(scan->context);
-		}
-		for (int i = 0; i < scan->nconditions; i++)
-		{
-			if (conditions[i].column == DNC_COL_SEARCH)
-				search = conditions[i].value;
-		}
-		scan->decoder = dnc_decoder_make(scan->options, desc, scan->map, scan->needed, search);
-		scan->pager = dnc_pager_begin(scan->options,
-									  dnc_request_filters(scan->options, conditions,
-														  scan->nconditions),
-									  &scan->tally);
+		scan->store = tuplestore_begin_heap(true, false, work_mem);
+		scan->store_slot =
+			ExecInitExtraTupleSlot(scan->node->ss.ps.state,
+								   RelationGetDescr(scan->node->ss.ss_currentRelation),
+								   &TTSOpsMinimalTuple);
 	}
 	MemoryContextSwitchTo(before);
+}
+
+/* Begin with the next chain; false: there is none. */
+static bool
+begin_chain(DncScan *scan)
+{
+	MemoryContext before;
+
+	if (scan->chain_index >= list_length(scan->chains))
+		return false;
+	MemoryContextReset(scan->chain_context);
+	scan->chain = list_nth(scan->chains, scan->chain_index++);
+	scan->entry = NULL;
+	scan->pager = NULL;
+	scan->known = scan->lookups ? dnc_lookups_find(scan->lookups, scan->chain->filters) : NULL;
+	if (scan->known)
+	{
+		scan->counts.remembered++;
+		return true;
+	}
+	before = MemoryContextSwitchTo(scan->chain_context);
+	scan->decoder = dnc_decoder_make(scan->options,
+									 RelationGetDescr(scan->node->ss.ss_currentRelation),
+									 scan->map, scan->needed, scan->chain->search);
+	scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
+	MemoryContextSwitchTo(before);
+	if (scan->lookups)
+		dnc_lookups_begin(scan->lookups, scan->chain->filters);
+	return true;
+}
+
+/* The chain was read to its end. */
+static void
+end_chain(DncScan *scan)
+{
+	if (scan->lookups && scan->known == NULL)
+		dnc_lookups_finish(scan->lookups);
+	scan->chain = NULL;
+	scan->known = NULL;
 }
 
 /* errcontext: which page. */
@@ -150,11 +276,12 @@ describe_page(void *arg)
 {
 	DncScan    *scan = arg;
 
-	errcontext("page %d of the list of server \"%s\"", dnc_pager_count(scan->pager),
-			   scan->options->server_name);
+	if (scan->pager)
+		errcontext("page %d of the list of server \"%s\"", dnc_pager_count(scan->pager),
+				   scan->options->server_name);
 }
 
-/* Go to the next page; at the end of the list pager is NULL. */
+/* Go to the next page; at the end of the chain pager is NULL. */
 static void
 read_page(DncScan *scan)
 {
@@ -176,6 +303,24 @@ step_entry(DncScan *scan)
 	scan->index++;
 }
 
+/* Does an entry belong to the chain at hand, rather than to another one? */
+static bool
+belongs_to_chain(const DncChain *chain, const DncJson *entry)
+{
+	ListCell   *lc;
+
+	foreach(lc, chain->checks)
+	{
+		const DncChainCheck *check = lfirst(lc);
+		const DncJson *value = dnc_json_get(entry, check->member);
+
+		if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
+			strcmp(dnc_json_string(value), check->value) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Has the next page been asked for, and not come yet? */
 static bool
 must_wait(DncScan *scan)
@@ -186,8 +331,8 @@ must_wait(DncScan *scan)
 }
 
 /*
- * Go to the next entry that was not given yet; false: there is none, or, where
- * Append asks several scans at once, it is still to come.
+ * Go to the next entry of the chain that is to be given; false: there is none,
+ * or, where Append asks several scans at once, it is still to come.
  */
 static bool
 find_entry(DncScan *scan)
@@ -200,7 +345,8 @@ find_entry(DncScan *scan)
 				return false;
 			read_page(scan);
 		}
-		else if (scan->page.given && scan->page.given[scan->index])
+		else if ((scan->page.given && scan->page.given[scan->index]) ||
+				 !belongs_to_chain(scan->chain, scan->entry))
 			step_entry(scan);
 		else
 			return true;
@@ -208,16 +354,55 @@ find_entry(DncScan *scan)
 	return false;
 }
 
-/* The next row into the slot; false: there are no more. */
+/* The next row from the remote, or from what is known of it, into the slot. */
 static bool
 fetch_row(DncScan *scan, TupleTableSlot *slot)
 {
-	if (!find_entry(scan))
+	while (scan->chain || begin_chain(scan))
+	{
+		if (scan->known && dnc_lookups_next(scan->known, slot))
+			return true;
+		if (find_entry(scan))
+		{
+			dnc_decoder_entry(scan->decoder, scan->entry, scan->index, slot->tts_values,
+							  slot->tts_isnull);
+			ExecStoreVirtualTuple(slot);
+			step_entry(scan);
+			scan->counts.rows++;
+			if (scan->lookups)
+				dnc_lookups_add(scan->lookups, slot);
+			return true;
+		}
+		if (scan->pager)
+			return false;		/* its page is still to come */
+		end_chain(scan);
+	}
+	return false;
+}
+
+/* The one row of a scan that counts, into the slot. */
+static bool
+count_entries(DncScan *scan, TupleTableSlot *slot)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->context);
+	int64		total = 0;
+
+	if (scan->counted)
 		return false;
-	dnc_decoder_entry(scan->decoder, scan->entry, scan->index, slot->tts_values,
-					  slot->tts_isnull);
-	step_entry(scan);
-	scan->rows++;
+	if (scan->chains)
+	{
+		DncPage		page;
+
+		scan->chain = linitial(scan->chains);
+		scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
+		(void) dnc_pager_next(scan->pager, &page);
+		total = dnc_pager_total(scan->pager);
+	}
+	scan->counted = true;
+	MemoryContextSwitchTo(before);
+	slot->tts_values[0] = Int64GetDatum(total);
+	slot->tts_isnull[0] = false;
+	ExecStoreVirtualTuple(slot);
 	return true;
 }
 
@@ -230,21 +415,27 @@ dnc_scan_ask(DncScan *scan)
 {
 	if (!scan->started)
 		start_scan(scan);
+	if (scan->store && !tuplestore_ateof(scan->store))
+		return NULL;
+	if (scan->chain == NULL)
+		(void) begin_chain(scan);
 	return scan->pager && scan->entry == NULL ? dnc_pager_ask(scan->pager) : NULL;
 }
 
-/* Was the list read to its end, or needed not be? */
+/* Has all been given that there is? */
 bool
 dnc_scan_at_end(const DncScan *scan)
 {
-	return scan->started && scan->pager == NULL;
+	return scan->started && scan->chain == NULL &&
+		scan->chain_index >= list_length(scan->chains) &&
+		(scan->store == NULL || tuplestore_ateof(scan->store));
 }
 
 /*
- * The next row of the list into an empty virtual slot, datums in the current
- * context; false: the list was read to its end.  A scan that Append asks along
- * with others does not wait here: false may mean that dnc_scan_ask() has a call
- * that is not ready.
+ * The next row of the list into an empty slot, datums in the current context;
+ * false: all was read to its end.  A scan that Append asks along with others
+ * does not wait here: false may mean that dnc_scan_ask() has a call that is not
+ * ready.
  */
 bool
 dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
@@ -254,61 +445,126 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 
 	if (!scan->started)
 		start_scan(scan);
-	if (scan->pager == NULL)
-		return false;
+	if (scan->store && !tuplestore_ateof(scan->store) &&
+		tuplestore_gettupleslot(scan->store, true, false, scan->store_slot))
+	{
+		ExecCopySlot(slot, scan->store_slot);
+		return true;
+	}
 
 	context.callback = describe_page;
 	context.arg = scan;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	found = fetch_row(scan, slot);
+	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
 	error_context_stack = context.previous;
+	if (found && scan->store)
+		tuplestore_puttupleslot(scan->store, slot);
 	return found;
 }
 
-/* Begin anew, with the values that the parameters have by then. */
-void
-dnc_scan_restart(DncScan *scan)
+/* Let go of what is under way. */
+static void
+stop_reading(DncScan *scan)
 {
-	MemoryContextReset(scan->context);
+	if (scan->lookups)
+		dnc_lookups_abandon(scan->lookups);
 	scan->started = false;
+	scan->counted = false;
+	scan->chains = NIL;
+	scan->chain = NULL;
+	scan->known = NULL;
 	scan->pager = NULL;
-	scan->decoder = NULL;
 	scan->entry = NULL;
+	MemoryContextReset(scan->chain_context);
+	MemoryContextReset(scan->context);
 }
 
 /*
- * The first request of the scan as EXPLAIN shows it: "GET path?query", with $1
- * for a value that is known at run time only; NULL: none is sent.  palloc'd.
+ * Begin anew.  One that does not vary reads what it has, and goes on from
+ * there; otherwise with the values that the parameters have by then.
  */
-char *
-dnc_scan_request_text(DncScan *scan)
+void
+dnc_scan_restart(DncScan *scan)
+{
+	if (scan->store)
+	{
+		tuplestore_rescan(scan->store);
+		return;
+	}
+	stop_reading(scan);
+}
+
+/* End a scan: what is under way, and what is kept. */
+void
+dnc_scan_end(DncScan *scan)
+{
+	stop_reading(scan);
+	if (scan->store)
+		tuplestore_end(scan->store);
+	scan->store = NULL;
+}
+
+/*
+ * The requests that a scan begins with, as EXPLAIN shows them: "GET path?query",
+ * with $1 for a value that is known at run time only; NIL: none is sent.  A
+ * list of char *, palloc'd.
+ */
+List *
+dnc_scan_request_texts(DncScan *scan)
 {
 	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
 	const DncListCall *list = &scan->options->provider->list;
-	DncCondition *conditions = make_conditions(scan);
+	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
 	int			run_time_values = 0;
+	List	   *texts = NIL;
+	ListCell   *lc;
 
 	for (int i = 0; i < scan->nconditions; i++)
 	{
+		ScanCondition *condition = &scan->conditions[i];
 		Expr	   *value = list_nth(plan->fdw_exprs, i);
 
-		if (!IsA(value, Const))
+		conditions[i].column = condition->column;
+		conditions[i].op = condition->op;
+		if (IsA(value, Const))
+			conditions[i].values = value_texts(condition, castNode(Const, value)->constvalue,
+											   castNode(Const, value)->constisnull);
+		else
 		{
 			conditions[i].placeholder = true;
-			conditions[i].value = psprintf("$%d", ++run_time_values);
+			conditions[i].values = list_make1(psprintf(condition->is_array ? "ANY($%d)" : "$%d",
+													   ++run_time_values));
 		}
-		else if (!castNode(Const, value)->constisnull)
-			conditions[i].value = TextDatumGetCString(castNode(Const, value)->constvalue);
 	}
-	if (!dnc_request_can_match(scan->options, conditions, scan->nconditions))
-		return NULL;
-	return psprintf("GET %s",
-					dnc_request_list_target(scan->options, scan->options->page_size,
-											dnc_request_filters(scan->options, conditions,
-																scan->nconditions),
-											list->numbers_first ? list->pagings[0]->parameter
-											: NULL, "1"));
+	foreach(lc, dnc_chain_list(scan->options, conditions, scan->nconditions))
+		texts = lappend(texts,
+						psprintf("GET %s",
+								 dnc_request_list_target(scan->options, scan->options->page_size,
+														 ((DncChain *) lfirst(lc))->filters,
+														 list->numbers_first
+														 ? list->pagings[0]->parameter : NULL,
+														 "1")));
+	return texts;
+}
+
+/* The requests that one run of a scan is expected to take, as planned. */
+double
+dnc_scan_expected_requests(const DncScan *scan)
+{
+	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
+
+	return floatVal(list_nth(plan->fdw_private, DNC_PLAN_REQUESTS));
+}
+
+/* The table whose entries are counted; InvalidOid: they are read. */
+Oid
+dnc_scan_counted_table(const DncScan *scan)
+{
+	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
+
+	return scan->gives_total ? linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE))
+		: InvalidOid;
 }
 
 /* What the scan's requests came to. */
@@ -318,9 +574,9 @@ dnc_scan_tally(const DncScan *scan)
 	return &scan->tally;
 }
 
-/* The entries that the scan got from the remote, before local clauses. */
-int64
-dnc_scan_rows(const DncScan *scan)
+/* What the scan has got. */
+const DncScanCounts *
+dnc_scan_counts(const DncScan *scan)
 {
-	return scan->rows;
+	return &scan->counts;
 }

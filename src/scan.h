@@ -14,13 +14,23 @@
 
 typedef struct DncScan DncScan;
 
-extern DncScan *dnc_scan_begin(ForeignScanState *node);
+/* What a scan has got, for EXPLAIN. */
+typedef struct DncScanCounts
+{
+	int64		rows;			/* from the remote, before local clauses */
+	int64		remembered;		/* lookups that were known already */
+} DncScanCounts;
+
+extern DncScan *dnc_scan_begin(ForeignScanState *node, int eflags);
 extern DncCall *dnc_scan_ask(DncScan *scan);
 extern bool dnc_scan_at_end(const DncScan *scan);
 extern bool dnc_scan_next(DncScan *scan, TupleTableSlot *slot);
 extern void dnc_scan_restart(DncScan *scan);
-extern char *dnc_scan_request_text(DncScan *scan);
+extern void dnc_scan_end(DncScan *scan);
+extern List *dnc_scan_request_texts(DncScan *scan);
+extern double dnc_scan_expected_requests(const DncScan *scan);
+extern Oid	dnc_scan_counted_table(const DncScan *scan);
 extern const DncTally *dnc_scan_tally(const DncScan *scan);
-extern int64 dnc_scan_rows(const DncScan *scan);
+extern const DncScanCounts *dnc_scan_counts(const DncScan *scan);
 
 #endif							/* DNC_SCAN_H */

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * count.h
+ *		count(*) from the total that comes with a list.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_COUNT_H
+#define DNC_COUNT_H
+
+#include "nodes/pathnodes.h"
+
+#include "option.h"
+
+extern bool dnc_count_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+							   List *pushed);
+
+#endif							/* DNC_COUNT_H */

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		What EXPLAIN shows of scans and writes: the requests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/instrument.h"
+#include "utils/lsyscache.h"
+
+#include "explain.h"
+
+/* Requests of one scan that are shown in text; beyond them their number is. */
+#define MAX_SHOWN 10
+
+/* The requests that a scan begins with: a line each, or a list. */
+static void
+show_requests(List *requests, ExplainState *es)
+{
+	ListCell   *lc;
+	int			shown = 0;
+
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyList("Remote Request", requests, es);
+		return;
+	}
+	if (requests == NIL)
+		ExplainPropertyText("Remote Request", "none (nothing can match)", es);
+	foreach(lc, requests)
+	{
+		if (shown++ == MAX_SHOWN)
+		{
+			ExplainPropertyText("Remote Request",
+								psprintf("%d more", list_length(requests) - MAX_SHOWN), es);
+			break;
+		}
+		ExplainPropertyText("Remote Request", lfirst(lc), es);
+	}
+}
+
+/* ExplainForeignScan: what will be, or was, sent. */
+void
+dnc_explain_scan(ForeignScanState *node, ExplainState *es)
+{
+	DncScan    *scan = node->fdw_state;
+	const DncTally *tally = dnc_scan_tally(scan);
+	const DncScanCounts *counts = dnc_scan_counts(scan);
+	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
+
+	if (OidIsValid(dnc_scan_counted_table(scan)))
+		ExplainPropertyText("Counted Table", get_rel_name(dnc_scan_counted_table(scan)), es);
+	show_requests(dnc_scan_request_texts(scan), es);
+	if (es->costs)
+		ExplainPropertyFloat("Estimated Requests", NULL, dnc_scan_expected_requests(scan), 0, es);
+	if (!es->analyze)
+		return;
+	ExplainPropertyInteger("Requests", NULL, tally->requests, es);
+	if (all || counts->remembered > 0)
+		ExplainPropertyInteger("Lookups Remembered", NULL, counts->remembered, es);
+	ExplainPropertyInteger("Rows Fetched", NULL, counts->rows, es);
+	if (node->ss.ps.instrument)
+		ExplainPropertyFloat("Rows Kept", NULL, node->ss.ps.instrument->ntuples, 0, es);
+	ExplainPropertyInteger("Bytes Received", NULL, tally->bytes_received, es);
+	if (all || tally->retries > 0)
+	{
+		ExplainPropertyInteger("Retries", NULL, tally->retries, es);
+		ExplainPropertyFloat("Time Waited", "ms", tally->wait_ms, 3, es);
+	}
+}
+
+/* ExplainForeignModify: the request that writes are sent with. */
+void
+dnc_explain_modify(Relation relation, DncAction action, ExplainState *es)
+{
+	int			batch;
+	char	   *request = dnc_modify_request_text(relation, action, &batch);
+
+	ExplainPropertyText("Remote Request", request, es);
+	ExplainPropertyInteger("Entries per Request", NULL, batch, es);
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.h
+ *		What EXPLAIN shows of scans and writes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_EXPLAIN_H
+#define DNC_EXPLAIN_H
+
+#include "compat.h"
+#include "modify.h"
+#include "scan.h"
+
+extern void dnc_explain_scan(ForeignScanState *node, ExplainState *es);
+extern void dnc_explain_modify(Relation relation, DncAction action, ExplainState *es);
+
+#endif							/* DNC_EXPLAIN_H */
