@@ -265,9 +265,11 @@ make_chain(const DncOptions *options, List *used, int index)
 {
 	DncChain   *chain = palloc0(sizeof(DncChain));
 	StringInfoData filters;
+	StringInfoData key;
 	ListCell   *lc;
 
 	initStringInfo(&filters);
+	initStringInfo(&key);
 	foreach(lc, used)
 	{
 		UsedFilter *filter = lfirst(lc);
@@ -280,9 +282,14 @@ make_chain(const DncOptions *options, List *used, int index)
 		if (filter->filter->column == DNC_COL_SEARCH)
 			chain->search = value;
 		else if (filter->condition->any && check)
+		{
 			chain->checks = lappend(chain->checks, check);
+			appendStringInfo(&key, "%s=%s\n", check->member, check->value);
+		}
 	}
+	appendStringInfoString(&key, filters.data);
 	chain->filters = filters.data;
+	chain->key = key.data;
 	return chain;
 }
 

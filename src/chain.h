@@ -38,6 +38,7 @@ typedef struct DncCondition
 typedef struct DncChain
 {
 	char	   *filters;		/* of the query: "&name=value", percent-encoded */
+	char	   *key;			/* tells what it finds: filters and checks */
 	const char *search;			/* what the column search reads as; NULL: NULL */
 	List	   *checks;			/* of DncChainCheck: what an entry has to have */
 } DncChain;

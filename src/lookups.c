@@ -29,7 +29,7 @@ typedef struct LookupRow
 struct DncLookup
 {
 	dlist_node	node;			/* in DncLookups.recent */
-	char	   *filters;
+	char	   *asked;			/* what tells it: DncChain.key */
 	Size		size;
 	LookupRow  *first;
 	LookupRow **last;			/* where the next row is hung */
@@ -41,14 +41,14 @@ struct DncLookups
 	MemoryContext context;
 	Size		limit;			/* bytes */
 	Size		size;			/* of all that are kept */
-	HTAB	   *by_filters;
+	HTAB	   *by_key;
 	dlist_head	recent;			/* the most recently used first */
-	DncLookup  *recording;		/* being read, and not in by_filters yet; NULL: none */
+	DncLookup  *recording;		/* being read, and not in by_key yet; NULL: none */
 };
 
 typedef struct LookupKey
 {
-	const char *filters;
+	const char *asked;
 } LookupKey;
 
 typedef struct LookupEntry
@@ -59,18 +59,18 @@ typedef struct LookupEntry
 
 /* HashValueFunc. */
 static uint32
-hash_filters(const void *key, Size size)
+hash_key(const void *key, Size size)
 {
-	const char *filters = ((const LookupKey *) key)->filters;
+	const char *asked = ((const LookupKey *) key)->asked;
 
-	return hash_bytes((const unsigned char *) filters, strlen(filters));
+	return hash_bytes((const unsigned char *) asked, strlen(asked));
 }
 
 /* HashCompareFunc. */
 static int
-compare_filters(const void *one, const void *other, Size size)
+compare_keys(const void *one, const void *other, Size size)
 {
-	return strcmp(((const LookupKey *) one)->filters, ((const LookupKey *) other)->filters);
+	return strcmp(((const LookupKey *) one)->asked, ((const LookupKey *) other)->asked);
 }
 
 /* A memory of up to limit bytes; belongs to the current memory context. */
@@ -81,11 +81,11 @@ dnc_lookups_make(Size limit)
 												  ALLOCSET_DEFAULT_SIZES);
 	DncLookups *lookups = MemoryContextAllocZero(context, sizeof(DncLookups));
 	HASHCTL		ctl = {.keysize = sizeof(LookupKey), .entrysize = sizeof(LookupEntry),
-	.hash = hash_filters,.match = compare_filters,.hcxt = context};
+	.hash = hash_key,.match = compare_keys,.hcxt = context};
 
 	lookups->context = context;
 	lookups->limit = limit;
-	lookups->by_filters = hash_create("dnc_fdw lookups", 64, &ctl,
+	lookups->by_key = hash_create("dnc_fdw lookups", 64, &ctl,
 									  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	dlist_init(&lookups->recent);
 	return lookups;
@@ -103,7 +103,7 @@ free_lookup(DncLookup *lookup)
 		pfree(row);
 		row = next;
 	}
-	pfree(lookup->filters);
+	pfree(lookup->asked);
 	pfree(lookup);
 }
 
@@ -114,21 +114,21 @@ make_room(DncLookups *lookups)
 	while (lookups->size > lookups->limit)
 	{
 		DncLookup  *oldest = dlist_tail_element(DncLookup, node, &lookups->recent);
-		LookupKey	key = {oldest->filters};
+		LookupKey	key = {oldest->asked};
 
-		hash_search(lookups->by_filters, &key, HASH_REMOVE, NULL);
+		hash_search(lookups->by_key, &key, HASH_REMOVE, NULL);
 		dlist_delete(&oldest->node);
 		lookups->size -= oldest->size;
 		free_lookup(oldest);
 	}
 }
 
-/* What was found with some filters, from its first row; NULL: it is not known. */
+/* What was found by some chain, from its first row; NULL: it is not known. */
 DncLookup *
-dnc_lookups_find(DncLookups *lookups, const char *filters)
+dnc_lookups_find(DncLookups *lookups, const char *asked)
 {
-	LookupKey	key = {filters};
-	LookupEntry *entry = hash_search(lookups->by_filters, &key, HASH_FIND, NULL);
+	LookupKey	key = {asked};
+	LookupEntry *entry = hash_search(lookups->by_key, &key, HASH_FIND, NULL);
 
 	if (entry == NULL)
 		return NULL;
@@ -150,12 +150,12 @@ dnc_lookups_next(DncLookup *lookup, TupleTableSlot *slot)
 
 /* Begin to keep the rows of a lookup. */
 void
-dnc_lookups_begin(DncLookups *lookups, const char *filters)
+dnc_lookups_begin(DncLookups *lookups, const char *asked)
 {
 	DncLookup  *lookup = MemoryContextAllocZero(lookups->context, sizeof(DncLookup));
 
-	lookup->filters = MemoryContextStrdup(lookups->context, filters);
-	lookup->size = sizeof(DncLookup) + sizeof(LookupEntry) + strlen(filters) + 1;
+	lookup->asked = MemoryContextStrdup(lookups->context, asked);
+	lookup->size = sizeof(DncLookup) + sizeof(LookupEntry) + strlen(asked) + 1;
 	lookup->last = &lookup->first;
 	lookups->recording = lookup;
 }
@@ -191,7 +191,7 @@ dnc_lookups_finish(DncLookups *lookups)
 	if (lookup == NULL)
 		return;
 	lookups->recording = NULL;
-	entry = hash_search(lookups->by_filters, &lookup->filters, HASH_ENTER, NULL);
+	entry = hash_search(lookups->by_key, &lookup->asked, HASH_ENTER, NULL);
 	entry->lookup = lookup;
 	dlist_push_head(&lookups->recent, &lookup->node);
 	lookups->size += lookup->size;

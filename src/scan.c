@@ -243,7 +243,7 @@ begin_chain(DncScan *scan)
 	scan->chain = list_nth(scan->chains, scan->chain_index++);
 	scan->entry = NULL;
 	scan->pager = NULL;
-	scan->known = scan->lookups ? dnc_lookups_find(scan->lookups, scan->chain->filters) : NULL;
+	scan->known = scan->lookups ? dnc_lookups_find(scan->lookups, scan->chain->key) : NULL;
 	if (scan->known)
 	{
 		scan->counts.remembered++;
@@ -256,7 +256,7 @@ begin_chain(DncScan *scan)
 	scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
 	MemoryContextSwitchTo(before);
 	if (scan->lookups)
-		dnc_lookups_begin(scan->lookups, scan->chain->filters);
+		dnc_lookups_begin(scan->lookups, scan->chain->key);
 	return true;
 }
 
