@@ -28,6 +28,18 @@ INSERT INTO contacts SELECT n, 'person' || lpad(n::text, 6, '0') || '@example.co
   '1555' || lpad(n::text, 7, '0') FROM generate_series(4001, 24000) n;
 ANALYZE contacts;
 
+-- EXPLAIN without the conditions, which PostgreSQL's versions word differently
+CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    IF line !~ 'Filter:' THEN
+      RETURN NEXT line;
+    END IF;
+  END LOOP;
+END $$;
+
 -- IN, = ANY, OR: a request for each distinct value
 EXPLAIN (COSTS OFF) SELECT identifier FROM opt_outs WHERE identifier IN ('person000001@example.com', 'person000002@example.com');
 SELECT identifier FROM opt_outs WHERE identifier IN ('person000001@example.com', 'person000002@example.com', 'person000001@example.com', NULL, 'nobody') ORDER BY 1;
@@ -74,7 +86,7 @@ SELECT identifier_type, count(*) FROM typed WHERE identifier_type = 'sms' GROUP 
 :log
 
 -- many values on a short list: the list is read
-EXPLAIN (COSTS OFF) SELECT count(*) FROM opt_outs WHERE identifier IN (SELECT email FROM contacts LIMIT 3);
+SELECT plan_of('SELECT count(*) FROM opt_outs WHERE identifier IN (SELECT email FROM contacts LIMIT 3)');
 SELECT format('SELECT count(*) FROM opt_outs WHERE identifier = ANY (%L)', array_agg(email)) AS many FROM contacts WHERE id <= 4500 \gset
 :many;
 :log
@@ -82,7 +94,8 @@ SELECT format('SELECT count(*) FROM opt_outs WHERE identifier = ANY (%L)', array
 -- joins: 3 contacts are 3 requests, 20,000 are the list's pages
 SELECT c.id, o.identifier FROM contacts c JOIN opt_outs o ON o.identifier = c.email WHERE c.id IN (4001, 4002, 23000) ORDER BY 1;
 :log
-EXPLAIN (COSTS OFF) SELECT c.id, o.identifier FROM contacts c JOIN opt_outs o ON o.identifier = c.email AND o.identifier_type = 'email' WHERE c.id IN (4001, 4002, 23000);
+SELECT plan_of($$SELECT c.id, o.identifier FROM contacts c JOIN opt_outs o ON o.identifier = c.email AND o.identifier_type = 'email'
+  WHERE c.id IN (4001, 4002, 23000)$$);
 SELECT count(*) FROM contacts c JOIN opt_outs o ON o.identifier = c.email;
 :log
 SELECT c.id FROM contacts c JOIN opt_outs o ON o.identifier = c.email_vc WHERE c.id BETWEEN 4999 AND 5002 ORDER BY 1;

@@ -102,7 +102,10 @@ EXPLAIN (COSTS OFF) SELECT * FROM with_source WHERE source = 'another';
 SELECT * FROM with_source WHERE source = 'another';
 :log
 -- nor under EXPLAIN, nor in a branch that is not run
-EXPLAIN (COSTS OFF) SELECT * FROM searchable WHERE search = (SELECT 'x');
+PREPARE searched(text) AS SELECT * FROM searchable WHERE search = $1;
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE searched('x');
+RESET plan_cache_mode;
 SELECT CASE WHEN false THEN (SELECT count(*) FROM searchable) END;
 SELECT count(*) FROM (SELECT 1 WHERE random() > 2) v (x) LEFT JOIN LATERAL (SELECT count(*) FROM searchable) l ON true;
 :log
