@@ -63,7 +63,7 @@ for my $phase (@phases)
 		$session->{stderr} = '';
 		my $reason = $how eq 'cancel' ? 'user request' : 'statement timeout';
 		like($errors, qr/canceling statement due to $reason/, "$how ends $name");
-		cmp_ok($took, '<', 1.5, "$how ends $name within a second");
+		cmp_ok($took, '<', 5, "$how ends $name, and does not sit it out");
 
 		$session->query("RESET statement_timeout");
 		is($session->query($list), 250, "the session goes on after $how of $name");
