@@ -104,7 +104,7 @@ hash_key(const void *key, Size size)
 {
 	const DncEntry *entry = ((const KeyEntry *) key)->entry;
 	const DncWriteCall *remove = &entry->target->options->provider->remove;
-	uint32		hash = entry->target->queue->serverid;
+	uint32		hash = hash_combine(entry->target->queue->serverid, entry->target->userid);
 
 	for (int i = 0; remove->members[i].name; i++)
 	{
@@ -123,7 +123,9 @@ compare_keys(const void *key1, const void *key2, Size size)
 	const DncEntry *other = ((const KeyEntry *) key2)->entry;
 	const DncWriteCall *remove = &one->target->options->provider->remove;
 
-	if (one->target->queue != other->target->queue)
+	/* Another role may speak for another account, with a list of its own. */
+	if (one->target->queue != other->target->queue ||
+		one->target->userid != other->target->userid)
 		return 1;
 	for (int i = 0; remove->members[i].name; i++)
 	{

@@ -129,5 +129,12 @@ $node->safe_psql('postgres',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER dnc_fdw TO ann; GRANT USAGE ON FOREIGN SERVER roles TO ann');
 shows('ann', "$server; $table; SELECT count(*) FROM views.mine", qr/^12$/, 'server and table with USAGE');
 
+# The same entry, deleted in one transaction by two roles, goes from both their lists.
+sub counts { return map { $dnc->control('GET', "alta/$_/count") + 0 } 'ann', 'bob' }
+my ($ann, $bob) = counts();
+my $delete = "DELETE FROM roles.communication_opt_outs WHERE identifier = 'person000001\@example.com'";
+$node->safe_psql('postgres', "BEGIN; SET ROLE ann; $delete; SET ROLE bob; $delete; COMMIT");
+is_deeply([ counts() ], [ $ann - 1, $bob - 1 ], 'two roles delete the same entry, each from their list');
+
 $dnc->stop;
 done_testing();
