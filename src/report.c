@@ -153,7 +153,7 @@ dnc_report_contract(const DncOptions *options, const char *format,...)
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("server \"%s\" broke the contract of its API", options->server_name),
 			 errdetail_internal("%s", detail.data),
-			 errhint("Nothing of the answer was used: a list that was not read to its end is an error, never a shorter result. Check base_url; if it is right, tell the vendor.")));
+			 errhint("An answer that cannot be relied on is not used, not even in part. Check base_url; if it is right, tell the vendor.")));
 }
 
 /* No answer came, or not a whole one. */
