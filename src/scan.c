@@ -18,15 +18,13 @@
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/array.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
 #include "chain.h"
 #include "compat.h"
+#include "condition.h"
 #include "credential.h"
 #include "decode.h"
 #include "lookups.h"
@@ -34,20 +32,6 @@
 #include "plan.h"
 #include "request.h"
 #include "scan.h"
-
-/* A condition, and how its value is evaluated and read as text. */
-typedef struct ScanCondition
-{
-	DncColumn	column;
-	DncOp		op;
-	bool		is_array;
-	ExprState  *value;
-	Oid			type;			/* of the value, or of its elements */
-	int16		length;			/* of the type, for arrays */
-	bool		by_value;
-	char		align;
-	FmgrInfo	output;
-} ScanCondition;
 
 struct DncScan
 {
@@ -58,12 +42,10 @@ struct DncScan
 	bool		counted;		/* has given it */
 	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
-	int			nconditions;
-	ScanCondition *conditions;
+	DncPlanConditions *conditions;
 
 	/* What is kept for a scan that is run again. */
 	bool		may_rerun;
-	bool		varies;			/* its values may be others then */
 	Tuplestorestate *store;		/* the rows so far, of one that does not vary */
 	TupleTableSlot *store_slot; /* of the kind that a tuplestore gives */
 	DncLookups *lookups;		/* of one that varies */
@@ -87,45 +69,6 @@ struct DncScan
 	DncTally	tally;			/* over all this scan has read */
 	DncScanCounts counts;
 };
-
-/* Is there a parameter in an expression that changes while a query is run? */
-static bool
-has_exec_param(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return castNode(Param, node)->paramkind == PARAM_EXEC;
-	return expression_tree_walker(node, has_exec_param, context);
-}
-
-/* Set up the conditions of a plan. */
-static void
-begin_conditions(DncScan *scan, ForeignScan *plan)
-{
-	scan->nconditions = list_length(plan->fdw_exprs);
-	scan->conditions = palloc0(sizeof(ScanCondition) * Max(scan->nconditions, 1));
-	for (int i = 0; i < scan->nconditions; i++)
-	{
-		ScanCondition *condition = &scan->conditions[i];
-		Expr	   *value = list_nth(plan->fdw_exprs, i);
-		Oid			output;
-		bool		varlena;
-
-		condition->column = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_COLUMNS), i);
-		condition->op = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_OPS), i);
-		condition->is_array = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_ARRAYS), i);
-		condition->value = ExecInitExpr(value, &scan->node->ss.ps);
-		condition->type = exprType((Node *) value);
-		if (condition->is_array)
-			condition->type = get_base_element_type(condition->type);
-		get_typlenbyvalalign(condition->type, &condition->length, &condition->by_value,
-							 &condition->align);
-		getTypeOutputInfo(condition->type, &output, &varlena);
-		fmgr_info(output, &condition->output);
-	}
-	scan->varies = has_exec_param((Node *) plan->fdw_exprs, NULL);
-}
 
 /*
  * Set a scan up from its plan; sends nothing.  palloc'd in the current
@@ -152,7 +95,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 								   RelationGetDescr(relation));
 	foreach(lc, (List *) list_nth(plan->fdw_private, DNC_PLAN_NEEDED))
 		scan->needed = bms_add_member(scan->needed, lfirst_int(lc));
-	begin_conditions(scan, plan);
+	scan->conditions = dnc_conditions_make(plan, &node->ss.ps);
 	scan->may_rerun = !scan->gives_total &&
 		((eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.allParam));
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
@@ -162,50 +105,6 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	return scan;
 }
 
-/* The values of a condition, as texts, from what its expression gives. */
-static List *
-value_texts(ScanCondition *condition, Datum value, bool isnull)
-{
-	List	   *texts = NIL;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-
-	if (isnull)
-		return NIL;
-	if (!condition->is_array)
-		return list_make1(OutputFunctionCall(&condition->output, value));
-	deconstruct_array(DatumGetArrayTypeP(value), condition->type, condition->length,
-					  condition->by_value, condition->align, &elements, &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (!nulls[i])
-			texts = lappend(texts, OutputFunctionCall(&condition->output, elements[i]));
-	}
-	return texts;
-}
-
-/* The chains for the values that the conditions have now. */
-static List *
-evaluate_chains(DncScan *scan)
-{
-	ExprContext *econtext = scan->node->ss.ps.ps_ExprContext;
-	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
-
-	for (int i = 0; i < scan->nconditions; i++)
-	{
-		ScanCondition *condition = &scan->conditions[i];
-		bool		isnull;
-		Datum		value = ExecEvalExpr(condition->value, econtext, &isnull);
-
-		conditions[i].column = condition->column;
-		conditions[i].op = condition->op;
-		conditions[i].any = condition->is_array;
-		conditions[i].values = value_texts(condition, value, isnull);
-	}
-	return dnc_chain_list(scan->options, conditions, scan->nconditions);
-}
-
 /* Find out what is to be asked for the values of now. */
 static void
 start_scan(DncScan *scan)
@@ -213,14 +112,17 @@ start_scan(DncScan *scan)
 	MemoryContext before = MemoryContextSwitchTo(scan->context);
 
 	scan->started = true;
-	scan->chains = evaluate_chains(scan);
+	scan->chains = dnc_chain_list(scan->options,
+								  dnc_conditions_evaluate(scan->conditions,
+														  scan->node->ss.ps.ps_ExprContext),
+								  dnc_conditions_count(scan->conditions));
 	scan->chain_index = 0;
 	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->chains && scan->options->token == NULL)
 		dnc_credential_add(scan->options, scan->userid);
-	if (scan->may_rerun && scan->varies && scan->lookups == NULL)
+	if (scan->may_rerun && dnc_conditions_vary(scan->conditions) && scan->lookups == NULL)
 		scan->lookups = dnc_lookups_make(work_mem * (Size) 1024);
-	if (scan->may_rerun && !scan->varies && scan->store == NULL)
+	if (scan->may_rerun && !dnc_conditions_vary(scan->conditions) && scan->store == NULL)
 	{
 		scan->store = tuplestore_begin_heap(true, false, work_mem);
 		scan->store_slot =
@@ -513,31 +415,12 @@ dnc_scan_end(DncScan *scan)
 List *
 dnc_scan_request_texts(DncScan *scan)
 {
-	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
 	const DncListCall *list = &scan->options->provider->list;
-	DncCondition *conditions = palloc0(sizeof(DncCondition) * Max(scan->nconditions, 1));
-	int			run_time_values = 0;
 	List	   *texts = NIL;
 	ListCell   *lc;
 
-	for (int i = 0; i < scan->nconditions; i++)
-	{
-		ScanCondition *condition = &scan->conditions[i];
-		Expr	   *value = list_nth(plan->fdw_exprs, i);
-
-		conditions[i].column = condition->column;
-		conditions[i].op = condition->op;
-		if (IsA(value, Const))
-			conditions[i].values = value_texts(condition, castNode(Const, value)->constvalue,
-											   castNode(Const, value)->constisnull);
-		else
-		{
-			conditions[i].placeholder = true;
-			conditions[i].values = list_make1(psprintf(condition->is_array ? "ANY($%d)" : "$%d",
-													   ++run_time_values));
-		}
-	}
-	foreach(lc, dnc_chain_list(scan->options, conditions, scan->nconditions))
+	foreach(lc, dnc_chain_list(scan->options, dnc_conditions_planned(scan->conditions),
+							   dnc_conditions_count(scan->conditions)))
 		texts = lappend(texts,
 						psprintf("GET %s",
 								 dnc_request_list_target(scan->options, scan->options->page_size,
