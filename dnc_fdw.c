@@ -163,8 +163,7 @@ dncBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw
 	rinfo->ri_FdwState = dnc_modify_begin(rinfo, mtstate->ps.state,
 										  plan->operation == CMD_INSERT
 										  ? DNC_ACTION_ADD : DNC_ACTION_REMOVE,
-										  returning, plan->onConflictAction == ONCONFLICT_NOTHING,
-										  outerPlan(plan));
+										  returning, plan);
 }
 
 static TupleTableSlot *
@@ -188,9 +187,14 @@ dncBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;	/* NULL: COPY */
 
 	rinfo->ri_FdwState = dnc_modify_begin(rinfo, mtstate->ps.state, DNC_ACTION_ADD,
-										  rinfo->ri_returningList,
-										  plan && plan->onConflictAction == ONCONFLICT_NOTHING,
-										  NULL);
+										  rinfo->ri_returningList, plan);
+}
+
+static void
+dncEndForeignModify(EState *estate, ResultRelInfo *rinfo)
+{
+	if (rinfo->ri_FdwState)
+		dnc_modify_end(rinfo->ri_FdwState);
 }
 
 static void
@@ -237,7 +241,9 @@ dnc_fdw_handler(PG_FUNCTION_ARGS)
 	routine->BeginForeignModify = dncBeginForeignModify;
 	routine->ExecForeignInsert = dncExecForeignInsert;
 	routine->ExecForeignDelete = dncExecForeignDelete;
+	routine->EndForeignModify = dncEndForeignModify;
 	routine->BeginForeignInsert = dncBeginForeignInsert;
+	routine->EndForeignInsert = dncEndForeignModify;
 	routine->ExplainForeignModify = dncExplainForeignModify;
 
 	routine->ImportForeignSchema = dncImportForeignSchema;

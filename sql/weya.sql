@@ -10,7 +10,7 @@ SET timezone = 'UTC';
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/weya/weya/fill?count=250" >/dev/null
 CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya');
 \echo :LAST_ERROR_SQLSTATE
-CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'base', max_retries '0');
+CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'base', max_retries '0', max_concurrency '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-weya');
 CREATE SCHEMA weya;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER weya INTO weya;

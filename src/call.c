@@ -434,7 +434,21 @@ dnc_call_unclear(const DncCall *call)
 {
 	if (call->unclear || call->exchange == NULL)
 		return call->unclear;
-	return call->answer == NULL || judge_status(&call->request, call->answer->status) == VERDICT_DONE;
+	return call->answer == NULL || (call->answer->status >= 200 && call->answer->status < 300);
+}
+
+/*
+ * Wait for the answer to the try that is under way, and no further; true: it was
+ * success.  For the time after an error, when there is no more to be done than
+ * to know.
+ */
+bool
+dnc_call_settle(DncCall *call)
+{
+	if (call->exchange == NULL)
+		return false;
+	call->answer = dnc_http_wait(call->exchange);
+	return judge(call) == VERDICT_DONE;
 }
 
 /* End a call, answered or not, and free what it holds. */

@@ -47,6 +47,7 @@ extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
 extern const char *dnc_call_body(DncCall *call, size_t *length);
 extern bool dnc_call_unclear(const DncCall *call);
+extern bool dnc_call_settle(DncCall *call);
 extern void dnc_call_drop(DncCall *call);
 
 #endif							/* DNC_CALL_H */

@@ -73,6 +73,7 @@ dnc_credential_add(DncOptions *options, Oid userid)
 						 quote_identifier(options->server_name))));
 	mapping = GetUserMapping(userid, options->serverid);
 	dnc_options_apply_user(options, mapping->options);
+	options->mapping = mapping->umid;
 	if (options->token == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

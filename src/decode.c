@@ -294,3 +294,31 @@ dnc_decoder_entry(DncDecoder *decoder, const DncJson *entry, int index, Datum *v
 	decode_entry(decoder, entry, values, nulls);
 	error_context_stack = context.previous;
 }
+
+/*
+ * A row of texts[DNC_NCOLUMNS], UTF-8, in place of an entry; NULL where a text is
+ * NULL.  Raises what the input functions raise.
+ */
+void
+dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values, bool *nulls)
+{
+	memset(values, 0, sizeof(Datum) * decoder->natts);
+	memset(nulls, true, sizeof(bool) * decoder->natts);
+	for (int i = 0; i < decoder->nneeded; i++)
+	{
+		DecoderAttribute *attribute = &decoder->needed[i];
+		const char *text = texts[attribute->column];
+
+		if (attribute->constant)
+		{
+			values[attribute->attnum - 1] = attribute->value;
+			nulls[attribute->attnum - 1] = attribute->isnull;
+		}
+		else if (text)
+		{
+			values[attribute->attnum - 1] =
+				input_text(attribute, pg_any_to_server(text, strlen(text), PG_UTF8));
+			nulls[attribute->attnum - 1] = false;
+		}
+	}
+}

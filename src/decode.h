@@ -23,4 +23,7 @@ extern void dnc_decoder_page(DncDecoder *decoder, const char *body, size_t lengt
 extern void dnc_decoder_entry(DncDecoder *decoder, const DncJson *entry, int index,
 							  Datum *values, bool *nulls);
 
+extern void dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values,
+							  bool *nulls);
+
 #endif							/* DNC_DECODE_H */

@@ -1,50 +1,73 @@
 /*-------------------------------------------------------------------------
  *
  * delivery.c
- *		Waiting writes on their way to the servers, at COMMIT.
+ *		Writes on their way to the servers: at COMMIT, or at once.
  *
- * The writes to a server go out in the order in which they were made, runs of
- * the same kind in batches.  If that fails, the local transaction aborts, and
- * the error says what the remote had already taken: that cannot be undone.
+ * What waits is sent server by server, after a look at the limits.  If that fails,
+ * the local transaction aborts, and the error says what the remote had already
+ * taken: that cannot be undone.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
 #include "call.h"
-#include "chain.h"
 #include "delivery.h"
-#include "pager.h"
-#include "report.h"
+#include "dispatch.h"
 
 /* How far the sending has got. */
 typedef struct Progress
 {
 	MemoryContext context;		/* holds what is needed until the end */
-	const DncQueue *queues;
-	const DncQueue *queue;		/* at hand; NULL: none yet, or all are done */
-	int64		sent;			/* entries of that queue that were taken */
-	int			sending;		/* entries of the request that is under way */
-	DncCall    *call;			/* that request; NULL: none */
+	DncQueue   *queues;
+	bool		at_once;		/* before COMMIT */
+	DncDispatch *dispatch;		/* of the queue at hand; NULL: none */
+	int64		changed;
 } Progress;
 
-/* What the first so many entries of a queue are, by action. */
+/* How many writes of a queue are to be sent, or have been, by action. */
 static void
-count_entries(const DncQueue *queue, int64 entries, int64 *counts)
+count_entries(const DncQueue *queue, bool taken_only, int64 *counts)
 {
 	memset(counts, 0, sizeof(int64) * DNC_NACTIONS);
-	for (int64 i = 0; i < entries; i++)
-		counts[queue->entries[i]->action]++;
+	for (int i = 0; i < queue->count; i++)
+	{
+		const DncEntry *entry = queue->entries[i];
+
+		if (entry->state == DNC_ENTRY_TAKEN ||
+			(!taken_only && entry->state == DNC_ENTRY_WAITING))
+			counts[entry->action]++;
+	}
 }
 
 /*
- * Refuse more removals from a server than max_deletes allows in a transaction.
- * Of the tables that were deleted from, the strictest limit counts.
+ * Refuse more removals from a server than max_deletes allows in a transaction,
+ * of which some may have been sent before this.
+ */
+static void
+allow_removals(const DncOptions *options, int64 more, int64 taken)
+{
+	if (more + taken <= options->max_deletes)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("too many deletions from server \"%s\" in one transaction",
+					options->server_name),
+			 taken > 0
+			 ? errdetail("There are %lld, %lld of them sent by earlier statements, and max_deletes is %d. None of the others was sent.",
+						 (long long) (more + taken), (long long) taken, options->max_deletes)
+			 : errdetail("There are %lld, and max_deletes is %d. Nothing was sent.",
+						 (long long) more, options->max_deletes),
+			 errhint("If all of these are to be contacted again, raise max_deletes with ALTER SERVER or ALTER FOREIGN TABLE.")));
+}
+
+/*
+ * See to max_deletes for a queue.  Of the tables that are deleted from, the
+ * strictest limit counts.
  */
 static void
 check_max_deletes(const DncQueue *queue)
@@ -52,200 +75,94 @@ check_max_deletes(const DncQueue *queue)
 	const DncOptions *options = NULL;
 	int64		counts[DNC_NACTIONS];
 
-	count_entries(queue, queue->count, counts);
-	for (int64 i = 0; i < queue->count; i++)
+	count_entries(queue, false, counts);
+	for (int i = 0; i < queue->count; i++)
 	{
-		const DncOptions *own = queue->entries[i]->target->options;
+		const DncEntry *entry = queue->entries[i];
+		const DncOptions *own = entry->target->options;
 
-		if (queue->entries[i]->action == DNC_ACTION_REMOVE && own->max_deletes > 0 &&
+		if (entry->action == DNC_ACTION_REMOVE && entry->state == DNC_ENTRY_WAITING &&
+			own->max_deletes > 0 &&
 			(options == NULL || own->max_deletes < options->max_deletes))
 			options = own;
 	}
-	if (options && counts[DNC_ACTION_REMOVE] > options->max_deletes)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many deletions from server \"%s\" in one transaction",
-						options->server_name),
-				 errdetail("There are %lld, and max_deletes is %d. Nothing was sent.",
-						   (long long) counts[DNC_ACTION_REMOVE], options->max_deletes),
-				 errhint("If all of these are to be contacted again, raise max_deletes with ALTER SERVER or ALTER FOREIGN TABLE.")));
+	if (options)
+		allow_removals(options, counts[DNC_ACTION_REMOVE],
+					   queue->entries[0]->target->queue->taken[DNC_ACTION_REMOVE]);
 }
 
-/* How many entries, from the first-th on, go into one request. */
-static int
-batch_length(const DncQueue *queue, int64 first)
-{
-	const DncEntry *entry = queue->entries[first];
-	const DncOptions *options = entry->target->options;
-	int			max = entry->action == DNC_ACTION_ADD ? options->batch_size
-		: options->provider->remove.batch;
-	int			length = 1;
-
-	while (length < max && first + length < queue->count &&
-		   queue->entries[first + length]->target == entry->target &&
-		   queue->entries[first + length]->action == entry->action)
-		length++;
-	return length;
-}
-
-/*
- * Is an entry on the remote list?  Asked where the API has refused to add it
- * with a status that may mean that, or something else.
- */
-static bool
-is_listed(const DncEntry *entry)
-{
-	const DncOptions *options = entry->target->options;
-	const char *identifier = dnc_outbox_value(entry, DNC_COL_IDENTIFIER);
-	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
-	.values = list_make1(unconstify(char *, identifier))};
-	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
-	DncTally	tally = {0};
-	DncChain   *chain = linitial(dnc_chain_list(options, &condition, 1));
-	DncPager   *pager = dnc_pager_begin(options, chain->filters, &tally);
-	DncPage		page;
-
-	while (dnc_pager_next(pager, &page))
-	{
-		for (const DncJson *listed = page.first; listed; listed = dnc_json_next(listed))
-		{
-			const DncJson *value = dnc_json_get(listed, member);
-
-			if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
-				strcmp(pg_any_to_server(dnc_json_string(value), strlen(dnc_json_string(value)),
-										PG_UTF8), identifier) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* The API has refused to add an entry: find out whether that is an error. */
+/* Refuse a queue that takes more requests than max_requests allows. */
 static void
-handle_refusal(const DncEntry *entry, DncCall *call)
+check_max_requests(const DncQueue *queue)
 {
-	if (!is_listed(entry))
-		dnc_call_fail(call);
-	if (!entry->skip_listed)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("an entry is already on the list of server \"%s\"",
-						entry->target->options->server_name),
-				 errdetail("The API refuses to add what is listed."),
-				 errhint("INSERT ... ON CONFLICT DO NOTHING leaves out what is listed.")));
+	int64		requests = dnc_dispatch_requests(queue);
+
+	if (requests > 0)
+		dnc_call_allow(queue->entries[0]->target->options, requests);
 }
 
-/* Check what an answer counts against what was sent. */
+/* Remember what a queue that is sent at once comes to, however it ended. */
 static void
-check_counts(const DncEntry *entry, const DncJson *answer, int sent)
+remember_taken(const DncQueue *queue)
 {
-	const DncOptions *options = entry->target->options;
-	const DncWriteCall *write = dnc_outbox_write_call(entry);
-	int64		sum = 0;
+	int64		counts[DNC_NACTIONS];
 
-	for (size_t i = 0; i < lengthof(write->counts) && write->counts[i]; i++)
-	{
-		const DncJson *json = dnc_json_get(answer, write->counts[i]);
-		int64		count = 0;
-
-		if (json == NULL || !dnc_json_count(json, &count))
-			dnc_report_contract(options, "The answer's \"%s\" is missing or not a whole number.",
-								write->counts[i]);
-		sum += count;
-	}
-	if (write->counts[0] && (entry->action == DNC_ACTION_ADD ? sum != sent : sum > sent))
-		dnc_report_contract(options, "%d entries were sent, and the answer speaks of %lld.", sent,
-							(long long) sum);
-}
-
-/* Wait for the answer to a batch, and see to what it says. */
-static void
-finish_batch(const DncEntry *entry, DncCall *call, int sent)
-{
-	const DncWriteCall *write = dnc_outbox_write_call(entry);
-
-	dnc_call_wait(call);
-	if (dnc_call_status(call) == write->unchanged_status)
-	{
-		if (entry->action == DNC_ACTION_ADD)
-			handle_refusal(entry, call);
-	}
-	else if (entry->target->options->provider->success)
-		check_counts(entry, dnc_call_json(call), sent);
-}
-
-/* Send the next batch of the queue at hand. */
-static void
-send_batch(Progress *progress)
-{
-	DncEntry  **batch = &progress->queue->entries[progress->sent];
-	const DncOptions *options = batch[0]->target->options;
-	int			count = batch_length(progress->queue, progress->sent);
-	MemoryContext context = AllocSetContextCreate(progress->context, "dnc_fdw batch",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(context);
-	const char *(*values)[DNC_MAX_MEMBERS] = palloc(sizeof(*values) * count);
-	DncMemberValues *entries = palloc(sizeof(DncMemberValues) * count);
-	DncTally	tally = {0};
-	DncRequest	request;
-
-	for (int i = 0; i < count; i++)
-	{
-		dnc_outbox_unpack(batch[i], values[i]);
-		entries[i] = values[i];
-	}
-	dnc_request_write(options, dnc_outbox_write_call(batch[0]), entries, count, &request);
-	progress->call = dnc_call_start(options, &request, &tally);
-	progress->sending = count;
-	finish_batch(batch[0], progress->call, count);
-	progress->call = NULL;
-	progress->sent += count;
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(context);
+	count_entries(queue, true, counts);
+	for (int action = 0; action < DNC_NACTIONS; action++)
+		queue->entries[0]->target->queue->taken[action] += counts[action];
 }
 
 /* Send all that waits, server by server. */
 static void
 send_queues(Progress *progress)
 {
-	for (progress->queue = progress->queues; progress->queue;
-		 progress->queue = progress->queue->next)
+	for (DncQueue *queue = progress->queues; queue; queue = queue->next)
 	{
-		progress->sent = 0;
-		while (progress->sent < progress->queue->count)
-			send_batch(progress);
+		MemoryContext context = AllocSetContextCreate(progress->context, "dnc_fdw dispatch",
+													  ALLOCSET_SMALL_SIZES);
+		MemoryContext before = MemoryContextSwitchTo(context);
+
+		progress->dispatch = dnc_dispatch_begin(queue);
+		progress->changed += dnc_dispatch_run(progress->dispatch);
+		progress->dispatch = NULL;
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(context);
 	}
 }
 
-/* Append what became of a queue of which so many entries were taken. */
+/* Append what became of a queue. */
 static void
-append_progress(StringInfo text, const DncQueue *queue, int64 sent)
+append_progress(StringInfo text, const DncQueue *queue, bool at_once)
 {
 	const char *const names[] = {[DNC_ACTION_ADD] = "additions",[DNC_ACTION_REMOVE] = "deletions"};
+	const DncQueue *transaction = queue->entries[0]->target->queue;
 	int64		taken[DNC_NACTIONS];
 	int64		all[DNC_NACTIONS];
 	const char *separator = " had taken ";
 
-	count_entries(queue, sent, taken);
-	count_entries(queue, queue->count, all);
+	count_entries(queue, true, taken);
+	count_entries(queue, false, all);
 	appendStringInfo(text, "%sServer \"%s\"", text->len > 0 ? " " : "",
 					 queue->entries[0]->target->options->server_name);
 	for (int action = 0; action < DNC_NACTIONS; action++)
 	{
-		if (all[action] == 0)
+		if (at_once && all[action] + transaction->taken[action] > 0)
+			appendStringInfo(text, "%s%lld %s", separator,
+							 (long long) transaction->taken[action], names[action]);
+		else if (!at_once && all[action] > 0)
+			appendStringInfo(text, "%s%lld of %lld %s", separator, (long long) taken[action],
+							 (long long) all[action], names[action]);
+		else
 			continue;
-		appendStringInfo(text, "%s%lld of %lld %s", separator, (long long) taken[action],
-						 (long long) all[action], names[action]);
 		separator = " and ";
 	}
-	appendStringInfoChar(text, '.');
+	appendStringInfoString(text, at_once ? " of this transaction by then." : ".");
 }
 
 /* The error's DETAIL and what had been taken before it; palloc'd. */
 static char *
-explain_progress(const Progress *progress, const char *detail)
+explain_progress(const Progress *progress, const char *detail, const DncUnclear *unclear)
 {
-	bool		done = true;	/* queues in front of the one at hand */
 	StringInfoData text;
 
 	initStringInfo(&text);
@@ -253,85 +170,114 @@ explain_progress(const Progress *progress, const char *detail)
 		appendStringInfoString(&text, detail);
 	for (const DncQueue *queue = progress->queues; queue; queue = queue->next)
 	{
-		bool		at_hand = queue == progress->queue;
-
-		done = done && !at_hand;
 		if (queue->count > 0)
-			append_progress(&text, queue, at_hand ? progress->sent : done ? queue->count : 0);
+			append_progress(&text, queue, progress->at_once);
 	}
-	if (progress->call && dnc_call_unclear(progress->call))
+	if (unclear->requests == 1)
 		appendStringInfo(&text, " Whether the last request, with %d of them, was taken is not known.",
-						 progress->sending);
+						 unclear->entries);
+	else if (unclear->requests > 1)
+		appendStringInfo(&text, " Whether the last %d requests, with %d of them, were taken is not known.",
+						 unclear->requests, unclear->entries);
 	return text.data;
 }
 
 /*
- * Send all that waits.  If that fails, whatever the reason, add to the error
- * what had been taken by then.
+ * The sending has failed: add to the error what had been taken by then.  What is
+ * still under way is waited for, to know it, unless somebody is in a hurry.
  */
+static void
+raise_with_progress(Progress *progress, ErrorData *error)
+{
+	DncUnclear	unclear = {0};
+
+	if (progress->dispatch)
+		dnc_dispatch_settle(progress->dispatch, error->sqlerrcode != ERRCODE_QUERY_CANCELED,
+							&unclear);
+	if (progress->at_once)
+		remember_taken(progress->queues);
+	error->detail = explain_progress(progress, error->detail, &unclear);
+	error->hint = psprintf("%s%sThe local transaction is rolled back; what the remote has taken is not. Adding an entry again is harmless.",
+						   error->hint ? error->hint : "", error->hint ? " " : "");
+	ReThrowError(error);
+}
+
+/* Send, and make an error, whatever its reason, tell how far that got. */
 static void
 send_or_explain(Progress *progress)
 {
 	MemoryContext before = MemoryContextSwitchTo(progress->context);
+	ErrorData  *volatile error = NULL;
 
+	for (DncQueue *queue = progress->queues; queue; queue = queue->next)
+	{
+		dnc_queue_mark_overtaken(queue);
+		check_max_deletes(queue);
+		check_max_requests(queue);
+	}
 	PG_TRY();
 	{
 		send_queues(progress);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(progress->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		error->detail = explain_progress(progress, error->detail);
-		error->hint = psprintf("%s%sThe local transaction is rolled back; what the remote has taken is not. Adding an entry again is harmless.",
-							   error->hint ? error->hint : "", error->hint ? " " : "");
-		ReThrowError(error);
 	}
 	PG_END_TRY();
+	if (error)
+		raise_with_progress(progress, error);
 	MemoryContextSwitchTo(before);
-}
-
-/* Refuse a queue that takes more requests than max_requests allows. */
-static void
-check_max_requests(const DncQueue *queue)
-{
-	int64		requests = 0;
-
-	for (int64 i = 0; i < queue->count; i += batch_length(queue, i))
-		requests++;
-	if (requests > 0)
-		dnc_call_allow(queue->entries[0]->target->options, requests);
 }
 
 /*
  * Send the waiting writes, when all else of the transaction is done; what is
  * needed for it goes into context, which must last until the transaction ends.
  * Raises 54000 before anything is sent where max_deletes or max_requests is
- * exceeded, and what dnc_call_wait() raises.
+ * exceeded, and what dnc_dispatch_run() raises.
  *
  * PostgreSQL has disarmed statement_timeout by now, so it is armed for this;
  * after an error PostgreSQL disarms all timeouts by itself.
  */
 void
-dnc_delivery_send(const DncQueue *queues, MemoryContext context)
+dnc_delivery_send_all(DncQueue *queues, MemoryContext context)
 {
 	Progress   *progress = MemoryContextAllocZero(context, sizeof(Progress));
 	bool		armed;
 
 	progress->context = context;
 	progress->queues = queues;
-	for (const DncQueue *queue = queues; queue; queue = queue->next)
-	{
-		check_max_deletes(queue);
-		check_max_requests(queue);
-	}
 	armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 	if (armed)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
 	send_or_explain(progress);
 	if (armed)
 		disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+/*
+ * Send a queue of one statement at once, and empty it; gives back how many entries
+ * were added to the list or removed from it, as far as the API tells.  Raises what
+ * dnc_delivery_send_all() does.
+ */
+int64
+dnc_delivery_send_now(DncQueue *queue)
+{
+	Progress   *progress = MemoryContextAllocZero(queue->context, sizeof(Progress));
+	int64		changed;
+
+	if (queue->count == 0)
+		return 0;
+	progress->context = AllocSetContextCreate(queue->context, "dnc_fdw delivery",
+											  ALLOCSET_SMALL_SIZES);
+	progress->queues = queue;
+	progress->at_once = true;
+	send_or_explain(progress);
+	remember_taken(queue);
+	dnc_queue_clear(queue);
+	changed = progress->changed;
+	MemoryContextDelete(progress->context);
+	pfree(progress);
+	return changed;
 }

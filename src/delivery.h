@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * delivery.h
- *		Waiting writes on their way to the servers.
+ *		Writes on their way to the servers.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DNC_DELIVERY_H
 #define DNC_DELIVERY_H
 
-#include "outbox.h"
+#include "queue.h"
 
-extern void dnc_delivery_send(const DncQueue *queues, MemoryContext context);
+extern void dnc_delivery_send_all(DncQueue *queues, MemoryContext context);
+extern int64 dnc_delivery_send_now(DncQueue *queue);
 
 #endif							/* DNC_DELIVERY_H */

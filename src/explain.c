@@ -61,6 +61,8 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 	if (all || counts->remembered > 0)
 		ExplainPropertyInteger("Lookups Remembered", NULL, counts->remembered, es);
 	ExplainPropertyInteger("Rows Fetched", NULL, counts->rows, es);
+	if (all || counts->waiting > 0)
+		ExplainPropertyInteger("Rows Waiting for COMMIT", NULL, counts->waiting, es);
 	if (node->ss.ps.instrument)
 		ExplainPropertyFloat("Rows Kept", NULL, node->ss.ps.instrument->ntuples, 0, es);
 	ExplainPropertyInteger("Bytes Received", NULL, tally->bytes_received, es);

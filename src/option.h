@@ -58,6 +58,7 @@ typedef struct DncOptions
 	bool		async_capable;
 
 	/* From the user mapping; NULL until dnc_credential_add(). */
+	Oid			mapping;		/* the user mapping's own OID */
 	char	   *token;
 	char	   *workspace_id;
 } DncOptions;

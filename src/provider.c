@@ -101,3 +101,15 @@ dnc_provider_lacks_type(const DncProvider *provider, const char *identifier_type
 	}
 	return false;
 }
+
+/* Does a column tell the entries of a list apart? */
+bool
+dnc_provider_is_identity(const DncProvider *provider, DncColumn column)
+{
+	for (int i = 0; i < provider->nidentity; i++)
+	{
+		if (provider->identity[i] == column)
+			return true;
+	}
+	return false;
+}

@@ -90,7 +90,11 @@ typedef struct DncListCall
 	const DncPaging *pagings[DNC_MAX_PAGINGS];	/* NULL behind the last */
 } DncListCall;
 
-/* A member of what is sent for one entry. */
+/*
+ * A member of what is sent for one entry.  Where only the first one is sent (in
+ * the path, or in a bare list) the others are what is kept with it, to know which
+ * entry is meant.
+ */
 typedef struct DncMember
 {
 	const char *name;			/* NULL ends a list of members */
@@ -99,6 +103,7 @@ typedef struct DncMember
 } DncMember;
 
 #define DNC_MAX_MEMBERS 4
+#define DNC_MAX_IDENTITY 2
 
 /* The call that adds entries, or the one that removes them. */
 typedef struct DncWriteCall
@@ -152,6 +157,12 @@ typedef struct DncProvider
 	DncWriteCall add;
 	DncWriteCall remove;
 
+	/* What a list has only once; members of both calls.  nidentity of them. */
+	DncColumn	identity[DNC_MAX_IDENTITY];
+	int			nidentity;
+	bool		folds_case;		/* case does not tell these apart; the API stores ASCII
+								 * letters in lower case */
+
 	/* Appends members to an add request's body, each with a comma in front. */
 	void		(*append_add_options) (StringInfo body, const struct DncOptions *options);
 } DncProvider;
@@ -162,6 +173,7 @@ extern char *dnc_provider_names(void);
 extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_has_total(const DncProvider *provider);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);
+extern bool dnc_provider_is_identity(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_lacks_type(const DncProvider *provider, const char *identifier_type);
 
 #endif							/* DNC_PROVIDER_H */

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "foreign/foreign.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 
@@ -38,13 +37,6 @@ dnc_request_list_target(const DncOptions *options, int limit, const char *filter
 	return target.data;
 }
 
-/* Append a text as a JSON string. */
-static void
-append_json_string(StringInfo body, const char *value)
-{
-	escape_json(body, pg_server_to_any(value, strlen(value), PG_UTF8));
-}
-
 /* Append an entry as an object of the members that it has a value for. */
 static void
 append_json_entry(StringInfo body, const DncWriteCall *write, DncMemberValues values)
@@ -57,7 +49,7 @@ append_json_entry(StringInfo body, const DncWriteCall *write, DncMemberValues va
 		if (values[i] == NULL)
 			continue;
 		appendStringInfo(body, "%s\"%s\":", first ? "" : ",", write->members[i].name);
-		append_json_string(body, values[i]);
+		escape_json(body, values[i]);
 		first = false;
 	}
 	appendStringInfoChar(body, '}');
@@ -79,7 +71,7 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 		if (i > 0)
 			appendStringInfoChar(body, ',');
 		if (write->bare)
-			append_json_string(body, entries[i][0]);
+			escape_json(body, entries[i][0]);
 		else
 			append_json_entry(body, write, entries[i]);
 	}
@@ -110,8 +102,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	{
 		/* The entry is named by the path, and there is no body. */
 		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
-								   dnc_http_escape(pg_server_to_any(entries[0][0],
-																	strlen(entries[0][0]), PG_UTF8)),
+								   dnc_http_escape(entries[0][0]),
 								   slot + 2);
 		return;
 	}

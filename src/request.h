@@ -11,8 +11,7 @@
 #include "call.h"
 
 /*
- * The values that are sent for one entry, in the order of the call's members,
- * in the database's encoding; NULL: left out.
+ * The values of one entry, in the order of the call's members; NULL: left out.
  */
 typedef const char *const *DncMemberValues;
 

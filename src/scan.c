@@ -28,6 +28,7 @@
 #include "credential.h"
 #include "decode.h"
 #include "lookups.h"
+#include "own.h"
 #include "pager.h"
 #include "plan.h"
 #include "request.h"
@@ -40,6 +41,9 @@ struct DncScan
 	DncOptions *options;		/* without a token until it is needed */
 	bool		gives_total;	/* gives the list's total, and no entries */
 	bool		counted;		/* has given it */
+	const char *counted_type;	/* the only one that it counts; NULL: all */
+	int			full_page_size; /* as the options say */
+	TupleDesc	desc;			/* the table's; where it counts, of its one row */
 	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
 	DncPlanConditions *conditions;
@@ -66,6 +70,12 @@ struct DncScan
 	const DncJson *entry;		/* the next one of the page; NULL: page is read */
 	int			index;			/* its index on the page */
 
+	/* What the transaction has written itself, and not sent yet. */
+	bool		own_known;		/* own is what it is */
+	DncOwn	   *own;			/* NULL: nothing */
+	int			own_chain;		/* whose additions are being given */
+	DncDecoder *own_decoder;	/* NULL: to be made for that chain */
+
 	DncTally	tally;			/* over all this scan has read */
 	DncScanCounts counts;
 };
@@ -87,9 +97,11 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->node = node;
 	scan->userid = dnc_scan_user(node);
 	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	scan->full_page_size = scan->options->page_size;
 	if (page_size > 0)
 		scan->options->page_size = page_size;
 	scan->gives_total = intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) != 0;
+	scan->desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	if (!scan->gives_total)
 		scan->map = dnc_column_map(relid, RelationGetRelationName(relation),
 								   RelationGetDescr(relation));
@@ -110,16 +122,29 @@ static void
 start_scan(DncScan *scan)
 {
 	MemoryContext before = MemoryContextSwitchTo(scan->context);
+	DncCondition *conditions;
 
 	scan->started = true;
-	scan->chains = dnc_chain_list(scan->options,
-								  dnc_conditions_evaluate(scan->conditions,
-														  scan->node->ss.ps.ps_ExprContext),
+	scan->own_chain = 0;
+	scan->own_decoder = NULL;
+	conditions = dnc_conditions_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
+	scan->chains = dnc_chain_list(scan->options, conditions,
 								  dnc_conditions_count(scan->conditions));
+	for (int i = 0; i < dnc_conditions_count(scan->conditions); i++)
+	{
+		if (conditions[i].column == DNC_COL_IDENTIFIER_TYPE && scan->chains)
+			scan->counted_type = linitial(conditions[i].values);
+	}
 	scan->chain_index = 0;
 	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->chains && scan->options->token == NULL)
 		dnc_credential_add(scan->options, scan->userid);
+	if (scan->chains && !scan->own_known)
+	{
+		scan->own = dnc_own_begin(scan->options,
+								  scan->node->ss.ps.state->es_snapshot->curcid);
+		scan->own_known = true;
+	}
 	if (scan->may_rerun && dnc_conditions_vary(scan->conditions) && scan->lookups == NULL)
 		scan->lookups = dnc_lookups_make(work_mem * (Size) 1024);
 	if (scan->may_rerun && !dnc_conditions_vary(scan->conditions) && scan->store == NULL)
@@ -127,7 +152,7 @@ start_scan(DncScan *scan)
 		scan->store = tuplestore_begin_heap(true, false, work_mem);
 		scan->store_slot =
 			ExecInitExtraTupleSlot(scan->node->ss.ps.state,
-								   RelationGetDescr(scan->node->ss.ss_currentRelation),
+								   scan->desc,
 								   &TTSOpsMinimalTuple);
 	}
 	MemoryContextSwitchTo(before);
@@ -153,7 +178,7 @@ begin_chain(DncScan *scan)
 	}
 	before = MemoryContextSwitchTo(scan->chain_context);
 	scan->decoder = dnc_decoder_make(scan->options,
-									 RelationGetDescr(scan->node->ss.ss_currentRelation),
+									 scan->desc,
 									 scan->map, scan->needed, scan->chain->search);
 	scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
 	MemoryContextSwitchTo(before);
@@ -248,7 +273,8 @@ find_entry(DncScan *scan)
 			read_page(scan);
 		}
 		else if ((scan->page.given && scan->page.given[scan->index]) ||
-				 !belongs_to_chain(scan->chain, scan->entry))
+				 !belongs_to_chain(scan->chain, scan->entry) ||
+				 (scan->own && dnc_own_hides(scan->own, scan->entry)))
 			step_entry(scan);
 		else
 			return true;
@@ -258,7 +284,7 @@ find_entry(DncScan *scan)
 
 /* The next row from the remote, or from what is known of it, into the slot. */
 static bool
-fetch_row(DncScan *scan, TupleTableSlot *slot)
+fetch_remote_row(DncScan *scan, TupleTableSlot *slot)
 {
 	while (scan->chain || begin_chain(scan))
 	{
@@ -282,6 +308,95 @@ fetch_row(DncScan *scan, TupleTableSlot *slot)
 	return false;
 }
 
+/* Is an addition of our own transaction of the type that is counted? */
+static bool
+is_counted(const DncScan *scan, const DncEntry *entry)
+{
+	const char *type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
+
+	return type == NULL || scan->counted_type == NULL || strcmp(type, scan->counted_type) == 0;
+}
+
+/*
+ * The next addition of our own transaction that a chain finds; NULL: none.  The first
+ * chain finds all of them, unless it searches: then each finds its own.
+ */
+static const DncEntry *
+next_addition(DncScan *scan, const DncChain *chain)
+{
+	const DncEntry *entry;
+
+	do
+		entry = dnc_own_next(scan->own);
+	while (entry &&
+		   ((chain->search && !dnc_own_is_found(scan->own, entry, chain->search)) ||
+			(scan->gives_total && !is_counted(scan, entry))));
+	return entry;
+}
+
+/* The next row that our own transaction has added, into the slot. */
+static bool
+fetch_own_row(DncScan *scan, TupleTableSlot *slot)
+{
+	while (scan->own && scan->own_chain < list_length(scan->chains))
+	{
+		const DncChain *chain = list_nth(scan->chains, scan->own_chain);
+		const char *texts[DNC_NCOLUMNS];
+		const DncEntry *entry;
+
+		if (scan->own_decoder == NULL)
+		{
+			MemoryContext before = MemoryContextSwitchTo(scan->context);
+
+			scan->own_decoder = dnc_decoder_make(scan->options,
+												 scan->desc,
+												 scan->map, scan->needed, chain->search);
+			MemoryContextSwitchTo(before);
+			dnc_own_rewind(scan->own);
+		}
+		entry = next_addition(scan, chain);
+		if (entry)
+		{
+			dnc_own_texts(entry, texts);
+			dnc_decoder_texts(scan->own_decoder, texts, slot->tts_values, slot->tts_isnull);
+			ExecStoreVirtualTuple(slot);
+			scan->counts.waiting++;
+			return true;
+		}
+		scan->own_decoder = NULL;
+		scan->own_chain = chain->search ? scan->own_chain + 1 : list_length(scan->chains);
+	}
+	return false;
+}
+
+/* The next row of the scan, into the slot; false: none, or it is still to come. */
+static bool
+fetch_row(DncScan *scan, TupleTableSlot *slot)
+{
+	if (fetch_remote_row(scan, slot))
+		return true;
+	/* What was added is known when all of the list has been seen. */
+	return scan->chain == NULL && fetch_own_row(scan, slot);
+}
+
+/*
+ * The entries of the list one by one, since the remote's total knows nothing of what
+ * our own transaction has written.
+ */
+static int64
+count_one_by_one(DncScan *scan, TupleTableSlot *slot)
+{
+	int64		count = 0;
+
+	scan->options->page_size = scan->full_page_size;
+	while (fetch_row(scan, slot))
+	{
+		ExecClearTuple(slot);
+		count++;
+	}
+	return count;
+}
+
 /* The one row of a scan that counts, into the slot. */
 static bool
 count_entries(DncScan *scan, TupleTableSlot *slot)
@@ -291,7 +406,9 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 
 	if (scan->counted)
 		return false;
-	if (scan->chains)
+	if (scan->own)
+		total = count_one_by_one(scan, slot);
+	else if (scan->chains)
 	{
 		DncPage		page;
 
@@ -330,6 +447,7 @@ dnc_scan_at_end(const DncScan *scan)
 {
 	return scan->started && scan->chain == NULL &&
 		scan->chain_index >= list_length(scan->chains) &&
+		(scan->own == NULL || scan->own_chain >= list_length(scan->chains)) &&
 		(scan->store == NULL || tuplestore_ateof(scan->store));
 }
 

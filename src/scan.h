@@ -19,6 +19,7 @@ typedef struct DncScanCounts
 {
 	int64		rows;			/* from the remote, before local clauses */
 	int64		remembered;		/* lookups that were known already */
+	int64		waiting;		/* rows of the transaction's own waiting additions */
 } DncScanCounts;
 
 extern DncScan *dnc_scan_begin(ForeignScanState *node, int eflags);

@@ -102,5 +102,7 @@ const DncProvider dnc_provider_alta = {
 			{"identifierType", DNC_COL_IDENTIFIER_TYPE, true},
 		},
 	},
+	.identity = {DNC_COL_IDENTIFIER, DNC_COL_IDENTIFIER_TYPE},
+	.nidentity = 2,
 	.append_add_options = append_add_options,
 };

@@ -101,6 +101,10 @@ const DncProvider dnc_provider_sendkit = {
 		.counts = {"data.deleted"},
 		.members = {
 			{"email", DNC_COL_IDENTIFIER, true},
+			{"type", DNC_COL_IDENTIFIER_TYPE, false},
 		},
 	},
+	.identity = {DNC_COL_IDENTIFIER},
+	.nidentity = 1,
+	.folds_case = true,
 };

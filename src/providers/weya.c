@@ -90,6 +90,9 @@ const DncProvider dnc_provider_weya = {
 		.unchanged_status = 404,
 		.members = {
 			{"id", DNC_COL_ID, true},
+			{"phoneNumber", DNC_COL_IDENTIFIER, true},
 		},
 	},
+	.identity = {DNC_COL_IDENTIFIER},
+	.nidentity = 1,
 };

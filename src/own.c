@@ -1,0 +1,250 @@
+/*-------------------------------------------------------------------------
+ *
+ * own.c
+ *		What a scan sees of its own transaction's waiting writes.
+ *
+ * A scan reads what the remote has, and what waits for COMMIT is laid over it: an
+ * entry that is to be removed is hidden, and behind the list come the entries that
+ * are to be added and were not on it.  The rules are those of command visibility: a
+ * write is seen by the commands after the one that made it.
+ *
+ * Entries of one list are told apart by the provider's identity.  Where an entry
+ * was added that the remote already has, the remote's row is shown: it is what there
+ * will be, and it has what only the remote knows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "nodes/bitmapset.h"
+
+#include "outbox.h"
+#include "own.h"
+
+struct DncOwn
+{
+	MemoryContext context;		/* holds listed */
+	const DncOptions *options;
+	const DncQueue *queue;
+	CommandId	command;		/* sees the writes of the commands before it */
+	Bitmapset  *listed;			/* by index: additions that the remote has already */
+	int			index;			/* the next write to look at */
+	int			end;			/* behind the last one that was there at the beginning */
+};
+
+/* Does the scan see a write? */
+static bool
+is_visible(const DncOwn *own, const DncEntry *entry)
+{
+	return entry->command < own->command;
+}
+
+/*
+ * The writes that a command of this transaction sees on the lists of a server, with
+ * the credentials in *options; NULL: there are none.  palloc'd in the current context.
+ */
+DncOwn *
+dnc_own_begin(const DncOptions *options, CommandId command)
+{
+	const DncQueue *queue = dnc_outbox_queue(options->serverid);
+	DncOwn	   *own;
+
+	if (queue == NULL)
+		return NULL;
+	own = palloc0(sizeof(DncOwn));
+	own->context = CurrentMemoryContext;
+	own->options = options;
+	own->queue = queue;
+	own->command = command;
+	own->end = queue->count;
+	for (int i = 0; i < queue->count; i++)
+	{
+		if (is_visible(own, queue->entries[i]) &&
+			queue->entries[i]->target->options->mapping == options->mapping)
+			return own;
+	}
+	pfree(own);
+	return NULL;
+}
+
+/* The text of a column of an entry of the list, UTF-8; NULL: it has none. */
+static const char *
+listed_value(const DncOwn *own, const DncJson *entry, DncColumn column)
+{
+	const DncField *field = dnc_provider_field(own->options->provider, column);
+	const DncJson *value;
+
+	if (field == NULL)
+		return NULL;
+	if (field->name == NULL)
+		return field->constant;
+	value = dnc_json_get(entry, field->name);
+	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
+}
+
+/* Is this entry of the list the one that a removal on its key names? */
+static bool
+removes(const DncOwn *own, const DncEntry *removal, const DncJson *entry)
+{
+	const DncProvider *provider = own->options->provider;
+
+	for (int i = 0; provider->remove.members[i].name; i++)
+	{
+		const DncMember *member = &provider->remove.members[i];
+		const char *wanted = dnc_entry_value(removal, member->column);
+		const char *listed = listed_value(own, entry, member->column);
+
+		if (member->required && !dnc_provider_is_identity(provider, member->column) &&
+			(wanted == NULL || listed == NULL || strcmp(wanted, listed) != 0))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Has the transaction removed this entry of the list?  Also takes note of it, should
+ * the transaction have added it.
+ */
+bool
+dnc_own_hides(DncOwn *own, const DncJson *entry)
+{
+	const DncProvider *provider = own->options->provider;
+	DncKey		key = {.account = own->options->mapping, .folds_case = provider->folds_case};
+	const DncEntry *last;
+	MemoryContext before;
+
+	for (int i = 0; i < provider->nidentity; i++)
+	{
+		key.values[i] = listed_value(own, entry, provider->identity[i]);
+		if (key.values[i] == NULL)
+			return false;		/* not as the API promises: the decoder will say so */
+	}
+	last = dnc_queue_find(own->queue, &key);
+	if (last == NULL)
+		return false;
+	for (const DncEntry *write = last; write; write = write->previous)
+	{
+		if (is_visible(own, write) && write->action == DNC_ACTION_REMOVE &&
+			removes(own, write, entry))
+			return true;
+	}
+	before = MemoryContextSwitchTo(own->context);
+	for (const DncEntry *write = last; write; write = write->previous)
+	{
+		if (write->action == DNC_ACTION_ADD)
+			own->listed = bms_add_member(own->listed, write->index);
+	}
+	MemoryContextSwitchTo(before);
+	return false;
+}
+
+/*
+ * Is an addition to be shown?  Not if it was taken back later, nor if the entry was
+ * there before it: on the remote list, or by an earlier addition.
+ */
+static bool
+shows(const DncOwn *own, const DncEntry *addition)
+{
+	DncKey		key;
+
+	if (!is_visible(own, addition) || !dnc_entry_key(addition, &key) ||
+		key.account != own->options->mapping)
+		return false;
+	for (const DncEntry *write = dnc_queue_find(own->queue, &key); write != addition;
+		 write = write->previous)
+	{
+		if (is_visible(own, write) && write->action == DNC_ACTION_REMOVE)
+			return false;
+	}
+	for (const DncEntry *write = addition->previous; write; write = write->previous)
+	{
+		if (is_visible(own, write))
+			return write->action == DNC_ACTION_REMOVE;
+	}
+	return !bms_is_member(addition->index, own->listed);
+}
+
+/* Begin anew with the additions.  What was found on the list stays known. */
+void
+dnc_own_rewind(DncOwn *own)
+{
+	own->index = 0;
+}
+
+/*
+ * The next addition that is not on the remote list, once that was read; NULL: there
+ * is none.
+ */
+const DncEntry *
+dnc_own_next(DncOwn *own)
+{
+	while (own->index < Min(own->end, own->queue->count))
+	{
+		const DncEntry *entry = own->queue->entries[own->index++];
+
+		if (entry->action == DNC_ACTION_ADD && shows(own, entry))
+			return entry;
+	}
+	return NULL;
+}
+
+/* Does a text match a search?  Letters of ASCII in any case. */
+static bool
+matches_search(const char *text, const char *search, int how)
+{
+	size_t		length = strlen(search);
+
+	if (how == DNC_SEARCH_EXACT)
+		return pg_strcasecmp(text, search) == 0;
+	if (how == DNC_SEARCH_PREFIX)
+		return pg_strncasecmp(text, search, length) == 0;
+	for (; strlen(text) >= length; text++)
+	{
+		if (pg_strncasecmp(text, search, length) == 0)
+			return true;
+		if (*text == '\0')
+			break;
+	}
+	return false;
+}
+
+/* What was given for an addition: texts[DNC_NCOLUMNS], UTF-8, NULL where nothing was. */
+void
+dnc_own_texts(const DncEntry *entry, const char **texts)
+{
+	const DncWriteCall *write = dnc_entry_call(entry);
+	const char *values[DNC_MAX_MEMBERS];
+
+	memset(texts, 0, sizeof(char *) * DNC_NCOLUMNS);
+	dnc_entry_unpack(entry, values);
+	for (int i = 0; write->members[i].name; i++)
+		texts[write->members[i].column] = values[i];
+}
+
+/*
+ * Would the remote search for a text, in the database's encoding, find an addition?  As far as search_match says: it looks
+ * at the columns whose filters have the same parameter.
+ */
+bool
+dnc_own_is_found(const DncOwn *own, const DncEntry *entry, const char *search)
+{
+	const DncProvider *provider = own->options->provider;
+	const char *parameter = NULL;
+	const char *texts[DNC_NCOLUMNS];
+
+	search = pg_server_to_any(search, strlen(search), PG_UTF8);
+	dnc_own_texts(entry, texts);
+	for (int i = 0; i < provider->nfilters; i++)
+	{
+		const DncFilter *filter = &provider->filters[i];
+
+		if (filter->column == DNC_COL_SEARCH)
+			parameter = filter->parameter;
+		else if (parameter && strcmp(filter->parameter, parameter) == 0 &&
+				 texts[filter->column] &&
+				 matches_search(texts[filter->column], search, own->options->search_match))
+			return true;
+	}
+	return *search == '\0';
+}
