@@ -30,3 +30,13 @@ CREATE FUNCTION dnc_fdw_providers(
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE ROWS 3;
 COMMENT ON FUNCTION dnc_fdw_providers() IS 'what the API of each provider of dnc_fdw can do';
+
+CREATE FUNCTION dnc_fdw_pending(
+  OUT server name,
+  OUT relation regclass,
+  OUT action text,
+  OUT identifier text,
+  OUT identifier_type text
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION dnc_fdw_pending() IS 'writes of this transaction to foreign tables of dnc_fdw that wait for COMMIT';

@@ -24,6 +24,7 @@
 #include "analyze.h"
 #include "async.h"
 #include "compat.h"
+#include "direct.h"
 #include "explain.h"
 #include "import.h"
 #include "modify.h"
@@ -204,7 +205,40 @@ dncExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 	ModifyTable *plan = castNode(ModifyTable, mtstate->ps.plan);
 
 	dnc_explain_modify(rinfo->ri_RelationDesc,
-					   plan->operation == CMD_INSERT ? DNC_ACTION_ADD : DNC_ACTION_REMOVE, es);
+					   plan->operation == CMD_INSERT ? DNC_ACTION_ADD : DNC_ACTION_REMOVE, false,
+					   es);
+}
+
+static bool
+dncPlanDirectModify(PlannerInfo *root, ModifyTable *plan, Index resultRelation, int subplan_index)
+{
+	return dnc_direct_plan(root, plan, resultRelation);
+}
+
+static void
+dncBeginDirectModify(ForeignScanState *node, int eflags)
+{
+	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		node->fdw_state = dnc_direct_begin(node);
+}
+
+/* All is done at the first call; there are no rows to give. */
+static TupleTableSlot *
+dncIterateDirectModify(ForeignScanState *node)
+{
+	dnc_direct_run(node->fdw_state);
+	return ExecClearTuple(node->ss.ss_ScanTupleSlot);
+}
+
+static void
+dncEndDirectModify(ForeignScanState *node)
+{
+}
+
+static void
+dncExplainDirectModify(ForeignScanState *node, ExplainState *es)
+{
+	dnc_explain_modify(node->resultRelInfo->ri_RelationDesc, DNC_ACTION_REMOVE, true, es);
 }
 
 static List *
@@ -245,6 +279,12 @@ dnc_fdw_handler(PG_FUNCTION_ARGS)
 	routine->BeginForeignInsert = dncBeginForeignInsert;
 	routine->EndForeignInsert = dncEndForeignModify;
 	routine->ExplainForeignModify = dncExplainForeignModify;
+
+	routine->PlanDirectModify = dncPlanDirectModify;
+	routine->BeginDirectModify = dncBeginDirectModify;
+	routine->IterateDirectModify = dncIterateDirectModify;
+	routine->EndDirectModify = dncEndDirectModify;
+	routine->ExplainDirectModify = dncExplainDirectModify;
 
 	routine->ImportForeignSchema = dncImportForeignSchema;
 	PG_RETURN_POINTER(routine);

@@ -73,13 +73,17 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 	}
 }
 
-/* ExplainForeignModify: the request that writes are sent with. */
+/*
+ * ExplainForeignModify, ExplainDirectModify: the request that writes are sent with.
+ * direct: it is one request for one entry, whatever others could take.
+ */
 void
-dnc_explain_modify(Relation relation, DncAction action, ExplainState *es)
+dnc_explain_modify(Relation relation, DncAction action, bool direct, ExplainState *es)
 {
 	int			batch;
 	char	   *request = dnc_modify_request_text(relation, action, &batch);
 
 	ExplainPropertyText("Remote Request", request, es);
-	ExplainPropertyInteger("Entries per Request", NULL, batch, es);
+	if (!direct)
+		ExplainPropertyInteger("Entries per Request", NULL, batch, es);
 }

@@ -13,6 +13,7 @@
 #include "scan.h"
 
 extern void dnc_explain_scan(ForeignScanState *node, ExplainState *es);
-extern void dnc_explain_modify(Relation relation, DncAction action, ExplainState *es);
+extern void dnc_explain_modify(Relation relation, DncAction action, bool direct,
+							   ExplainState *es);
 
 #endif							/* DNC_EXPLAIN_H */

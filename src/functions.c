@@ -11,14 +11,20 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
-#include "provider.h"
+#include "outbox.h"
 
 #define PROVIDER_COLUMNS 10
+#define PENDING_COLUMNS 5
 
 PG_FUNCTION_INFO_V1(dnc_fdw_providers);
+PG_FUNCTION_INFO_V1(dnc_fdw_pending);
 
 /* An array of texts, from a list of char *. */
 static Datum
@@ -96,6 +102,63 @@ dnc_fdw_providers(PG_FUNCTION_ARGS)
 		nulls[9] = provider->requests_per_minute == 0;
 		values[9] = Int32GetDatum(provider->requests_per_minute);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* May the caller see what was written to a table?  A dropped one is nobody's. */
+static bool
+may_see(Oid relid)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* A column of a waiting write; false: the write does not say. */
+static bool
+pending_text(const DncEntry *entry, DncColumn column, Datum *value)
+{
+	const DncField *field = dnc_provider_field(entry->target->options->provider, column);
+	const char *text = dnc_entry_value(entry, column);
+
+	if (text == NULL && field && field->name == NULL)
+		text = field->constant;
+	if (text == NULL)
+		return false;
+	*value = CStringGetTextDatum(pg_any_to_server(text, strlen(text), PG_UTF8));
+	return true;
+}
+
+/*
+ * dnc_fdw_pending(): what COMMIT will send, a row a write, in the order of the
+ * transaction.  Of tables that the caller may not read, identifiers are NULL.
+ */
+Datum
+dnc_fdw_pending(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (DncQueue *queue = dnc_outbox_queues(); queue; queue = queue->next)
+	{
+		dnc_queue_mark_overtaken(queue);
+		for (int i = 0; i < queue->count; i++)
+		{
+			const DncEntry *entry = queue->entries[i];
+			Datum		values[PENDING_COLUMNS] = {0};
+			bool		nulls[PENDING_COLUMNS] = {0};
+			bool		seen = may_see(entry->target->relid);
+
+			if (entry->state == DNC_ENTRY_OVERTAKEN)
+				continue;
+			values[0] = DirectFunctionCall1(namein,
+											CStringGetDatum(entry->target->options->server_name));
+			values[1] = ObjectIdGetDatum(entry->target->relid);
+			values[2] = CStringGetTextDatum(entry->action == DNC_ACTION_ADD ? "add" : "delete");
+			nulls[3] = !seen || !pending_text(entry, DNC_COL_IDENTIFIER, &values[3]);
+			nulls[4] = !seen || !pending_text(entry, DNC_COL_IDENTIFIER_TYPE, &values[4]);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
 	}
 	return (Datum) 0;
 }

@@ -38,6 +38,7 @@ typedef struct MatchContext
 	RelOptInfo *rel;
 	const DncOptions *options;
 	const DncColumnMap *map;
+	bool		any_column;		/* not only those that a request can be filtered on */
 } MatchContext;
 
 /*
@@ -80,7 +81,8 @@ filter_column(const MatchContext *context, Expr *expr)
 {
 	DncColumn	column = column_of(context, expr);
 
-	return column != DNC_COL_NONE && dnc_chain_filters_on(context->options->provider, column)
+	return column != DNC_COL_NONE &&
+		(context->any_column || dnc_chain_filters_on(context->options->provider, column))
 		? column : DNC_COL_NONE;
 }
 
@@ -293,7 +295,7 @@ List *
 dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
 				  const DncColumnMap *map)
 {
-	MatchContext context = {root, rel, options, map};
+	MatchContext context = {root, rel, options, map, false};
 	List	   *matches = NIL;
 	List	   *result = NIL;
 	ListCell   *lc;
@@ -313,6 +315,30 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 	return result;
 }
 
+/*
+ * The clauses "column = value" of a table, on whatever column: a list of DncPushed,
+ * palloc'd.
+ */
+List *
+dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+					const DncColumnMap *map)
+{
+	MatchContext context = {root, rel, options, map, true};
+	List	   *equalities = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		DncPushed  *pushed = IsA(rinfo->clause, OpExpr)
+			? match_equality(&context, castNode(OpExpr, rinfo->clause)) : NULL;
+
+		if (pushed)
+			equalities = lappend(equalities, pushed);
+	}
+	return equalities;
+}
+
 /* ec_matches_callback_type: is this a column that a request can be filtered on? */
 static bool
 is_filter_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
@@ -329,7 +355,7 @@ List *
 dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 					  const DncColumnMap *map)
 {
-	MatchContext context = {root, rel, options, map};
+	MatchContext context = {root, rel, options, map, false};
 	List	   *candidates = list_copy(rel->joininfo);
 	List	   *clauses = NIL;
 	ListCell   *lc;

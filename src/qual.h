@@ -26,6 +26,8 @@ extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses
 							   const DncOptions *options, const DncColumnMap *map);
 extern List *dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel,
 								   const DncOptions *options, const DncColumnMap *map);
+extern List *dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+								 const DncColumnMap *map);
 extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
 extern bool dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
 extern void dnc_qual_refuse_search(const DncOptions *options) pg_attribute_noreturn();
