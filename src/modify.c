@@ -35,6 +35,7 @@ struct DncModify
 	DncQueue   *queue;			/* the transaction's, or the statement's own */
 	int			full;			/* send the additions when there are so many; 0: do not */
 	CommandId	command;
+	CommandId	seen;			/* DELETE: its scan sees the commands before this one */
 	DncRow	   *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
@@ -139,6 +140,8 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	modify->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,
 									   dnc_modify_user(result, estate));
 	/* COPY has no plan that would have taken a command number. */
+	if (action == DNC_ACTION_REMOVE)
+		modify->seen = estate->es_snapshot->curcid;
 	modify->command = plan ? estate->es_output_cid : GetCurrentCommandId(true);
 	modify->row = dnc_row_make(relation, modify->target->options, action);
 	if (action == DNC_ACTION_ADD)
@@ -290,9 +293,11 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	removed = is_removed_already(entry);
 	if (removed)
 		dnc_queue_drop_last(modify->queue);
-	/* What this transaction itself has added need not be known to the remote. */
 	else if (entry->previous == NULL || entry->previous->action != DNC_ACTION_ADD)
 		dnc_row_check_members(modify->row, members);
+	/* An addition that the scan could not see is not what it has found. */
+	else if (entry->previous->command >= modify->seen)
+		entry->previous->listed = true;
 	MemoryContextSwitchTo(before);
 	return removed ? NULL : slot;
 }

@@ -111,7 +111,7 @@ dnc_own_hides(DncOwn *own, const DncJson *entry)
 {
 	const DncProvider *provider = own->options->provider;
 	DncKey		key = {.account = own->options->mapping, .folds_case = provider->folds_case};
-	const DncEntry *last;
+	DncEntry   *last;
 	MemoryContext before;
 
 	for (int i = 0; i < provider->nidentity; i++)
@@ -130,10 +130,12 @@ dnc_own_hides(DncOwn *own, const DncJson *entry)
 			return true;
 	}
 	before = MemoryContextSwitchTo(own->context);
-	for (const DncEntry *write = last; write; write = write->previous)
+	for (DncEntry *write = last; write; write = write->previous)
 	{
-		if (write->action == DNC_ACTION_ADD)
-			own->listed = bms_add_member(own->listed, write->index);
+		if (write->action != DNC_ACTION_ADD)
+			continue;
+		own->listed = bms_add_member(own->listed, write->index);
+		write->listed = true;
 	}
 	MemoryContextSwitchTo(before);
 	return false;

@@ -91,13 +91,6 @@ dnc_entry_key(const DncEntry *entry, DncKey *key)
 	return true;
 }
 
-/* Has an entry the member that the API knows it by, which is the first? */
-bool
-dnc_entry_is_complete(const DncEntry *entry)
-{
-	return (entry->present & 1) != 0;
-}
-
 /* Do two removals on the same key name the same entry in what else they say? */
 bool
 dnc_entry_removes_same(const DncEntry *one, const DncEntry *other)
@@ -305,8 +298,8 @@ dnc_queue_find(const DncQueue *queue, const DncKey *key)
 
 /*
  * Mark what need not be sent: an addition that is taken back by a later removal,
- * and a removal of what is being removed already.  A removal that lacks what
- * the API knows the entry by was of such an addition only.
+ * and that removal too, unless the entry was seen on the list; and a removal of
+ * what is being removed already.
  */
 void
 dnc_queue_mark_overtaken(DncQueue *queue)
@@ -317,12 +310,16 @@ dnc_queue_mark_overtaken(DncQueue *queue)
 	{
 		DncEntry   *entry = queue->entries[i];
 		DncEntry   *before = entry->previous;
+		bool		listed = before == NULL || before->action == DNC_ACTION_REMOVE;
 
 		if (entry->action != DNC_ACTION_REMOVE)
 			continue;
 		for (; before && before->action == DNC_ACTION_ADD; before = before->previous)
+		{
 			before->state = DNC_ENTRY_OVERTAKEN;
-		if (!dnc_entry_is_complete(entry))
+			listed = listed || before->listed;
+		}
+		if (!listed)
 			entry->state = DNC_ENTRY_OVERTAKEN;
 		for (; before && before->action == DNC_ACTION_REMOVE; before = before->previous)
 		{

@@ -50,6 +50,7 @@ typedef struct DncEntry
 	uint8		present;		/* bit i: the i-th member has a value */
 	uint8		state;			/* DncEntryState */
 	bool		skip_listed;	/* ON CONFLICT DO NOTHING */
+	bool		listed;			/* an addition of what a scan has seen on the list */
 	char		text[FLEXIBLE_ARRAY_MEMBER];	/* the values in UTF-8, each with its NUL */
 } DncEntry;
 
@@ -86,7 +87,6 @@ extern const DncWriteCall *dnc_entry_call(const DncEntry *entry);
 extern const char *dnc_entry_value(const DncEntry *entry, DncColumn column);
 extern void dnc_entry_unpack(const DncEntry *entry, const char **values);
 extern bool dnc_entry_key(const DncEntry *entry, DncKey *key);
-extern bool dnc_entry_is_complete(const DncEntry *entry);
 extern bool dnc_entry_removes_same(const DncEntry *one, const DncEntry *other);
 
 #endif							/* DNC_QUEUE_H */
