@@ -70,7 +70,7 @@ warn_of_taken(void)
 	{
 		if (queue->taken[DNC_ACTION_ADD] + queue->taken[DNC_ACTION_REMOVE] > 0)
 			ereport(WARNING,
-					(errmsg("server \"%s\" keeps what was sent to it at once: %lld additions and %lld deletions",
+					(errmsg("server \"%s\" keeps what was sent to it at once (additions: %lld, deletions: %lld)",
 							server_name(queue), (long long) queue->taken[DNC_ACTION_ADD],
 							(long long) queue->taken[DNC_ACTION_REMOVE]),
 					 errdetail("The transaction is rolled back, but write_mode is 'immediate'.")));
