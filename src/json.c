@@ -37,11 +37,64 @@ has_escaped_nul(const char *text, size_t length)
 	return false;
 }
 
-/* Free a tree; runs when the memory context it was parsed in goes. */
-static void
-release_tree(void *tree)
+/*
+ * What cJSON takes memory from while it reads a text: blocks of a memory context,
+ * piece by piece, given back all at once with the context.
+ */
+typedef struct Arena
 {
-	cJSON_Delete(tree);
+	MemoryContext context;
+	char	   *next;			/* of the present block */
+	size_t		left;
+} Arena;
+
+#define ARENA_BLOCK_SIZE (64 * 1024)
+
+/* The one in use; cJSON's hooks have no argument to say. */
+static Arena arena;
+
+/* cJSON_Hooks.malloc_fn: never throws, cJSON is not made for that. */
+static void *
+arena_allocate(size_t size)
+{
+	void	   *piece;
+
+	size = MAXALIGN(size);
+	if (size > arena.left)
+	{
+		size_t		block = Max(size, ARENA_BLOCK_SIZE);
+
+		arena.next = MemoryContextAllocExtended(arena.context, block,
+												MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+		arena.left = arena.next ? block : 0;
+		if (arena.next == NULL)
+			return NULL;
+	}
+	piece = arena.next;
+	arena.next += size;
+	arena.left -= size;
+	return piece;
+}
+
+/* cJSON_Hooks.free_fn */
+static void
+arena_free(void *piece)
+{
+}
+
+/* Read a text with the arena in place; nothing in here throws. */
+static cJSON *
+parse_in_arena(const char *text, size_t length)
+{
+	cJSON_Hooks hooks = {.malloc_fn = arena_allocate, .free_fn = arena_free};
+	cJSON	   *tree;
+
+	arena.context = CurrentMemoryContext;
+	arena.left = 0;
+	cJSON_InitHooks(&hooks);
+	tree = cJSON_ParseWithLengthOpts(text, length + 1, NULL, true);
+	cJSON_InitHooks(NULL);
+	return tree;
 }
 
 /*
@@ -52,7 +105,6 @@ release_tree(void *tree)
 const DncJson *
 dnc_json_parse(const char *text, size_t length, const char **problem)
 {
-	MemoryContextCallback *callback;
 	cJSON	   *tree;
 
 	*problem = NULL;
@@ -65,16 +117,9 @@ dnc_json_parse(const char *text, size_t length, const char **problem)
 	if (*problem)
 		return NULL;
 
-	callback = palloc(sizeof(MemoryContextCallback));
-	tree = cJSON_ParseWithLengthOpts(text, length + 1, NULL, true);
+	tree = parse_in_arena(text, length);
 	if (tree == NULL)
-	{
 		*problem = "The body is not JSON.";
-		return NULL;
-	}
-	callback->func = release_tree;
-	callback->arg = tree;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	return tree;
 }
 
