@@ -213,6 +213,7 @@ for my $phase (grep { $_->[0] =~ /^(connecting|TLS handshake|waiting for headers
 	$start = time;
 	$node->kill9;
 	check_time('the postmaster\'s death', $phase->[0], time_to_die($pid, $start));
+	kill 'KILL', $pid;    # if it is still there, no cluster could be started
 	$session->{run}->finish;
 	$control->{run}->finish;
 	end_phase();
