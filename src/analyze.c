@@ -121,7 +121,7 @@ take_page(Sample *sample, const DncPage *page)
 {
 	int			index = 0;
 
-	dnc_decoder_page(sample->decoder, page->body, page->length);
+	dnc_decoder_page(sample->decoder, page->entries);
 	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), index++)
 	{
 		if (page->given == NULL || !page->given[index])

@@ -16,38 +16,18 @@
 #include "utils/builtins.h"
 
 #include "attrs.h"
-
-/* A page's body (UTF-8, NUL-terminated) as jsonb, palloc'd. */
-Jsonb *
-dnc_attrs_page(const char *body, size_t length)
-{
-	char	   *text = pg_any_to_server(body, length, PG_UTF8);
-
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-}
+#include "jsontext.h"
 
 /*
- * The index-th element of the array at a path of a page, palloc'd.  The page
- * has been looked through before, so that it is there.
+ * The entry that stands at a place of a page (UTF-8) as jsonb, palloc'd.
+ * Raises 22P05 where the database's encoding lacks a character of it, and what
+ * jsonb raises where it has a limit.
  */
 Jsonb *
-dnc_attrs_entry(Jsonb *page, const char *path, int index)
+dnc_attrs_entry(const char *entry)
 {
-	JsonbContainer *container = &page->root;
-	JsonbValue *value;
+	char	   *text = dnc_jsontext_copy(entry);
 
-	while (*path)
-	{
-		size_t		length = strcspn(path, ".");
-
-		value = getKeyJsonValueFromContainer(container, path, length, NULL);
-		if (value == NULL || value->type != jbvBinary)
-			elog(ERROR, "no object or array at \"%s\"", path);
-		container = value->val.binary.data;
-		path += length + (path[length] == '.');
-	}
-	value = getIthJsonbValueFromContainer(container, index);
-	if (value == NULL)
-		elog(ERROR, "no entry %d on the page", index);
-	return JsonbValueToJsonb(value);
+	text = pg_any_to_server(text, strlen(text), PG_UTF8);
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }

@@ -10,7 +10,6 @@
 
 #include "utils/jsonb.h"
 
-extern Jsonb *dnc_attrs_page(const char *body, size_t length);
-extern Jsonb *dnc_attrs_entry(Jsonb *page, const char *path, int index);
+extern Jsonb *dnc_attrs_entry(const char *entry);
 
 #endif							/* DNC_ATTRS_H */

@@ -244,6 +244,7 @@ judge(DncCall *call)
 		case DNC_HTTP_CUT_OFF:
 			call->unclear = true;
 			return call->request.repeatable ? VERDICT_AGAIN : VERDICT_FAILED;
+		case DNC_HTTP_MALFORMED:
 		case DNC_HTTP_TOO_LARGE:
 			call->unclear = true;
 			return VERDICT_FAILED;
@@ -419,9 +420,8 @@ dnc_call_json(DncCall *call)
 
 /* The answer's body as it came, which lives as long as the call. */
 const char *
-dnc_call_body(DncCall *call, size_t *length)
+dnc_call_body(DncCall *call)
 {
-	*length = call->answer->length;
 	return call->answer->body;
 }
 

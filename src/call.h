@@ -45,7 +45,7 @@ extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
 extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
-extern const char *dnc_call_body(DncCall *call, size_t *length);
+extern const char *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern bool dnc_call_settle(DncCall *call);
 extern void dnc_call_drop(DncCall *call);

@@ -17,10 +17,10 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "attrs.h"
 #include "decode.h"
+#include "jsontext.h"
 #include "report.h"
 
 /* One attribute that is needed. */
@@ -46,8 +46,8 @@ struct DncDecoder
 	int			nneeded;
 	DecoderAttribute *needed;
 	bool		wants_attrs;
-	MemoryContext page_context; /* holds attrs_page */
-	Jsonb	   *attrs_page;
+	const char *place;			/* of the entry at place_index, on the page's text */
+	int			place_index;
 	const DncJson **members;	/* by field, of the entry at hand */
 	const char *current;		/* attribute at hand, for errcontext */
 	int			index;			/* entry at hand, from 0 */
@@ -120,8 +120,6 @@ dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *
 	decoder->natts = desc->natts;
 	decoder->needed = palloc0(sizeof(DecoderAttribute) * Max(bms_num_members(needed), 1));
 	decoder->members = palloc0(sizeof(DncJson *) * options->provider->nfields);
-	decoder->page_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw attrs",
-												  ALLOCSET_SMALL_SIZES);
 	while ((attnum = bms_next_member(needed, attnum)) >= 0)
 	{
 		if (map->columns[attnum - 1] != DNC_COL_NONE)
@@ -131,18 +129,15 @@ dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *
 	return decoder;
 }
 
-/* Take note of a new page, whose entries come next. */
+/*
+ * Take note of a new page, whose entries come next, in their order.  entries is
+ * the text of the array that they stand in, and outlives them.
+ */
 void
-dnc_decoder_page(DncDecoder *decoder, const char *body, size_t length)
+dnc_decoder_page(DncDecoder *decoder, const char *entries)
 {
-	MemoryContext before;
-
-	if (!decoder->wants_attrs)
-		return;
-	MemoryContextReset(decoder->page_context);
-	before = MemoryContextSwitchTo(decoder->page_context);
-	decoder->attrs_page = dnc_attrs_page(body, length);
-	MemoryContextSwitchTo(before);
+	decoder->place = decoder->wants_attrs ? dnc_jsontext_enter(entries) : NULL;
+	decoder->place_index = 0;
 }
 
 /* errcontext: which entry of the page, and which column of it. */
@@ -238,9 +233,14 @@ decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
 static Datum
 decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
 {
-	Jsonb	   *jsonb = dnc_attrs_entry(decoder->attrs_page,
-										decoder->options->provider->list.entries, decoder->index);
+	Jsonb	   *jsonb;
 
+	while (decoder->place_index < decoder->index)
+	{
+		decoder->place = dnc_jsontext_next(decoder->place);
+		decoder->place_index++;
+	}
+	jsonb = dnc_attrs_entry(decoder->place);
 	if (attribute->type == JSONBOID)
 		return JsonbPGetDatum(jsonb);
 	return input_text(attribute, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));

@@ -19,7 +19,7 @@ typedef struct DncDecoder DncDecoder;
 extern DncDecoder *dnc_decoder_make(const DncOptions *options, TupleDesc desc,
 									const DncColumnMap *map, const Bitmapset *needed,
 									const char *search);
-extern void dnc_decoder_page(DncDecoder *decoder, const char *body, size_t length);
+extern void dnc_decoder_page(DncDecoder *decoder, const char *entries);
 extern void dnc_decoder_entry(DncDecoder *decoder, const DncJson *entry, int index,
 							  Datum *values, bool *nulls);
 

@@ -44,6 +44,12 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 
 
 #define FIRST_BODY_SIZE (32 * 1024)
 
+/*
+ * Headers and trailers of an answer, 1xx among them.  libcurl keeps them all,
+ * and has a limit of its own for some of them only.
+ */
+#define MAX_HEADER_SIZE (256 * 1024)
+
 struct DncHttpExchange
 {
 	MemoryContext context;
@@ -54,6 +60,7 @@ struct DncHttpExchange
 	CURLcode	result;
 	bool		too_large;
 	bool		out_of_memory;
+	size_t		header_size;	/* bytes so far */
 	size_t		max_size;
 	char	   *body;
 	size_t		length;
@@ -91,6 +98,7 @@ reserve_body(DncHttpExchange *exchange, size_t more)
 		return true;
 	while (capacity < needed)
 		capacity *= 2;
+	capacity = Max(Min(capacity, exchange->max_size + 1), needed);
 	body = MemoryContextAllocExtended(exchange->context, capacity,
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (body == NULL)
@@ -125,6 +133,16 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 	memcpy(exchange->body + exchange->length, bytes, more);
 	exchange->length += more;
 	return more;
+}
+
+/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap. */
+static size_t
+receive_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	DncHttpExchange *exchange = arg;
+
+	exchange->header_size += size * count;
+	return exchange->header_size > MAX_HEADER_SIZE ? 0 : size * count;
 }
 
 /*
@@ -173,6 +191,8 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_ERRORBUFFER, exchange->error);
 	SET(CURLOPT_WRITEFUNCTION, receive_body);
 	SET(CURLOPT_WRITEDATA, exchange);
+	SET(CURLOPT_HEADERFUNCTION, receive_header);
+	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, exchange);
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -319,10 +339,32 @@ dnc_http_start(const DncHttpRequest *request)
 	return exchange;
 }
 
+/*
+ * Are an answer's headers larger than is kept?  Of a single line that is too
+ * long, libcurl says that it is out of memory, or since 8.6.0 CURLE_TOO_LARGE.
+ */
+static bool
+headers_too_large(const DncHttpExchange *exchange)
+{
+	const int	curle_too_large = 100;
+	curl_off_t	sent = 0;
+
+	if (exchange->header_size > MAX_HEADER_SIZE)
+		return true;
+	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+	return sent > 0 &&
+		(exchange->result == CURLE_OUT_OF_MEMORY || (int) exchange->result == curle_too_large);
+}
+
 /* What libcurl's result means for whoever asked. */
 static DncHttpOutcome
 outcome_of(const DncHttpExchange *exchange)
 {
+	curl_off_t	connected = 0;
+	long		status = 0;
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
 	switch (exchange->result)
 	{
 		case CURLE_OK:
@@ -339,17 +381,30 @@ outcome_of(const DncHttpExchange *exchange)
 		case CURLE_SSL_ISSUER_ERROR:
 			return DNC_HTTP_NOT_TRUSTED;
 		case CURLE_OPERATION_TIMEDOUT:
-			{
-				curl_off_t	connected = 0;
-
-				curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-				return connected > 0 ? DNC_HTTP_TIMED_OUT : DNC_HTTP_NOT_CONNECTED;
-			}
+			return connected > 0 ? DNC_HTTP_TIMED_OUT : DNC_HTTP_NOT_CONNECTED;
 		case CURLE_PARTIAL_FILE:
 			return DNC_HTTP_CUT_OFF;
+		case CURLE_RECV_ERROR:
+			return status > 0 ? DNC_HTTP_CUT_OFF : DNC_HTTP_BROKEN;
+		case CURLE_WEIRD_SERVER_REPLY:
+		case CURLE_BAD_CONTENT_ENCODING:
+			return DNC_HTTP_MALFORMED;
+		case CURLE_UNSUPPORTED_PROTOCOL:	/* the first line is not HTTP's */
+			return connected > 0 ? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
 		default:
-			return exchange->too_large ? DNC_HTTP_TOO_LARGE : DNC_HTTP_BROKEN;
+			if (exchange->too_large)
+				return DNC_HTTP_TOO_LARGE;
+			return headers_too_large(exchange) ? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
 	}
+}
+
+/* What went wrong, in words: libcurl's own, but where they would mislead. */
+static const char *
+problem_of(const DncHttpExchange *exchange)
+{
+	if (headers_too_large(exchange))
+		return "its headers are too large";
+	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
 }
 
 /*
@@ -362,6 +417,7 @@ dnc_http_wait(DncHttpExchange *exchange)
 	DncHttpAnswer *answer = &exchange->answer;
 	long		status = 0;
 	char	   *content_type = NULL;
+	char	   *redirect = NULL;
 	curl_off_t	retry_after = 0;
 
 	dnc_http_wait_any(&exchange, 1);
@@ -374,11 +430,13 @@ dnc_http_wait(DncHttpExchange *exchange)
 
 	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(exchange->easy, CURLINFO_REDIRECT_URL, &redirect);
 	curl_easy_getinfo(exchange->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	answer->outcome = outcome_of(exchange);
-	answer->problem = exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
+	answer->problem = problem_of(exchange);
 	answer->status = (int) status;
 	answer->content_type = content_type;
+	answer->redirect = redirect;
 	answer->retry_after = (double) retry_after * 1000;
 	answer->body = exchange->body;
 	answer->length = exchange->length;

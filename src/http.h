@@ -33,6 +33,7 @@ typedef enum DncHttpOutcome
 	DNC_HTTP_BROKEN,			/* it may or may not have arrived; no whole answer did */
 	DNC_HTTP_TIMED_OUT,			/* likewise, after request_timeout */
 	DNC_HTTP_CUT_OFF,			/* the answer's body ended early */
+	DNC_HTTP_MALFORMED,			/* what came is not HTTP that can be read */
 	DNC_HTTP_TOO_LARGE			/* the answer is over max_response_size */
 } DncHttpOutcome;
 
@@ -42,6 +43,7 @@ typedef struct DncHttpAnswer
 	const char *problem;		/* libcurl's words, unless DNC_HTTP_ANSWERED */
 	int			status;			/* 0: none came */
 	const char *content_type;	/* NULL: none came */
+	const char *redirect;		/* the URL that a 3xx leads to; NULL: none, or no URL */
 	double		retry_after;	/* ms to wait as the header Retry-After says; 0: it does not */
 	const char *body;			/* NUL-terminated; the body may hold NULs itself */
 	size_t		length;

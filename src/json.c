@@ -4,8 +4,9 @@
  *		JSON texts read into trees, through cJSON.
  *
  * This is the only file that includes cJSON.h.  cJSON does not look at the
- * encoding, and ends a string at an escaped NUL; so both are seen to before
- * it is asked.  Strings stay UTF-8: whoever shows one converts it.
+ * encoding, ends a string at an escaped NUL, and takes more than JSON; so
+ * these are seen to before it is asked.  Strings stay UTF-8: whoever shows one
+ * converts it.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,24 +19,7 @@
 #include "utils/memutils.h"
 
 #include "json.h"
-
-/* Does the text hold the escape \u0000, which no text of PostgreSQL can hold? */
-static bool
-has_escaped_nul(const char *text, size_t length)
-{
-	const char *end = text + length;
-	const char *c = text;
-
-	while ((c = memchr(c, '\\', end - c)) != NULL)
-	{
-		if (end - c >= 6 && memcmp(c, "\\u0000", 6) == 0)
-			return true;
-		c += 2;
-		if (c >= end)
-			break;
-	}
-	return false;
-}
+#include "jsontext.h"
 
 /*
  * What cJSON takes memory from while it reads a text: blocks of a memory context,
@@ -112,8 +96,8 @@ dnc_json_parse(const char *text, size_t length, const char **problem)
 		*problem = "The body is empty.";
 	else if (!pg_verify_mbstr(PG_UTF8, text, length, true))
 		*problem = "The body is not UTF-8.";
-	else if (has_escaped_nul(text, length))
-		*problem = "The body holds \\u0000, which PostgreSQL cannot store.";
+	else
+		*problem = dnc_jsontext_problem(text, length);
 	if (*problem)
 		return NULL;
 
@@ -228,4 +212,27 @@ dnc_json_get(const DncJson *json, const char *path)
 		path += length + (path[length] == '.');
 	}
 	return json;
+}
+
+/*
+ * Where in the text that a tree was made of the value at a path stands.  It has
+ * to be there, only once.
+ */
+const char *
+dnc_json_locate(const DncJson *json, const char *path, const char *text)
+{
+	text = dnc_jsontext_begin(text);
+	while (*path)
+	{
+		size_t		length = strcspn(path, ".");
+		const DncJson *wanted = only_member(json, path, length);
+
+		Assert(wanted);
+		text = dnc_jsontext_value(dnc_jsontext_enter(text));
+		for (const DncJson *member = json->child; member != wanted; member = member->next)
+			text = dnc_jsontext_value(dnc_jsontext_next(text));
+		json = wanted;
+		path += length + (path[length] == '.');
+	}
+	return text;
 }

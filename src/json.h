@@ -30,5 +30,6 @@ extern bool dnc_json_count(const DncJson *json, int64 *count);
 extern const DncJson *dnc_json_first(const DncJson *json);
 extern const DncJson *dnc_json_next(const DncJson *json);
 extern const DncJson *dnc_json_get(const DncJson *json, const char *path);
+extern const char *dnc_json_locate(const DncJson *json, const char *path, const char *text);
 
 #endif							/* DNC_JSON_H */

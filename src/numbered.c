@@ -236,6 +236,10 @@ read_facts(DncNumbered *numbered, const DncPaging *paging, const DncJson *answer
 	if (facts.count > limit)
 		dnc_report_contract(numbered->options, "A page of %lld entries has %lld.",
 							(long long) limit, (long long) facts.count);
+	if (facts.start + facts.count > facts.total && facts.count > 0)
+		dnc_report_contract(numbered->options,
+							"The answer counts %lld entries, but entry %lld is on its page: that does not add up.",
+							(long long) facts.total, (long long) (facts.start + facts.count));
 	if (facts.count < limit && facts.start + facts.count < facts.total)
 		dnc_report_contract(numbered->options,
 							"A page of %lld entries has %lld, and is not the last one: that does not add up.",

@@ -21,6 +21,9 @@
 #include "report.h"
 #include "request.h"
 
+/* Of a cursor, in bytes: beyond, no server takes the URL that it makes. */
+#define MAX_CURSOR 8192
+
 struct DncPager
 {
 	MemoryContext context;
@@ -125,6 +128,10 @@ check_total(DncPager *pager, const DncJson *answer)
 	if (pager->total < 0)
 		pager->total = total;
 	pager->total_moved = pager->total_moved || total != pager->total;
+	if (!pager->total_moved && pager->entries > total)
+		dnc_report_contract(pager->options,
+							"The answer's \"%s\" is %lld, but there are %lld entries so far.",
+							pager->paging->total, (long long) total, (long long) pager->entries);
 	if (pager->at_end && !pager->total_moved && pager->entries != total)
 		dnc_report_contract(pager->options,
 							"The answer's \"%s\" is %lld, but the list ends after %lld entries.",
@@ -154,6 +161,9 @@ accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entrie
 		dnc_report_contract(pager->options,
 							"The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a string.",
 							paging->more, paging->next);
+	if (strlen(dnc_json_string(next)) > MAX_CURSOR)
+		dnc_report_contract(pager->options, "The answer's \"%s\" is longer than %d bytes.",
+							paging->next, MAX_CURSOR);
 	if (dnc_json_first(entries) == NULL)
 		dnc_report_contract(pager->options,
 							"The page has no entries, but says that the list goes on.");
@@ -208,13 +218,17 @@ receive_page(DncPager *pager, DncPage *page, const DncJson **entries)
 	const DncJson *answer;
 
 	dnc_call_wait(pager->call);
+	if (dnc_call_status(pager->call) != 200)
+		dnc_report_contract(pager->options,
+							"The list came with HTTP status %d; only 200 says that it is whole.",
+							dnc_call_status(pager->call));
 	answer = dnc_call_json(pager->call);
 	*entries = dnc_json_get(answer, path);
 	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(*entries);
-	page->body = dnc_call_body(pager->call, &page->length);
+	page->entries = dnc_json_locate(answer, path, dnc_call_body(pager->call));
 	return answer;
 }
 

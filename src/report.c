@@ -56,10 +56,21 @@ append_converted(StringInfo text, const char *character, int length)
 	return true;
 }
 
+/* Is a UTF-8 character one of the controls C0, DEL or C1? */
+static bool
+is_control(const char *character, int length)
+{
+	unsigned char first = character[0];
+
+	return (length == 1 && (first < 0x20 || first == 0x7f)) ||
+		(length == 2 && first == 0xc2 && (unsigned char) character[1] < 0xa0);
+}
+
 /*
  * A text that came from the remote, fit to be shown: in the database's encoding,
- * with a question mark for what that lacks or is not UTF-8, cut, and without
- * the token.  Never raises an error, which would hide the one that is being
+ * with a question mark for what that lacks or is not UTF-8, and a blank for a
+ * control character (line breaks and what moves a terminal's cursor among
+ * them), cut, and without the token.  Never raises an error, which would hide the one that is being
  * told.  palloc'd.
  */
 char *
@@ -79,7 +90,9 @@ dnc_report_remote_text(const DncOptions *options, const char *utf8)
 		if (strnlen(c, length) < (size_t) length ||
 			!pg_utf8_islegal((const unsigned char *) c, length))
 			length = 1;
-		if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
+		if (is_control(c, length))
+			appendStringInfoChar(&text, ' ');
+		else if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
 			appendStringInfoChar(&text, '?');
 		c += length;
 	}
@@ -113,6 +126,14 @@ tries_text(const DncTries *tries)
 	return psprintf(" Tried %d times in %.1f s.", tries->count, tries->elapsed_ms / 1000);
 }
 
+/* Where an answer leads, without its query, which may hold identifiers; palloc'd. */
+static char *
+redirect_text(const DncOptions *options, const char *url)
+{
+	return psprintf("it leads to \"%s\"",
+					dnc_report_remote_text(options, pnstrdup(url, strcspn(url, "?#"))));
+}
+
 /* The status and what the API says about it, for DETAIL; palloc'd. */
 static char *
 status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
@@ -121,6 +142,8 @@ status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTri
 	const DncJson *tree = dnc_json_parse(answer->body, answer->length, &problem);
 	char	   *message = tree ? dnc_report_api_message(options, tree) : NULL;
 
+	if (answer->redirect)
+		message = redirect_text(options, answer->redirect);
 	return psprintf("HTTP status %d%s%s%s%s", answer->status, message ? ": " : "",
 					message ? message : "",
 					message && *message && message[strlen(message) - 1] == '.' ? "" : ".",
@@ -160,10 +183,17 @@ dnc_report_contract(const DncOptions *options, const char *format,...)
 static void
 report_no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
-	const char *problem = dnc_report_remote_text(options, answer->problem);
+	char	   *problem = dnc_report_remote_text(options, answer->problem);
+	size_t		length = strlen(problem);
 
+	if (length > 0 && problem[length - 1] == '.')
+		problem[length - 1] = '\0';	/* it gets one below */
 	switch (answer->outcome)
 	{
+		case DNC_HTTP_MALFORMED:
+			dnc_report_contract(options, "The answer is not HTTP that can be read: %s.%s", problem,
+								tries_text(tries));
+			break;
 		case DNC_HTTP_CUT_OFF:
 			ereport(ERROR,
 					(errcode(ERRCODE_PROTOCOL_VIOLATION),
@@ -233,6 +263,8 @@ report_status(const DncOptions *options, const DncHttpAnswer *answer, const DncT
 {
 	int			status = answer->status;
 
+	if (status < 200)
+		dnc_report_contract(options, "%s", status_text(options, answer, tries));
 	if (status == 429)
 		report_rate_limit(options, answer, tries);
 	if (status == 401 || status == 403)

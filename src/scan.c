@@ -217,7 +217,7 @@ read_page(DncScan *scan)
 		scan->pager = NULL;
 		return;
 	}
-	dnc_decoder_page(scan->decoder, scan->page.body, scan->page.length);
+	dnc_decoder_page(scan->decoder, scan->page.entries);
 	scan->entry = scan->page.first;
 	scan->index = 0;
 }

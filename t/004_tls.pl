@@ -29,10 +29,10 @@ sub openssl
 # A root of our own: $dir/NAME.crt and .key.
 sub make_root
 {
-	my ($name) = @_;
+	my ($name, @more) = @_;
 
 	return openssl('req', '-x509', @new_key, '-days', 3, '-subj', "/CN=$name", '-keyout', "$dir/$name.key",
-		'-out', "$dir/$name.crt");
+		'-out', "$dir/$name.crt", @more);
 }
 
 # A server's certificate of a root: $dir/NAME.crt and .key.
@@ -70,6 +70,7 @@ commonName = supplied
 END
 make_root('root');
 make_root('stranger');
+make_root('self_signed', '-addext', 'subjectAltName = IP:127.0.0.1');
 make_certificate('good', 'root', 'IP:127.0.0.1', 2020, 2049);
 make_certificate('expired', 'root', 'IP:127.0.0.1', 2020, 2021);
 make_certificate('early', 'root', 'IP:127.0.0.1', 2048, 2049);
@@ -128,7 +129,7 @@ is(read_list($good->url, "$dir/root.crt"), 251, 'the list again');
 
 # Those that are not, though their root is.
 for my $case ([ 'expired', qr/expired/ ], [ 'early', qr/not yet valid|activation/ ],
-	[ 'misnamed', qr/127\.0\.0\.1/ ], [ 'strange', qr/./ ])
+	[ 'misnamed', qr/127\.0\.0\.1/ ], [ 'strange', qr/./ ], [ 'self_signed', qr/self.signed/ ])
 {
 	my ($name, $why) = @$case;
 	my $sandbox = DncTest->sandbox('--tls', "$dir/$name");

@@ -90,6 +90,8 @@ like(gives("SELECT identifier FROM $list"), $lacks, 'LATIN1: a character that it
 like(gives("SELECT identifier FROM $list"), $context, 'LATIN1: which names the entry and the server');
 like(gives("SELECT count(identifier) FROM $list WHERE identifier <> 'a'"), $lacks, 'LATIN1: also of a clause');
 like(gives("SELECT attrs FROM opt_outs.whole"), $lacks, 'LATIN1: also of attrs');
+like(gives("SELECT attrs FROM opt_outs.whole"), qr/CONTEXT:  entry 2 of the page, column "attrs"\npage 1 of the list/, 'LATIN1: which names them too');
+like(gives("ANALYZE $list"), $lacks, 'LATIN1: also of ANALYZE');
 like(gives("DELETE FROM $list"), $lacks, 'LATIN1: also of a DELETE');
 is(control('GET', '/count'), "3\n", 'LATIN1: which has deleted nothing');
 is(gives("SELECT count(*), max(identifier_type) FROM $list"), '3|email', 'LATIN1: other columns can be read');
@@ -97,14 +99,15 @@ control('DELETE', '');
 control('PUT', '/entries', '[' . entry('a', '"label":"\u20ac",') . ',' . entry('\u00fc', '"label":"\u00e4",') . ']');
 is(gives("SELECT identifier FROM $list"), "a\n\xc3\xbc", 'LATIN1: escaped in JSON');
 like(gives("SELECT label FROM $list"), qr/22P05/, 'LATIN1: escaped in JSON, a character that it lacks');
-like(gives('SELECT attrs FROM opt_outs.whole'), qr/22P05/, 'LATIN1: escaped in JSON, in attrs');
+like(gives('SELECT attrs FROM opt_outs.whole'), qr/22P05.*entry 1 of the page, column "attrs"/s,
+	'LATIN1: escaped in JSON, in attrs');
 control('DELETE', '');
 
 # What the API says about a mistake.
 for my $case ([ "Ung\xc3\xbcltig", qr/Ung\xc3\xbcltig/, 'a message' ],
 	[ 'Ung\u00fcltig', qr/Ung\xc3\xbcltig/, 'a message escaped in JSON' ],
 	[ "\xc3\xa4" x 600, qr/[^\xa4](\xc3\xa4){500}\.\.\./, 'a message cut at 500 characters' ],
-	[ "5 \xe2\x82\xac", qr/HTTP status 400/, 'a message that the database cannot hold' ])
+	[ "5 \xe2\x82\xac", qr/HTTP status 400: 5 \?\./, 'a message that the database cannot hold' ])
 {
 	my ($message, $pattern, $name) = @$case;
 
@@ -125,8 +128,100 @@ like(control('GET', '/log'), qr/search=%E2%82%AC%40example\.com 200 entries=1$/,
 like(gives("INSERT INTO $list (identifier, identifier_type) VALUES (E'm\\xfcller', 'email')"), qr/22021/,
 	'SQL_ASCII: what is not UTF-8 is not sent');
 is(control('GET', '/count'), "2\n", 'SQL_ASCII: and not added');
+like(gives("SELECT * FROM $list WHERE identifier = E'm\\xfcller'"), qr/22021/, 'SQL_ASCII: nor searched for');
+is(gives("SELECT attrs ->> 'label', attrs ->> 'identifier' FROM opt_outs.whole"),
+	"$label|$muller\n\xe2\x82\xac|$euro", 'SQL_ASCII: attrs, escaped in JSON or not');
 control('POST', '/fault?kind=body&arg=400', qq({"message":"5 \xe2\x82\xac"}));
 like(gives("SELECT count(*) FROM $list"), qr/HTTP status 400: 5 \xe2\x82\xac\./, 'SQL_ASCII: a message');
+
+# EUC_JP: what it holds takes one, two or three bytes.
+my $nihon = "\xe6\x97\xa5\xe6\x9c\xac\@example.com";
+make_database('EUC_JP');
+is(gives("INSERT INTO $list (identifier, identifier_type, label) VALUES ('$nihon', 'email', '$muller')"), '',
+	'EUC_JP: an entry is added');
+like(control('GET', '/log?bodies=1'), qr/"identifier":"\Q$nihon\E".*"name":"\Q$muller\E"/, 'EUC_JP: added in UTF-8');
+is(gives("SELECT identifier, label, length(identifier), octet_length(identifier) FROM $list"), "$nihon|$muller|14|16",
+	'EUC_JP: and read');
+control('DELETE', '/log');
+is(gives("SELECT count(*) FROM $list WHERE identifier IN ('$nihon', 'a')"), 1, 'EUC_JP: an entry is found');
+like(control('GET', '/log'), qr/search=%E6%97%A5%E6%9C%AC%40example\.com 200 entries=1$/m, 'EUC_JP: searched for in UTF-8');
+like(gives("INSERT INTO $list (identifier, identifier_type) VALUES (convert_from('\\xa9a1', 'EUC_JP'), 'email')"), qr/22P05/,
+	'EUC_JP: what UTF-8 does not have cannot be added');
+is(control('GET', '/count'), "1\n", 'EUC_JP: and was not');
+is(gives("DELETE FROM $list WHERE identifier = '$nihon'"), '', 'EUC_JP: an entry is deleted');
+is(control('GET', '/count'), "0\n", 'EUC_JP: from the list');
+
+# All providers, and another page than the first.  By provider: the member that
+# is the identifier, and a column and member of free text.
+my %fields = (
+	alta    => [ 'identifier',  'label',  'label' ],
+	sendkit => [ 'email',       'reason', 'reason' ],
+	weya    => [ 'phoneNumber', 'reason', 'type' ]);
+
+for my $case ([ 'LATIN1', $muller, $euro, $lacks ], [ 'EUC_JP', $nihon, $euro, $lacks ], [ 'SQL_ASCII', $euro ])
+{
+	my ($encoding, $good, $bad, $error) = @$case;
+
+	$database = lc $encoding;
+	for my $provider (sort keys %fields)
+	{
+		my ($identifier, $note, $member) = @{ $fields{$provider} };
+		my $say = "$encoding, $provider";
+		my $token = $provider eq 'sendkit' ? "sk_more_$database" : "sandbox-more_$database";
+		my $list_url = "$provider/more_$database";
+		my $base = $dnc->url . "/$provider" . ($provider eq 'alta' ? '/v1' : '');
+		my ($columns, $values) =
+		  $provider eq 'weya'
+		  ? ('batch_id, request_uuid, reason', "'1555', '$good', 'r', '$good'")
+		  : ("identifier_type, $note", "'$good', 'email', '$good'");
+		my $raw_entry = sub {
+			my ($id, $text) = @_;
+
+			return qq({"id":"$id","_id":"$id","$identifier":"$id","$member":"$text",)
+			  . '"objectType":"communication-opt-out","identifierType":"email","entryType":"email","isManuallyAdded":true,'
+			  . '"createdAt":"2025-01-01T00:00:00Z","updatedAt":"2025-01-01T00:00:00Z"}';
+		};
+
+		gives(qq{
+			CREATE SERVER $provider FOREIGN DATA WRAPPER dnc_fdw
+			  OPTIONS (provider '$provider', base_url '$base', max_retries '0', page_size '100');
+			CREATE USER MAPPING FOR CURRENT_USER SERVER $provider OPTIONS (token '$token');
+			CREATE FOREIGN TABLE $provider (identifier text, identifier_type text, $note text, attrs jsonb,
+			  batch_id text, request_uuid text) SERVER $provider;
+		});
+		is(gives("INSERT INTO $provider (identifier, $columns) VALUES ($values)"), '', "$say: an entry is added");
+		like($dnc->control('GET', "$list_url/log?bodies=1"), qr/^POST .*\Q$good\E/m, "$say: added in UTF-8");
+		is(gives("SELECT $note, attrs ->> '$member' FROM $provider"), "$good|$good", "$say: and read");
+		if ($provider eq 'weya')
+		{
+			my $escaped = join '', map { /[\w.-]/ ? $_ : sprintf '%%%02X', ord } split //, $good;
+
+			is(gives("SELECT $note FROM $provider WHERE $note = '$good'"), $good, "$say: and found");
+			like($dnc->control('GET', "$list_url/log"), qr/search=\Q$escaped\E[& ]/, "$say: searched for in UTF-8");
+		}
+
+		$dnc->control('DELETE', $list_url);
+		$dnc->control('POST', "$list_url/fill?count=100");
+		$dnc->control('PUT', "$list_url/entries", '['
+			  . join(',', $raw_entry->('a', $good), $raw_entry->('b', $bad // $good), $raw_entry->('c', 'c')) . ']');
+		is(gives("SELECT count(identifier) FROM $provider"), 103, "$say: what it holds of a list is read");
+		for my $column ($note, 'attrs')
+		{
+			my $got = gives("SELECT identifier, $column FROM $provider");
+
+			if ($bad)
+			{
+				like($got, $error, "$say: $column: what it does not hold is an error");
+				like($got, qr/entry 2 of the page, column "$column"\npage 2 of the list of server "$provider"/,
+					"$say: $column: which names the entry and the page");
+			}
+			else
+			{
+				is(($got =~ tr/\n//) + 1, 103, "$say: $column: all is read");
+			}
+		}
+	}
+}
 
 $dnc->stop;
 done_testing();

@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * jsontext.c
+ *		JSON texts as they are, without a tree: checked, and cut into values.
+ *
+ * cJSON takes more than JSON (control characters, numbers such as 01), makes
+ * 80 bytes of a value that had two, and says of no value where it stood.  So a
+ * text is looked through before cJSON gets it, and what has passed both can be
+ * walked through here with no more looking out for mistakes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "jsontext.h"
+
+/* As in cJSON, which puts a call on the stack for each level. */
+#define MAX_DEPTH 1000
+
+/* A page has at most some ten thousand: this is a tree of 20 MB. */
+#define MAX_VALUES 250000
+
+/* Positions in a text, and what is wrong there. */
+typedef struct Cursor
+{
+	const char *at;
+	const char *end;			/* where a NUL stands */
+	const char *problem;		/* a sentence; NULL: nothing so far */
+} Cursor;
+
+static const char *const not_json = "The body is not JSON.";
+
+/* The value of four hexadecimal digits; -1: they are none. */
+static int
+hex_value(const char *digits)
+{
+	int			value = 0;
+
+	for (int i = 0; i < 4; i++)
+	{
+		char		c = digits[i];
+
+		if (c >= '0' && c <= '9')
+			value = value * 16 + (c - '0');
+		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+			value = value * 16 + ((c | 0x20) - 'a' + 10);
+		else
+			return -1;
+	}
+	return value;
+}
+
+/*
+ * The character that an escape \uXXXX, or a pair of them, stands for, and the
+ * length of it; 0: there is none such (RFC 8259 7).
+ */
+static pg_wchar
+escaped_character(const char *escape, int *length)
+{
+	int			first = hex_value(escape + 2);
+	int			second;
+
+	*length = 6;
+	if (first < 0 || is_utf16_surrogate_second(first))
+		return 0;
+	if (!is_utf16_surrogate_first(first))
+		return first;
+	if (escape[6] != '\\' || escape[7] != 'u')
+		return 0;
+	second = hex_value(escape + 8);
+	if (second < 0 || !is_utf16_surrogate_second(second))
+		return 0;
+	*length = 12;
+	return surrogate_pair_to_codepoint(first, second);
+}
+
+/* Look at an escape in a string, and step over it. */
+static void
+check_escape(Cursor *cursor)
+{
+	int			length = 2;
+
+	if (cursor->at[1] == 'u' && escaped_character(cursor->at, &length) == 0)
+	{
+		int			value = hex_value(cursor->at + 2);
+
+		if (value < 0)
+			cursor->problem = not_json;
+		else
+			cursor->problem = value == 0
+				? "The body holds \\u0000, which PostgreSQL cannot store."
+				: "The body is not JSON: it holds one half of a surrogate pair.";
+	}
+	cursor->at += Min(length, cursor->end - cursor->at);
+}
+
+/* Look at a string from its quotation mark, and step over it. */
+static void
+check_string(Cursor *cursor)
+{
+	cursor->at++;
+	while (cursor->at < cursor->end && !cursor->problem)
+	{
+		unsigned char c = *cursor->at;
+
+		if (c == '\\')
+		{
+			check_escape(cursor);
+			continue;
+		}
+		if (c < 0x20)
+			cursor->problem = "The body is not JSON: a string holds a control character.";
+		cursor->at++;
+		if (c == '"')
+			return;
+	}
+	if (!cursor->problem)
+		cursor->problem = not_json;
+}
+
+/* Step over digits; false: there are none. */
+static bool
+skip_digits(Cursor *cursor)
+{
+	const char *first = cursor->at;
+
+	while (*cursor->at >= '0' && *cursor->at <= '9')
+		cursor->at++;
+	return cursor->at > first;
+}
+
+/* Look at a number (RFC 8259 6), and step over it. */
+static void
+check_number(Cursor *cursor)
+{
+	bool		good;
+
+	if (*cursor->at == '-')
+		cursor->at++;
+	if (*cursor->at == '0')
+	{
+		cursor->at++;
+		good = true;
+	}
+	else
+		good = skip_digits(cursor);
+	if (good && *cursor->at == '.')
+	{
+		cursor->at++;
+		good = skip_digits(cursor);
+	}
+	if (good && (*cursor->at == 'e' || *cursor->at == 'E'))
+	{
+		cursor->at++;
+		if (*cursor->at == '+' || *cursor->at == '-')
+			cursor->at++;
+		good = skip_digits(cursor);
+	}
+	if (!good || (*cursor->at && !strchr(",]} \t\r\n", *cursor->at)))
+		cursor->problem = not_json;
+}
+
+/*
+ * What is wrong with a text in UTF-8, NUL-terminated beyond its length, that
+ * cJSON would let pass, or not get along with: a sentence.  NULL: nothing.
+ * How values are put together is for cJSON to see.
+ */
+const char *
+dnc_jsontext_problem(const char *text, size_t length)
+{
+	Cursor		cursor = {.at = text, .end = text + length};
+	int			depth = 0;
+	int			values = 1;
+
+	while (cursor.at < cursor.end && !cursor.problem)
+	{
+		unsigned char c = *cursor.at;
+
+		if (c == '"')
+			check_string(&cursor);
+		else if (c == '-' || (c >= '0' && c <= '9'))
+			check_number(&cursor);
+		else
+		{
+			if (c == '[' || c == '{')
+				depth++;
+			else if (c == ']' || c == '}')
+				depth--;
+			else if (c < 0x20 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
+				cursor.problem = "The body is not JSON: it holds a control character.";
+			/* Each value but the first comes behind one of these. */
+			if (c == '[' || c == '{' || c == ',')
+				values++;
+			if (depth > MAX_DEPTH)
+				cursor.problem = "The body is nested deeper than 1000 levels.";
+			if (values > MAX_VALUES)
+				cursor.problem = "The body holds more than 250000 values.";
+			cursor.at++;
+		}
+	}
+	return cursor.problem;
+}
+
+/* Step over white space and a character that may follow it (0: none). */
+static const char *
+skip_blanks(const char *at, char character)
+{
+	at += strspn(at, " \t\r\n");
+	if (character && *at == character)
+	{
+		at++;
+		at += strspn(at, " \t\r\n");
+	}
+	return at;
+}
+
+/* Step over a string. */
+static const char *
+skip_string(const char *at)
+{
+	for (at++; *at && *at != '"'; at++)
+	{
+		if (*at == '\\' && at[1])
+			at++;
+	}
+	return *at ? at + 1 : at;
+}
+
+/* Where a value ends. */
+static const char *
+skip_value(const char *at)
+{
+	int			depth = 0;
+
+	do
+	{
+		if (*at == '"')
+			at = skip_string(at);
+		else if (*at == '[' || *at == '{')
+		{
+			depth++;
+			at++;
+		}
+		else if (*at == ']' || *at == '}')
+		{
+			depth--;
+			at++;
+		}
+		else if (strchr(",: \t\r\n", *at))
+			at += *at ? 1 : 0;
+		else
+			at += strcspn(at, ",:]} \t\r\n");
+	} while (depth > 0 && *at);
+	return at;
+}
+
+/* Where the value of a whole text begins.  Here and below: of one that is JSON. */
+const char *
+dnc_jsontext_begin(const char *text)
+{
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;				/* a byte order mark, which cJSON skips too */
+	return skip_blanks(text, 0);
+}
+
+/* The first element of an array, or member (its name) of an object. */
+const char *
+dnc_jsontext_enter(const char *container)
+{
+	return skip_blanks(container + 1, 0);
+}
+
+/* The value of a member that begins with its name. */
+const char *
+dnc_jsontext_value(const char *member)
+{
+	return skip_blanks(skip_string(member), ':');
+}
+
+/* The element or member behind a value. */
+const char *
+dnc_jsontext_next(const char *value)
+{
+	return skip_blanks(skip_value(value), ',');
+}
+
+/*
+ * A value as a text of its own, palloc'd: UTF-8, and characters beyond ASCII
+ * that are escaped stand there themselves, so that a conversion to another
+ * encoding sees them.
+ */
+char *
+dnc_jsontext_copy(const char *value)
+{
+	const char *end = skip_value(value);
+	StringInfoData copy;
+
+	initStringInfo(&copy);
+	while (value < end)
+	{
+		const char *escape = memchr(value, '\\', end - value);
+		int			length = 2;
+		pg_wchar	character = 0;
+
+		appendBinaryStringInfo(&copy, value, (int) ((escape ? escape : end) - value));
+		if (escape == NULL)
+			break;
+		value = escape;
+		if (value[1] == 'u')
+			character = escaped_character(value, &length);
+		if (character >= 0x80)
+		{
+			unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1];
+
+			unicode_to_utf8(character, utf8);
+			appendBinaryStringInfo(&copy, (char *) utf8, pg_utf_mblen(utf8));
+		}
+		else
+			appendBinaryStringInfo(&copy, value, length);
+		value += length;
+	}
+	return copy.data;
+}
