@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 
 #include "attrs.h"
+#include "datum.h"
 #include "decode.h"
 #include "jsontext.h"
 #include "report.h"
@@ -35,9 +36,13 @@ typedef struct DecoderAttribute
 	bool		isnull;
 	Oid			type;
 	int32		typmod;
+	DncDatumReader reader;		/* NULL: there is none */
 	FmgrInfo	input;
 	Oid			ioparam;
 } DecoderAttribute;
+
+/* Members at the front of an entry whose fields are remembered; more are looked up. */
+#define MAX_GUESSES 16
 
 struct DncDecoder
 {
@@ -49,6 +54,7 @@ struct DncDecoder
 	const char *place;			/* of the entry at place_index, on the page's text */
 	int			place_index;
 	const DncJson **members;	/* by field, of the entry at hand */
+	int8		guesses[MAX_GUESSES];	/* by place in an entry: the field that was there */
 	const char *current;		/* attribute at hand, for errcontext */
 	int			index;			/* entry at hand, from 0 */
 };
@@ -57,6 +63,10 @@ struct DncDecoder
 static Datum
 input_text(DecoderAttribute *attribute, const char *text)
 {
+	Datum		value;
+
+	if (attribute->reader && attribute->reader(text, &value))
+		return value;
 	return InputFunctionCall(&attribute->input, unconstify(char *, text), attribute->ioparam,
 							 attribute->typmod);
 }
@@ -91,6 +101,7 @@ make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribu
 	attribute->typmod = att->atttypmod;
 	getTypeInputInfo(att->atttypid, &input, &attribute->ioparam);
 	fmgr_info(input, &attribute->input);
+	attribute->reader = dnc_datum_reader(att->atttypid, att->atttypmod);
 	attribute->field = field && field->name ? (int) (field - provider->fields) : -1;
 	if (column == DNC_COL_ATTRS)
 		decoder->wants_attrs = true;
@@ -152,14 +163,28 @@ describe_entry(void *arg)
 		errcontext("entry %d of the page", decoder->index + 1);
 }
 
-/* The index of the field that a member of an entry is; -1: none we know. */
+/*
+ * The index of the field that a member of an entry is; -1: none we know.  APIs
+ * write the members of all entries in the same order, so that the one that was in
+ * this place last is looked at first.
+ */
 static int
-find_field(const DncProvider *provider, const char *name)
+find_field(DncDecoder *decoder, const char *name, int place)
 {
+	const DncProvider *provider = decoder->options->provider;
+	const char *guess = place < MAX_GUESSES
+		? provider->fields[decoder->guesses[place]].name : NULL;
+
+	if (guess && strcmp(guess, name) == 0)
+		return decoder->guesses[place];
 	for (int i = 0; i < provider->nfields; i++)
 	{
 		if (provider->fields[i].name && strcmp(provider->fields[i].name, name) == 0)
+		{
+			if (place < MAX_GUESSES)
+				decoder->guesses[place] = (int8) i;
 			return i;
+		}
 	}
 	return -1;
 }
@@ -178,13 +203,14 @@ collect_members(DncDecoder *decoder, const DncJson *entry)
 {
 	const DncOptions *options = decoder->options;
 	const DncProvider *provider = options->provider;
+	int			place = 0;
 
 	if (dnc_json_kind(entry) != DNC_JSON_OBJECT)
 		dnc_report_contract(options, "An entry is not an object.");
 	memset(decoder->members, 0, sizeof(DncJson *) * provider->nfields);
 	for (const DncJson *member = dnc_json_first(entry); member; member = dnc_json_next(member))
 	{
-		int			field = find_field(provider, dnc_json_name(member));
+		int			field = find_field(decoder, dnc_json_name(member), place++);
 
 		if (field < 0)
 			continue;
@@ -219,7 +245,9 @@ decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
 	if (!is_of_kind(json, field))
 		dnc_report_contract(decoder->options, "An entry's \"%s\" is not a %s.", field->name,
 							field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "string");
-	if (field->kind == DNC_FIELD_BOOLEAN)
+	if (field->kind == DNC_FIELD_BOOLEAN && attribute->type == BOOLOID)
+		*value = BoolGetDatum(dnc_json_boolean(json));
+	else if (field->kind == DNC_FIELD_BOOLEAN)
 		*value = input_text(attribute, dnc_json_boolean(json) ? "true" : "false");
 	else
 	{
