@@ -98,6 +98,8 @@ ROLLBACK;
 SELECT identifier FROM alta WHERE identifier IN ('stays', 'n4');
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/now/log" >/dev/null
 -- an error in the midst of it tells what was sent
+-- (psql may show a warning that comes with an error before or after it)
+SET client_min_messages = error;
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/now/fault?kind=status&arg=400&method=POST&at=2" >/dev/null
 INSERT INTO alta (identifier, identifier_type) SELECT 'f' || n, 'email' FROM generate_series(1, 5) n;
 \echo :LAST_ERROR_SQLSTATE
