@@ -141,6 +141,12 @@ dnc_call_allow(const DncOptions *options, int64 more)
 				 errhint("ANALYZE the foreign table, and look with EXPLAIN whether another plan takes fewer. If all are needed, raise max_requests of the server, or dnc_fdw.max_requests.")));
 }
 
+bool
+dnc_call_has_room(const DncOptions *options)
+{
+	return true;
+}
+
 /* Send the request, once more or for the first time. */
 static void
 send_try(DncCall *call)

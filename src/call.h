@@ -37,6 +37,7 @@ typedef struct DncCall DncCall;
 extern int	dnc_max_requests;	/* setting dnc_fdw.max_requests; 0: no limit */
 
 extern void dnc_call_allow(const DncOptions *options, int64 more);
+extern bool dnc_call_has_room(const DncOptions *options);
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncTally *tally);
 extern bool dnc_call_ready(DncCall *call);

@@ -61,7 +61,7 @@ struct DncNumbered
 	MemoryContext context;
 	const DncOptions *options;
 	const char *id_name;		/* member of an entry that holds its id */
-	DncPageRequest asked;
+	DncPageRequest asked;		/* the page at hand */
 	int			limit;			/* page size to ask for at the most */
 	int64		position;		/* entries in front of the reader, when last seen */
 	int64		total;			/* when last seen; -1: not yet */
@@ -82,8 +82,8 @@ typedef struct PageFacts
 } PageFacts;
 
 /*
- * Begin to read with the answer to the first request, which has asked for page
- * 1 in the size of the options.  Belongs to the current memory context.
+ * Begin to read a list, of which nothing is known yet.  Belongs to the current
+ * memory context.
  */
 DncNumbered *
 dnc_numbered_begin(const DncOptions *options)
@@ -94,8 +94,6 @@ dnc_numbered_begin(const DncOptions *options)
 
 	numbered->context = CurrentMemoryContext;
 	numbered->options = options;
-	numbered->asked.limit = options->page_size;
-	numbered->asked.number = 1;
 	numbered->id_name = dnc_provider_field(options->provider, DNC_COL_ID)->name;
 	numbered->limit = options->page_size;
 	numbered->total = -1;
@@ -132,19 +130,23 @@ choose_overlapping(int64 position, int limit)
 	return best;
 }
 
-/* The next page to ask for. */
+/*
+ * The next page to ask for, or so many ahead of it, as far as that is known: only
+ * as long as nothing has moved.
+ */
 DncPageRequest
-dnc_numbered_request(DncNumbered *numbered)
+dnc_numbered_request(const DncNumbered *numbered, int ahead)
 {
-	if (numbered->overlapping)
-		numbered->asked = choose_overlapping(numbered->position,
-											 Max(numbered->limit, MIN_OVERLAPPING_LIMIT));
-	else
-	{
-		numbered->asked.limit = numbered->limit;
-		numbered->asked.number = numbered->position / numbered->limit + 1;
-	}
-	return numbered->asked;
+	DncPageRequest request = {.limit = numbered->limit,
+	.number = numbered->position / numbered->limit + 1 + ahead};
+
+	if (numbered->overlapping && ahead == 0)
+		return choose_overlapping(numbered->position,
+								  Max(numbered->limit, MIN_OVERLAPPING_LIMIT));
+	if (ahead > 0 &&
+		(numbered->overlapping || (request.number - 1) * request.limit >= numbered->total))
+		request.limit = 0;
+	return request;
 }
 
 /* A number that the answer has to have. */
@@ -289,7 +291,7 @@ step_back(DncNumbered *numbered)
 }
 
 /*
- * Take a page that was asked for.  False: it does not fit what was read
+ * Take the page that was asked for.  False: it does not fit what was read
  * before, another has to be asked for.  Otherwise (*given)[i] says whether the
  * i-th entry was given before (palloc'd in the current context), and *at_end
  * whether the list ends with this page.
@@ -298,14 +300,17 @@ step_back(DncNumbered *numbered)
  * not settle.
  */
 bool
-dnc_numbered_accept(DncNumbered *numbered, const DncPaging *paging, const DncJson *answer,
-					const DncJson *entries, const bool **given, bool *at_end)
+dnc_numbered_accept(DncNumbered *numbered, DncPageRequest asked, const DncPaging *paging,
+					const DncJson *answer, const DncJson *entries, const bool **given,
+					bool *at_end)
 {
-	PageFacts	facts = read_facts(numbered, paging, answer, entries);
+	PageFacts	facts;
 	int64		before = numbered->given;
 	bool		fits;
 	int			i = 0;
 
+	numbered->asked = asked;
+	facts = read_facts(numbered, paging, answer, entries);
 	if (numbered->total >= 0 && facts.total != numbered->total)
 		numbered->overlapping = true;
 	fits = numbered->given == 0 || carries_on(numbered, &facts);

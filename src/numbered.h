@@ -13,7 +13,7 @@
 
 typedef struct DncNumbered DncNumbered;
 
-/* A page that is asked for. */
+/* A page that is asked for; limit 0: there is none. */
 typedef struct DncPageRequest
 {
 	int			limit;
@@ -21,11 +21,11 @@ typedef struct DncPageRequest
 } DncPageRequest;
 
 extern DncNumbered *dnc_numbered_begin(const DncOptions *options);
-extern DncPageRequest dnc_numbered_request(DncNumbered *numbered);
+extern DncPageRequest dnc_numbered_request(const DncNumbered *numbered, int ahead);
 extern int64 dnc_numbered_total(const DncNumbered *numbered);
 extern int64 dnc_numbered_pages(const DncNumbered *numbered);
-extern bool dnc_numbered_accept(DncNumbered *numbered, const DncPaging *paging,
-								const DncJson *answer, const DncJson *entries,
-								const bool **given, bool *at_end);
+extern bool dnc_numbered_accept(DncNumbered *numbered, DncPageRequest asked,
+								const DncPaging *paging, const DncJson *answer,
+								const DncJson *entries, const bool **given, bool *at_end);
 
 #endif							/* DNC_NUMBERED_H */

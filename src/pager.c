@@ -24,17 +24,27 @@
 /* Of a cursor, in bytes: beyond, no server takes the URL that it makes. */
 #define MAX_CURSOR 8192
 
+/* A page that was asked for. */
+typedef struct Fetch
+{
+	MemoryContext context;		/* holds the call, and so the page's tree */
+	DncCall    *call;
+	DncPageRequest request;		/* where pages are numbered */
+} Fetch;
+
 struct DncPager
 {
 	MemoryContext context;
-	MemoryContext page_context; /* reset with each page; holds its call */
 	const DncOptions *options;
 	const char *filters;		/* of each request */
 	DncTally   *tally;
 	const DncPaging *paging;	/* NULL until the first answer has shown it */
-	DncCall    *call;			/* the page that is being read; holds its tree */
-	int			count;			/* how many pages were asked for */
-	bool		asked;			/* that page was asked for, and not read yet */
+	Fetch	   *current;		/* the page that is being read; NULL: none */
+	Fetch	  **ahead;			/* those that come next, max_concurrency at the most */
+	int			nahead;
+	int			count;			/* how many pages were waited for */
+	int64		given;			/* entries, each once */
+	double		limit;			/* entries that will be enough; 0: not known */
 	bool		at_end;			/* no page follows the one that is being read */
 	DncNumbered *numbered;		/* where pages are numbered; else NULL */
 
@@ -56,13 +66,19 @@ dnc_pager_begin(const DncOptions *options, const char *filters, DncTally *tally)
 	DncPager   *pager = palloc0(sizeof(DncPager));
 
 	pager->context = CurrentMemoryContext;
-	pager->page_context = AllocSetContextCreate(pager->context, "dnc_fdw page",
-												ALLOCSET_SMALL_SIZES);
 	pager->options = options;
 	pager->filters = filters;
 	pager->tally = tally;
 	pager->total = -1;
+	pager->ahead = palloc(sizeof(Fetch *) * options->max_concurrency);
 	return pager;
+}
+
+/* So many entries will be enough: ask for no page ahead that is beyond them. */
+void
+dnc_pager_set_limit(DncPager *pager, double entries)
+{
+	pager->limit = entries;
 }
 
 /*
@@ -173,37 +189,93 @@ accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entrie
 	pager->cursor = MemoryContextStrdup(pager->context, dnc_json_string(next));
 }
 
-/* Send the request for the next page, or for the one with a number over 0. */
-static void
-start_page(DncPager *pager, int64 number)
+/* The page to ask for next, or so many ahead of it; limit 0: not known, or none. */
+static DncPageRequest
+next_request(const DncPager *pager, int ahead)
 {
-	const DncListCall *list = &pager->options->provider->list;
-	DncRequest	request = {.method = "GET", .path = list->path, .repeatable = true};
-	int			limit = pager->options->page_size;
-	const char *parameter = pager->paging ? pager->paging->parameter : NULL;
-	const char *value = pager->cursor;
+	DncPageRequest first = {.limit = pager->options->page_size, .number = 1};
+	DncPageRequest none = {0};
 
 	if (pager->numbered)
-	{
-		DncPageRequest page = dnc_numbered_request(pager->numbered);
+		return dnc_numbered_request(pager->numbered, ahead);
+	return ahead == 0 ? first : none;
+}
 
-		limit = page.limit;
-		value = psprintf("%lld", (long long) (number > 0 ? number : page.number));
-	}
-	else if (pager->paging == NULL && list->numbers_first)
-	{
+/*
+ * Send the request for a page: the one with that number, or where the cursor leads
+ * to, or the first.
+ */
+static Fetch *
+start_fetch(DncPager *pager, DncPageRequest page)
+{
+	const DncListCall *list = &pager->options->provider->list;
+	MemoryContext context = AllocSetContextCreate(pager->context, "dnc_fdw page",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	DncRequest	request = {.method = "GET", .path = list->path, .repeatable = true};
+	const DncPaging *paging = pager->paging;
+	const char *parameter = paging ? paging->parameter : NULL;
+	const char *value = pager->cursor;
+	Fetch	   *fetch = palloc0(sizeof(Fetch));
+
+	fetch->context = context;
+	fetch->request = page;
+	if (paging == NULL && list->numbers_first)
 		parameter = list->pagings[0]->parameter;
-		value = "1";
-	}
-	request.target = dnc_request_list_target(pager->options, limit, pager->filters, parameter,
+	if (pager->numbered || paging == NULL)
+		value = psprintf("%lld", (long long) page.number);
+	request.target = dnc_request_list_target(pager->options, page.limit, pager->filters, parameter,
 											 value);
-	dnc_call_allow(pager->options, 1);
-	pager->call = dnc_call_start(pager->options, &request, pager->tally);
-	pager->count++;
+	fetch->call = dnc_call_start(pager->options, &request, pager->tally);
 	if (pager->cursor)
 	{
 		pfree(pager->cursor);
 		pager->cursor = NULL;
+	}
+	MemoryContextSwitchTo(before);
+	return fetch;
+}
+
+/* Give up a page; NULL is none. */
+static void
+drop_fetch(Fetch *fetch)
+{
+	if (fetch)
+		MemoryContextDelete(fetch->context);
+}
+
+/* Give up all pages that were asked for ahead. */
+static void
+drop_ahead(DncPager *pager)
+{
+	while (pager->nahead > 0)
+		drop_fetch(pager->ahead[--pager->nahead]);
+}
+
+/*
+ * Ask for pages ahead, so that they come while others are read.  Not before the
+ * second page is wanted, since many a query ends on the first, and then twice as
+ * many with each page.
+ */
+static void
+fetch_ahead(DncPager *pager)
+{
+	int			most = pager->count < 6 ? 1 << pager->count : pager->options->max_concurrency;
+
+	if (pager->at_end || (pager->paging && !pager->numbered && pager->cursor == NULL) ||
+		pager->count < (pager->numbered ? 1 : 2))
+		return;
+	while (pager->nahead < Min(most, pager->options->max_concurrency))
+	{
+		DncPageRequest request = next_request(pager, pager->nahead);
+
+		if (pager->limit > 0 &&
+			pager->given + (double) pager->nahead * pager->options->page_size >= pager->limit)
+			return;
+		if (request.limit == 0 || (!pager->numbered && pager->nahead > 0) ||
+			!dnc_call_has_room(pager->options))
+			return;
+		pager->ahead[pager->nahead++] = start_fetch(pager, request);
 	}
 }
 
@@ -212,23 +284,23 @@ start_page(DncPager *pager, int64 number)
  * array of entries.
  */
 static const DncJson *
-receive_page(DncPager *pager, DncPage *page, const DncJson **entries)
+receive_page(DncPager *pager, const Fetch *fetch, DncPage *page, const DncJson **entries)
 {
 	const char *path = pager->options->provider->list.entries;
 	const DncJson *answer;
 
-	dnc_call_wait(pager->call);
-	if (dnc_call_status(pager->call) != 200)
+	dnc_call_wait(fetch->call);
+	if (dnc_call_status(fetch->call) != 200)
 		dnc_report_contract(pager->options,
 							"The list came with HTTP status %d; only 200 says that it is whole.",
-							dnc_call_status(pager->call));
-	answer = dnc_call_json(pager->call);
+							dnc_call_status(fetch->call));
+	answer = dnc_call_json(fetch->call);
 	*entries = dnc_json_get(answer, path);
 	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(*entries);
-	page->entries = dnc_json_locate(answer, path, dnc_call_body(pager->call));
+	page->entries = dnc_json_locate(answer, path, dnc_call_body(fetch->call));
 	return answer;
 }
 
@@ -237,38 +309,74 @@ receive_page(DncPager *pager, DncPage *page, const DncJson **entries)
  * another has to be asked for.
  */
 static bool
-finish_page(DncPager *pager, DncPage *page)
+finish_page(DncPager *pager, const Fetch *fetch, DncPage *page)
 {
 	const DncJson *entries;
-	const DncJson *answer = receive_page(pager, page, &entries);
+	const DncJson *answer = receive_page(pager, fetch, page, &entries);
 
 	if (pager->paging == NULL)
 		find_paging(pager, answer);
 	if (pager->numbered)
-		return dnc_numbered_accept(pager->numbered, pager->paging, answer, entries, &page->given,
-								   &pager->at_end);
+		return dnc_numbered_accept(pager->numbered, fetch->request, pager->paging, answer, entries,
+								   &page->given, &pager->at_end);
 	accept_cursor_page(pager, answer, entries);
 	return true;
 }
 
+/* How many entries of a page were not given before. */
+static int64
+count_new(const DncPage *page)
+{
+	int64		count = 0;
+	int			i = 0;
+
+	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
+		count += page->given == NULL || !page->given[i];
+	return count;
+}
+
+/* Is what was asked for ahead what is wanted next?  The list may have moved since. */
+static bool
+ahead_fits(const DncPager *pager)
+{
+	DncPageRequest wanted = next_request(pager, 0);
+
+	return pager->nahead == 0 || !pager->numbered ||
+		(pager->ahead[0]->request.limit == wanted.limit &&
+		 pager->ahead[0]->request.number == wanted.number);
+}
+
 /*
  * Ask for the next page, unless that is done: the call that is under way; NULL:
- * there is no next page.  The page before it is given up.
+ * there is no next page.  The page before it can still be read.
  */
 DncCall *
 dnc_pager_ask(DncPager *pager)
 {
-	MemoryContext before;
+	if (pager->at_end)
+		return NULL;
+	if (!ahead_fits(pager))
+		drop_ahead(pager);
+	if (pager->nahead == 0)
+	{
+		dnc_call_allow(pager->options, 1);
+		pager->ahead[0] = start_fetch(pager, next_request(pager, 0));
+		pager->nahead = 1;
+	}
+	if (pager->numbered)
+		fetch_ahead(pager);
+	return pager->ahead[0]->call;
+}
 
-	if (pager->at_end || pager->asked)
-		return pager->asked ? pager->call : NULL;
-	MemoryContextReset(pager->page_context);
-	pager->call = NULL;
-	before = MemoryContextSwitchTo(pager->page_context);
-	start_page(pager, 0);
-	MemoryContextSwitchTo(before);
-	pager->asked = true;
-	return pager->call;
+/* Take the first of the pages that were asked for. */
+static Fetch *
+take_first(DncPager *pager)
+{
+	Fetch	   *fetch = pager->ahead[0];
+
+	pager->nahead--;
+	memmove(&pager->ahead[0], &pager->ahead[1], sizeof(Fetch *) * pager->nahead);
+	return fetch;
 }
 
 /*
@@ -284,12 +392,23 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 
 	while (!accepted && dnc_pager_ask(pager))
 	{
-		MemoryContext before = MemoryContextSwitchTo(pager->page_context);
+		Fetch	   *fetch = take_first(pager);
+		MemoryContext before = MemoryContextSwitchTo(fetch->context);
 
-		pager->asked = false;
-		accepted = finish_page(pager, page);
+		pager->count++;
+		accepted = finish_page(pager, fetch, page);
 		MemoryContextSwitchTo(before);
+		drop_fetch(accepted ? pager->current : fetch);
+		if (accepted)
+		{
+			pager->current = fetch;
+			pager->given += count_new(page);
+		}
 	}
+	if (pager->at_end)
+		drop_ahead(pager);
+	else if (pager->paging && !pager->numbered)
+		fetch_ahead(pager);
 	return accepted;
 }
 
@@ -314,18 +433,23 @@ dnc_pager_pages(const DncPager *pager)
 bool
 dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 {
+	DncPageRequest request = next_request(pager, 0);
 	MemoryContext before;
 	const DncJson *entries;
 
-	MemoryContextReset(pager->page_context);
-	before = MemoryContextSwitchTo(pager->page_context);
-	start_page(pager, number);
-	(void) receive_page(pager, page, &entries);
+	drop_ahead(pager);
+	drop_fetch(pager->current);
+	request.number = number;
+	dnc_call_allow(pager->options, 1);
+	pager->current = start_fetch(pager, request);
+	pager->count++;
+	before = MemoryContextSwitchTo(pager->current->context);
+	(void) receive_page(pager, pager->current, page, &entries);
 	MemoryContextSwitchTo(before);
 	return page->first != NULL;
 }
 
-/* How many pages were asked for. */
+/* How many pages were waited for. */
 int
 dnc_pager_count(const DncPager *pager)
 {

@@ -21,6 +21,7 @@ typedef struct DncPage
 } DncPage;
 
 extern DncPager *dnc_pager_begin(const DncOptions *options, const char *filters, DncTally *tally);
+extern void dnc_pager_set_limit(DncPager *pager, double entries);
 extern DncCall *dnc_pager_ask(DncPager *pager);
 extern bool dnc_pager_next(DncPager *pager, DncPage *page);
 extern int64 dnc_pager_total(const DncPager *pager);

@@ -233,7 +233,8 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 
 /* What a plan carries about the conditions that are sent, and about the rest. */
 static List *
-make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, Node *requests)
+make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
+			 Node *requests)
 {
 	List	   *columns = NIL;
 	List	   *ops = NIL;
@@ -249,7 +250,8 @@ make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, No
 		arrays = lappend_int(arrays, pushed->is_array);
 	}
 	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
-					   list_make3(makeInteger(page_size), makeInteger(counts), requests));
+					   list_make4(makeInteger(page_size), makeInteger(counts),
+								  makeFloat(psprintf("%.0f", limit)), requests));
 }
 
 /* The values of the conditions that are sent, for fdw_exprs. */
@@ -279,7 +281,7 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 	if (!dnc_count_is_total(root, input_rel, plan->options, pushed))
 		return;
 	private = list_make2(values_of(pushed),
-						 make_private(pushed, NIL, plan->relid, 1, true,
+						 make_private(pushed, NIL, plan->relid, 1, true, 0,
 									  (Node *) makeFloat("1")));
 	add_path(output_rel, (Path *)
 			 dnc_create_foreign_upper_path(root, output_rel,
@@ -328,18 +330,17 @@ needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
 }
 
 /*
- * The page size for a query that LIMIT ends, and where nothing is left to local
- * evaluation: no more than it takes.  A hint: what follows is read all the same
- * if it is asked for.  0: as the options say.
+ * The rows after which LIMIT ends a query in which nothing is left to local
+ * evaluation; 0: it is not known.  A hint, for the page size and what is asked for
+ * ahead: what follows is read all the same if it is asked for.
  */
-static int
-page_size_for_limit(PlannerInfo *root, RelOptInfo *rel, const DncRelPlan *plan, List *clauses)
+static double
+rows_to_limit(PlannerInfo *root, List *clauses)
 {
-	if (root->limit_tuples < 1 || root->limit_tuples >= plan->options->page_size ||
-		clauses != NIL || root->query_pathkeys != NIL ||
+	if (root->limit_tuples < 1 || clauses != NIL || root->query_pathkeys != NIL ||
 		bms_membership(root->all_baserels) != BMS_SINGLETON)
 		return 0;
-	return (int) root->limit_tuples;
+	return root->limit_tuples;
 }
 
 /* The plan for a path of dnc_plan_paths(). */
@@ -351,12 +352,15 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
 	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
 	List	   *sent = sent_by(pushed, lookups);
+	double		limit;
 
 	clauses = extract_actual_clauses(clauses, false);
+	limit = rows_to_limit(root, clauses);
 	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent),
 							make_private(sent, needed_attributes(rel, clauses, plan->map),
 										 plan->relid,
-										 page_size_for_limit(root, rel, plan, clauses), false,
+										 limit < plan->options->page_size ? (int) limit : 0,
+										 false, limit,
 										 list_nth(path->fdw_private, DNC_PATH_REQUESTS)),
 							NIL, NIL, outer_plan);
 }

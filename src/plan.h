@@ -27,6 +27,7 @@ typedef enum DncPlanPrivate
 	DNC_PLAN_PAGE_SIZE,			/* Integer: entries to ask for; 0: as the options say */
 	DNC_PLAN_COUNTS,			/* Integer: 1 if the scan gives the list's total, as
 								 * count(*) */
+	DNC_PLAN_LIMIT,				/* Float: rows after which the query ends; 0: not known */
 	DNC_PLAN_REQUESTS			/* Float: requests that are expected of one scan */
 } DncPlanPrivate;
 

@@ -29,7 +29,7 @@
 #include "decode.h"
 #include "lookups.h"
 #include "own.h"
-#include "pager.h"
+#include "pagers.h"
 #include "plan.h"
 #include "request.h"
 #include "scan.h"
@@ -39,6 +39,7 @@ struct DncScan
 	ForeignScanState *node;
 	Oid			userid;			/* whose token is used: fixed when the query begins */
 	DncOptions *options;		/* without a token until it is needed */
+	double		limit;			/* rows that will be enough; 0: not known */
 	bool		gives_total;	/* gives the list's total, and no entries */
 	bool		counted;		/* has given it */
 	const char *counted_type;	/* the only one that it counts; NULL: all */
@@ -58,7 +59,8 @@ struct DncScan
 	MemoryContext context;
 	bool		started;
 	List	   *chains;
-	int			chain_index;
+	int			chain_index;	/* of the next one */
+	DncPagers  *pagers;			/* of the one that is read and of some that come next */
 
 	/* The chain that is being read; in chain_context. */
 	MemoryContext chain_context;
@@ -107,6 +109,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 								   RelationGetDescr(relation));
 	foreach(lc, (List *) list_nth(plan->fdw_private, DNC_PLAN_NEEDED))
 		scan->needed = bms_add_member(scan->needed, lfirst_int(lc));
+	scan->limit = floatVal(list_nth(plan->fdw_private, DNC_PLAN_LIMIT));
 	scan->conditions = dnc_conditions_make(plan, &node->ss.ps);
 	scan->may_rerun = !scan->gives_total &&
 		((eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.allParam));
@@ -125,6 +128,7 @@ start_scan(DncScan *scan)
 	DncCondition *conditions;
 
 	scan->started = true;
+	scan->pagers = dnc_pagers_make(scan->options, &scan->tally, scan->limit);
 	scan->own_chain = 0;
 	scan->own_decoder = NULL;
 	conditions = dnc_conditions_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
@@ -158,6 +162,26 @@ start_scan(DncScan *scan)
 	MemoryContextSwitchTo(before);
 }
 
+/*
+ * Ask for the first pages of the chains that come next.  Not before the second chain
+ * is begun, since many a query ends with the first, and then one more with each.
+ */
+static void
+ask_ahead(DncScan *scan)
+{
+	int			end = Min(2 * scan->chain_index - 1, list_length(scan->chains));
+
+	for (int i = scan->chain_index; i < end; i++)
+	{
+		const DncChain *chain = list_nth(scan->chains, i);
+
+		if (scan->lookups && dnc_lookups_find(scan->lookups, chain->key))
+			continue;
+		if (!dnc_pagers_ask_ahead(scan->pagers, chain))
+			break;
+	}
+}
+
 /* Begin with the next chain; false: there is none. */
 static bool
 begin_chain(DncScan *scan)
@@ -180,10 +204,11 @@ begin_chain(DncScan *scan)
 	scan->decoder = dnc_decoder_make(scan->options,
 									 scan->desc,
 									 scan->map, scan->needed, scan->chain->search);
-	scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
 	MemoryContextSwitchTo(before);
+	scan->pager = dnc_pagers_open(scan->pagers, scan->chain);
 	if (scan->lookups)
 		dnc_lookups_begin(scan->lookups, scan->chain->key);
+	ask_ahead(scan);
 	return true;
 }
 
@@ -193,6 +218,7 @@ end_chain(DncScan *scan)
 {
 	if (scan->lookups && scan->known == NULL)
 		dnc_lookups_finish(scan->lookups);
+	dnc_pagers_close(scan->pagers, scan->chain);
 	scan->chain = NULL;
 	scan->known = NULL;
 }
