@@ -319,3 +319,26 @@ dnc_chain_list(const DncOptions *options, const DncCondition *conditions, int co
 		chains = lappend(chains, make_chain(options, used, i));
 	return chains;
 }
+
+/*
+ * The chains that together find whatever meets the conditions, and all entries of the
+ * list that are the same as those in what tells entries apart: for who has to know
+ * whether an entry is listed, be it with another value in a column such as the type.
+ * NIL, and palloc'd, as dnc_chain_list().
+ */
+List *
+dnc_chain_list_by_identity(const DncOptions *options, const DncCondition *conditions, int count)
+{
+	DncCondition *kept = palloc(sizeof(DncCondition) * Max(count, 1));
+	int			nkept = 0;
+
+	if (dnc_chain_list(options, conditions, count) == NIL)
+		return NIL;
+	for (int i = 0; i < count; i++)
+	{
+		if (conditions[i].column == DNC_COL_SEARCH ||
+			dnc_provider_is_identity(options->provider, conditions[i].column))
+			kept[nkept++] = conditions[i];
+	}
+	return dnc_chain_list(options, kept, nkept);
+}

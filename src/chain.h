@@ -51,5 +51,7 @@ typedef struct DncChainCheck
 
 extern bool dnc_chain_filters_on(const DncProvider *provider, DncColumn column);
 extern List *dnc_chain_list(const DncOptions *options, const DncCondition *conditions, int count);
+extern List *dnc_chain_list_by_identity(const DncOptions *options, const DncCondition *conditions,
+										int count);
 
 #endif							/* DNC_CHAIN_H */

@@ -260,6 +260,17 @@ finish_batch(DncDispatch *dispatch, int index)
 	end_batch(dispatch, index);
 }
 
+/* Has the remote answered the last write on the same entry of the list that it was sent? */
+static bool
+is_its_turn(const DncEntry *entry)
+{
+	const DncEntry *before = entry->previous;
+
+	while (before && before->state == DNC_ENTRY_OVERTAKEN)
+		before = before->previous;
+	return before == NULL || before->state == DNC_ENTRY_TAKEN;
+}
+
 /*
  * Can the next request be sent beside those under way?  All of them have to be of
  * calls that take one entry each, and none on the same one.
@@ -274,7 +285,7 @@ fits_in(const DncDispatch *dispatch)
 	return dispatch->nbatches < dispatch->max_batches &&
 		dnc_entry_call(dispatch->batches[0]->entries[0])->batch == 1 &&
 		dnc_entry_call(entry)->batch == 1 &&
-		(entry->previous == NULL || entry->previous->state != DNC_ENTRY_WAITING);
+		is_its_turn(entry);
 }
 
 /* Wait until one of the requests under way is answered, and finish it. */

@@ -81,6 +81,34 @@ reads_server(ResultRelInfo *result, EState *estate, Oid serverid)
 }
 
 /*
+ * The queue of another part of the same statement that writes to the server at once;
+ * NULL: there is none.  WITH may delete what the rest of the statement adds again, and
+ * the parts end in another order than they ran in.
+ */
+static DncQueue *
+queue_of_part(EState *estate, Oid serverid)
+{
+	ListCell   *lc;
+
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		ModifyTableState *part = lfirst_node(ModifyTableState, lc);
+
+		for (int i = 0; i < part->mt_nrels; i++)
+		{
+			ResultRelInfo *result = &part->resultRelInfo[i];
+			DncModify  *modify = result->ri_FdwState;
+
+			if (modify && result->ri_RelationDesc->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
+				GetForeignServerIdByRelId(RelationGetRelid(result->ri_RelationDesc)) == serverid &&
+				modify->queue != modify->target->queue)
+				return modify->queue;
+		}
+	}
+	return NULL;
+}
+
+/*
  * Where the rows of a statement go.  Raises 0A000 where they would overtake
  * writes that wait for COMMIT.
  */
@@ -93,6 +121,9 @@ choose_queue(DncModify *modify, ResultRelInfo *result, EState *estate, DncAction
 	if (options->write_mode == DNC_WRITE_COMMIT)
 		return;
 	dnc_modify_refuse_overtaking(modify->target, RelationGetRelationName(modify->relation));
+	modify->queue = queue_of_part(estate, options->serverid);
+	if (modify->queue)
+		return;
 	modify->queue = dnc_queue_make(CurrentMemoryContext, options->serverid);
 
 	/*

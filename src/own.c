@@ -83,6 +83,15 @@ listed_value(const DncOwn *own, const DncJson *entry, DncColumn column)
 	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
 }
 
+/* Is an entry of the list of a type?  Of NULL is any. */
+bool
+dnc_own_is_of_type(const DncOwn *own, const DncJson *entry, const char *type)
+{
+	const char *listed = listed_value(own, entry, DNC_COL_IDENTIFIER_TYPE);
+
+	return type == NULL || (listed && strcmp(listed, type) == 0);
+}
+
 /* Is this entry of the list the one that a removal on its key names? */
 static bool
 removes(const DncOwn *own, const DncEntry *removal, const DncJson *entry)

@@ -149,6 +149,13 @@ start_scan(DncScan *scan)
 								  scan->node->ss.ps.state->es_snapshot->curcid);
 		scan->own_known = true;
 	}
+	if (scan->own)
+	{
+		MemoryContextSwitchTo(scan->context);
+		scan->chains = dnc_chain_list_by_identity(scan->options, conditions,
+												  dnc_conditions_count(scan->conditions));
+		MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
+	}
 	if (scan->may_rerun && dnc_conditions_vary(scan->conditions) && scan->lookups == NULL)
 		scan->lookups = dnc_lookups_make(work_mem * (Size) 1024);
 	if (scan->may_rerun && !dnc_conditions_vary(scan->conditions) && scan->store == NULL)
@@ -274,6 +281,14 @@ belongs_to_chain(const DncChain *chain, const DncJson *entry)
 	return true;
 }
 
+/* Is the entry one that our own transaction has removed, or that is not to be counted? */
+static bool
+is_hidden(DncScan *scan)
+{
+	return dnc_own_hides(scan->own, scan->entry) ||
+		(scan->gives_total && !dnc_own_is_of_type(scan->own, scan->entry, scan->counted_type));
+}
+
 /* Has the next page been asked for, and not come yet? */
 static bool
 must_wait(DncScan *scan)
@@ -299,8 +314,8 @@ find_entry(DncScan *scan)
 			read_page(scan);
 		}
 		else if ((scan->page.given && scan->page.given[scan->index]) ||
-				 !belongs_to_chain(scan->chain, scan->entry) ||
-				 (scan->own && dnc_own_hides(scan->own, scan->entry)))
+				 (scan->own && is_hidden(scan)) ||
+				 !belongs_to_chain(scan->chain, scan->entry))
 			step_entry(scan);
 		else
 			return true;

@@ -1,0 +1,492 @@
+# A model: random transactions go through a foreign table and through a local
+# table at the same time, and both show the same rows: after random statements
+# within a transaction, and the sandbox's list after each COMMIT.
+#
+# The local table has a unique index on what a provider tells entries apart by, and
+# its additions say ON CONFLICT DO NOTHING: adding what is listed does nothing.
+# PostgreSQL itself is the oracle for visibility, cursors, savepoints, triggers.
+# The seed is printed, and DNC_MODEL_SEED sets it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use IPC::Open3;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $transactions = 200;    # for each list
+my $most = 120;            # entries; beyond that everything is deleted
+
+my $seed = $ENV{DNC_MODEL_SEED} // 20250601;
+diag("DNC_MODEL_SEED=$seed") if $ENV{DNC_MODEL_SEED};
+note("DNC_MODEL_SEED=$seed");
+srand($seed);
+sub pick { return $_[ int(rand(@_)) ] }
+sub chance { return rand() < $_[0] }
+
+# Each list: who plays it, what may be on it, and what an entry is known by.
+# Identifiers are parts of each other, and differ in case alone.
+my @addresses = map { my $name = $_; map { $name . $_ } '@x.org', '@xx.org', '@X.org' } qw(a an ann Ann anna bo);
+my @lists = (
+	{ name => 'alta', provider => 'alta', path => '/alta/v1', token => 'sandbox-alta', identity => 'identifier, identifier_type',
+		types => [qw(email phone sms)], identifiers => [ @addresses, qw(+1555 +15550 +15551 1555) ],
+		options => q{, requests_per_minute '0'} },
+	{ name => 'sendkit_new', provider => 'sendkit', path => '/sendkit', token => 'sk_sendkit_new', identity => 'lower(identifier)',
+		types => [qw(email domain)], identifiers => [ @addresses, qw(x.org X.org xx.org) ], folds => 1 },
+	{ name => 'sendkit_old', provider => 'sendkit', path => '/sendkit', token => 'sk_sendkit_old', identity => 'lower(identifier)',
+		types => [qw(email domain)], identifiers => [ @addresses, qw(x.org X.org xx.org) ], folds => 1, config => 'generation=old' },
+	{ name => 'weya', provider => 'weya', path => '/weya', token => 'sandbox-weya', identity => 'identifier',
+		types => [qw(phone)], identifiers => [ map { $_, "1$_", "${_}5" } qw(155 1550 1551 15500 15510 15555) ],
+		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'}, refuses => 1 });
+
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+my $json = JSON::PP->new->utf8;
+my ($list, $immediate);    # the list at hand; is its table's write_mode 'immediate'?
+
+# ---- a session of psql, a script at a time
+
+my ($to_psql, $from_psql);
+my $errors = PostgreSQL::Test::Utils::tempdir() . '/psql_errors';
+
+sub start_psql
+{
+	my ($database) = @_;
+
+	local @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, $database);
+	open my $file, '>', $errors or die "$errors: $!";
+	open3($to_psql, $from_psql, '>&' . fileno($file), qw(psql -X -A -t -q)) or die "psql: $!";
+	return;
+}
+
+# What psql shows of a script.
+sub run_script
+{
+	my ($script) = @_;
+	my $out = '';
+
+	print $to_psql "$script\n\\echo == over\n";
+	$to_psql->flush;
+	while (my $line = <$from_psql>)
+	{
+		return $out if $line eq "== over\n";
+		$out .= $line;
+	}
+	die 'psql has ended: ' . slurp_file($errors);
+}
+
+# ---- the script of a transaction
+
+my (@script, %told);    # its lines; statements by number
+
+# A statement for one side: LIST is the table, SIDE what its functions end in.
+sub for_side
+{
+	my ($statement, $side) = @_;
+	my $foreign = $immediate ? 'fi' : 'f';
+	my $conflict = $side eq 'm' || $list->{refuses} || chance(0.3) ? 'ON CONFLICT DO NOTHING' : '';
+
+	$statement =~ s/\bLIST\b/$side eq 'm' ? 'm' : $foreign/eg;
+	$statement =~ s/SIDE\b/$side eq 'm' ? 'm' : $foreign/eg;
+	$statement =~ s/\bCONFLICT\b/$conflict/g;
+	return $statement;
+}
+
+# Both sides do the same, and what they show, in whatever order, has to be the same.
+sub both
+{
+	my ($statement, %how) = @_;
+	my $number = keys %told;
+
+	$told{$number} = $statement;
+	for my $side (qw(f m))
+	{
+		push @script, "\\echo == $number $side", for_side($statement, $side) . ($how{data} ? '' : ';'),
+			'\echo state :SQLSTATE', $how{counts} ? '\echo rows :ROW_COUNT' : ();
+	}
+	fold() if $immediate;
+	return;
+}
+
+sub plain { push @script, @_; return }
+
+# What was sent is on the list as the provider stores it.
+sub fold
+{
+	plain('UPDATE m SET identifier = lower(identifier) WHERE identifier <> lower(identifier);') if $list->{folds};
+	return;
+}
+
+# ---- random statements
+
+sub identifier { return pick(@{ $list->{identifiers} }) }
+sub type_of { return chance(0.85) ? $list->{types}[ length($_[0]) % @{ $list->{types} } ] : pick(@{ $list->{types} }) }
+sub row { my $identifier = identifier(); return "('$identifier', '" . type_of($identifier) . "')" }
+sub rows { my ($count) = @_; return join ', ', map { row() } 1 .. $count }
+sub several { return join ', ', map { "'" . identifier() . "'" } 1 .. 2 + int(rand(4)) }
+sub pattern { my $text = identifier(); return pick('', '%') . substr($text, int(rand(3)), 1 + int(rand(4))) . pick('%', '%', '_', '') }
+
+# A condition on a row, with the columns' names.
+sub condition
+{
+	return pick(
+		"identifier = '" . identifier() . "'", "identifier = '" . identifier() . "'",
+		'identifier IN (' . several() . ')',
+		"identifier = ANY (ARRAY[" . several() . "])",
+		"identifier LIKE '" . pattern() . "'",
+		"identifier ILIKE '" . pattern() . "'",
+		"identifier_type = '" . pick(@{ $list->{types} }) . "'",
+		"identifier = '" . identifier() . "' AND identifier_type = '" . pick(@{ $list->{types} }) . "'",
+		"identifier_type IN ('email', 'domain', 'phone') AND identifier > 'a'",
+		"identifier = '" . identifier() . "' OR identifier = '" . identifier() . "'",
+		'length(identifier) % 3 = 1',
+		"identifier IN (SELECT identifier FROM pool WHERE n % 3 = " . int(rand(3)) . ')',
+		"EXISTS (SELECT FROM pool p WHERE p.identifier = LIST.identifier AND p.n % 2 = 0)",
+		"NOT EXISTS (SELECT FROM pool p WHERE p.identifier = LIST.identifier AND p.n % 4 > 0)");
+}
+
+# A statement that adds.
+sub add
+{
+	my $into = 'INSERT INTO LIST (identifier, identifier_type)';
+
+	return pick(
+		"$into VALUES " . row() . ' CONFLICT', "$into VALUES " . row() . ' CONFLICT',
+		"$into VALUES " . rows(2 + int(rand(7))) . ' CONFLICT',
+		"$into SELECT identifier, identifier_type FROM pool WHERE n % 5 = " . int(rand(5)) . ' ORDER BY n CONFLICT',
+		"$into SELECT '9' || identifier, identifier_type FROM LIST WHERE length(identifier) < 9 CONFLICT",
+		"SELECT write_SIDE" . row(),
+		"INSERT INTO audit_SIDE (what, identifier, identifier_type) SELECT 'add', * FROM (VALUES " . rows(3) . ') v',
+		"INSERT INTO late_SIDE (what, identifier, identifier_type) SELECT 'add', * FROM (VALUES " . rows(2) . ') v');
+}
+
+# A statement that removes.
+sub remove
+{
+	return pick(
+		"DELETE FROM LIST WHERE " . condition(), "DELETE FROM LIST WHERE " . condition(),
+		"DELETE FROM LIST WHERE identifier = '" . identifier() . "'",
+		"DELETE FROM LIST WHERE identifier LIKE '9%'",
+		"DELETE FROM LIST USING pool p WHERE p.identifier = LIST.identifier AND p.n % 7 = " . int(rand(7)),
+		"DELETE FROM LIST USING pool p WHERE p.n < 3 AND LIST.identifier LIKE p.identifier || '%'",
+		"DELETE FROM LIST WHERE identifier_type = '" . pick(@{ $list->{types} }) . "' AND length(identifier) % 2 = 0",
+		"INSERT INTO audit_SIDE (what, identifier, identifier_type) SELECT 'delete', * FROM (VALUES " . rows(3) . ') v');
+}
+
+# The same again after a removal: ends listed.
+sub renew
+{
+	my $where = condition();
+
+	return (
+		pick("WITH d AS (DELETE FROM LIST WHERE $where RETURNING identifier, identifier_type)
+		  INSERT INTO LIST (identifier, identifier_type) SELECT * FROM d CONFLICT",
+		"WITH d AS (DELETE FROM LIST WHERE $where RETURNING identifier, identifier_type),
+		  i AS (INSERT INTO LIST (identifier, identifier_type) SELECT * FROM d CONFLICT RETURNING identifier)
+		  SELECT count(*) FROM d",
+		"DO \$\$ DECLARE r record; BEGIN
+		  FOR r IN SELECT identifier, identifier_type FROM LIST WHERE $where LOOP
+		    DELETE FROM LIST WHERE identifier = r.identifier AND identifier_type = r.identifier_type;
+		    INSERT INTO LIST (identifier, identifier_type) VALUES (r.identifier, r.identifier_type) CONFLICT;
+		  END LOOP; END \$\$"));
+}
+
+# A block whose part is taken back, in nesting; fails in the middle or at the end.
+sub block
+{
+	my ($depth) = @_;
+	my $inner = $depth > 0 && chance(0.5) ? block($depth - 1) : 'NULL;';
+	my $fail = chance(0.6) ? pick('RAISE division_by_zero;', 'PERFORM 1 / 0;') : 'NULL;';
+
+	return 'BEGIN ' . add_in_block() . remove_in_block() . " $inner $fail " . add_in_block()
+		. ' EXCEPTION WHEN division_by_zero THEN ' . pick('NULL;', add_in_block(), remove_in_block()) . ' END;';
+}
+
+sub add_in_block { return 'INSERT INTO LIST (identifier, identifier_type) VALUES ' . rows(1 + int(rand(3))) . ' CONFLICT;' }
+sub remove_in_block { return 'DELETE FROM LIST WHERE ' . condition() . ';' }
+
+# A query for what a list holds.
+sub query
+{
+	my $where = condition();
+
+	return pick(
+		'SELECT identifier, identifier_type FROM LIST',
+		'SELECT count(*) FROM LIST',
+		"SELECT count(*) FROM LIST WHERE identifier_type = '" . pick(@{ $list->{types} }) . "'",
+		"SELECT identifier, identifier_type FROM LIST WHERE $where",
+		"SELECT count(*) FROM LIST WHERE $where",
+		"SELECT identifier_type, count(*), min(identifier COLLATE \"C\") FROM LIST GROUP BY 1",
+		'SELECT p.n, LIST.identifier_type FROM pool p JOIN LIST ON LIST.identifier = p.identifier WHERE p.n < 5',
+		'SELECT p.n, LIST.identifier FROM pool p LEFT JOIN LIST ON LIST.identifier = p.identifier',
+		'SELECT p.n FROM pool p WHERE EXISTS (SELECT FROM LIST WHERE LIST.identifier = p.identifier)',
+		'SELECT p.n FROM pool p WHERE NOT EXISTS (SELECT FROM LIST WHERE LIST.identifier = p.identifier AND LIST.identifier_type = p.identifier_type)',
+		'SELECT p.n, (SELECT count(*) FROM LIST WHERE LIST.identifier = p.identifier) FROM pool p WHERE p.n < 6',
+		"SELECT identifier FROM LIST WHERE $where ORDER BY identifier COLLATE \"C\", identifier_type COLLATE \"C\" LIMIT 2",
+		"SELECT identifier FROM LIST UNION ALL SELECT identifier_type FROM LIST WHERE $where",
+		'SELECT a.identifier, b.identifier_type FROM LIST a JOIN LIST b USING (identifier)',
+		"EXECUTE lookup_SIDE('" . identifier() . "')",
+		'SELECT count_SIDE(), (SELECT count(*) FROM LIST)');
+}
+
+# ---- a random transaction
+
+my (%cursors, @savepoints, $names);    # by name, the savepoints that there were; names
+
+sub open_cursor
+{
+	my $name = 'c' . $names++;
+	my $hold = chance(0.3) ? 'WITH HOLD ' : '';
+
+	$cursors{$name} = { hold => $hold, depth => scalar @savepoints };
+	both("DECLARE ${name}_SIDE CURSOR ${hold}FOR SELECT identifier, identifier_type FROM LIST WHERE " . pick('true', condition()));
+	# Begun: what is read by then is read.
+	both("MOVE 0 FROM ${name}_SIDE") if chance(0.3);
+	return;
+}
+
+sub read_cursor
+{
+	my $name = pick(sort keys %cursors);
+
+	both("FETCH ALL FROM ${name}_SIDE");
+	both("CLOSE ${name}_SIDE");
+	delete $cursors{$name};
+	return;
+}
+
+sub roll_back_to
+{
+	my $index = int(rand(@savepoints));
+
+	plain("ROLLBACK TO SAVEPOINT $savepoints[$index];");
+	delete @cursors{ grep { $cursors{$_}{depth} > $index } keys %cursors };
+	splice @savepoints, $index + 1;
+	return;
+}
+
+sub release
+{
+	my $index = int(rand(@savepoints));
+
+	plain("RELEASE SAVEPOINT $savepoints[$index];");
+	splice @savepoints, $index;
+	$_->{depth} = $_->{depth} > $index ? $index : $_->{depth} for values %cursors;
+	return;
+}
+
+# What only a transaction whose writes wait can do, since nothing else can be taken back.
+sub step_back
+{
+	if (@savepoints && chance(0.5)) { chance(0.6) ? roll_back_to() : release() }
+	elsif (chance(0.4)) { both('DO $$ ' . block(2) . ' $$') }
+	elsif (%cursors && chance(0.4)) { read_cursor() }
+	elsif (chance(0.4)) { open_cursor() }
+	else
+	{
+		push @savepoints, 's' . $names++;
+		plain("SAVEPOINT $savepoints[-1];");
+	}
+	return;
+}
+
+sub copy
+{
+	my @rows = map { row() =~ /'(.*)', '(.*)'/ ? "$1\t$2" : () } 1 .. 4;
+	my $data = join "\n", @rows;
+	my $foreign = $immediate ? 'fi' : 'f';
+
+	# COPY knows no ON CONFLICT.
+	return both(add(), counts => 0) if $list->{refuses};
+	plain("COPY $foreign (identifier, identifier_type) FROM stdin;\n$data\n\\.",
+		"TRUNCATE copied; COPY copied FROM stdin;\n$data\n\\.",
+		'INSERT INTO m (identifier, identifier_type) SELECT * FROM copied ON CONFLICT DO NOTHING;');
+	fold() if $immediate;
+	return;
+}
+
+sub step
+{
+	my $what = rand();
+
+	if ($what < 0.26) { both(add()) }
+	elsif ($what < 0.46) { my $statement = remove(); both($statement, counts => $statement =~ /^DELETE/) }
+	elsif ($what < 0.56) { both(renew()) }
+	elsif ($what < 0.60) { copy() }
+	elsif ($what < 0.63)
+	{
+		my $row = row();
+		both("INSERT INTO LIST (identifier, identifier_type) SELECT * FROM (VALUES $row) v (i, t)
+		  WHERE NOT EXISTS (SELECT FROM LIST WHERE lower(identifier) = lower(i))" . ($list->{refuses} ? '' : ' CONFLICT'), counts => 1);
+	}
+	elsif ($what < 0.66) { both('SELECT count(touch_SIDE(identifier, identifier_type)) FROM LIST WHERE ' . condition()) unless $immediate }
+	elsif ($what < 0.86 && !$immediate) { step_back() }
+	both(query()) for 1 .. int(rand(3));
+	return;
+}
+
+# Without ON CONFLICT, such an addition is refused at COMMIT, unless its entry is deleted until then.
+sub add_what_is_listed
+{
+	plain('SELECT coalesce((SELECT id FROM m ORDER BY id * 7919 % 13 LIMIT 1), 0) AS listed \gset',
+		q{INSERT INTO f (identifier, identifier_type) SELECT identifier, 'phone' FROM m WHERE id = :listed;});
+	return;
+}
+
+# Writes of a transaction that is taken back, or not.
+sub transaction
+{
+	my ($chained) = @_;
+
+	%told = %cursors = ();
+	@script = @savepoints = ();
+	$names = 0;
+	$immediate = chance(0.15);
+	plain('BEGIN;') unless $chained;
+	plain("SELECT count(*) > $most AS full FROM m \\gset", '\if :full',
+		map({ 'DELETE FROM ' . ($immediate ? 'fi' : 'f') . ';', 'DELETE FROM m;' } 1), '\endif');
+	my $refusal = $list->{refuses} && !$immediate && chance(0.1);
+	add_what_is_listed() if $refusal;
+	step() for 1 .. 2 + int(rand(9));
+	both('SELECT identifier, identifier_type FROM LIST');
+	plain('\echo == end x');
+	if (!$immediate && chance(0.25))
+	{
+		plain(pick('SELECT 1 / 0; COMMIT;', 'ROLLBACK;', 'ROLLBACK;', 'ROLLBACK AND CHAIN; COMMIT;'));
+		%cursors = ();
+	}
+	else
+	{
+		plain($refusal ? 'SELECT count(*) > 0 AS refused FROM m WHERE id = :listed \gset' : '\set refused f');
+		my $chain = chance(0.25);
+		plain($chain ? 'COMMIT AND CHAIN;' : 'COMMIT;', '\echo commit :SQLSTATE :refused', $chain ? 'ROLLBACK;' : ());
+		%cursors = () if $refusal;
+		# What the list had taken by then stays.
+		plain('\if :refused', 'DELETE FROM m; INSERT INTO m SELECT identifier, identifier_type FROM f;', '\endif');
+	}
+	fold();
+	for my $name (sort grep { $cursors{$_}{hold} } keys %cursors)
+	{
+		both("FETCH ALL FROM ${name}_SIDE");
+		both("CLOSE ${name}_SIDE");
+	}
+	plain('CLOSE ALL;', '\echo == all m', 'SELECT identifier, identifier_type FROM m;');
+	return;
+}
+
+# ---- comparing
+
+# The sandbox's list, as psql shows the model.
+sub listed
+{
+	my $entries = $json->decode($dnc->control('GET', "$list->{provider}/$list->{name}/entries"));
+
+	return join "\n", sort map { ($_->{identifier} // $_->{email} // $_->{phoneNumber}) . '|'
+		. ($_->{identifierType} // $_->{entryType} // 'phone') } @$entries;
+}
+
+# What differs between the sides, in words; empty: nothing.
+sub differences
+{
+	my ($out) = @_;
+	my (%shown, @wrong);
+
+	$shown{$1}{$2} = join "\n", sort split /\n/, $3
+		while $out =~ /^== (\w+) (\w)\n((?:(?!== ).*\n)*)/mg;
+	for my $number (0 .. keys(%told) - 1)
+	{
+		my ($f, $m) = map { $shown{$number}{$_} // 'nothing' } qw(f m);
+
+		push @wrong, "$told{$number}\n-- foreign:\n$f\n-- model:\n$m" if $f ne $m;
+		push @wrong, "$told{$number}\n-- fails: $m" if $m =~ /^state (?!00000)/m;
+	}
+	push @wrong, "COMMIT: $1, refused: $2"
+		if $out =~ /^commit (\w+) (\w)/m && $1 ne ($2 eq 't' ? '23505' : '00000');
+	push @wrong, "after the transaction:\n-- list:\n" . listed() . "\n-- model:\n$shown{all}{m}"
+		if $shown{all}{m} ne listed();
+	return @wrong;
+}
+
+# ---- the tables
+
+sub set_up
+{
+	my ($name, $provider) = @$list{qw(name provider)};
+	my $columns = 'identifier text, identifier_type text' . ($list->{columns} // '');
+	my $options = $list->{options} // '';
+	my $number = 0;
+	my $pool = join ', ', map { '(' . $number++ . ", '$_', '" . type_of($_) . "')" } @{ $list->{identifiers} };
+	my $functions = '';
+
+	for my $side (qw(f fi m))
+	{
+		my $body = "IF NEW.what = 'add' THEN
+		    INSERT INTO $side (identifier, identifier_type) VALUES (NEW.identifier, NEW.identifier_type) ON CONFLICT DO NOTHING;
+		  ELSE
+		    DELETE FROM $side WHERE identifier = NEW.identifier;
+		  END IF; RETURN NULL;";
+		$functions .= qq{
+			CREATE TABLE audit_$side (what text, identifier text, identifier_type text);
+			CREATE TABLE late_$side (LIKE audit_$side);
+			CREATE FUNCTION audited_$side() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $body END \$\$;
+			CREATE TRIGGER audited AFTER INSERT ON audit_$side FOR EACH ROW EXECUTE FUNCTION audited_$side();
+			CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late_$side DEFERRABLE INITIALLY DEFERRED
+			  FOR EACH ROW EXECUTE FUNCTION audited_$side();
+			CREATE FUNCTION write_$side(text, text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
+			  INSERT INTO $side (identifier, identifier_type) VALUES (\$1, \$2) ON CONFLICT DO NOTHING;
+			  RETURN (SELECT count(*) FROM $side); END \$\$;
+			CREATE FUNCTION touch_$side(text, text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
+			  IF length(\$1) % 3 = 0 THEN DELETE FROM $side WHERE identifier = \$1;
+			  ELSIF length(\$1) < 9 THEN
+			    INSERT INTO $side (identifier, identifier_type) VALUES ('9' || \$1, \$2) ON CONFLICT DO NOTHING;
+			  END IF; RETURN 1; END \$\$;
+			CREATE FUNCTION count_$side() RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM $side';
+			};
+	}
+	$dnc->control('PUT', "$provider/$name/config?$list->{config}") if $list->{config};
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, qq{
+		CREATE EXTENSION dnc_fdw;
+		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw
+		  OPTIONS (provider '$provider', base_url '@{[ $dnc->url ]}$list->{path}', page_size '20', estimated_rows '60'$options);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$list->{token}');
+		CREATE FOREIGN TABLE f ($columns) SERVER $name;
+		CREATE FOREIGN TABLE fi ($columns) SERVER $name OPTIONS (write_mode 'immediate');
+		CREATE TABLE m (identifier text, identifier_type text, id bigserial);
+		CREATE UNIQUE INDEX ON m ($list->{identity});
+		CREATE TABLE pool (n int, identifier text, identifier_type text);
+		CREATE TABLE copied (identifier text, identifier_type text);
+		INSERT INTO pool VALUES $pool;
+		$functions
+	});
+	start_psql($name);
+	run_script("SET client_min_messages = warning; \\set VERBOSITY verbose\n" . join '', map { qq{
+		PREPARE lookup_$_(text) AS SELECT identifier, identifier_type FROM $_ WHERE identifier = \$1;} } qw(f fi m));
+	return;
+}
+
+for my $one (@lists)
+{
+	my ($done, @wrong) = (0);
+
+	$list = $one;
+	set_up();
+	while ($done < $transactions && !@wrong)
+	{
+		transaction();
+		@wrong = differences(run_script(join "\n", @script));
+		$done++;
+	}
+	is(scalar @wrong, 0, "$list->{name}: $transactions transactions leave the model's list")
+		or diag("DNC_MODEL_SEED=$seed, transaction $done:\n", join("\n", @script), "\n\n", join("\n\n", @wrong[ 0 .. ($#wrong > 2 ? 2 : $#wrong) ]),
+			"\n\n", substr(slurp_file($errors), -1500));
+	close $to_psql;
+}
+
+$dnc->stop;
+done_testing();
