@@ -183,23 +183,6 @@ dnc_own_rewind(DncOwn *own)
 	own->index = 0;
 }
 
-/*
- * The next addition that is not on the remote list, once that was read; NULL: there
- * is none.
- */
-const DncEntry *
-dnc_own_next(DncOwn *own)
-{
-	while (own->index < Min(own->end, own->queue->count))
-	{
-		const DncEntry *entry = own->queue->entries[own->index++];
-
-		if (entry->action == DNC_ACTION_ADD && shows(own, entry))
-			return entry;
-	}
-	return NULL;
-}
-
 /* Does a text match a search?  Letters of ASCII in any case. */
 static bool
 matches_search(const char *text, const char *search, int how)
@@ -237,8 +220,8 @@ dnc_own_texts(const DncEntry *entry, const char **texts)
  * Would the remote search for a text, in the database's encoding, find an addition?  As far as search_match says: it looks
  * at the columns whose filters have the same parameter.
  */
-bool
-dnc_own_is_found(const DncOwn *own, const DncEntry *entry, const char *search)
+static bool
+is_found(const DncOwn *own, const DncEntry *entry, const char *search)
 {
 	const DncProvider *provider = own->options->provider;
 	const char *parameter = NULL;
@@ -258,4 +241,25 @@ dnc_own_is_found(const DncOwn *own, const DncEntry *entry, const char *search)
 			return true;
 	}
 	return *search == '\0';
+}
+
+/*
+ * The next addition that is not on the remote list, once that was read; NULL: there
+ * is none.  Unless these are NULL, search (in the database's encoding) is what it has to
+ * be found by, and type is its identifier type.
+ */
+const DncEntry *
+dnc_own_next(DncOwn *own, const char *search, const char *type)
+{
+	while (own->index < Min(own->end, own->queue->count))
+	{
+		const DncEntry *entry = own->queue->entries[own->index++];
+		const char *own_type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
+
+		if (entry->action == DNC_ACTION_ADD && shows(own, entry) &&
+			(search == NULL || is_found(own, entry, search)) &&
+			(type == NULL || own_type == NULL || strcmp(type, own_type) == 0))
+			return entry;
+	}
+	return NULL;
 }

@@ -134,7 +134,7 @@ start_scan(DncScan *scan)
 	conditions = dnc_conditions_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
 	scan->chains = dnc_chain_list(scan->options, conditions,
 								  dnc_conditions_count(scan->conditions));
-	for (int i = 0; i < dnc_conditions_count(scan->conditions); i++)
+	for (int i = 0; scan->gives_total && i < dnc_conditions_count(scan->conditions); i++)
 	{
 		if (conditions[i].column == DNC_COL_IDENTIFIER_TYPE && scan->chains)
 			scan->counted_type = linitial(conditions[i].values);
@@ -286,7 +286,7 @@ static bool
 is_hidden(DncScan *scan)
 {
 	return dnc_own_hides(scan->own, scan->entry) ||
-		(scan->gives_total && !dnc_own_is_of_type(scan->own, scan->entry, scan->counted_type));
+		!dnc_own_is_of_type(scan->own, scan->entry, scan->counted_type);
 }
 
 /* Has the next page been asked for, and not come yet? */
@@ -349,32 +349,6 @@ fetch_remote_row(DncScan *scan, TupleTableSlot *slot)
 	return false;
 }
 
-/* Is an addition of our own transaction of the type that is counted? */
-static bool
-is_counted(const DncScan *scan, const DncEntry *entry)
-{
-	const char *type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
-
-	return type == NULL || scan->counted_type == NULL || strcmp(type, scan->counted_type) == 0;
-}
-
-/*
- * The next addition of our own transaction that a chain finds; NULL: none.  The first
- * chain finds all of them, unless it searches: then each finds its own.
- */
-static const DncEntry *
-next_addition(DncScan *scan, const DncChain *chain)
-{
-	const DncEntry *entry;
-
-	do
-		entry = dnc_own_next(scan->own);
-	while (entry &&
-		   ((chain->search && !dnc_own_is_found(scan->own, entry, chain->search)) ||
-			(scan->gives_total && !is_counted(scan, entry))));
-	return entry;
-}
-
 /* The next row that our own transaction has added, into the slot. */
 static bool
 fetch_own_row(DncScan *scan, TupleTableSlot *slot)
@@ -395,7 +369,7 @@ fetch_own_row(DncScan *scan, TupleTableSlot *slot)
 			MemoryContextSwitchTo(before);
 			dnc_own_rewind(scan->own);
 		}
-		entry = next_addition(scan, chain);
+		entry = dnc_own_next(scan->own, chain->search, scan->counted_type);
 		if (entry)
 		{
 			dnc_own_texts(entry, texts);
