@@ -72,6 +72,7 @@ dnc_credential_add(DncOptions *options, Oid userid)
 						 quote_identifier(GetUserNameFromId(userid, false)),
 						 quote_identifier(options->server_name))));
 	mapping = GetUserMapping(userid, options->serverid);
+	options->usermappingid = mapping->umid;
 	dnc_options_apply_user(options, mapping->options);
 	if (options->token == NULL)
 		ereport(ERROR,

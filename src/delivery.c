@@ -100,9 +100,9 @@ is_listed(const DncEntry *entry)
 	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
 	.values = list_make1(unconstify(char *, identifier))};
 	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
-	DncTally	tally = {0};
+	DncTally   *tally = palloc0(sizeof(DncTally));
 	DncChain   *chain = linitial(dnc_chain_list(options, &condition, 1));
-	DncPager   *pager = dnc_pager_begin(options, chain->filters, &tally);
+	DncPager   *pager = dnc_pager_begin(options, chain->filters, tally);
 	DncPage		page;
 
 	while (dnc_pager_next(pager, &page))

@@ -57,7 +57,8 @@ typedef struct DncOptions
 	bool		updatable;
 	bool		async_capable;
 
-	/* From the user mapping; NULL until dnc_credential_add(). */
+	/* From the user mapping; not there until dnc_credential_add(). */
+	Oid			usermappingid;
 	char	   *token;
 	char	   *workspace_id;
 } DncOptions;
