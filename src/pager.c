@@ -232,6 +232,18 @@ receive_page(DncPager *pager, DncPage *page, const DncJson **entries)
 	return answer;
 }
 
+/* How many entries of a page were not given before. */
+static int64
+count_new(const DncPage *page)
+{
+	int64		count = 0;
+	int			i = 0;
+
+	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
+		count += page->given == NULL || !page->given[i];
+	return count;
+}
+
 /*
  * Take the page that was asked for, when it has come.  False: it is of no use,
  * another has to be asked for.
@@ -288,6 +300,8 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 
 		pager->asked = false;
 		accepted = finish_page(pager, page);
+		if (accepted)
+			pager->tally->entries += count_new(page);
 		MemoryContextSwitchTo(before);
 	}
 	return accepted;
