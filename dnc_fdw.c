@@ -23,11 +23,13 @@
 
 #include "analyze.h"
 #include "async.h"
+#include "budget.h"
 #include "compat.h"
 #include "direct.h"
 #include "explain.h"
 #include "import.h"
 #include "modify.h"
+#include "pace.h"
 #include "plan.h"
 #include "scan.h"
 
@@ -37,7 +39,10 @@ PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 
 void		_PG_init(void);
 
-/* Our settings; their prefix is kept to ourselves, so that a misspelt one is noticed. */
+/*
+ * Our settings; their prefix is kept to ourselves, so that a misspelt one is
+ * noticed.  And our shared memory, where we are preloaded.
+ */
 void
 _PG_init(void)
 {
@@ -45,7 +50,13 @@ _PG_init(void)
 							"Requests that one statement may send to a server.",
 							"0 means no limit. The smaller of this and the server's option max_requests counts.",
 							&dnc_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dnc_fdw.wait_notice",
+							"Waits for a rate limit that are longer than this are announced.",
+							"-1 means that none is.",
+							&dnc_wait_notice, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("dnc_fdw");
+	dnc_pace_init();
 }
 
 static void

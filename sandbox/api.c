@@ -177,8 +177,7 @@ sb_api_serve(SbRequest *req)
 	count(account, req, call.action);
 	req->log_line = sb_log_open(&account->log, req->method, req->target + strlen(api->base),
 								sb_server_ms());
-	if (sb_limit_take(&account->limit, account->config.rate_limit,
-					  account->config.rate_window_ms, &req->answer, &retry_after))
+	if (sb_limit_take(&account->limit, &account->config, &req->answer, &retry_after))
 		work(&call);
 	else
 	{

@@ -14,13 +14,15 @@ typedef struct SbSetting
 	size_t		offset;			/* of the long in SbConfig */
 	int64_t		min;
 	int64_t		max;
-	const char *values[4];		/* of an enum, in the order of its numbers; NULL: an integer */
+	const char *values[5];		/* of an enum, in the order of its numbers; NULL: an integer */
 } SbSetting;
 
 static const SbSetting settings[] = {
 	{"latency_ms", offsetof(SbConfig, latency_ms), 0, 3600000, {NULL}},
 	{"rate_limit", offsetof(SbConfig, rate_limit), 0, 1000000000, {NULL}},
 	{"rate_window_ms", offsetof(SbConfig, rate_window_ms), 1, 86400000, {NULL}},
+	{"rate_headers", offsetof(SbConfig, rate_headers), 0, 0,
+	{"all", "ratelimit", "retry_after", "none", NULL}},
 	{"search", offsetof(SbConfig, search), 0, 0, {"exact", "prefix", "substring", NULL}},
 	{"search_case", offsetof(SbConfig, search_case), 0, 0, {"sensitive", "insensitive", NULL}},
 	{"cursors", offsetof(SbConfig, cursors), 0, 0, {"page", "keyset", NULL}},

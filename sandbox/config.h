@@ -35,6 +35,15 @@ typedef enum SbOnDuplicate
 	SB_DUPLICATE_ERROR
 } SbOnDuplicate;
 
+/* The headers by which answers tell of the rate limit. */
+typedef enum SbRateHeaders
+{
+	SB_RATE_HEADERS_ALL,
+	SB_RATE_HEADERS_RATELIMIT,
+	SB_RATE_HEADERS_RETRY_AFTER,
+	SB_RATE_HEADERS_NONE
+} SbRateHeaders;
+
 typedef enum SbDriftAt
 {
 	SB_DRIFT_FRONT,
@@ -48,6 +57,7 @@ typedef struct SbConfig
 	long		latency_ms;
 	long		rate_limit;		/* 0: none */
 	long		rate_window_ms;
+	long		rate_headers;	/* SbRateHeaders */
 	long		search;			/* SbMatch */
 	long		search_case;	/* 1: letters of ASCII match in either case */
 	long		cursors;		/* SbCursors */

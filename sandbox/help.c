@@ -56,6 +56,7 @@ const char	sb_help_text[] =
 "Settings (default first)\n"
 "  latency_ms=0                            before each answer; other requests do not wait\n"
 "  rate_limit=0, rate_window_ms=60000      requests in a window; 0: no limit\n"
+"  rate_headers=all|ratelimit|retry_after|none  which headers tell of it\n"
 "  order=oldest|newest                     newest: new entries go to the front\n"
 "  drift_remove=0, drift_add=0             entries that go and come after each page that is\n"
 "  drift_at=front|end|random, drift_seed=0 not the last; where; random numbers' seed\n"

@@ -17,12 +17,14 @@ seconds(int64_t ms)
 }
 
 /*
- * Counts one request and puts the RateLimit headers on its answer (nothing while allowed is 0).
- * False: the request is one too many, and *retry_after says for how many seconds.
+ * Counts one request and puts the headers that config wants on its answer (nothing while there is
+ * no limit).  False: the request is one too many, and *retry_after says for how many seconds.
  */
 bool
-sb_limit_take(SbLimit *limit, long allowed, long window_ms, SbAnswer *answer, long *retry_after)
+sb_limit_take(SbLimit *limit, const SbConfig *config, SbAnswer *answer, long *retry_after)
 {
+	long		allowed = config->rate_limit;
+	SbRateHeaders headers = (SbRateHeaders) config->rate_headers;
 	int64_t		now = sb_now_us();
 	bool		taken;
 
@@ -30,7 +32,7 @@ sb_limit_take(SbLimit *limit, long allowed, long window_ms, SbAnswer *answer, lo
 		return true;
 	if (now >= limit->window_ends_us)
 	{
-		limit->window_ends_us = now + window_ms * 1000;
+		limit->window_ends_us = now + config->rate_window_ms * 1000;
 		limit->used = 0;
 	}
 	taken = limit->used < allowed;
@@ -38,11 +40,15 @@ sb_limit_take(SbLimit *limit, long allowed, long window_ms, SbAnswer *answer, lo
 		limit->used++;
 
 	*retry_after = seconds((limit->window_ends_us - now + 999) / 1000);
-	sb_answer_header(answer, "RateLimit-Limit", "%ld", allowed);
-	sb_answer_header(answer, "RateLimit-Remaining", "%ld", allowed - limit->used);
-	sb_answer_header(answer, "RateLimit-Reset", "%ld", *retry_after);
-	sb_answer_header(answer, "RateLimit-Policy", "%ld;w=%ld", allowed, seconds(window_ms));
-	if (!taken)
+	if (headers == SB_RATE_HEADERS_ALL || headers == SB_RATE_HEADERS_RATELIMIT)
+	{
+		sb_answer_header(answer, "RateLimit-Limit", "%ld", allowed);
+		sb_answer_header(answer, "RateLimit-Remaining", "%ld", allowed - limit->used);
+		sb_answer_header(answer, "RateLimit-Reset", "%ld", *retry_after);
+		sb_answer_header(answer, "RateLimit-Policy", "%ld;w=%ld", allowed,
+						 seconds(config->rate_window_ms));
+	}
+	if (!taken && (headers == SB_RATE_HEADERS_ALL || headers == SB_RATE_HEADERS_RETRY_AFTER))
 		sb_answer_header(answer, "Retry-After", "%ld", *retry_after);
 	return taken;
 }

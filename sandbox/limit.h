@@ -5,7 +5,7 @@
 #ifndef SB_LIMIT_H
 #define SB_LIMIT_H
 
-#include "http.h"
+#include "config.h"
 
 typedef struct SbLimit
 {
@@ -13,7 +13,7 @@ typedef struct SbLimit
 	long		used;			/* requests in the open window */
 } SbLimit;
 
-extern bool sb_limit_take(SbLimit *limit, long allowed, long window_ms, SbAnswer *answer,
+extern bool sb_limit_take(SbLimit *limit, const SbConfig *config, SbAnswer *answer,
 						  long *retry_after);
 
 #endif							/* SB_LIMIT_H */

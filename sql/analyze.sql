@@ -9,7 +9,7 @@ SET client_min_messages = warning;
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/size/fill?count=50000&types=email" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/weya/size/fill?count=4000" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/size/fill?count=500" >/dev/null
-CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url');
+CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');
 CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', page_size '10');
 CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-size');

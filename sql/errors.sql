@@ -6,7 +6,7 @@ SET client_min_messages = warning;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/errors" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/errors/fill?count=250" >/dev/null
 CREATE SERVER errors FOREIGN DATA WRAPPER dnc_fdw
-  OPTIONS (provider 'alta', base_url :'base', max_retries '0', request_timeout '1s');
+  OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0', request_timeout '1s');
 CREATE SCHEMA errors;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER errors INTO errors;
 SET search_path = errors;
@@ -38,6 +38,14 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER errors OPTIONS (SET token 'sandbox-er
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/errors/fault?kind=status&arg=429&retry_after=600" >/dev/null
 :list
 \echo :LAST_ERROR_SQLSTATE
+-- what it asks for is kept to: nothing more is sent, until there is another user mapping
+\! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/errors/log" >/dev/null
+\set VERBOSITY terse
+:list
+\set VERBOSITY default
+\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/errors/log"
+DROP USER MAPPING FOR CURRENT_USER SERVER errors;
+CREATE USER MAPPING FOR CURRENT_USER SERVER errors OPTIONS (token 'sandbox-errors');
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/errors/fault?kind=status&arg=429" >/dev/null
 :list
 \echo :LAST_ERROR_SQLSTATE

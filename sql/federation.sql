@@ -6,8 +6,8 @@ SET client_min_messages = warning;
 \set weya_url :url /weya
 \set log '\\! for list in alta/fed_a alta/fed_b sendkit/fed weya/fed; do curl -s "$DNC_SANDBOX_URL/sandbox/$list/log" | sed "s,^,$list ,; s/cursor=[^ &]*/cursor=.../; s,/delete/[0-9a-f]*,/delete/ID," | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \! for list in alta/fed_a alta/fed_b sendkit/fed weya/fed; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list"; curl -s -X POST "$DNC_SANDBOX_URL/sandbox/$list/fill?count=150"; done >/dev/null
-CREATE SERVER alta_a FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url');
-CREATE SERVER alta_b FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url');
+CREATE SERVER alta_a FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');
+CREATE SERVER alta_b FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');
 CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url');
 CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER alta_a OPTIONS (token 'sandbox-fed_a');

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/scan/log" | sed "s/cursor=[^ &]*/cursor=.../" | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan/log" >/dev/null'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/scan/fill?count=1234" >/dev/null
-CREATE SERVER scan FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base');
+CREATE SERVER scan FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER scan OPTIONS (token 'sandbox-scan');
 CREATE SCHEMA scan;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER scan INTO scan;

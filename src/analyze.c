@@ -158,13 +158,13 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	Oid			relid = RelationGetRelid(relation);
 	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	Sample	   *sample = begin_sample(options, relation, rows, target);
-	DncTally	tally = {0};
+	DncTally   *tally = palloc0(sizeof(DncTally));
 	DncPager   *pager;
 	DncPage		page;
 
 	dnc_credential_add(options, relation->rd_rel->relowner);
 	memset(rows, 0, sizeof(HeapTuple) * target);
-	pager = dnc_pager_begin(options, "", &tally);
+	pager = dnc_pager_begin(options, "", tally);
 	while (dnc_pager_next(pager, &page))
 	{
 		take_page(sample, &page);
@@ -180,7 +180,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	}
 	ereport(elevel,
 			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",
-					RelationGetRelationName(relation), (long long) tally.requests, sample->seen,
+					RelationGetRelationName(relation), (long long) tally->requests, sample->seen,
 					*total, sample->kept)));
 	return sample->kept;
 }

@@ -4,64 +4,72 @@
  *		One request to a server, tried until it is answered or given up.
  *
  * Here a request gets the server's base URL and the user's token, and here is
- * the one retry loop: what is tried again, how long is waited in between, and
- * when it becomes an error.  A call is started, waited for and dropped by
- * itself, so that several can be under way; tries after the first are made
- * while it is waited for.
+ * decided what is tried again, how long is waited in between, and when it
+ * becomes an error.
+ *
+ * A call is started, waited for and dropped by itself, so that several can be
+ * under way.  It waits until it may be sent (pace.c says when), is under way,
+ * and waits again if it has to be tried again, until it has succeeded or
+ * failed.  advance() does each step that can be done at once; whoever waits for
+ * one call goes on with all of the session's, so that none holds up another.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "common/pg_prng.h"
-#include "portability/instr_time.h"
-#include "utils/hsearch.h"
+#include <math.h>
+
+#include "lib/ilist.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "budget.h"
 #include "call.h"
+#include "compat.h"
 #include "http.h"
+#include "pace.h"
+#include "rate.h"
 #include "report.h"
+#include "retry.h"
 
-/* Backoff: full jitter over a range that doubles with each try. */
-#define BACKOFF_BASE_MS 500.0
-#define BACKOFF_CAP_MS 30000.0
+/* Shorter waits are not announced, whatever wait_notice is. */
+#define SHORT_WAIT_MS 1000.0
 
+typedef enum CallState
+{
+	CALL_WAITING,				/* for its turn to be sent */
+	CALL_UNDER_WAY,
+	CALL_DONE,
+	CALL_FAILED					/* dnc_call_wait() raises the error */
+} CallState;
+
+/* Times are on dnc_pace_clock(). */
 struct DncCall
 {
+	dlist_node	link;			/* in calls */
+	MemoryContextCallback cleanup;
 	MemoryContext context;		/* holds the call, its answer and its tree */
 	const DncOptions *options;
 	DncRequest	request;
 	DncHttpRequest http;
 	DncTally   *tally;
-	DncHttpExchange *exchange;	/* the present try's */
-	const DncHttpAnswer *answer;	/* NULL until it is waited for */
+	CallState	state;
+	int64		due;			/* waiting: when to be sent, or to ask again for that */
+	bool		limited;		/* waiting because the server says so, or requests_per_minute */
+	int64		announced;		/* the wait until then was told the user */
+	DncPaceTicket ticket;		/* the present try's */
+	DncHttpExchange *exchange;	/* the present try's; NULL: waiting */
+	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
+	bool		stopped;		/* no further try is sent */
 	bool		unclear;		/* a try may have arrived without our knowing */
+	double		asked_wait_ms;	/* failed because that is over max_wait; else 0 */
 	int			tries;
-	instr_time	start;
+	int64		first_sent;
 };
 
-int			dnc_max_requests = 0;
+int			dnc_wait_notice = 5000;
 
-/* The requests of the present statement to one server. */
-typedef struct StatementCount
-{
-	Oid			serverid;
-	TimestampTz statement;		/* when it began */
-	int64		requests;
-} StatementCount;
-
-/* The session's, by server. */
-static HTAB *statement_counts = NULL;
-
-/* What a try's answer means for the call. */
-typedef enum Verdict
-{
-	VERDICT_DONE,
-	VERDICT_AGAIN,
-	VERDICT_FAILED
-} Verdict;
+/* The session's, in the order in which they were started. */
+static dlist_head calls = DLIST_STATIC_INIT(calls);
 
 /* errcontext: the request, without its query, which may hold identifiers. */
 static void
@@ -95,78 +103,148 @@ make_headers(const DncOptions *options, bool with_body)
 	return headers;
 }
 
-/* How many requests the present statement has sent to a server. */
-static StatementCount *
-find_count(Oid serverid)
-{
-	TimestampTz statement = GetCurrentStatementStartTimestamp();
-	StatementCount *count;
-	bool		found;
-
-	if (statement_counts == NULL)
-	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(StatementCount)};
-
-		statement_counts = hash_create("dnc_fdw requests of a statement", 8, &ctl,
-									   HASH_ELEM | HASH_BLOBS);
-	}
-	count = hash_search(statement_counts, &serverid, HASH_ENTER, &found);
-	if (!found || count->statement != statement)
-	{
-		count->statement = statement;
-		count->requests = 0;
-	}
-	return count;
-}
-
 /*
- * May the present statement send some more requests to a server?  Raises 54000
- * where max_requests of the server, or the setting, forbids it.
+ * Is there room for one more request to a server, that is not needed yet?  By
+ * max_concurrency, and by what the statement may still send.
  */
-void
-dnc_call_allow(const DncOptions *options, int64 more)
-{
-	StatementCount *count = find_count(options->serverid);
-	int			limit = options->max_requests;
-
-	if (limit == 0 || (dnc_max_requests > 0 && dnc_max_requests < limit))
-		limit = dnc_max_requests;
-	if (limit > 0 && count->requests + more > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("statement needs more requests to server \"%s\" than max_requests allows",
-						options->server_name),
-				 errdetail("It has sent %lld and needs %lld more at least; max_requests is %d.",
-						   (long long) count->requests, (long long) more, limit),
-				 errhint("ANALYZE the foreign table, and look with EXPLAIN whether another plan takes fewer. If all are needed, raise max_requests of the server, or dnc_fdw.max_requests.")));
-}
-
 bool
 dnc_call_has_room(const DncOptions *options)
 {
-	return true;
+	int			under_way = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &calls)
+	{
+		const DncCall *call = dlist_container(DncCall, link, iter.cur);
+
+		if (call->options->serverid == options->serverid &&
+			(call->state == CALL_WAITING || call->state == CALL_UNDER_WAY))
+			under_way++;
+	}
+	return under_way < options->max_concurrency && dnc_budget_allows(options, 1);
 }
 
-/* Send the request, once more or for the first time. */
+/* Runs when a call's context goes, whatever the reason. */
 static void
-send_try(DncCall *call)
+release_call(void *arg)
 {
-	MemoryContext before = MemoryContextSwitchTo(call->context);
+	DncCall    *call = arg;
 
-	call->answer = NULL;
-	call->tries++;
-	call->tally->requests++;
-	find_count(call->options->serverid)->requests++;
-	if (call->tries > 1)
-		call->tally->retries++;
-	call->exchange = dnc_http_start(&call->http);
-	MemoryContextSwitchTo(before);
+	dlist_delete(&call->link);
+	if (call->state == CALL_UNDER_WAY)
+		dnc_pace_lost(&call->ticket, true);
 }
 
 /*
- * Start a request to a server, with the token in *options.  The call belongs
- * to the current memory context, and ends with it or by dnc_call_drop().
- * *options and *tally must outlive it; the request's strings need not.
+ * Tell the pace how a try has ended, one that may have arrived though no answer
+ * did; gives the wait that is asked for, in ms, or -1.
+ */
+static double
+settle_pace(DncCall *call, bool unclear)
+{
+	const DncHttpAnswer *answer = call->answer;
+	DncRate		rate;
+
+	if (answer->outcome != DNC_HTTP_ANSWERED)
+	{
+		dnc_pace_lost(&call->ticket, unclear);
+		return -1;
+	}
+	dnc_rate_read(call->exchange, answer->status, &rate);
+	if (rate.limit > 0 || (answer->status >= 200 && answer->status < 300))
+		dnc_pace_answered(&call->ticket, &rate);
+	else
+		dnc_pace_lost(&call->ticket, true);
+	if (rate.wait_ms >= 0 && (answer->status == 429 || answer->status == 503))
+		dnc_pace_pause(&call->ticket, rate.wait_ms);
+	return rate.wait_ms;
+}
+
+/*
+ * A try has ended: the call is done, has failed, or waits for the next one, as
+ * long as the server asks, or for a time of our own.
+ */
+static void
+finish_try(DncCall *call)
+{
+	DncVerdict	verdict;
+	bool		unclear = false;
+	double		asked;
+	double		delay;
+
+	call->answer = dnc_http_answer(call->exchange);
+	call->tally->bytes_received += call->answer->length;
+	call->state = CALL_DONE;
+	verdict = dnc_retry_judge(&call->request, call->answer, &unclear);
+	call->unclear = call->unclear || unclear;
+	asked = settle_pace(call, unclear);
+	if (verdict == DNC_VERDICT_DONE)
+		return;
+	call->state = CALL_FAILED;
+	if (verdict == DNC_VERDICT_FAILED || call->stopped)
+		return;
+	delay = asked >= 0 ? asked : dnc_retry_backoff(call->tries, call->options->max_wait);
+	if (delay > call->options->max_wait)
+		call->asked_wait_ms = delay;
+	else if (call->tries <= call->options->max_retries)
+	{
+		dnc_http_drop(call->exchange);
+		call->exchange = NULL;
+		call->answer = NULL;
+		call->state = CALL_WAITING;
+		call->due = dnc_pace_clock() + (int64) (delay * 1000);
+		call->limited = asked >= 0;
+	}
+}
+
+/* Send the request, once more or for the first time, unless it has to wait on. */
+static void
+try_to_send(DncCall *call)
+{
+	double		wait = dnc_pace_admit(call->options, &call->ticket);
+
+	call->limited = true;
+	call->due = dnc_pace_clock() + (int64) (wait * 1000);
+	if (wait > 0)
+		return;
+
+	call->exchange = dnc_http_start(&call->http);
+	call->state = CALL_UNDER_WAY;
+	call->tally->requests++;
+	if (call->tries++ == 0)
+		call->first_sent = call->due;
+	else
+	{
+		call->tally->retries++;
+		dnc_budget_spend(call->options);
+	}
+}
+
+/* Go on with all calls of the session as far as can be without waiting. */
+static void
+advance_all(void)
+{
+	dlist_iter	iter;
+
+	dnc_http_perform();
+	dlist_foreach(iter, &calls)
+	{
+		DncCall    *call = dlist_container(DncCall, link, iter.cur);
+		MemoryContext before = MemoryContextSwitchTo(call->context);
+
+		if (call->state == CALL_UNDER_WAY && dnc_http_ended(call->exchange))
+			finish_try(call);
+		if (call->state == CALL_WAITING && dnc_pace_clock() >= call->due)
+			try_to_send(call);
+		MemoryContextSwitchTo(before);
+	}
+}
+
+/*
+ * Start a request to a server, with the token in *options: it is sent now, or
+ * when its turn comes while some call is waited for.  The call belongs to the
+ * current memory context, and ends with it or by dnc_call_drop().  *options and
+ * *tally must outlive it; the request's strings need not.
  */
 DncCall *
 dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *tally)
@@ -199,123 +277,97 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *t
 	call->http.max_response_size = options->max_response_size;
 	call->http.ca_file = options->ca_file;
 	call->http.once = !request->repeatable;
-	INSTR_TIME_SET_CURRENT(call->start);
-	send_try(call);
 	MemoryContextSwitchTo(before);
+
+	dnc_budget_spend(options);
+	call->state = CALL_WAITING;
+	call->cleanup.func = release_call;
+	call->cleanup.arg = call;
+	dlist_push_tail(&calls, &call->link);
+	MemoryContextRegisterResetCallback(context, &call->cleanup);
+	advance_all();
 	return call;
 }
 
-/* What a status means: RFC 9110 15, and DESIGN's table of retries. */
-static Verdict
-judge_status(const DncRequest *request, int status)
-{
-	if (status >= 200 && status < 300)
-		return VERDICT_DONE;
-	if (request->accepted_status != 0 && status == request->accepted_status)
-		return VERDICT_DONE;
-	switch (status)
-	{
-		case 408:
-		case 429:
-			return VERDICT_AGAIN;	/* it was not acted on */
-		case 500:
-		case 502:
-		case 503:
-		case 504:
-			return request->repeatable ? VERDICT_AGAIN : VERDICT_FAILED;
-		default:
-			return VERDICT_FAILED;
-	}
-}
-
-/*
- * What a try's end means.  A write that may have arrived is only repeated
- * where that is harmless.
- */
-static Verdict
-judge(DncCall *call)
-{
-	const DncHttpAnswer *answer = call->answer;
-
-	switch (answer->outcome)
-	{
-		case DNC_HTTP_ANSWERED:
-			if (answer->status >= 500)
-				call->unclear = true;
-			return judge_status(&call->request, answer->status);
-		case DNC_HTTP_NOT_CONNECTED:
-			return VERDICT_AGAIN;
-		case DNC_HTTP_BROKEN:
-		case DNC_HTTP_TIMED_OUT:
-		case DNC_HTTP_CUT_OFF:
-			call->unclear = true;
-			return call->request.repeatable ? VERDICT_AGAIN : VERDICT_FAILED;
-		case DNC_HTTP_MALFORMED:
-		case DNC_HTTP_TOO_LARGE:
-			call->unclear = true;
-			return VERDICT_FAILED;
-		case DNC_HTTP_NOT_TRUSTED:
-			break;
-	}
-	return VERDICT_FAILED;
-}
-
-/*
- * Milliseconds to wait before the next try: what the remote asks, however long
- * that is, else backoff, up to max_wait.
- */
+/* Milliseconds until a call is sent, or asks again whether it may be; else 0. */
 static double
-delay_before_retry(DncCall *call)
+wait_left(const DncCall *call)
 {
-	double		range = BACKOFF_BASE_MS * (double) (1 << Min(call->tries - 1, 10));
-
-	if (call->answer->outcome == DNC_HTTP_ANSWERED && call->answer->retry_after > 0)
-		return call->answer->retry_after;
-	range = Min(range, Min(BACKOFF_CAP_MS, call->options->max_wait));
-	return pg_prng_double(&pg_global_prng_state) * range;
+	return call->state == CALL_WAITING ? Max(call->due - dnc_pace_clock(), 0) / 1000.0 : 0;
 }
 
-/* Raise the error for a call that is given up. */
-static void
-give_up(DncCall *call, double asked_wait_ms)
+/* Has a call succeeded or failed?  It also has where it would wait for too long. */
+static bool
+is_over(const DncCall *call)
 {
-	DncTries	tries = {.count = call->tries, .asked_wait_ms = asked_wait_ms};
-	instr_time	passed;
-
-	INSTR_TIME_SET_CURRENT(passed);
-	INSTR_TIME_SUBTRACT(passed, call->start);
-	tries.elapsed_ms = INSTR_TIME_GET_MILLISEC(passed);
-	dnc_report_answer(call->options, call->answer, &tries);
+	return call->state == CALL_DONE || call->state == CALL_FAILED ||
+		wait_left(call) > call->options->max_wait;
 }
 
-/* Try until there is an answer that means success; else an error. */
+/* Raise the error for a call that has failed. */
 static void
-try_until_done(DncCall *call)
+give_up(DncCall *call)
 {
-	for (;;)
+	DncTries	tries = {.count = call->tries, .asked_wait_ms = call->asked_wait_ms};
+
+	tries.elapsed_ms = (dnc_pace_clock() - call->first_sent) / 1000.0;
+	if (call->answer)
+		dnc_report_answer(call->options, call->answer, &tries);
+	tries.asked_wait_ms = wait_left(call);
+	dnc_report_limited(call->options, &tries);
+}
+
+/* Tell the user of a long wait for the rate limit, once. */
+static void
+announce_wait(DncCall *call)
+{
+	double		wait = wait_left(call);
+
+	if (!call->limited || dnc_pace_clock() < call->announced ||
+		dnc_wait_notice < 0 || wait <= Max(dnc_wait_notice, SHORT_WAIT_MS))
+		return;
+	call->announced = call->due;
+	ereport(NOTICE,
+			(errmsg("waiting %.0f s for the rate limit of server \"%s\"", ceil(wait / 1000),
+					call->options->server_name),
+			 call->request.body ? 0
+			 : errdetail("So far %lld entries were read in %lld requests.",
+						 (long long) call->tally->entries, (long long) call->tally->requests)));
+}
+
+/*
+ * Wait for the network, for the next call of the session to be due, or for a
+ * slice, whichever comes first.  The time goes to the tallies of those of the
+ * calls that wait for their turn.
+ */
+static void
+wait_a_while(DncCall **awaited, int count)
+{
+	static uint32 limited_event = 0;
+	int64		begin = dnc_pace_clock();
+	int64		until = PG_INT64_MAX;
+	bool		limited = true;
+	DncTally   *charged = NULL;
+	dlist_iter	iter;
+
+	if (limited_event == 0)
+		limited_event = dnc_wait_event("DncFdwRateLimit");
+	dlist_foreach(iter, &calls)
 	{
-		Verdict		verdict;
-		double		delay;
+		DncCall    *call = dlist_container(DncCall, link, iter.cur);
 
-		call->answer = dnc_http_wait(call->exchange);
-		call->tally->bytes_received += call->answer->length;
-		verdict = judge(call);
-		if (verdict == VERDICT_DONE)
-			return;
-		if (verdict == VERDICT_FAILED)
-			give_up(call, 0);
-		delay = delay_before_retry(call);
-		if (delay > call->options->max_wait)
-			give_up(call, delay);
-		if (call->tries > call->options->max_retries)
-			give_up(call, 0);
-
-		dnc_http_drop(call->exchange);
-		call->exchange = NULL;
-		call->answer = NULL;
-		dnc_http_sleep(delay);
-		call->tally->wait_ms += delay;
-		send_try(call);
+		if (call->state == CALL_WAITING)
+			until = Min(until, call->due);
+	}
+	for (int i = 0; i < count; i++)
+		limited = limited && awaited[i]->state == CALL_WAITING && awaited[i]->limited;
+	dnc_http_poll((until - begin) / 1000.0, limited ? limited_event : PG_WAIT_EXTENSION);
+	for (int i = 0; i < count; i++)
+	{
+		if (awaited[i]->state != CALL_WAITING || awaited[i]->tally == charged)
+			continue;			/* calls of one scan come one after the other */
+		charged = awaited[i]->tally;
+		charged->wait_ms += (dnc_pace_clock() - begin) / 1000.0;
 	}
 }
 
@@ -340,31 +392,41 @@ dnc_call_wait(DncCall *call)
 	MemoryContext before = MemoryContextSwitchTo(call->context);
 
 	enter_call(call, &context);
-	try_until_done(call);
+	dnc_call_wait_any(&call, 1);
+	if (call->state != CALL_DONE)
+		give_up(call);
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(before);
 }
 
-/*
- * Would dnc_call_wait() return at once, or go on with another try?  Does not
- * wait.
- */
+/* Would dnc_call_wait() return, or raise its error, at once?  Does not wait. */
 bool
 dnc_call_ready(DncCall *call)
 {
-	return dnc_http_ready(call->exchange);
+	if (!is_over(call))
+		advance_all();
+	return is_over(call);
 }
 
-/* Wait until one of several calls is ready.  Interrupts are served. */
+/*
+ * Wait until one of several calls is ready.  Interrupts are served.  A long
+ * wait for a rate limit is announced.
+ */
 void
-dnc_call_wait_any(DncCall **calls, int count)
+dnc_call_wait_any(DncCall **awaited, int count)
 {
-	DncHttpExchange **exchanges = palloc(sizeof(DncHttpExchange *) * count);
-
-	for (int i = 0; i < count; i++)
-		exchanges[i] = calls[i]->exchange;
-	dnc_http_wait_any(exchanges, count);
-	pfree(exchanges);
+	for (;;)
+	{
+		advance_all();
+		for (int i = 0; i < count; i++)
+		{
+			if (is_over(awaited[i]))
+				return;
+		}
+		for (int i = 0; i < count; i++)
+			announce_wait(awaited[i]);
+		wait_a_while(awaited, count);
+	}
 }
 
 /* The status of a call that was waited for. */
@@ -382,7 +444,7 @@ dnc_call_fail(DncCall *call)
 
 	MemoryContextSwitchTo(call->context);
 	enter_call(call, &context);
-	give_up(call, 0);
+	give_up(call);
 	pg_unreachable();
 }
 
@@ -444,17 +506,28 @@ dnc_call_unclear(const DncCall *call)
 }
 
 /*
- * Wait for the answer to the try that is under way, and no further; true: it was
- * success.  For the time after an error, when there is no more to be done than
- * to know.
+ * Send no further try of a call.  For the time after an error, when there is no more to
+ * be done than to know what became of what was sent.
  */
+void
+dnc_call_stop(DncCall *call)
+{
+	call->stopped = true;
+	if (call->state == CALL_WAITING)
+		call->state = CALL_FAILED;
+}
+
+/* Wait for the answer to what was sent of a call that was stopped; true: it was success. */
 bool
 dnc_call_settle(DncCall *call)
 {
-	if (call->exchange == NULL)
-		return false;
-	call->answer = dnc_http_wait(call->exchange);
-	return judge(call) == VERDICT_DONE;
+	while (call->state == CALL_UNDER_WAY)
+	{
+		advance_all();
+		if (call->state == CALL_UNDER_WAY)
+			wait_a_while(&call, 1);
+	}
+	return call->state == CALL_DONE;
 }
 
 /* End a call, answered or not, and free what it holds. */

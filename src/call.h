@@ -29,14 +29,14 @@ typedef struct DncTally
 	int64		requests;		/* sent, retries among them */
 	int64		retries;
 	int64		bytes_received; /* of bodies, after decompression */
-	double		wait_ms;		/* between tries */
+	int64		entries;		/* of list pages, each once */
+	double		wait_ms;		/* waited for, to be allowed to send, or to try again */
 } DncTally;
 
 typedef struct DncCall DncCall;
 
-extern int	dnc_max_requests;	/* setting dnc_fdw.max_requests; 0: no limit */
+extern int	dnc_wait_notice;	/* setting dnc_fdw.wait_notice, in ms; -1: never */
 
-extern void dnc_call_allow(const DncOptions *options, int64 more);
 extern bool dnc_call_has_room(const DncOptions *options);
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncTally *tally);
@@ -48,6 +48,7 @@ extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
 extern const char *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
+extern void dnc_call_stop(DncCall *call);
 extern bool dnc_call_settle(DncCall *call);
 extern void dnc_call_drop(DncCall *call);
 

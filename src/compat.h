@@ -17,6 +17,7 @@
 #include "optimizer/pathnode.h"
 #include "utils/selfuncs.h"
 #include "utils/rel.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
 #error "dnc_fdw needs PostgreSQL 15 or newer"
@@ -28,6 +29,37 @@
 #else
 #include "commands/explain.h"
 #endif
+
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
+
+/*
+ * Memory that all sessions of the cluster share, made and set up by the first
+ * that asks for it: from 17 on; NULL before.
+ */
+static inline void *
+dnc_shared_memory(const char *name, Size size, void (*init) (void *memory))
+{
+#if PG_VERSION_NUM >= 170000
+	bool		found;
+
+	return GetNamedDSMSegment(name, size, init, &found);
+#else
+	return NULL;
+#endif
+}
+
+/* A wait event of our own, with a name from 17 on. */
+static inline uint32
+dnc_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
 
 /*
  * The path of a scan of a base relation: 17 added the join clauses that a

@@ -15,7 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
-#include "call.h"
+#include "budget.h"
 #include "delivery.h"
 #include "dispatch.h"
 
@@ -98,7 +98,7 @@ check_max_requests(const DncQueue *queue)
 	int64		requests = dnc_dispatch_requests(queue);
 
 	if (requests > 0)
-		dnc_call_allow(queue->entries[0]->target->options, requests);
+		dnc_budget_require(queue->entries[0]->target->options, requests);
 }
 
 /* Remember what a queue that is sent at once comes to, however it ended. */

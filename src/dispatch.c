@@ -128,9 +128,9 @@ is_listed(const DncEntry *entry)
 	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
 	.values = list_make1(pg_any_to_server(identifier, strlen(identifier), PG_UTF8))};
 	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
-	DncTally	tally = {0};
+	DncTally   *tally = palloc0(sizeof(DncTally));
 	DncChain   *chain = linitial(dnc_chain_list(options, &condition, 1));
-	DncPager   *pager = dnc_pager_begin(options, chain->filters, &tally);
+	DncPager   *pager = dnc_pager_begin(options, chain->filters, tally);
 	DncPage		page;
 
 	while (dnc_pager_next(pager, &page))
@@ -351,6 +351,11 @@ void
 dnc_dispatch_settle(DncDispatch *dispatch, bool wait, DncUnclear *unclear)
 {
 	unclear->requests = unclear->entries = 0;
+	for (int i = 0; i < dispatch->nbatches; i++)
+	{
+		if (dispatch->batches[i]->call)
+			dnc_call_stop(dispatch->batches[i]->call);
+	}
 	for (int i = dispatch->nbatches - 1; i >= 0; i--)
 	{
 		Batch	   *batch = dispatch->batches[i];

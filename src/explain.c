@@ -67,10 +67,9 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyFloat("Rows Kept", NULL, node->ss.ps.instrument->ntuples, 0, es);
 	ExplainPropertyInteger("Bytes Received", NULL, tally->bytes_received, es);
 	if (all || tally->retries > 0)
-	{
 		ExplainPropertyInteger("Retries", NULL, tally->retries, es);
+	if (all || tally->retries > 0 || tally->wait_ms > 0)
 		ExplainPropertyFloat("Time Waited", "ms", tally->wait_ms, 3, es);
-	}
 }
 
 /*

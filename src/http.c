@@ -27,7 +27,6 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
@@ -252,11 +251,12 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 }
 
 /*
- * Let libcurl do what can be done at once.  It may start a resolver thread
- * here, which must not be the one that gets the backend's signals.
+ * Let libcurl do for all requests that are under way what can be done at once.
+ * It may start a resolver thread here, which must not be the one that gets the
+ * backend's signals.
  */
-static void
-perform(void)
+void
+dnc_http_perform(void)
 {
 	int			running;
 	sigset_t	all;
@@ -265,6 +265,8 @@ perform(void)
 	CURLMsg    *message;
 	int			left;
 
+	if (multi == NULL)
+		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	code = curl_multi_perform(multi, &running);
@@ -291,14 +293,16 @@ perform(void)
 }
 
 /*
- * Wait for the network, or for ms milliseconds, whichever comes first, in
- * slices after which interrupts are served.
+ * Wait until the network has something for a request that is under way, but no
+ * longer than ms milliseconds, nor than a slice after which interrupts are
+ * served.  pg_stat_activity shows wait_event meanwhile.
  */
-static void
-wait_a_slice(int ms)
+void
+dnc_http_poll(double ms, uint32 wait_event)
 {
-	pgstat_report_wait_start(PG_WAIT_EXTENSION);
-	curl_multi_poll(multi, NULL, 0, Min(ms, POLL_SLICE_MS), NULL);
+	ensure_multi();
+	pgstat_report_wait_start(wait_event);
+	curl_multi_poll(multi, NULL, 0, (int) ceil(Min(Max(ms, 0), POLL_SLICE_MS)), NULL);
 	pgstat_report_wait_end();
 	if (IsUnderPostmaster && !PostmasterIsAlive())
 		proc_exit(1);
@@ -335,7 +339,7 @@ dnc_http_start(const DncHttpRequest *request)
 				 errmsg("libcurl could not prepare a request"),
 				 errdetail("%s", exchange->error)));
 	exchange->under_way = true;
-	perform();
+	dnc_http_perform();
 	return exchange;
 }
 
@@ -374,6 +378,7 @@ outcome_of(const DncHttpExchange *exchange)
 		case CURLE_COULDNT_CONNECT:
 			return DNC_HTTP_NOT_CONNECTED;
 		case CURLE_SSL_CONNECT_ERROR:
+			return DNC_HTTP_NOT_SECURED;
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CACERT_BADFILE:
 		case CURLE_SSL_CERTPROBLEM:
@@ -407,20 +412,23 @@ problem_of(const DncHttpExchange *exchange)
 	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
 }
 
-/*
- * Wait until a request has ended, however it ended.  The answer belongs to
- * the exchange.  Interrupts are served while it waits.
- */
+/* Has a request ended, however it ended?  dnc_http_perform() goes on with it. */
+bool
+dnc_http_ended(const DncHttpExchange *exchange)
+{
+	return !exchange->under_way;
+}
+
+/* The answer to a request that has ended; belongs to the exchange. */
 const DncHttpAnswer *
-dnc_http_wait(DncHttpExchange *exchange)
+dnc_http_answer(DncHttpExchange *exchange)
 {
 	DncHttpAnswer *answer = &exchange->answer;
 	long		status = 0;
 	char	   *content_type = NULL;
 	char	   *redirect = NULL;
-	curl_off_t	retry_after = 0;
 
-	dnc_http_wait_any(&exchange, 1);
+	Assert(dnc_http_ended(exchange));
 	if (exchange->out_of_memory || !reserve_body(exchange, 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -431,40 +439,29 @@ dnc_http_wait(DncHttpExchange *exchange)
 	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &content_type);
 	curl_easy_getinfo(exchange->easy, CURLINFO_REDIRECT_URL, &redirect);
-	curl_easy_getinfo(exchange->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	answer->outcome = outcome_of(exchange);
 	answer->problem = problem_of(exchange);
 	answer->status = (int) status;
 	answer->content_type = content_type;
 	answer->redirect = redirect;
-	answer->retry_after = (double) retry_after * 1000;
 	answer->body = exchange->body;
 	answer->length = exchange->length;
 	return answer;
 }
 
-/* Has a request ended?  Does what can be done at once, and does not wait. */
-bool
-dnc_http_ready(DncHttpExchange *exchange)
+/*
+ * The value of a header of the answer to a request that has ended, the first
+ * one if it comes several times; NULL: there is none.  Belongs to libcurl: good
+ * until the next call of this.
+ */
+const char *
+dnc_http_header(const DncHttpExchange *exchange, const char *name)
 {
-	if (exchange->under_way)
-		perform();
-	return !exchange->under_way;
-}
+	struct curl_header *header;
 
-/* Wait until one of several requests has ended.  Interrupts are served. */
-void
-dnc_http_wait_any(DncHttpExchange **exchanges, int count)
-{
-	for (;;)
-	{
-		for (int i = 0; i < count; i++)
-		{
-			if (dnc_http_ready(exchanges[i]))
-				return;
-		}
-		wait_a_slice(POLL_SLICE_MS);
-	}
+	if (curl_easy_header(exchange->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
 }
 
 /* End a request, finished or not, and free what it holds. */
@@ -474,26 +471,11 @@ dnc_http_drop(DncHttpExchange *exchange)
 	MemoryContextDelete(exchange->context);
 }
 
-/* Sleep; interrupts are served, and other requests go on meanwhile. */
-void
-dnc_http_sleep(double ms)
+/* A date as HTTP writes it (RFC 9110 5.6.7), in seconds since 1970; -1: it is none. */
+int64
+dnc_http_date(const char *text)
 {
-	instr_time	start;
-	instr_time	passed;
-	double		left;
-
-	ensure_multi();
-	INSTR_TIME_SET_CURRENT(start);
-	for (;;)
-	{
-		INSTR_TIME_SET_CURRENT(passed);
-		INSTR_TIME_SUBTRACT(passed, start);
-		left = ms - INSTR_TIME_GET_MILLISEC(passed);
-		if (left <= 0)
-			break;
-		perform();
-		wait_a_slice((int) Min(ceil(left), POLL_SLICE_MS));
-	}
+	return curl_getdate(text, NULL);
 }
 
 /* Percent-encode a text for a URL (RFC 3986 2.3: all but unreserved); palloc'd. */

@@ -29,7 +29,8 @@ typedef enum DncHttpOutcome
 {
 	DNC_HTTP_ANSWERED,			/* status and body are there, whole */
 	DNC_HTTP_NOT_CONNECTED,		/* no connection: the request surely did not arrive */
-	DNC_HTTP_NOT_TRUSTED,		/* no connection, because of TLS: trying again is no use */
+	DNC_HTTP_NOT_SECURED,		/* likewise, because the TLS handshake broke */
+	DNC_HTTP_NOT_TRUSTED,		/* likewise, because of a certificate: trying again is no use */
 	DNC_HTTP_BROKEN,			/* it may or may not have arrived; no whole answer did */
 	DNC_HTTP_TIMED_OUT,			/* likewise, after request_timeout */
 	DNC_HTTP_CUT_OFF,			/* the answer's body ended early */
@@ -44,7 +45,6 @@ typedef struct DncHttpAnswer
 	int			status;			/* 0: none came */
 	const char *content_type;	/* NULL: none came */
 	const char *redirect;		/* the URL that a 3xx leads to; NULL: none, or no URL */
-	double		retry_after;	/* ms to wait as the header Retry-After says; 0: it does not */
 	const char *body;			/* NUL-terminated; the body may hold NULs itself */
 	size_t		length;
 } DncHttpAnswer;
@@ -52,12 +52,14 @@ typedef struct DncHttpAnswer
 typedef struct DncHttpExchange DncHttpExchange;
 
 extern DncHttpExchange *dnc_http_start(const DncHttpRequest *request);
-extern const DncHttpAnswer *dnc_http_wait(DncHttpExchange *exchange);
-extern bool dnc_http_ready(DncHttpExchange *exchange);
-extern void dnc_http_wait_any(DncHttpExchange **exchanges, int count);
+extern void dnc_http_perform(void);
+extern void dnc_http_poll(double ms, uint32 wait_event);
+extern bool dnc_http_ended(const DncHttpExchange *exchange);
+extern const DncHttpAnswer *dnc_http_answer(DncHttpExchange *exchange);
+extern const char *dnc_http_header(const DncHttpExchange *exchange, const char *name);
 extern void dnc_http_drop(DncHttpExchange *exchange);
-extern void dnc_http_sleep(double ms);
 
+extern int64 dnc_http_date(const char *text);
 extern char *dnc_http_escape(const char *text);
 extern const char *dnc_http_check_base_url(const char *url);
 

@@ -57,7 +57,7 @@ typedef struct DncOptions
 	bool		updatable;
 	bool		async_capable;
 
-	/* From the user mapping; NULL until dnc_credential_add(). */
+	/* From the user mapping; not there until dnc_credential_add(). */
 	Oid			mapping;		/* the user mapping's own OID */
 	char	   *token;
 	char	   *workspace_id;

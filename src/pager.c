@@ -16,6 +16,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "budget.h"
 #include "numbered.h"
 #include "pager.h"
 #include "report.h"
@@ -359,7 +360,7 @@ dnc_pager_ask(DncPager *pager)
 		drop_ahead(pager);
 	if (pager->nahead == 0)
 	{
-		dnc_call_allow(pager->options, 1);
+		dnc_budget_require(pager->options, 1);
 		pager->ahead[0] = start_fetch(pager, next_request(pager, 0));
 		pager->nahead = 1;
 	}
@@ -401,8 +402,11 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 		drop_fetch(accepted ? pager->current : fetch);
 		if (accepted)
 		{
+			int64		new = count_new(page);
+
 			pager->current = fetch;
-			pager->given += count_new(page);
+			pager->given += new;
+			pager->tally->entries += new;
 		}
 	}
 	if (pager->at_end)
@@ -440,7 +444,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	drop_ahead(pager);
 	drop_fetch(pager->current);
 	request.number = number;
-	dnc_call_allow(pager->options, 1);
+	dnc_budget_require(pager->options, 1);
 	pager->current = start_fetch(pager, request);
 	pager->count++;
 	before = MemoryContextSwitchTo(pager->current->context);

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -134,6 +136,16 @@ redirect_text(const DncOptions *options, const char *url)
 					dnc_report_remote_text(options, pnstrdup(url, strcspn(url, "?#"))));
 }
 
+/* What the remote asks for beyond max_wait, as a sentence with a blank behind, or nothing. */
+static char *
+asked_text(const DncOptions *options, const DncTries *tries)
+{
+	if (tries->asked_wait_ms <= 0)
+		return "";
+	return psprintf("It asks to wait for %.0f s, and max_wait is %.0f s. ",
+					tries->asked_wait_ms / 1000, options->max_wait / 1000.0);
+}
+
 /* The status and what the API says about it, for DETAIL; palloc'd. */
 static char *
 status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
@@ -144,7 +156,8 @@ status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTri
 
 	if (answer->redirect)
 		message = redirect_text(options, answer->redirect);
-	return psprintf("HTTP status %d%s%s%s%s", answer->status, message ? ": " : "",
+	return psprintf("%sHTTP status %d%s%s%s%s", asked_text(options, tries), answer->status,
+					message ? ": " : "",
 					message ? message : "",
 					message && *message && message[strlen(message) - 1] == '.' ? "" : ".",
 					tries_text(tries));
@@ -210,6 +223,7 @@ report_no_answer(const DncOptions *options, const DncHttpAnswer *answer, const D
 							   options->max_response_size),
 					 errhint("Lower page_size, or raise max_response_size with ALTER SERVER.")));
 			break;
+		case DNC_HTTP_NOT_SECURED:
 		case DNC_HTTP_NOT_TRUSTED:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
@@ -238,23 +252,17 @@ report_no_answer(const DncOptions *options, const DncHttpAnswer *answer, const D
 	pg_unreachable();
 }
 
-/* The remote asks to wait for longer than we would, or too often. */
+/* A 429, and we wait no longer, or have been told so too often. */
 static void
 report_rate_limit(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
-	if (tries->asked_wait_ms > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("rate limit of server \"%s\" reached", options->server_name),
-				 errdetail("It asks to wait for %.0f s, and max_wait is %.0f s. %s",
-						   tries->asked_wait_ms / 1000, options->max_wait / 1000.0,
-						   status_text(options, answer, tries)),
-				 errhint("Try again later, or raise max_wait with ALTER SERVER.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("rate limit of server \"%s\" reached", options->server_name),
 			 errdetail("%s", status_text(options, answer, tries)),
-			 errhint("Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.")));
+			 tries->asked_wait_ms > 0
+			 ? errhint("Try again later, or raise max_wait with ALTER SERVER.")
+			 : errhint("Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.")));
 }
 
 /* An answer came whole, and says no. */
@@ -291,6 +299,22 @@ report_status(const DncOptions *options, const DncHttpAnswer *answer, const DncT
 			 errmsg("server \"%s\" refused the request", options->server_name),
 			 errdetail("%s", status_text(options, answer, tries)),
 			 errhint("What follows the status is the vendor's message. If there is none, check base_url: it is put in front of the path of each request.")));
+}
+
+/*
+ * The rate limit does not let a request through within max_wait, or within it
+ * another time.
+ */
+void
+dnc_report_limited(const DncOptions *options, const DncTries *tries)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("rate limit of server \"%s\" reached", options->server_name),
+			 errdetail("The next request may be sent in %.0f s, and max_wait is %.0f s.%s",
+					   ceil(tries->asked_wait_ms / 1000), options->max_wait / 1000.0,
+					   tries_text(tries)),
+			 errhint("Try again later, or raise max_wait with ALTER SERVER.")));
 }
 
 /* Raise the error for a request that ended without success. */

@@ -17,13 +17,15 @@ typedef struct DncTries
 {
 	int			count;
 	double		elapsed_ms;
-	double		asked_wait_ms;	/* longer than max_wait; 0: it is not for that */
+	double		asked_wait_ms;	/* given up because that is longer than max_wait; else 0 */
 } DncTries;
 
 extern void dnc_report_contract(const DncOptions *options, const char *format,...)
 			pg_attribute_printf(2, 3) pg_attribute_noreturn();
 extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
 							  const DncTries *tries) pg_attribute_noreturn();
+extern void dnc_report_limited(const DncOptions *options,
+							   const DncTries *tries) pg_attribute_noreturn();
 extern char *dnc_report_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
 

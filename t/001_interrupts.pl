@@ -67,6 +67,14 @@ sub unanswered
 	return scalar(() = slurp_file('/proc/net/tcp') =~ /: \w+:\w+ $place 02 /g);
 }
 
+# A server to which the second request goes a minute after the first.
+$node->safe_psql('postgres', qq{
+	CREATE SERVER paced FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'alta', base_url '} . $dnc->url . q{/alta/v1', requests_per_minute '1');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER paced OPTIONS (token 'sandbox-interrupts');
+	CREATE FOREIGN TABLE paced (identifier text) SERVER paced;
+});
+
 my $list = 'SELECT count(*) FROM interrupts.communication_opt_outs';
 my $add = "INSERT INTO interrupts.communication_opt_outs (identifier, identifier_type)
 	VALUES ('a\@example.com', 'email')";
@@ -84,6 +92,7 @@ my @phases = (
 	[ 'backoff',                          $list, 'kind=status&arg=503&times=0',            3 ],
 	[ 'a wait that the server asks for',  $list, 'kind=status&arg=503&retry_after=60',     1 ],
 	[ 'a wait for the rate limit',        $list, 'kind=status&arg=429&retry_after=60',     1 ],
+	[ 'waiting for its turn',             'SELECT count(*) FROM paced' ],
 	[ 'COMMIT',                           $add,  'kind=stall&method=POST',                 1 ],
 	[ 'backoff at COMMIT',                $add,  'kind=status&arg=503&times=0&method=POST', 3 ]);
 
@@ -116,7 +125,14 @@ sub begin_phase
 	die "$name: the statement does not wait: $session->{stderr}";
 }
 
-sub end_phase { return $dnc->control('DELETE', 'alta/interrupts/fault') }
+# What the server has asked for is kept to by all who come later with the same mapping.
+sub end_phase
+{
+	$dnc->control('DELETE', 'alta/interrupts/fault');
+	$node->safe_psql('postgres', "DROP USER MAPPING FOR CURRENT_USER SERVER interrupts;
+		CREATE USER MAPPING FOR CURRENT_USER SERVER interrupts OPTIONS (token 'sandbox-interrupts')");
+	return;
+}
 
 # Is a process gone, or dead and only not buried yet?
 sub is_gone
@@ -204,7 +220,8 @@ for my $phase (grep { $_->[0] =~ /^(connecting|TLS handshake|waiting for headers
 	for (1 .. 100)
 	{
 		last if $node->start(fail_ok => 1);
-		sleep 0.1;    # other processes of the one that died
+		undef $node->{_pid};    # of the one that died, whose other processes are still there
+		sleep 0.1;
 	}
 	$control = background();
 	$session = background();
@@ -216,9 +233,9 @@ for my $phase (grep { $_->[0] =~ /^(connecting|TLS handshake|waiting for headers
 	kill 'KILL', $pid;    # if it is still there, no cluster could be started
 	$session->{run}->finish;
 	$control->{run}->finish;
-	end_phase();
+	$dnc->control('DELETE', 'alta/interrupts/fault');
 }
-$node->start;
+sleep 0.1 until $node->start(fail_ok => 1) || (undef $node->{_pid});
 is($node->safe_psql('postgres', $list), 250, 'after all that the list is read');
 
 note sprintf('slowest %s: %.0f ms (%s)', $_, $slowest{$_}[0] * 1000, $slowest{$_}[1]) for sort keys %slowest;

@@ -21,8 +21,8 @@ my %sizes = ('alta/one' => 40, 'alta/two' => 130, 'sendkit/three' => 95, 'weya/f
 $dnc->control('POST', "$_/fill?count=$sizes{$_}") for @lists;
 $dnc->control('PUT', 'sendkit/three/config?generation=old');
 $node->safe_psql('postgres', qq{
-	CREATE SERVER one FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$url/alta/v1', page_size '7');
-	CREATE SERVER two FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$url/alta/v1', page_size '11');
+	CREATE SERVER one FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$url/alta/v1', requests_per_minute '0', page_size '7');
+	CREATE SERVER two FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$url/alta/v1', requests_per_minute '0', page_size '11');
 	CREATE SERVER three FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url '$url/sendkit', page_size '10');
 	CREATE SERVER four FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '$url/weya', page_size '13');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER one OPTIONS (token 'sandbox-one');

@@ -90,11 +90,13 @@ sub control
 }
 
 # A server and a schema of the account's name, its list with $count entries.
+# The sandbox limits no rates unless it is told to, and so neither do we.
 sub make_server
 {
 	my ($self, $account, $count, $options) = @_;
 	my $more = $options ? ", $options" : '';
 
+	$more .= ", requests_per_minute '0'" unless $more =~ /requests_per_minute/;
 	$self->control('DELETE', "alta/$account");
 	$self->control('POST', "alta/$account/fill?count=$count") if $count;
 	$self->{node}->safe_psql('postgres', qq{
@@ -115,6 +117,19 @@ sub take_log
 
 	$self->control('DELETE', "alta/$account/log");
 	return $log;
+}
+
+# Waits until a sub gives true; dies if it never does.
+sub poll
+{
+	my ($self, $sub) = @_;
+
+	for (1 .. 1800)
+	{
+		return if $sub->();
+		sleep 0.1;
+	}
+	die 'waited in vain';
 }
 
 sub stop_sandbox
