@@ -57,10 +57,23 @@ append_converted(StringInfo text, const char *character, int length)
 }
 
 /*
+ * Is a UTF-8 character a control character (C0, DEL, C1)?  A terminal or a reader of
+ * logs might take it for an order, or for the end of a line.
+ */
+static bool
+is_control(const char *character, int length)
+{
+	unsigned char first = character[0];
+
+	return first < 0x20 || first == 0x7f ||
+		(length == 2 && first == 0xc2 && (unsigned char) character[1] < 0xa0);
+}
+
+/*
  * A text that came from the remote, fit to be shown: in the database's encoding,
- * with a question mark for what that lacks or is not UTF-8, cut, and without
- * the token.  Never raises an error, which would hide the one that is being
- * told.  palloc'd.
+ * with a question mark for what that lacks or is not UTF-8, a blank for control
+ * characters, cut, and without the token.  Never raises an error, which would hide
+ * the one that is being told.  palloc'd.
  */
 char *
 dnc_report_remote_text(const DncOptions *options, const char *utf8)
@@ -79,7 +92,9 @@ dnc_report_remote_text(const DncOptions *options, const char *utf8)
 		if (strnlen(c, length) < (size_t) length ||
 			!pg_utf8_islegal((const unsigned char *) c, length))
 			length = 1;
-		if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
+		if (is_control(c, length))
+			appendStringInfoChar(&text, ' ');
+		else if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
 			appendStringInfoChar(&text, '?');
 		c += length;
 	}
