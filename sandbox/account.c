@@ -46,6 +46,14 @@ sb_account_seed(SbAccount *account)
 							  sizeof(account->config.drift_seed)) | 1;
 }
 
+/* Begins the random numbers of faults anew, likewise. */
+void
+sb_account_seed_faults(SbAccount *account)
+{
+	account->faults.random = sb_hash(2, &account->config.fault_seed,
+									 sizeof(account->config.fault_seed)) | 1;
+}
+
 /* Gives an account, whose parts are all empty, its beginnings. */
 static void
 begin(SbAccount *account)
@@ -55,6 +63,7 @@ begin(SbAccount *account)
 	account->config.rate_limit = default_rate_limit;
 	account->config.rate_window_ms = default_window_ms;
 	sb_account_seed(account);
+	sb_account_seed_faults(account);
 }
 
 /* The account of that (valid) name at an API; a new one if there is none yet. */
@@ -102,6 +111,7 @@ void
 sb_account_reset(SbAccount *account)
 {
 	clear(account);
+	memset(&account->faults, 0, sizeof(account->faults));
 	memset(&account->limit, 0, sizeof(account->limit));
 	memset(&account->stats, 0, sizeof(account->stats));
 	account->stats.in_flight_max = account->in_flight;
@@ -109,17 +119,11 @@ sb_account_reset(SbAccount *account)
 	begin(account);
 }
 
-/* A number from 0 to below - 1, from drift's generator (xorshift64*). */
+/* A number from 0 to below - 1, from drift's generator. */
 uint64_t
 sb_account_random(SbAccount *account, uint64_t below)
 {
-	uint64_t	bits = account->random;
-
-	bits ^= bits >> 12;
-	bits ^= bits << 25;
-	bits ^= bits >> 27;
-	account->random = bits;
-	return (bits * UINT64_C(2685821657736338717) >> 16) % below;
+	return sb_random(&account->random, below);
 }
 
 /* Whether an account of the API other than this one has an entry of that id. */

@@ -54,6 +54,7 @@ extern SbAccount *sb_account_get(const struct SbApi *api, const char *name);
 extern void sb_account_reset(SbAccount *account);
 extern void sb_account_clear_log(SbAccount *account);
 extern void sb_account_seed(SbAccount *account);
+extern void sb_account_seed_faults(SbAccount *account);
 extern uint64_t sb_account_random(SbAccount *account, uint64_t below);
 extern bool sb_account_others_have(const SbAccount *account, const char *id, size_t id_len);
 extern size_t sb_account_new_index(const SbAccount *account);

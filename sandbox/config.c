@@ -34,7 +34,8 @@ static const SbSetting settings[] = {
 	{"drift_add", offsetof(SbConfig, drift_add), 0, 100000, {NULL}},
 	{"drift_remove", offsetof(SbConfig, drift_remove), 0, 100000, {NULL}},
 	{"drift_at", offsetof(SbConfig, drift_at), 0, 0, {"front", "end", "random", NULL}},
-	{"drift_seed", offsetof(SbConfig, drift_seed), 0, INT32_MAX, {NULL}}
+	{"drift_seed", offsetof(SbConfig, drift_seed), 0, INT32_MAX, {NULL}},
+	{"fault_seed", offsetof(SbConfig, fault_seed), 0, INT32_MAX, {NULL}}
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))

@@ -69,6 +69,7 @@ typedef struct SbConfig
 	long		drift_remove;
 	long		drift_at;		/* SbDriftAt */
 	long		drift_seed;
+	long		fault_seed;
 } SbConfig;
 
 extern bool sb_config_apply(SbConfig *config, const char *const *except, const SbQuery *query,

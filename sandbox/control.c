@@ -24,6 +24,8 @@ put_config(SbAccount *account, const SbQuery *query, SbRequest *req)
 			memset(&account->limit, 0, sizeof(account->limit));
 		if (sb_query_get(query, "drift_seed") != NULL)
 			sb_account_seed(account);
+		if (sb_query_get(query, "fault_seed") != NULL)
+			sb_account_seed_faults(account);
 		sb_answer_text(&req->answer, 200, "ok");
 	}
 	else
@@ -108,6 +110,7 @@ get_stats(SbAccount *account, const SbQuery *query, SbRequest *req)
 				   stats->requests, stats->list, stats->add, stats->delete, stats->rate_limited,
 				   stats->connections, stats->in_flight_max, account->log.dropped,
 				   stats->admin_mails);
+	sb_faults_print(&account->faults, &req->answer.body);
 }
 
 /* DELETE of the account itself: everything back to new. */

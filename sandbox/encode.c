@@ -223,6 +223,19 @@ sb_hash(uint64_t seed, const void *bytes, size_t len)
 	return stir(hash);
 }
 
+/* A number from 0 to below - 1, from a generator whose state is not 0 (xorshift64*). */
+uint64_t
+sb_random(uint64_t *state, uint64_t below)
+{
+	uint64_t	bits = *state;
+
+	bits ^= bits >> 12;
+	bits ^= bits << 25;
+	bits ^= bits >> 27;
+	*state = bits;
+	return (bits * UINT64_C(2685821657736338717) >> 16) % below;
+}
+
 /* The 128 bits that belong to an account, a kind of entry and a number. */
 static void
 entry_bits(uint64_t half[2], const char *account, const char *kind, uint64_t number)

@@ -20,6 +20,7 @@ extern bool sb_percent_decode(SbText *into, const char *from, size_t len);
 extern void sb_base64url_encode(SbText *into, const char *bytes, size_t len);
 extern bool sb_base64url_decode(SbText *into, const char *string);
 extern uint64_t sb_hash(uint64_t seed, const void *bytes, size_t len);
+extern uint64_t sb_random(uint64_t *state, uint64_t below);
 extern void sb_uuid(char *uuid, const char *account, const char *kind, uint64_t number);
 extern void sb_object_id(char *id, const char *account, const char *kind, uint64_t number);
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode.h"
+
 typedef enum SbFaultArg
 {
 	ARG_NONE,
@@ -52,7 +54,8 @@ static const struct
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const char *const parameters[] = {"kind", "at", "times", "method", "arg", "retry_after"};
+static const char *const parameters[] = {"kind", "at", "times", "chance", "method", "arg",
+"retry_after"};
 
 #define PARAMETERS (sizeof(parameters) / sizeof(parameters[0]))
 
@@ -153,12 +156,13 @@ read_arg(SbFault *fault, SbFaultArg takes, const char *arg, SbText *problem)
 	return false;
 }
 
-/* Reads at, times, method and retry_after; false, with the problem, if one will not do. */
+/* Reads at, times, chance, method and retry_after; false, with the problem, if one will not do. */
 static bool
 read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
 {
 	const SbParam *at = sb_query_get(query, "at");
 	const SbParam *times = sb_query_get(query, "times");
+	const SbParam *chance = sb_query_get(query, "chance");
 	const SbParam *method = sb_query_get(query, "method");
 	const SbParam *retry_after = sb_query_get(query, "retry_after");
 
@@ -168,6 +172,8 @@ read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
 		sb_text_str(problem, "at must be an integer, 1 or more");
 	else if (times != NULL && !sb_parse_integer(times->value, 0, INT32_MAX, &fault->times))
 		sb_text_str(problem, "times must be an integer, 0 (for ever) or more");
+	else if (chance != NULL && !sb_parse_integer(chance->value, 1, 1000, &fault->chance))
+		sb_text_str(problem, "chance must be an integer from 1 to 1000");
 	else if (method != NULL && strcmp(method->value, "GET") != 0 &&
 			 strcmp(method->value, "POST") != 0 && strcmp(method->value, "DELETE") != 0)
 		sb_text_str(problem, "method must be GET, POST or DELETE");
@@ -227,7 +233,7 @@ matches(const SbFault *fault, const char *method, bool is_list)
 
 /*
  * Counts a request with all faults that match it; gives the first that is due, NULL if none is.
- * The others that are due wait for the next request.  The fault stays the queue's:
+ * The others that are due wait for the next request, or have their chance then.  The fault stays the queue's:
  * sb_fault_done().
  */
 SbFault *
@@ -241,7 +247,9 @@ sb_fault_take(SbFaults *faults, const char *method, bool is_list)
 			continue;
 		if (fault->at > 1)
 			fault->at--;
-		else if (due == NULL)
+		else if (due == NULL &&
+				 (fault->chance == 0 ||
+				  sb_random(&faults->random, 1000) < (uint64_t) fault->chance))
 			due = fault;
 	}
 	return due;
@@ -253,6 +261,7 @@ sb_fault_done(SbFaults *faults, SbFault *fault)
 {
 	SbFault   **link = &faults->first;
 
+	faults->struck[fault->kind]++;
 	if (fault->times == 0 || --fault->times > 0)
 		return;
 	while (*link != fault)
@@ -355,4 +364,14 @@ sb_faults_clear(SbFaults *faults)
 		faults->first = fault->next;
 		free_fault(fault);
 	}
+}
+
+/* Appends a line "fault_KIND COUNT" for each kind that has struck. */
+void
+sb_faults_print(const SbFaults *faults, SbText *into)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (faults->struck[kinds[i].kind] > 0)
+			sb_text_printf(into, "fault_%s %" PRIu64 "\n", kinds[i].name,
+						   faults->struck[kinds[i].kind]);
 }

@@ -29,7 +29,8 @@ typedef enum SbFaultKind
 	SB_FAULT_REPEAT_CURSOR,
 	SB_FAULT_NO_HAS_MORE,
 	SB_FAULT_WRONG_TYPE,
-	SB_FAULT_EMPTY_PAGE
+	SB_FAULT_EMPTY_PAGE,
+	SB_FAULT_KINDS				/* how many there are */
 } SbFaultKind;
 
 typedef struct SbFault
@@ -38,6 +39,7 @@ typedef struct SbFault
 	SbFaultKind kind;
 	int64_t		at;				/* fires with the at-th matching request from now */
 	int64_t		times;			/* this often; 0: for ever */
+	int64_t		chance;			/* with this chance, in 1,000, each time; 0: for certain */
 	char	   *method;			/* only with this one; NULL: with any */
 	char	   *retry_after;	/* header of that name; NULL: none */
 	char	   *location;		/* of a redirect */
@@ -49,6 +51,8 @@ typedef struct SbFault
 typedef struct SbFaults
 {
 	SbFault    *first;
+	uint64_t	random;			/* generator */
+	uint64_t	struck[SB_FAULT_KINDS]; /* how often which one did */
 } SbFaults;
 
 /* Writes a vendor's error body for a status; NULL message: the vendor's usual one. */
@@ -61,5 +65,6 @@ extern void sb_fault_done(SbFaults *faults, SbFault *fault);
 extern bool sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error);
 extern void sb_fault_spoil(const SbFault *fault, SbAnswer *answer);
 extern void sb_faults_clear(SbFaults *faults);
+extern void sb_faults_print(const SbFaults *faults, SbText *into);
 
 #endif							/* SB_FAULT_H */

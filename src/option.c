@@ -13,8 +13,10 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <sys/stat.h>
 
 #include "access/reloptions.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
@@ -22,6 +24,8 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
@@ -37,7 +41,7 @@
 
 typedef enum OptionKind
 {
-	KIND_TEXT,
+	KIND_FILE,					/* on the database server, which reads it */
 	KIND_PROVIDER,
 	KIND_BASE_URL,
 	KIND_COLUMN,
@@ -93,7 +97,7 @@ static const OptionDef option_defs[] = {
 	.min = 0, .max = INT_MAX, .initial = "0", .offset = AT(max_requests)},
 	{.name = "max_response_size", .catalogs = ON_SERVER, .kind = KIND_BYTES,
 	.min = 1024, .max = 1073741823, .initial = "16MB", .offset = AT(max_response_size)},
-	{.name = "ca_file", .catalogs = ON_SERVER, .kind = KIND_TEXT, .offset = AT(ca_file)},
+	{.name = "ca_file", .catalogs = ON_SERVER, .kind = KIND_FILE, .offset = AT(ca_file)},
 	{.name = "write_mode", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_WORD,
 	.words = write_mode_words, .initial = "commit", .offset = AT(write_mode)},
 	{.name = "max_deletes", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_INTEGER,
@@ -228,8 +232,8 @@ range_text(const OptionDef *def)
 								 i == 0 ? "" : def->words[i + 1] ? ", " : " or ", def->words[i]);
 			appendStringInfoChar(&text, '.');
 			break;
-		case KIND_TEXT:
-			appendStringInfoString(&text, "It takes a text that is not empty.");
+		case KIND_FILE:
+			appendStringInfoString(&text, "It takes the path of a file on the database server.");
 			break;
 		case KIND_SECRET:
 			appendStringInfoString(&text,
@@ -318,7 +322,7 @@ apply_option(const OptionDef *def, const char *value, DncOptions *options)
 			if (dnc_column_find(value) == DNC_COL_NONE)
 				dnc_column_unknown(value, NULL);
 			break;
-		case KIND_TEXT:
+		case KIND_FILE:
 			good = *value != '\0';
 			*(char **) target = pstrdup(value);
 			break;
@@ -486,6 +490,33 @@ provider_of(List *list)
 }
 
 /*
+ * Who may make the database server read a file: as in file_fdw, those who may do so
+ * anyway (42501).  Opening anything but a regular file could block for ever.
+ */
+static void
+check_files(List *list)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		DefElem    *given = lfirst_node(DefElem, lc);
+		const OptionDef *def = find_def(given->defname);
+		struct stat status;
+
+		if (def->kind != KIND_FILE)
+			continue;
+		if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set the option \"%s\"", def->name),
+					 errdetail("The database server reads the file that it names: only a superuser or a role with privileges of pg_read_server_files may set it, or alter a server that has it.")));
+		if (stat(defGetString(given), &status) == 0 && !S_ISREG(status.st_mode))
+			refuse_value(def, defGetString(given), "It is not a regular file.");
+	}
+}
+
+/*
  * dnc_fdw_validator(options text[], catalog oid): refuse options that cannot
  * be.  Called by CREATE and ALTER of whatever takes options.
  */
@@ -512,6 +543,7 @@ dnc_fdw_validator(PG_FUNCTION_ARGS)
 		apply_defaults(&options);
 	}
 	apply_list(list, catalog, &options);
+	check_files(list);
 	if (catalog == ON_SERVER)
 		check_server(list, &options);
 	if (catalog == ON_USER && options.token == NULL)

@@ -58,22 +58,24 @@ append_converted(StringInfo text, const char *character, int length)
 	return true;
 }
 
-/* Is a UTF-8 character one of the controls C0, DEL or C1? */
+/*
+ * Is a UTF-8 character a control character (C0, DEL, C1)?  A terminal or a reader of
+ * logs might take it for an order, or for the end of a line.
+ */
 static bool
 is_control(const char *character, int length)
 {
 	unsigned char first = character[0];
 
-	return (length == 1 && (first < 0x20 || first == 0x7f)) ||
+	return first < 0x20 || first == 0x7f ||
 		(length == 2 && first == 0xc2 && (unsigned char) character[1] < 0xa0);
 }
 
 /*
  * A text that came from the remote, fit to be shown: in the database's encoding,
- * with a question mark for what that lacks or is not UTF-8, and a blank for a
- * control character (line breaks and what moves a terminal's cursor among
- * them), cut, and without the token.  Never raises an error, which would hide the one that is being
- * told.  palloc'd.
+ * with a question mark for what that lacks or is not UTF-8, a blank for control
+ * characters, cut, and without the token.  Never raises an error, which would hide
+ * the one that is being told.  palloc'd.
  */
 char *
 dnc_report_remote_text(const DncOptions *options, const char *utf8)

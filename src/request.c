@@ -82,8 +82,33 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 }
 
 /*
+ * An entry's id as a segment of a path; palloc'd.  Raises 22023 for what would not stay
+ * one: libcurl and proxies take dot segments out, and some servers decode %2F before they
+ * look at the path (RFC 3986 3.3, 5.2.4).
+ */
+static char *
+path_segment(const DncOptions *options, const char *id)
+{
+	bool		good = strcmp(id, ".") != 0 && strcmp(id, "..") != 0;
+
+	for (const char *c = id; *c; c++)
+	{
+		if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == '/' || *c == '\\')
+			good = false;
+	}
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("server \"%s\" cannot be asked for an entry with such an id",
+						options->server_name),
+				 errdetail("The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.")));
+	return dnc_http_escape(id);
+}
+
+/*
  * The request that adds or removes some entries, up to the call's batch, in
- * *request.  What it points to is palloc'd in the current context.
+ * *request.  What it points to is palloc'd in the current context.  Raises 22023 for
+ * an id that no path can hold.
  */
 void
 dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
@@ -102,8 +127,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	{
 		/* The entry is named by the path, and there is no body. */
 		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
-								   dnc_http_escape(entries[0][0]),
-								   slot + 2);
+								   path_segment(options, entries[0][0]), slot + 2);
 		return;
 	}
 	initStringInfo(&body);

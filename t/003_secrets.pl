@@ -41,6 +41,12 @@ $node->safe_psql('postgres', qq{
 	CREATE USER MAPPING FOR CURRENT_USER SERVER refused OPTIONS (token '$wrong');
 	CREATE SCHEMA refused;
 	IMPORT FOREIGN SCHEMA dnc FROM SERVER refused INTO refused;
+	CREATE SERVER platform FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER platform OPTIONS (token 'sk_user_$wrong');
+	CREATE FOREIGN TABLE platform (identifier text) SERVER platform;
+	CREATE SERVER workspace FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER workspace OPTIONS (token 'sk_$wrong', workspace_id 'ws_$wrong');
+	CREATE FOREIGN TABLE workspace (identifier text) SERVER workspace;
 	CREATE TABLE wanted (identifier text);
 	CREATE ROLE somebody;
 	GRANT SELECT ON wanted TO somebody;
@@ -88,6 +94,10 @@ fault('kind=garbage');
 shows($list, qr/The body is not/, 'an answer that is no JSON');
 fault('kind=body', qq({"data":"$right"}));
 shows($list, qr/broke the contract/, 'an answer that repeats the token and is no list');
+fault('kind=body', qq({"data":[{"id":"1"}],"hasMore":true,"next":"$right"}));
+shows($list, qr/broke the contract/, 'a cursor that is the token');
+fault("kind=status&arg=429&retry_after=$right");
+shows($list, qr/rate limit|refused/, 'a Retry-After that is the token');
 fault('kind=stall');
 shows("SET statement_timeout = '500ms'; $list", qr/canceling statement due to statement timeout/, 'a timeout');
 
@@ -107,10 +117,32 @@ $session->query('SELECT 1');
 $shown .= $session->{stderr};
 $session->quit;
 
+# All forms of EXPLAIN, plans that are kept, and what a session can look at of itself.
+for my $format ('text', 'xml', 'json', 'yaml')
+{
+	shows("EXPLAIN (VERBOSE, ANALYZE, SETTINGS, BUFFERS, WAL, FORMAT $format) $list WHERE identifier = 'a'", qr/Remote.Request/,
+		"EXPLAIN, format $format");
+	shows("EXPLAIN (VERBOSE, FORMAT $format) DELETE FROM secrets.communication_opt_outs WHERE identifier = 'a'",
+		qr/Remote/, "EXPLAIN DELETE, format $format");
+}
+shows("LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on;
+	SET auto_explain.log_verbose = on; SET client_min_messages = log; $list", qr/Remote Request/, 'auto_explain');
+shows("SET plan_cache_mode = force_generic_plan; PREPARE p(text) AS $list WHERE identifier = \$1;
+	EXPLAIN (VERBOSE) EXECUTE p('a'); EXECUTE p('a'); TABLE pg_prepared_statements", qr/search=\$1/, 'a generic plan');
+shows("BEGIN; DECLARE c CURSOR FOR SELECT * FROM secrets.communication_opt_outs; FETCH 1 FROM c; $add;
+	TABLE pg_cursors; TABLE pg_backend_memory_contexts; SELECT * FROM dnc_fdw_pending()",
+	qr/dnc_fdw/, 'the memory contexts of a session in the midst of a scan');
+shows("SELECT * FROM pg_foreign_server, pg_foreign_table; SELECT * FROM pg_settings WHERE name LIKE 'dnc%'", qr/provider=alta/,
+	'catalogs and settings');
+
+# A token that does not go with its workspace is refused without being shown.
+shows('SELECT * FROM platform', qr/needs the option "workspace_id"/, 'a platform key without its workspace');
+shows('SELECT * FROM workspace', qr/must not have the option "workspace_id"/, 'a workspace where none goes');
+
 # Others see that there is a user mapping, and not what is in it.
 shows("SET ROLE somebody; TABLE $_", qr/secrets/, "$_ for another role")
   for 'pg_user_mappings', 'information_schema.user_mapping_options';
-shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mappings', qr/^2\|0$/m,
+shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mappings', qr/^4\|0$/m,
 	'another role sees umoptions as NULL');
 shows('SET ROLE somebody; TABLE pg_user_mapping', qr/permission denied/, 'another role does not see pg_user_mapping');
 

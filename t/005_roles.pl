@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -128,6 +129,70 @@ shows('nobody', q{CREATE USER MAPPING FOR nobody SERVER roles OPTIONS (token 'x'
 $node->safe_psql('postgres',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER dnc_fdw TO ann; GRANT USAGE ON FOREIGN SERVER roles TO ann');
 shows('ann', "$server; $table; SELECT count(*) FROM views.mine", qr/^12$/, 'server and table with USAGE');
+
+# A file that the database server reads is for those who may have it read files.
+my $ca_file = q{ALTER SERVER mine OPTIONS (ADD ca_file '/etc/ssl/certs/ca-certificates.crt')};
+shows('ann', $ca_file, qr/42501: permission denied to set the option "ca_file"/, 'no ca_file without pg_read_server_files');
+$node->safe_psql('postgres', 'GRANT pg_read_server_files TO ann');
+shows('ann', $ca_file, qr/^$/, 'ca_file with pg_read_server_files');
+shows('ann', q{ALTER SERVER mine OPTIONS (SET ca_file '/dev/zero')}, qr/HV024: .*\n.*not a regular file/,
+	'no ca_file that is a device');
+$node->safe_psql('postgres', 'REVOKE pg_read_server_files FROM ann');
+shows('ann', q{ALTER SERVER mine OPTIONS (ADD max_retries '0')}, qr/42501: permission denied to set the option "ca_file"/,
+	'nor altered then, as the options are checked as a whole');
+$node->safe_psql('postgres', 'ALTER SERVER mine OPTIONS (DROP ca_file)');
+
+# What the catalogs and a dump show of tokens: to their role, and of PUBLIC to the
+# server's owner.  Who owns a server can have tokens sent anywhere, though.
+sub tokens
+{
+	my ($role) = @_;
+	my ($code, $stdout, $stderr) = $node->psql('postgres', "SET ROLE $role;
+		SELECT string_agg(usename || ' ' || (umoptions)[1], ', ' ORDER BY usename) FROM pg_user_mappings");
+
+	return $stdout;
+}
+$node->safe_psql('postgres', q{
+	CREATE USER MAPPING FOR PUBLIC SERVER mine OPTIONS (token 'sandbox-of_mine');
+	CREATE USER MAPPING FOR bob SERVER mine OPTIONS (token 'sandbox-bob');
+	ALTER ROLE nobody LOGIN;
+});
+is(tokens('nobody'), '', 'nobody sees no token');
+is(tokens('bob'), '', 'bob does not see his: he has no USAGE');
+is(tokens('ann'), 'ann token=sandbox-ann, public token=sandbox-of_mine', 'ann sees hers, and that for PUBLIC of her server');
+for my $case ([ 'nobody', qr/^(?!.*sandbox-)/s ], [ 'postgres', qr/sandbox-ann.*sandbox-bob/s ])
+{
+	my ($role, $dump) = ($case->[0], '');
+
+	local $ENV{PGUSER} = $role eq 'postgres' ? $node->safe_psql('postgres', 'SELECT session_user') : $role;
+	IPC::Run::run([ 'pg_dump', '--schema-only', '--exclude-schema=*', '-d', $node->connstr('postgres') ],
+		'>', \$dump, '2>', \my $stderr);
+	like($dump, qr/CREATE USER MAPPING/, "a dump by $role has the user mappings: $stderr");
+	like($dump, $case->[1], $role eq 'postgres' ? 'with their tokens' : 'without their tokens');
+}
+$node->safe_psql('postgres', 'DROP USER MAPPING FOR PUBLIC SERVER mine');
+
+# What waits for COMMIT is the session's; of tables that a role may not read it sees no identifiers.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION views.add_for_ann(text) RETURNS void LANGUAGE sql SECURITY DEFINER AS
+	  $$INSERT INTO views.mine (identifier) VALUES ($1)$$;
+	ALTER FUNCTION views.add_for_ann(text) OWNER TO ann;
+	ALTER FOREIGN TABLE views.mine ADD identifier_type text DEFAULT 'email';
+	ALTER FUNCTION views.add_for_ann(text) SET search_path = '';
+});
+my $pending = q{SELECT server, relation, action, coalesce(identifier, '-') FROM dnc_fdw_pending()};
+for my $case ([ 'bob', '-' ], [ 'ann', 'hidden@test' ])
+{
+	my ($role, $identifier) = @$case;
+
+	shows($role, "BEGIN; SELECT views.add_for_ann('hidden\@test'); $pending", qr/roles\|views\.mine\|add\|\Q$identifier\E$/,
+		"what $role sees of what a SECURITY DEFINER function writes");
+}
+
+# ANALYZE reads with the token of the table's owner, whoever gives the order.
+$dnc->control('DELETE', 'alta/ann/log');
+$node->safe_psql('postgres', 'ANALYZE views.mine');
+like($dnc->control('GET', 'alta/ann/log'), qr/^GET /, "ANALYZE reads with its owner's token");
 
 # The same entry, deleted in one transaction by two roles, goes from both their lists.
 sub counts { return map { $dnc->control('GET', "alta/$_/count") + 0 } 'ann', 'bob' }

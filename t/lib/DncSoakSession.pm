@@ -1,0 +1,402 @@
+# DncSoakSession: one session of the load test, and what it knows to be true.
+#
+# Each session has keys of its own on every list, which nobody else writes to.
+# So it knows, of these, what has to be on the lists at any time, whatever the
+# others do:
+#
+# - a transaction that was committed is wholly there;
+# - one that has failed before COMMIT has left nothing (write_mode 'commit'),
+#   and one that has failed while it was sent may be there in part: then the
+#   counts of the error's DETAIL have to agree with the list.  It is run again
+#   until it is committed; what is there already does no harm then;
+# - what is read of these keys is what is on the list: all of it, nothing
+#   twice, or an error.
+#
+# What is on a list is asked of the sandbox, past the extension.
+
+package DncSoakSession;
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use List::Util qw(shuffle);
+use Time::HiRes qw(sleep time);
+
+use DncPsql;
+
+# What may fail when the remote does, or the request for an end comes.
+my %expected = map { $_ => 1 } qw(08P01 40001 53400 57014 57P01 HV00M HV00N);
+
+# number of the session, url of the sandbox, lists (see DncSoak), until when.
+sub new
+{
+	my ($class, %args) = @_;
+	my $self = bless {%args}, $class;
+
+	$self->{http} = HTTP::Tiny->new(timeout => 60);
+	$self->{prefix} = { email => sprintf('s%02d-', $self->{number}), phone => sprintf('1777%02d', $self->{number}) };
+	$self->{next_key} = 1;
+	$self->{next_transaction} = 1;
+	$self->{on_list} = { map { $_ => {} } keys %{ $self->{lists} } };
+	$self->{failures} = [];
+	$self->{count} = {};
+	$self->{ms} = {};
+	return $self;
+}
+
+# Reads and writes until it is time, and what it has come to.
+sub run
+{
+	my ($self) = @_;
+
+	$self->{psql} = DncPsql->new;
+	while (time < $self->{until} && @{ $self->{failures} } < 5)
+	{
+		rand() < 0.3 ? $self->read_own_keys : $self->write_until_committed;
+	}
+	$self->{psql}->finish;
+	return { map { $_ => $self->{$_} } qw(on_list failures count ms) };
+}
+
+sub fail
+{
+	my ($self, $text) = @_;
+
+	push @{ $self->{failures} }, "session $self->{number}: $text";
+	return;
+}
+
+# A statement; counts and times it.  Connects again where that was lost.
+sub query
+{
+	my ($self, $kind, $statement) = @_;
+	my $answer = $self->{psql}->query($statement);
+
+	push @{ $self->{ms}{$kind} }, $answer->{ms};
+	$answer->{sqlstate} = '57P01' if $answer->{lost} && !$answer->{sqlstate};
+	if (my $sqlstate = $answer->{sqlstate})
+	{
+		$self->{count}{"error $sqlstate"}++;
+		$self->fail("$sqlstate: $answer->{message}: $answer->{detail}: $statement") unless $expected{$sqlstate};
+	}
+	$self->{psql} = DncPsql->new if $answer->{lost};
+	return $answer;
+}
+
+# ----- what is on the lists -----
+
+# Of this session's keys those that are on a list, as the sandbox says, once
+# what may still be under way has arrived.
+sub on_remote
+{
+	my ($self, $list, $settle) = @_;
+	my $path = "$self->{url}/sandbox/$self->{lists}{$list}{account}/entries";
+	my $before = '';
+
+	for (1 .. 100)
+	{
+		my $answer = $self->{http}->get($path);
+
+		die "$path: $answer->{status}" unless $answer->{success};
+		my @keys = $answer->{content} =~ /"(s\d\d-\d{6}\@example\.com|1777\d{8})"/g;
+		@keys = grep { index($_, $self->{prefix}{ $self->{lists}{$list}{type} }) == 0 } @keys;
+		my $now = join ' ', sort @keys;
+		my %there = map { $_ => 1 } @keys;
+
+		if (!$settle || ($_ > 1 && $now eq $before))
+		{
+			$self->fail("$list: an entry is listed twice") if @keys > keys %there;
+			return \%there;
+		}
+		$before = $now;
+		sleep 0.05;
+	}
+	die "$list does not come to rest";
+}
+
+sub text { return join ' ', sort keys %{ $_[0] } }
+
+sub new_keys
+{
+	my ($self, $list, $count) = @_;
+	my $type = $self->{lists}{$list}{type};
+
+	return map { sprintf($type eq 'email' ? '%s%06d@example.com' : '%s%06d', $self->{prefix}{$type}, $self->{next_key}++) }
+	  1 .. $count;
+}
+
+sub array { return "'{" . join(',', @_) . "}'::text[]" }
+
+# ----- reading -----
+
+# Statements that read keys of this session from a list, in different ways.
+# Those that go through the whole list hold while others change it: alta's
+# cursors are keyset cursors here, since its page numbers in disguise are known
+# to miss entries when others vanish in front (docs/pushdown.md), and lists with
+# page numbers are read with scan_check 'reread'.
+sub read_own_keys
+{
+	my ($self) = @_;
+	my @names = sort keys %{ $self->{lists} };
+	my $list = $names[ rand @names ];
+	my $type = $self->{lists}{$list}{type};
+	my $begins = "strpos(identifier, '$self->{prefix}{$type}') = 1";
+	my @lists = ($list);
+	my @ways = (
+		"$list WHERE identifier = ANY(" . array(sort(keys %{ $self->{on_list}{$list} }), $self->new_keys($list, 1)) . ')',
+		"$list WHERE identifier LIKE '$self->{prefix}{$type}%'",
+		"$list WHERE $begins",
+		"everything WHERE $begins");
+	my $way = $ways[ rand @ways ];
+
+	@lists = grep { $self->{lists}{$_}{type} eq $type } @names if $way =~ /^everything/;
+	my $answer = $self->query('read', "SELECT identifier FROM $way");
+	$self->{count}{reads}++;
+	return if $answer->{sqlstate};
+	my $given = join ' ', sort @{ $answer->{rows} };
+	my $listed = join ' ', sort map { keys %{ $self->{on_list}{$_} } } @lists;
+	$self->fail("given [$given], listed [$listed]: $way") if $given ne $listed;
+	return;
+}
+
+# ----- writing -----
+
+# What a transaction is to do to a list.
+sub plan_part
+{
+	my ($self, $list) = @_;
+	my $one_each = $self->{lists}{$list}{one_each};
+	my @listed = shuffle(sort keys %{ $self->{on_list}{$list} });
+	my $most = $one_each ? 4 : 25;
+	my $part = { list => $list, add => [], remove => [], replace => [], fleeting => [], dropped => [] };
+
+	# Lists grow to some forty entries a session, and then shrink again.
+	push @{ $part->{add} }, $self->new_keys($list, 1 + rand $most) if @listed < 40;
+	push @{ $part->{remove} }, splice(@listed, 0, 1 + rand($one_each ? 3 : 8)) if @listed > 10 && rand() < 0.6;
+	push @{ $part->{replace} }, splice(@listed, 0, 1) if @listed && rand() < 0.15;
+	push @{ $part->{fleeting} }, $self->new_keys($list, 1) if rand() < 0.15;
+	push @{ $part->{dropped} }, $self->new_keys($list, 2) if rand() < 0.15;
+	return $part;
+}
+
+sub insert
+{
+	my ($self, $part, @keys) = @_;
+	my $more = $self->{lists}{ $part->{list} }{one_each};
+
+	return "INSERT INTO $part->{table} (identifier, identifier_type" . ($more ? ', batch_id, request_uuid' : '')
+	  . ") SELECT k, '$self->{lists}{$part->{list}}{type}'" . ($more ? ", 'batch', 'uuid'" : '')
+	  . ' FROM unnest(' . array(@keys) . ') k' . ($more ? ' ON CONFLICT DO NOTHING' : '');
+}
+
+sub remove { return "DELETE FROM $_[1]->{table} WHERE identifier = ANY(" . array(@_[ 2 .. $#_ ]) . ') RETURNING identifier' }
+
+# The statements of a part: [ kind, statement, keys, what rows it has to give ].
+sub statements
+{
+	my ($self, $part, $immediate) = @_;
+	my ($list, $there) = ($part->{list}, $part->{before});
+	my @statements;
+
+	push @statements, [ 'insert', $self->insert($part, @{ $part->{add} }), $part->{add}, '' ] if @{ $part->{add} };
+	push @statements,
+	  [ 'read', "SELECT identifier FROM $part->{table} WHERE identifier = ANY(" . array(@{ $part->{add} }) . ')', [],
+		join ' ', sort @{ $part->{add} } ]
+	  if @{ $part->{add} } && rand() < 0.3;
+	push @statements,
+	  [ 'delete', $self->remove($part, @{ $part->{remove} }), $part->{remove},
+		join ' ', sort grep { $there->{$_} } @{ $part->{remove} } ]
+	  if @{ $part->{remove} };
+	for my $key (@{ $part->{replace} })
+	{
+		push @statements, [ 'delete', $self->remove($part, $key), [$key], $there->{$key} ? $key : '' ];
+		push @statements, [ 'insert', $self->insert($part, $key), [$key], '' ];
+	}
+	return @statements if $immediate;
+	for my $key (@{ $part->{fleeting} })
+	{
+		push @statements, [ 'insert', $self->insert($part, $key), [], '' ], [ 'delete', $self->remove($part, $key), [], $key ];
+	}
+	push @statements, [ 'other', 'SAVEPOINT s', [], '' ],
+	  [ 'insert', $self->insert($part, @{ $part->{dropped} }), [], '' ], [ 'other', 'ROLLBACK TO s', [], '' ]
+	  if @{ $part->{dropped} };
+	return @statements;
+}
+
+# A transaction, run until it is committed.
+sub write_until_committed
+{
+	my ($self) = @_;
+	my @names = shuffle(sort keys %{ $self->{lists} });
+	my $immediate = rand() < 0.25;
+	my $hasty = rand() < 0.5 ? '_hasty' : '';
+	my $rollback = rand() < 0.1;
+	my @parts = map { $self->plan_part($_) } @names[ 0 .. (rand() < 0.2 ? 1 : 0) ];
+	my $number = $self->{next_transaction}++;
+
+	$_->{table} = "$_->{list}$hasty" . ($immediate ? '_now' : '') for @parts;
+	for my $attempt (1 .. 200)
+	{
+		$_->{before} = $self->{on_list}{ $_->{list} } for @parts;
+		my $end = $self->attempt(\@parts, $number, $immediate, $rollback);
+
+		$self->{count}{attempts}++;
+		if ($end->{done})
+		{
+			$self->check_done($_, $immediate || !$rollback) for @parts;
+			$self->{count}{ $rollback ? 'rolled back' : 'committed' }++;
+			return;
+		}
+		$self->check_failed($_, $end, $immediate) for @parts;
+		return if @{ $self->{failures} };
+	}
+	$self->fail("transaction $number does not come through");
+	return;
+}
+
+# Runs it once.  What came of it: done; or the error, whether it came from
+# COMMIT, the keys of the statement that had it (sent), and those of the
+# statements before it (acknowledged).
+sub attempt
+{
+	my ($self, $parts, $number, $immediate, $rollback) = @_;
+	my @acknowledged;
+	my @statements = (
+		[ 'other', 'BEGIN', [], '' ],
+		(map { $self->statements($_, $immediate) } @$parts),
+		[ 'other', "INSERT INTO done VALUES ($self->{number}, $number)", [], '' ],
+		$rollback ? [ 'other', 'ROLLBACK', [], '' ] : [ 'commit', 'COMMIT', [], '' ]);
+
+	for my $statement (@statements)
+	{
+		my ($kind, $sql, $keys, $rows) = @$statement;
+		my $answer = $self->query($kind, $sql);
+
+		if (!$answer->{sqlstate})
+		{
+			my $given = join ' ', sort @{ $answer->{rows} };
+			$self->fail("given [$given], not [$rows]: $sql") if $given ne $rows;
+			push @acknowledged, @$keys;
+			next;
+		}
+		$self->roll_back unless $answer->{lost};
+		return { done => 1 } if $kind eq 'commit' && $answer->{lost} && $self->was_committed($number);
+		return {
+			answer => $answer,
+			commit => $kind eq 'commit',
+			sent => { map { $_ => 1 } @$keys },
+			acknowledged => { map { $_ => 1 } @acknowledged } };
+	}
+	return { done => 1 };
+}
+
+# Ends a transaction that has failed; a cancel may have been meant for its
+# last statement and come to this one.
+sub roll_back
+{
+	my ($self) = @_;
+
+	for (1 .. 100)
+	{
+		return unless $self->query('other', 'ROLLBACK')->{sqlstate};
+	}
+	die 'ROLLBACK does not come through';
+}
+
+# After a connection that was lost at COMMIT: has that been done?
+sub was_committed
+{
+	my ($self, $number) = @_;
+
+	for (1 .. 100)
+	{
+		my $answer = $self->query('other', "SELECT count(*) FROM done WHERE session = $self->{number} AND number = $number");
+		return $answer->{rows}[0] unless $answer->{sqlstate};
+	}
+	die 'the local table cannot be read';
+}
+
+# A transaction is over: all of it is on the list, or, rolled back, nothing.
+sub check_done
+{
+	my ($self, $part, $kept) = @_;
+	my %there = %{ $part->{before} };
+
+	if ($kept)
+	{
+		$there{$_} = 1 for @{ $part->{add} }, @{ $part->{replace} };
+		delete $there{$_} for @{ $part->{remove} };
+	}
+	my $actual = $self->on_remote($part->{list});
+	$self->fail("$part->{table}: listed [" . text($actual) . '], not [' . text(\%there) . ']')
+	  if text($actual) ne text(\%there);
+	$self->{on_list}{ $part->{list} } = $actual;
+	return;
+}
+
+# What the error's DETAIL says that a server had taken: additions and how many
+# there were, deletions likewise; entries of which that is not known.
+sub told
+{
+	my ($detail, $server) = @_;
+	my ($said) = $detail =~ /Server "$server" had taken ([^."]*)/ or return;
+	my %told = (add => 0, remove => 0, unknown => 0);
+
+	@told{qw(add adds)} = ($1, $2) if $said =~ /(\d+)(?: of (\d+))? additions/;
+	@told{qw(remove removes)} = ($1, $2) if $said =~ /(\d+)(?: of (\d+))? deletions/;
+	$told{unknown} = $1 if $detail =~ /Whether the last .*?with (\d+) of them/;
+	return \%told;
+}
+
+# A transaction has failed: the list has nothing of it, or what the error says.
+sub check_failed
+{
+	my ($self, $part, $end, $immediate) = @_;
+	my ($before, $actual) = ($part->{before}, $self->on_remote($part->{list}, 1));
+	my $told = told($end->{answer}{detail}, $part->{table} =~ s/_now$//r);
+	my @replace = @{ $part->{replace} };
+	my (%may_change, $problem);
+
+	if ($immediate)
+	{
+		%may_change = (%{ $end->{acknowledged} }, %{ $end->{sent} });
+	}
+	elsif ($end->{commit})
+	{
+		%may_change = map { $_ => 1 } @{ $part->{add} }, @{ $part->{remove} }, @replace;
+	}
+	my @changed = grep { !$before->{$_} != !$actual->{$_} } keys %{ { %$before, %$actual } };
+	my @added = grep { $actual->{$_} } @{ $part->{add} };
+	my @removed = grep { !$actual->{$_} } @{ $part->{remove} };
+	my @foreign = grep { !$may_change{$_} } @changed;
+
+	$problem = "changed [@foreign]" if @foreign;
+	if ($told)
+	{
+		$self->{count}{'failed while sending'}++;
+		$self->{count}{'with an unknown outcome'}++ if $told->{unknown};
+		$problem = 'fewer additions than the error says' if @added < $told->{add} - @replace;
+		$problem = 'fewer deletions than the error says' if @removed < $told->{remove} - @replace;
+		$problem = 'more changes than the error says'
+		  if @changed > $told->{add} + $told->{remove} + $told->{unknown};
+		$problem = 'another number of additions'
+		  if !$immediate && ($told->{adds} // 0) != @{ $part->{add} } + @replace;
+	}
+	elsif ($immediate && !$end->{answer}{lost})
+	{
+		my @unsaid = grep { !$end->{acknowledged}{$_} } @changed;
+		$problem = "changed without a word [@unsaid]" if @unsaid;
+	}
+	elsif ($end->{commit} && !$end->{answer}{lost} && @changed)
+	{
+		$problem = "changed without a word [@changed]";
+	}
+	$self->fail("$part->{table}: $problem; before [" . text($before) . '], now [' . text($actual)
+		  . "], $end->{answer}{sqlstate}: $end->{answer}{message} $end->{answer}{detail}")
+	  if $problem;
+	$self->{on_list}{ $part->{list} } = $actual;
+	return;
+}
+
+1;
