@@ -4,8 +4,9 @@
  *		JSON texts read into trees, through cJSON.
  *
  * This is the only file that includes cJSON.h.  cJSON does not look at the
- * encoding, and ends a string at an escaped NUL; so both are seen to before
- * it is asked.  Strings stay UTF-8: whoever shows one converts it.
+ * encoding, ends a string at an escaped NUL or an escape that is none, and is
+ * lenient with blanks and numbers; so these are seen to before it is asked.
+ * Strings stay UTF-8: whoever shows one converts it.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,22 +20,75 @@
 
 #include "json.h"
 
-/* Does the text hold the escape \u0000, which no text of PostgreSQL can hold? */
-static bool
-has_escaped_nul(const char *text, size_t length)
+/* Skip digits; NULL: there is none, or nothing. */
+static const char *
+skip_digits(const char *c)
 {
-	const char *end = text + length;
-	const char *c = text;
+	size_t		count = c ? strspn(c, "0123456789") : 0;
 
-	while ((c = memchr(c, '\\', end - c)) != NULL)
+	return count > 0 ? c + count : NULL;
+}
+
+/* Skip a number (RFC 8259 6), with which *c begins; NULL: it is none. */
+static const char *
+skip_number(const char *c)
+{
+	if (*c == '-')
+		c++;
+	c = *c == '0' ? c + 1 : skip_digits(c);
+	if (c && *c == '.')
+		c = skip_digits(c + 1);
+	if (c && (*c == 'e' || *c == 'E'))
+		c = skip_digits(c + (c[1] == '+' || c[1] == '-' ? 2 : 1));
+	return c && strchr(" \t\n\r,]}", *c) ? c : NULL;
+}
+
+/* Skip a string (RFC 8259 7), *c being its first quote; NULL: *problem. */
+static const char *
+skip_string(const char *c, const char **problem)
+{
+	for (c++; *c != '"'; c++)
 	{
-		if (end - c >= 6 && memcmp(c, "\\u0000", 6) == 0)
-			return true;
-		c += 2;
-		if (c >= end)
-			break;
+		if (*c == '\\')
+		{
+			c++;
+			if (strncmp(c, "u0000", 5) == 0)
+			{
+				*problem = "The body holds \\u0000, which PostgreSQL cannot store.";
+				return NULL;
+			}
+			if (*c == 'u' && strspn(c + 1, "0123456789abcdefABCDEF") < 4)
+				return NULL;
+		}
+		/* Not in a string, nor behind a backslash; the text's end is one too. */
+		if ((unsigned char) *c < 0x20)
+			return NULL;
 	}
-	return false;
+	return c + 1;
+}
+
+/*
+ * Look through a text, token by token, for what cJSON lets pass although it is
+ * no JSON, or reads as something else: bad escapes end a string early there,
+ * control characters are taken as blanks.  NULL: cJSON can have it.
+ */
+static const char *
+find_problem(const char *text)
+{
+	const char *problem = "The body is not JSON.";
+
+	for (const char *c = text; c && *c;)
+	{
+		if (*c == '"')
+			c = skip_string(c, &problem);
+		else if (strchr("-0123456789", *c))
+			c = skip_number(c);
+		else
+			c = strchr("{}[]:, \t\n\rtruefalsn", *c) ? c + 1 : NULL;
+		if (c == NULL)
+			return problem;
+	}
+	return NULL;
 }
 
 /* Free a tree; runs when the memory context it was parsed in goes. */
@@ -60,8 +114,8 @@ dnc_json_parse(const char *text, size_t length, const char **problem)
 		*problem = "The body is empty.";
 	else if (!pg_verify_mbstr(PG_UTF8, text, length, true))
 		*problem = "The body is not UTF-8.";
-	else if (has_escaped_nul(text, length))
-		*problem = "The body holds \\u0000, which PostgreSQL cannot store.";
+	else
+		*problem = find_problem(text);
 	if (*problem)
 		return NULL;
 
