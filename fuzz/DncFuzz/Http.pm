@@ -25,7 +25,10 @@ sub unchunk
 		my $size = hex $1;
 		if ($size == 0)
 		{
-			$bytes =~ /\G(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)*\r\n/gc or return;
+			$bytes =~ /\G(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)*/gc;
+			# Of the last two bytes a client may do without one.
+			die "bad chunk\n" if $bytes =~ /\G\r\z/gc;
+			$bytes =~ /\G\r\n/gc or return;
 			return ($body, length($bytes) - pos $bytes);
 		}
 		return if length($bytes) - pos($bytes) < $size + 2;
@@ -50,10 +53,11 @@ sub inflate
 }
 
 # Bytes into { status, body, whole, doubt, again }:
-#	body    undef: it did not come whole, or cannot be told
-#	broken  a client has to see that something is missing
-#	doubt   the head is not as it should be: a client may refuse it
-#	again   the connection can carry another answer
+#	body        undef: it did not come whole, or cannot be told
+#	broken      a client has to see that something is missing
+#	doubt       it is not as it should be: a client may refuse it
+#	compressed  it is larger than it looks
+#	again       the connection can carry another answer
 sub read_answer
 {
 	my ($bytes) = @_;
@@ -96,6 +100,7 @@ sub take_body
 	my $encoding = $header->{'content-encoding'};
 	my $excess = 0;
 
+	$answer->{compressed} = defined $encoding;
 	if ($answer->{status} == 204 || $answer->{status} == 304)
 	{
 		$answer->{body} = '';

@@ -312,7 +312,7 @@ my @lines = (
 sub http
 {
 	my ($page) = @_;
-	my $what = int rand 12;
+	my $what = int rand 12.5;
 
 	if ($what < 2) { $page->{status} = pick(@statuses) }
 	elsif ($what < 5) { push @{ $page->{headers} }, pick(@lines) }
@@ -322,6 +322,12 @@ sub http
 	elsif ($what == 8) { $page->{flip_head} = 1 }
 	elsif ($what == 9) { $page->{length_off} = pick(-100, -2, -1, 1, 2, 100) }
 	elsif ($what == 10) { $page->{no_length} = 1 }
+	elsif ($what == 12)
+	{
+		# Too much for max_response_size, or just not.
+		$page->{body} .= ' ' x pick(200_000, 262_144 - length $page->{body}, 262_145 - length $page->{body}, 3_000_000);
+		$page->{compress} = 'gzip' if chance(0.7);
+	}
 	else { $page->{flip} = 1 }
 	return;
 }

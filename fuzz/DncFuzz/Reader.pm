@@ -82,6 +82,8 @@ sub read_body
 		if $answer->{doubt} && ($answer->{broken} || !defined $answer->{body}
 		|| $answer->{status} !~ /^2/);
 	$self->excuse('.*') if $answer->{doubt};
+	$self->excuse('54000')
+		if $answer->{broken} && (length $bytes > $max_response_size || $answer->{compressed});
 	refuse(qr/^(?:08P01|HV00N)$/, 'the answer is not whole') if $answer->{broken};
 	refuse(qr/^54000$/, 'the answer is too large')
 		if length $answer->{body} > $max_response_size;
