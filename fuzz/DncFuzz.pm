@@ -148,6 +148,7 @@ sub answer
 	}
 	else { ($bytes, $pieces) = ('', 1) }
 	push @{ $case->{exchanges} }, [ $target, $bytes, $pieces ];
+	$self->{paced}{ $case->{vendor} } = 1 if DncFuzz::Http::read_answer($bytes)->{paces};
 	return ($bytes, $pieces);
 }
 
@@ -241,6 +242,10 @@ sub run_case
 	$self->{case} = $case;
 	$self->{done}++;
 	$self->{server}->drop_unclean;
+	if (delete $self->{paced}{ $case->{vendor} })
+	{
+		$self->{session}->run($_) for DncFuzz::Statements::forget($case->{vendor});
+	}
 	$self->{session}->send($case->{statement}{sql});
 	my $answer = $self->converse;
 	return 'the session ended' unless defined $answer;

@@ -17,7 +17,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mutants = 8000;
+my $mutants = 6000;
 my $seed = 20250321;
 my $finds = PostgreSQL::Test::Utils::tempdir();
 

@@ -57,6 +57,7 @@ sub inflate
 #	broken      a client has to see that something is missing
 #	doubt       it is not as it should be: a client may refuse it
 #	compressed  it is larger than it looks
+#	paces       it may say when the next request may be sent
 #	again       the connection can carry another answer
 sub read_answer
 {
@@ -70,9 +71,11 @@ sub read_answer
 		$answer{doubt} = 1 if $bytes =~ /\n/;
 		return \%answer;
 	}
-	my $rest = substr $bytes, length($1) + 2;
-	my ($first, @lines) = split /\r\n/, $1;
-	$answer{doubt} = 1 if length $1 > $max_head;
+	my $head = $1;
+	my $rest = substr $bytes, length($head) + 2;
+	my ($first, @lines) = split /\r\n/, $head;
+	$answer{paces} = $head =~ /\A\S+ +429|retry|rate/i;
+	$answer{doubt} = 1 if length $head > $max_head;
 	if ($first =~ m{\AHTTP/1\.1 ([2-9]\d\d)(?: [\x20-\x7e]*)?\z}) { $answer{status} = $1 }
 	else { $answer{doubt} = 1; $answer{status} = $1 if $first =~ m{\AHTTP/[\d.]+\s+(\d{3})\b} }
 	for my $line (@lines)

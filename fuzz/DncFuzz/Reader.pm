@@ -82,6 +82,7 @@ sub read_body
 		if $answer->{doubt} && ($answer->{broken} || !defined $answer->{body}
 		|| $answer->{status} !~ /^2/);
 	$self->excuse('.*') if $answer->{doubt};
+	$self->excuse('53400') if $answer->{paces};
 	$self->excuse('54000')
 		if $answer->{broken} && (length $bytes > $max_response_size || $answer->{compressed});
 	refuse(qr/^(?:08P01|HV00N)$/, 'the answer is not whole') if $answer->{broken};

@@ -28,7 +28,7 @@ sub setup
 				base_url 'http://127.0.0.1:$port/$vendor', page_size '$page_size', max_retries '0', max_wait '1ms',
 				requests_per_minute '0', request_timeout '5s', max_requests '$max_requests',
 				max_response_size '${max_response_size}B')",
-			"CREATE USER MAPPING FOR CURRENT_USER SERVER $vendor OPTIONS (token '$token{$vendor}')",
+			mapping($vendor),
 			"CREATE FOREIGN TABLE text_$vendor ($columns) SERVER $vendor",
 			"CREATE SCHEMA typed_$vendor",
 			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $vendor INTO typed_$vendor";
@@ -36,6 +36,22 @@ sub setup
 			if $DncFuzz::Vendors::vendors{$vendor}{numbers};
 	}
 	return @sql;
+}
+
+# What makes a user mapping.
+sub mapping
+{
+	my ($vendor) = @_;
+
+	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $vendor OPTIONS (token '$token{$vendor}')";
+}
+
+# What forgets how long a server asked to wait: a new user mapping.
+sub forget
+{
+	my ($vendor) = @_;
+
+	return ("DROP USER MAPPING FOR CURRENT_USER SERVER $vendor", mapping($vendor));
 }
 
 my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
