@@ -2,7 +2,7 @@
 #
 # The usual PGXS targets: make, make install, make installcheck (which starts
 # the sandbox server for itself), make clean.  Beyond them: make sandbox,
-# make bench, make soak, make indent, make dist.
+# make bench, make soak, make fuzz, make indent, make dist.
 
 EXTENSION = dnc_fdw
 EXTVERSION = 1.0
@@ -34,7 +34,7 @@ pg_regress_installcheck := $(patsubst %/pg_regress,$(srcdir)/scripts/with-sandbo
 installcheck: sandbox
 export DNC_SANDBOX := $(abspath $(srcdir))/sandbox/dnc_sandbox
 
-.PHONY: sandbox bench soak indent dist
+.PHONY: sandbox bench soak fuzz indent dist
 sandbox:
 	$(MAKE) -C $(srcdir)/sandbox
 
@@ -48,6 +48,9 @@ bench:
 
 soak:
 	$(srcdir)/scripts/soak
+
+fuzz:
+	$(srcdir)/scripts/fuzz
 
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -20,11 +20,12 @@
  * has to be the first of its page: an entry that was taken off and put back
  * elsewhere is known too, but would not show the place.)
  *
- * As long as the total stays the same (scan_check 'total'), pages are taken to
- * fit together without such a proof, and each is read once.  When it has
- * changed, and from the beginning with scan_check 'reread', pages are chosen to
- * overlap: of the page sizes up to the one in force one is taken that has a
- * page reaching from a little in front of the reader as far behind as can be.
+ * As long as the total stays the same (scan_check 'total') and no entry comes
+ * where another was, pages are taken to fit together without such a proof, and
+ * each is read once.  When something has changed, and from the beginning with
+ * scan_check 'reread', pages are chosen to overlap: of the page sizes up to the
+ * one in force one is taken that has a page reaching from a little in front of
+ * the reader as far behind as can be.
  *
  * Known entries are remembered by 128 bits of hash, the latest few thousand of
  * them: enough to find one's place, and no more memory for a longer list.
@@ -250,6 +251,24 @@ read_facts(DncNumbered *numbered, const DncPaging *paging, const DncJson *answer
 }
 
 /*
+ * Is a page just what it is on a list that has not moved?  The total is the
+ * same, the page does not begin behind the reader, and of its entries those in
+ * front of the reader are known, and no others.
+ */
+static bool
+looks_unmoved(const DncNumbered *numbered, const PageFacts *facts)
+{
+	if (facts->total != numbered->total || facts->start > numbered->position)
+		return false;
+	for (int64 i = 0; i < facts->count; i++)
+	{
+		if (facts->known[i] != (facts->start + i < numbered->position))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Does a page carry on where the reader is?  Either its first entry is known,
  * or it is the beginning of the list and nothing that was given is forgotten,
  * or nothing has changed that one can see.
@@ -261,8 +280,7 @@ carries_on(const DncNumbered *numbered, const PageFacts *facts)
 		return true;
 	if (facts->start == 0)
 		return numbered->given <= WINDOW;
-	return !numbered->overlapping && facts->total == numbered->total &&
-		facts->start <= numbered->position;
+	return !numbered->overlapping;
 }
 
 /* A page that brought nothing: give up when there were too many in a row. */
@@ -311,7 +329,7 @@ dnc_numbered_accept(DncNumbered *numbered, DncPageRequest asked, const DncPaging
 
 	numbered->asked = asked;
 	facts = read_facts(numbered, paging, answer, entries);
-	if (numbered->total >= 0 && facts.total != numbered->total)
+	if (numbered->total >= 0 && !looks_unmoved(numbered, &facts))
 		numbered->overlapping = true;
 	fits = numbered->given == 0 || carries_on(numbered, &facts);
 	numbered->total = facts.total;

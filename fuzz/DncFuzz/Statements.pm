@@ -1,0 +1,134 @@
+# DncFuzz::Statements: the servers and tables of a run, and the statements that
+# read them.
+
+package DncFuzz::Statements;
+
+use strict;
+use warnings;
+
+use DncFuzz::Mutate;
+use DncFuzz::Vendors;
+
+# Entries that are asked for on a page: as the corpus has them.
+our $page_size = 3;
+
+my %token = (alta => 'fuzz', sendkit => 'sk_fuzz', weya => 'fuzz');
+
+# What makes the servers and tables; $port is the fuzzing server's.
+sub setup
+{
+	my ($port, $max_requests, $max_response_size) = @_;
+	my $columns = join ', ', map { "$_ " . ($_ eq 'attrs' ? 'jsonb' : 'text') } @DncFuzz::Vendors::columns;
+	my @sql = ('CREATE EXTENSION IF NOT EXISTS dnc_fdw', 'SET client_encoding = utf8');
+
+	for my $vendor (sort keys %DncFuzz::Vendors::vendors)
+	{
+		push @sql,
+			"CREATE SERVER $vendor FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
+				base_url 'http://127.0.0.1:$port/$vendor', page_size '$page_size', max_retries '0', max_wait '1ms', max_concurrency '1',
+				requests_per_minute '0', request_timeout '5s', max_requests '$max_requests',
+				max_response_size '${max_response_size}B')",
+			mapping($vendor),
+			"CREATE FOREIGN TABLE text_$vendor ($columns) SERVER $vendor",
+			"CREATE SCHEMA typed_$vendor",
+			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $vendor INTO typed_$vendor";
+		push @sql, "CREATE FOREIGN TABLE reread_$vendor ($columns) SERVER $vendor OPTIONS (scan_check 'reread')"
+			if $DncFuzz::Vendors::vendors{$vendor}{numbers};
+	}
+	return @sql;
+}
+
+# What makes a user mapping.
+sub mapping
+{
+	my ($vendor) = @_;
+
+	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $vendor OPTIONS (token '$token{$vendor}')";
+}
+
+# What forgets how long a server asked to wait: a new user mapping.
+sub forget
+{
+	my ($vendor) = @_;
+
+	return ("DROP USER MAPPING FOR CURRENT_USER SERVER $vendor", mapping($vendor));
+}
+
+my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
+my @few = qw(id identifier identifier_type);
+
+# The statement of a name.  Beside sql: the columns that it gives, those that it
+# needs of an entry, and what DncFuzz::Reader has to know of it.
+sub make
+{
+	my ($vendor, $name, $argument) = @_;
+	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
+	my $quoted = defined $argument ? "'" . ($argument =~ s/'/''/gr) . "'" : '';
+	my $few = join ', ', @few;
+	my %total = $numbers ? (from_total => 1) : (counts => 1);
+	my %statement = (
+		rows => { sql => "SELECT * FROM text_$vendor", needs => \%all },
+		reread => { sql => "SELECT * FROM reread_$vendor", needs => \%all, reread => 1 },
+		few => { sql => "SELECT $few FROM text_$vendor", columns => \@few },
+		typed => {
+			sql => "SELECT identifier, identifier_type, l.* FROM typed_$vendor.communication_opt_outs l",
+			columns => [ 'identifier', 'identifier_type' ], typed => 1, needs => { %all, attrs => 0 } },
+		count => { sql => "SELECT count(*) FROM text_$vendor", columns => ['count'], needs => {}, %total },
+		limit => { sql => "SELECT $few FROM text_$vendor LIMIT 2", columns => \@few, limit => 2 },
+		lookup => {
+			sql => "SELECT * FROM text_$vendor WHERE identifier = $quoted", needs => \%all,
+			keeps => { identifier => [$argument] } },
+		type => {
+			sql => "SELECT $few FROM text_$vendor WHERE identifier_type = $quoted", columns => \@few,
+			keeps => { identifier_type => [$argument] } },
+		count_type => {
+			sql => "SELECT count(*) FROM text_$vendor WHERE identifier_type = $quoted", columns => ['count'],
+			needs => { identifier_type => 1 }, keeps => { identifier_type => [$argument] }, %total },
+		either => {
+			sql => "SELECT $few FROM text_$vendor WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
+			keeps => { identifier => [ $argument // '', 'nobody' ] },
+			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier}, count => 2 } },
+		either_type => {
+			sql => "SELECT $few FROM text_$vendor WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
+			keeps => { identifier_type => [ $argument // '', 'email' ] },
+			in => { parameter => $vendor eq 'alta' ? 'identifierType' : 'type',
+				member => $DncFuzz::Vendors::vendors{$vendor}{type}, count => 2 } },
+		analyze => { sql => "ANALYZE text_$vendor", free => 1 });
+	my $statement = $statement{$name} or die "no such statement: $name\n";
+
+	$statement->{name} = $name;
+	$statement->{columns} //= \@DncFuzz::Vendors::columns;
+	$statement->{needs} //= { map { $_ => 1 } @few };
+	return $statement;
+}
+
+# The names of the statements that take no argument.
+sub plain
+{
+	my ($vendor) = @_;
+
+	return (qw(rows few typed count limit), $DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'reread' : ());
+}
+
+# A name and an argument for make(), at random, that fit a list.
+sub any_of
+{
+	my ($list) = @_;
+	my $vendor = $list->{vendor};
+	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
+	my @names = (('rows') x 8, ('few') x 3, ('typed') x 2, ('count') x 2, 'limit');
+	my ($body) = map { $list->{pages}{$_}{body} } DncFuzz::Mutate::pick(sort keys %{ $list->{pages} });
+	my ($identifier) = $body =~ /"$DncFuzz::Vendors::vendors{$vendor}{identifier}":\s*"([\x20-\x21\x23-\x5b\x5d-\x7e]+)"/;
+
+	push @names, ('reread') x 4 if $numbers;
+	push @names, 'type', 'count_type', 'either_type' if $vendor ne 'weya';
+	push @names, 'lookup', 'either' if $vendor ne 'sendkit' && defined $identifier;
+	push @names, 'lookup' if defined $identifier;
+	my $name = rand() < 0.02 ? 'analyze' : DncFuzz::Mutate::pick(@names);
+	return ($name, $identifier) if $name =~ /lookup|either$/;
+	return ($name, DncFuzz::Mutate::pick('email', 'phone')) if $name =~ /type$/ && $vendor eq 'alta' && $name ne 'either_type';
+	return ($name, $vendor eq 'alta' ? 'phone' : 'domain') if $name =~ /type$/;
+	return ($name);
+}
+
+1;

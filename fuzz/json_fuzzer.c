@@ -1,0 +1,205 @@
+/*
+ * json_fuzzer.c
+ *		src/json.c under libFuzzer, compared with PostgreSQL's own JSON parser.
+ *
+ * Both have to take or refuse the same texts, and find the same in them: the
+ * list of brackets, names and strings, in order.  Otherwise a row would differ
+ * from its own attrs.  What differs on purpose: src/json.c gives up very deep
+ * texts and very long numbers.
+ */
+#include "postgres.h"
+
+#include "common/jsonapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "json.h"
+#include "postgres_stub.h"
+
+/* Nesting and digits that may be too many for src/json.c. */
+#define MAX_DEPTH 900
+#define MAX_NUMBER 63
+
+#if PG_VERSION_NUM >= 160000
+#define ACTION static JsonParseErrorType
+#define END_ACTION return JSON_SUCCESS
+#else
+#define ACTION static void
+#define END_ACTION return
+#endif
+
+/* What one parser has found. */
+typedef struct Account
+{
+	StringInfoData text;
+	int			depth;
+	bool		excessive;		/* src/json.c may refuse it */
+} Account;
+
+static void
+note(Account *account, char kind, const char *text)
+{
+	appendStringInfoChar(&account->text, kind);
+	if (text)
+		appendBinaryStringInfo(&account->text, text, strlen(text) + 1);
+}
+
+static void
+go_down(Account *account, char kind)
+{
+	note(account, kind, NULL);
+	if (++account->depth > MAX_DEPTH)
+		account->excessive = true;
+}
+
+ACTION
+object_start(void *state)
+{
+	go_down(state, '{');
+	END_ACTION;
+}
+
+ACTION
+array_start(void *state)
+{
+	go_down(state, '[');
+	END_ACTION;
+}
+
+ACTION
+any_end(void *state)
+{
+	note(state, '.', NULL);
+	((Account *) state)->depth--;
+	END_ACTION;
+}
+
+ACTION
+field_start(void *state, char *name, bool isnull)
+{
+	note(state, ':', name);
+	END_ACTION;
+}
+
+ACTION
+scalar(void *state, char *token, JsonTokenType type)
+{
+	Account    *account = state;
+
+	switch (type)
+	{
+		case JSON_TOKEN_STRING:
+			note(account, '"', token);
+			break;
+		case JSON_TOKEN_NUMBER:
+			note(account, '0', NULL);
+			if (strlen(token) >= MAX_NUMBER)
+				account->excessive = true;
+			break;
+		case JSON_TOKEN_TRUE:
+			note(account, 't', NULL);
+			break;
+		case JSON_TOKEN_FALSE:
+			note(account, 'f', NULL);
+			break;
+		default:
+			note(account, 'n', NULL);
+	}
+	END_ACTION;
+}
+
+/* Does PostgreSQL take the text?  What it has found is in *account. */
+static bool
+ask_postgresql(char *text, size_t length, Account *account)
+{
+	JsonSemAction actions = {
+		.semstate = account,
+		.object_start = object_start,
+		.object_end = any_end,
+		.array_start = array_start,
+		.array_end = any_end,
+		.object_field_start = field_start,
+		.scalar = scalar,
+	};
+	JsonLexContext *lex;
+
+#if PG_VERSION_NUM >= 170000
+	lex = makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8, true);
+#else
+	lex = makeJsonLexContextCstringLen(text, (int) length, PG_UTF8, true);
+#endif
+	return pg_encoding_verifymbstr(PG_UTF8, text, (int) length) == (int) length &&
+		pg_parse_json(lex, &actions) == JSON_SUCCESS;
+}
+
+/* Walk a tree of ours into *account. */
+static void
+walk(const DncJson *json, Account *account)
+{
+	DncJsonKind kind = dnc_json_kind(json);
+	int64		count;
+
+	switch (kind)
+	{
+		case DNC_JSON_OBJECT:
+		case DNC_JSON_ARRAY:
+			note(account, kind == DNC_JSON_OBJECT ? '{' : '[', NULL);
+			for (const DncJson *child = dnc_json_first(json); child; child = dnc_json_next(child))
+			{
+				if (kind == DNC_JSON_OBJECT)
+					note(account, ':', dnc_json_name(child));
+				walk(child, account);
+			}
+			note(account, '.', NULL);
+			break;
+		case DNC_JSON_STRING:
+			note(account, '"', dnc_json_string(json));
+			break;
+		case DNC_JSON_NUMBER:
+			note(account, '0', NULL);
+			if (dnc_json_count(json, &count) && (count < 0 || count > INT64CONST(1) << 53))
+				abort();
+			break;
+		case DNC_JSON_BOOLEAN:
+			note(account, dnc_json_boolean(json) ? 't' : 'f', NULL);
+			break;
+		default:
+			note(account, 'n', NULL);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const paths[] = {"data", "pagination.total", "data.dncList", "a..b", ".", "data.pagination.page"};
+	char	   *text = palloc(size + 1);
+	Account		theirs = {0};
+	Account		ours = {0};
+	const char *problem;
+	const DncJson *tree;
+	bool		taken;
+
+	memcpy(text, data, size);
+	text[size] = '\0';
+	initStringInfo(&theirs.text);
+	initStringInfo(&ours.text);
+	taken = ask_postgresql(text, size, &theirs);
+	tree = dnc_json_parse(text, size, &problem);
+	if ((tree == NULL) != (problem != NULL))
+		abort();
+	if (tree && !taken)
+		abort();
+	if (!tree && taken && !theirs.excessive)
+		abort();
+	if (tree)
+	{
+		walk(tree, &ours);
+		if (ours.text.len != theirs.text.len ||
+			memcmp(ours.text.data, theirs.text.data, ours.text.len) != 0)
+			abort();
+		for (size_t i = 0; i < lengthof(paths); i++)
+			(void) dnc_json_get(tree, paths[i]);
+	}
+	stub_reset();
+	return 0;
+}

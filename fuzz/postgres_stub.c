@@ -1,0 +1,149 @@
+/*
+ * postgres_stub.c
+ *		The few functions of a backend that src/json.c and the URL functions of
+ *		src/http.c use, so that they stand alone under libFuzzer.
+ *
+ * There is one memory context.  Memory is malloc'd piece by piece, so that
+ * Address Sanitizer sees the bounds of each.  What the functions under test
+ * never call ends the process.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+#include "utils/palloc.h"
+
+#include "postgres_stub.h"
+
+typedef struct StubPiece
+{
+	struct StubPiece *next;
+	void	   *memory;
+} StubPiece;
+
+static StubPiece *pieces = NULL;
+static MemoryContextCallback *callbacks = NULL;
+
+MemoryContext CurrentMemoryContext = NULL;
+
+void
+stub_reset(void)
+{
+	while (callbacks)
+	{
+		MemoryContextCallback *callback = callbacks;
+
+		callbacks = callback->next;
+		callback->func(callback->arg);
+	}
+	while (pieces)
+	{
+		StubPiece  *piece = pieces;
+
+		pieces = piece->next;
+		free(piece->memory);
+		free(piece);
+	}
+}
+
+void
+MemoryContextRegisterResetCallback(MemoryContext context, MemoryContextCallback *callback)
+{
+	callback->next = callbacks;
+	callbacks = callback;
+}
+
+void *
+palloc(Size size)
+{
+	StubPiece  *piece = malloc(sizeof(StubPiece));
+
+	piece->memory = malloc(size);
+	piece->next = pieces;
+	pieces = piece;
+	return piece->memory;
+}
+
+void *
+palloc0(Size size)
+{
+	return memset(palloc(size), 0, size);
+}
+
+char *
+pstrdup(const char *text)
+{
+	return strcpy(palloc(strlen(text) + 1), text);
+}
+
+/* The piece that has some memory. */
+static StubPiece *
+find_piece(void *memory)
+{
+	StubPiece  *piece = pieces;
+
+	while (piece->memory != memory)
+		piece = piece->next;
+	return piece;
+}
+
+void
+pfree(void *memory)
+{
+	StubPiece  *piece = find_piece(memory);
+	StubPiece **link = &pieces;
+
+	while (*link != piece)
+		link = &(*link)->next;
+	*link = piece->next;
+	free(memory);
+	free(piece);
+}
+
+void *
+repalloc(void *memory, Size size)
+{
+	StubPiece  *piece = find_piece(memory);
+
+	piece->memory = realloc(memory, size);
+	return piece->memory;
+}
+
+void *
+MemoryContextAllocExtended(MemoryContext context, Size size, int flags)
+{
+	return palloc(size);
+}
+
+/* As in src/backend/utils/mb/mbutils.c, of UTF-8 and without the error. */
+bool
+pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
+{
+	return pg_encoding_verifymbstr(encoding, text, length) == length;
+}
+
+/* ----- what is linked, and not called ----- */
+
+#define NEVER(declaration) declaration { abort(); }
+
+volatile sig_atomic_t InterruptPending = false;
+bool		IsUnderPostmaster = false;
+volatile sig_atomic_t postmaster_possibly_dead = false;
+uint32	   *my_wait_event_info = NULL;
+
+NEVER(extern void ProcessInterrupts(void); void ProcessInterrupts(void))
+NEVER(extern bool PostmasterIsAliveInternal(void); bool PostmasterIsAliveInternal(void))
+NEVER(extern void proc_exit(int code); void proc_exit(int code))
+NEVER(void MemoryContextDelete(MemoryContext context))
+NEVER(void *MemoryContextAllocZero(MemoryContext context, Size size))
+NEVER(MemoryContext AllocSetContextCreateInternal(MemoryContext parent, const char *name,
+												  Size min_size, Size initial_size, Size max_size))
+NEVER(bool errstart(int elevel, const char *domain))
+NEVER(bool errstart_cold(int elevel, const char *domain))
+NEVER(void errfinish(const char *filename, int lineno, const char *funcname))
+NEVER(int errcode(int sqlerrcode))
+NEVER(int errmsg(const char *fmt,...))
+NEVER(int errmsg_internal(const char *fmt,...))
+NEVER(int errdetail(const char *fmt,...))
