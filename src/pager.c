@@ -255,18 +255,15 @@ drop_ahead(DncPager *pager)
 
 /*
  * Ask for pages ahead, so that they come while others are read.  Not before the
- * second page is wanted, since many a query ends on the first, and then twice as
- * many with each page.
+ * second page is wanted, since many a query ends on the first.
  */
 static void
 fetch_ahead(DncPager *pager)
 {
-	int			most = pager->count < 6 ? 1 << pager->count : pager->options->max_concurrency;
-
 	if (pager->at_end || (pager->paging && !pager->numbered && pager->cursor == NULL) ||
 		pager->count < (pager->numbered ? 1 : 2))
 		return;
-	while (pager->nahead < Min(most, pager->options->max_concurrency))
+	while (pager->nahead < pager->options->max_concurrency)
 	{
 		DncPageRequest request = next_request(pager, pager->nahead);
 

@@ -170,15 +170,16 @@ start_scan(DncScan *scan)
 }
 
 /*
- * Ask for the first pages of the chains that come next.  Not before the second chain
- * is begun, since many a query ends with the first, and then one more with each.
+ * Ask for the first pages of the chain that is begun and of those that come next.  Not
+ * before the second one is begun, since many a query ends with the first.
  */
 static void
 ask_ahead(DncScan *scan)
 {
-	int			end = Min(2 * scan->chain_index - 1, list_length(scan->chains));
-
-	for (int i = scan->chain_index; i < end; i++)
+	if (scan->chain_index < 2)
+		return;
+	(void) dnc_pager_ask(scan->pager);
+	for (int i = scan->chain_index; i < list_length(scan->chains); i++)
 	{
 		const DncChain *chain = list_nth(scan->chains, i);
 
