@@ -428,6 +428,13 @@ walk('parts of a statement see the same', "WITH d AS (DELETE FROM alta.list WHER
 	 i AS (INSERT INTO alta.list SELECT identifier || 2, 'email' FROM d RETURNING identifier)
 	 SELECT identifier FROM alta.list UNION ALL SELECT identifier FROM i ORDER BY 1", 'a a2 b', 'a2 b');
 
+# LIMIT asks for small pages, of which a transaction may hide what is on them.
+reset_lists(alta => 250);
+my $limit = gives("BEGIN; DELETE FROM alta.list WHERE identifier < 'person000240';
+	SELECT identifier FROM alta.list LIMIT 1; ROLLBACK");
+is($limit, 'person000240@example.com', 'LIMIT counts what is seen');
+is(scalar(grep { /^GET/ } split /\n/, control('GET', 'alta', '/log')), 6, 'and does not read the rest entry by entry');
+
 # ---- triggers
 
 $node->safe_psql('postgres', q{
