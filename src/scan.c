@@ -151,6 +151,7 @@ start_scan(DncScan *scan)
 	}
 	if (scan->own)
 	{
+		scan->options->page_size = scan->full_page_size;	/* a LIMIT's may all be hidden */
 		MemoryContextSwitchTo(scan->context);
 		scan->chains = dnc_chain_list_by_identity(scan->options, conditions,
 												  dnc_conditions_count(scan->conditions));
@@ -404,7 +405,6 @@ count_one_by_one(DncScan *scan, TupleTableSlot *slot)
 {
 	int64		count = 0;
 
-	scan->options->page_size = scan->full_page_size;
 	while (fetch_row(scan, slot))
 	{
 		ExecClearTuple(slot);

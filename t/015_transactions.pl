@@ -428,6 +428,13 @@ walk('parts of a statement see the same', "WITH d AS (DELETE FROM alta.list WHER
 	 i AS (INSERT INTO alta.list SELECT identifier || 2, 'email' FROM d RETURNING identifier)
 	 SELECT identifier FROM alta.list UNION ALL SELECT identifier FROM i ORDER BY 1", 'a a2 b', 'a2 b');
 
+# LIMIT asks for small pages, of which a transaction may hide what is on them.
+reset_lists(alta => 250);
+my $limit = gives("BEGIN; DELETE FROM alta.list WHERE identifier < 'person000240';
+	SELECT identifier FROM alta.list LIMIT 1; ROLLBACK");
+is($limit, 'person000240@example.com', 'LIMIT counts what is seen');
+is(scalar(grep { /^GET/ } split /\n/, control('GET', 'alta', '/log')), 6, 'and does not read the rest entry by entry');
+
 # ---- triggers
 
 $node->safe_psql('postgres', q{
@@ -504,7 +511,7 @@ like(gives(q{INSERT INTO alta.now SELECT n || '@test', 'email' FROM generate_ser
 	qr/DETAIL:  HTTP status 400.* Server "alta" had taken 4 additions of this transaction by then\./, 'immediate: DETAIL counts');
 is(listed('alta'), join(' ', map { "$_\@test" } 1 .. 4), 'immediate: what was taken');
 like(gives(q{INSERT INTO alta.now SELECT n || '@test', CASE WHEN n = 8 THEN 'fax' ELSE 'email' END FROM generate_series(5, 9) n}),
-	qr/WARNING:  01000: server "alta" keeps what was sent to it at once: 2 additions.*ERROR:  22023/s, 'immediate: a bad row in the middle');
+	qr/^(?=.*WARNING:  01000: server "alta" keeps what was sent to it at once: 2 additions)(?=.*ERROR:  22023)/s, 'immediate: a bad row in the middle');
 is(listed('alta'), join(' ', map { "$_\@test" } 1 .. 6), 'immediate: what was taken before it');
 reset_lists(alta => 1);
 $node->safe_psql('postgres', insert('z'));
@@ -531,7 +538,7 @@ is(join("\n", writes('alta'), writes('sendkit')), '', 'max_deletes: nothing was 
 is(here() . ' ' . count('alta') . ' ' . count('sendkit'), '0 8 8', 'max_deletes: nothing is done');
 sub remove { my ($from, $to) = @_; return sprintf q{DELETE FROM alta.now WHERE identifier BETWEEN 'person%06d' AND 'person%06dz'}, $from, $to }
 like(gives('BEGIN;' . remove(1, 3) . ';' . remove(4, 5) . ';' . remove(6, 6)),
-	qr/ERROR:  54000.*\nDETAIL:  There are 6, 5 of them sent by earlier statements, and max_deletes is 5\. None of the others was sent\..*keeps.*0 additions and 5 deletions/s,
+	qr/^(?=.*ERROR:  54000.*\nDETAIL:  There are 6, 5 of them sent by earlier statements, and max_deletes is 5\. None of the others was sent\.)(?=.*keeps.*0 additions and 5 deletions)/s,
 	'max_deletes counts over the statements of a transaction');
 is(listed('alta'), emails(6, 8), 'max_deletes: the first five are gone');
 $node->safe_psql('postgres', q{ALTER SERVER alta OPTIONS (DROP max_deletes)});
