@@ -325,7 +325,8 @@ sub http
 	elsif ($what == 12)
 	{
 		# Too much for max_response_size, or just not.
-		$page->{body} .= ' ' x pick(200_000, 262_144 - length $page->{body}, 262_145 - length $page->{body}, 3_000_000);
+		$page->{body} .= ' ' x pick(200_000, 3_000_000);
+		$page->{body} = substr $page->{body}, 0, pick(262_144, 262_145) if chance(0.5);
 		$page->{compress} = 'gzip' if chance(0.7);
 	}
 	else { $page->{flip} = 1 }

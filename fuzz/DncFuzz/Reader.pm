@@ -391,6 +391,8 @@ sub judge
 	} or do {
 		my $reason = $@;
 		die $reason unless ref $reason;
+		# Where a head is in doubt, so is where the body ends.
+		return { unknown => 1 } if $reason->{states} && $self->{excuses}{'.*'};
 		return { %$reason, may_fail => $self->excused };
 	};
 	my $rows = $statement->{from_total} ? [ { count => $self->{total} } ]
