@@ -1,0 +1,77 @@
+/*
+ * rate_fuzzer.c
+ *		What src/rate.c makes of the headers that say when to ask again, under
+ *		libFuzzer.
+ *
+ * An input has a header's value on each line.  Whatever stands there, what comes
+ * out of it is a number of requests and times that can be waited for.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <math.h>
+
+#include "postgres_stub.h"
+#include "rate.h"
+
+/* The headers, in the order of the lines; NULL: not there. */
+static const char *const names[] = {"Retry-After", "Date", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"};
+static const char *values[lengthof(names)];
+
+/* As in src/http.c, of the headers above. */
+const char *
+dnc_http_header(const DncHttpExchange *exchange, const char *name)
+{
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return values[i];
+	}
+	abort();					/* one that nothing here gives a value */
+}
+
+/* As in src/http.c. */
+int64
+dnc_http_date(const char *text)
+{
+	return curl_getdate(text, NULL);
+}
+
+/* Fails unless a time is none, or between now and a hundred years. */
+static void
+check_time(double ms)
+{
+	if (isnan(ms) || (ms != -1 && (ms < 0 || ms > 100 * 366 * 86400.0 * 1000)))
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char	   *text = palloc(size + 1);
+	char	   *next = text;
+	DncRate		rate;
+
+	memcpy(text, data, size);
+	text[size] = '\0';
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		values[i] = next ? strsep(&next, "\n") : NULL;
+		if (values[i] && values[i][0] == '-')
+			values[i] = NULL;
+	}
+	for (int status = 200; status <= 429; status += 229)
+	{
+		dnc_rate_read(NULL, status, &rate);
+		check_time(rate.wait_ms);
+		if (rate.limit < 0)
+			abort();
+		if (rate.limit == 0)
+			continue;
+		if (rate.remaining < 0 || rate.reset_ms < 0)
+			abort();
+		check_time(rate.reset_ms);
+	}
+	stub_reset();
+	return 0;
+}
