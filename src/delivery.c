@@ -60,7 +60,7 @@ allow_removals(const DncOptions *options, int64 more, int64 taken)
 			 taken > 0
 			 ? errdetail("There are %lld, %lld of them sent by earlier statements, and max_deletes is %d. None of the others was sent.",
 						 (long long) (more + taken), (long long) taken, options->max_deletes)
-			 : errdetail("There are %lld, and max_deletes is %d. Nothing was sent.",
+			 : errdetail("There are %lld, and max_deletes is %d. None of them was sent.",
 						 (long long) more, options->max_deletes),
 			 errhint("If all of these are to be contacted again, raise max_deletes with ALTER SERVER or ALTER FOREIGN TABLE.")));
 }
@@ -182,6 +182,19 @@ explain_progress(const Progress *progress, const char *detail, const DncUnclear 
 	return text.data;
 }
 
+/* Is there a server among them that refuses to add what is listed? */
+static bool
+refuses_listed(const Progress *progress)
+{
+	for (const DncQueue *queue = progress->queues; queue; queue = queue->next)
+	{
+		if (queue->count > 0 &&
+			queue->entries[0]->target->options->provider->add.unchanged_status != 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * The sending has failed: add to the error what had been taken by then.  What is
  * still under way is waited for, to know it, unless somebody is in a hurry.
@@ -197,8 +210,11 @@ raise_with_progress(Progress *progress, ErrorData *error)
 	if (progress->at_once)
 		remember_taken(progress->queues);
 	error->detail = explain_progress(progress, error->detail, &unclear);
-	error->hint = psprintf("%s%sThe local transaction is rolled back; what the remote has taken is not. Adding an entry again is harmless.",
-						   error->hint ? error->hint : "", error->hint ? " " : "");
+	error->hint = psprintf("%s%sThe local transaction is rolled back; what the remote has taken is not. %s",
+						   error->hint ? error->hint : "", error->hint ? " " : "",
+						   refuses_listed(progress)
+						   ? "Adding an entry again with INSERT ... ON CONFLICT DO NOTHING is harmless."
+						   : "Adding an entry again is harmless.");
 	ReThrowError(error);
 }
 

@@ -53,11 +53,16 @@ key_length(const DncWriteCall *remove)
 
 /*
  * Is a value, as far as it is known, one that an entry can have?  An API that stores
- * lower case would remove an entry that differs in case.
+ * lower case would remove an entry that differs in case, and an unknown type would be
+ * refused.
  */
 static bool
-is_as_stored(const DncProvider *provider, const Expr *value)
+is_as_stored(const DncProvider *provider, DncColumn column, const Expr *value)
 {
+	if (column == DNC_COL_IDENTIFIER_TYPE && IsA(value, Const) &&
+		((const Const *) value)->consttype == TEXTOID && !((const Const *) value)->constisnull)
+		return dnc_provider_has_type(provider,
+									 TextDatumGetCString(((const Const *) value)->constvalue));
 	if (!provider->folds_case)
 		return true;
 	if (!IsA(value, Const) || ((const Const *) value)->constisnull ||
@@ -89,7 +94,7 @@ key_values(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const 
 	{
 		DncPushed  *pushed = dnc_qual_find(equalities, remove->members[i].column);
 
-		if (pushed == NULL || !is_as_stored(options->provider, pushed->value))
+		if (pushed == NULL || !is_as_stored(options->provider, pushed->column, pushed->value))
 			return NIL;
 		values = lappend(values, pushed->value);
 	}
