@@ -78,4 +78,13 @@ my ($table) = $docs =~ /(\| column .*?)\n\n/s;
 is(join(' ', map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $table),
 	join(' ', @columns), 'docs/options.md has each column');
 
+# docs/security.md names what holds its claims: that has to be there.
+my $security = slurp('docs/security.md');
+my %named = map { $_ => 1 } $security =~ m{`((?:t|sql|src)/[\w/.]+\.(?:pl|sql|c))`}g;
+is(join(' ', grep { !-f "$top/$_" } sort keys %named), '', 'docs/security.md names files that there are');
+my $functions = join '', map { $text{$_} } @extension;
+%named = map { $_ => 1 } $security =~ /`([a-z]\w+)\(\)`/g;
+is(join(' ', grep { $functions !~ /^$_\(/m && $_ ne 'escape_json' && $_ ne 'pg_terminate_backend' } sort keys %named),
+	'', 'docs/security.md names functions that there are');
+
 done_testing();

@@ -112,7 +112,7 @@ sub set_up
 		}
 		push @everything, "SELECT identifier FROM $name";
 		$self->control('PUT', "$list->{account}/config?$list->{config}") if $list->{config};
-		$self->control('PUT', "$list->{account}/config?latency_ms=2&rate_limit=$rate_limit"
+		$self->control('PUT', "$list->{account}/config?latency_ms=15&rate_limit=$rate_limit"
 			  . "&rate_window_ms=$rate_window_ms&fault_seed=$self->{seed}");
 		$self->control('POST', "$list->{account}/fault?$_->[0]&chance=$_->[1]&times=0") for @faults;
 	}
