@@ -27,6 +27,13 @@ sub seconds
 	return sprintf $s < 10 ? '%.2f s' : '%.1f s', $s;
 }
 
+# A ratio: two digits that mean something, or three.
+sub digits
+{
+	my ($ratio) = @_;
+	return sprintf $ratio >= 100 ? '%.0f' : $ratio >= 10 ? '%.1f' : $ratio >= 0.1 ? '%.2f' : '%.3f', $ratio;
+}
+
 # A whole number with commas.
 sub commas
 {
@@ -37,8 +44,8 @@ sub commas
 	return $n;
 }
 
-# The lines of a row: the first names what is measured, ratios are to it or to
-# the line that says "=".
+# The lines of a row: the first names what is measured, ratios are to the line
+# that says "=".
 sub table_row
 {
 	my ($row, @results) = @_;
@@ -51,7 +58,7 @@ sub table_row
 		push @lines, '| ' . join(' | ',
 			$r->{title},
 			(map { seconds($r->{$_}) } qw(median min max)),
-			defined $r->{ratio} ? sprintf('%.2f', $r->{ratio}) : $is_base{ $r->{title} } ? '= 1' : '',
+			defined $r->{ratio} ? digits($r->{ratio}) : $is_base{ $r->{title} } ? '= 1' : '',
 			defined $r->{cpu} ? seconds($r->{cpu}) : '',
 			defined $r->{peak} ? sprintf('%.1f MB', $r->{peak} / 1024) : '',
 			!defined $r->{requests} ? '' : join('–', map { commas($_) } $r->{fewest} == $r->{requests}
@@ -91,8 +98,8 @@ sub figures
 sub target
 {
 	my ($what, $format, $figure, $relation, $bound) = @_;
-	my $met = !defined $figure ? 'not measured'
-		: ($relation eq '<=' ? $figure <= $bound : $relation eq '>=' ? $figure >= $bound : $figure < $bound) ? 'ok' : 'not reached';
+	my %holds = ('<=' => sub { $_[0] <= $_[1] }, '>=' => sub { $_[0] >= $_[1] }, '<' => sub { $_[0] < $_[1] });
+	my $met = !defined $figure ? 'not measured' : $holds{$relation}->($figure, $bound) ? 'ok' : 'not reached';
 
 	return sprintf '%-12s  %-62s %12s  (%s %s)', $met, $what,
 		defined $figure ? sprintf($format, $figure) : '-', $relation, sprintf($format, $bound);
@@ -168,12 +175,13 @@ sub targets
 		target('requests answered with 429', '%.0f', $sample->('rate_limit.default', 'limited'), '<=', 0),
 		target('planning time of the CRM join', '%.2f ms', defined $planning ? 1000 * $planning : undef, '<', 1),
 		target('a look-up beyond the bare request', '%.3f ms', overhead(\%result), '<', 0.2),
-		target('requests beyond the fewest possible, all reading rows', '%.0f',
+		target('requests beyond the fewest possible, all rows but rate_limit', '%.0f',
 			surplus(\%result,
 				'scan_10k.count' => 100, 'scan_100k.count' => 1000, 'scan_1m.count' => 10_000,
 				'latency_cursor.default' => 10, 'latency_pages.default' => 60, 'latency_in.default' => 40,
-				'three_servers.default' => 30, 'lookup.default' => 1000, 'rate_limit.default' => 301,
-				'join.join_20000' => 1000, 'join.join_3' => 3, 'join.limit' => 1),
+				'three_servers.default' => 30, 'lookup.default' => 1000,
+				'join.join_20000' => 1000, 'join.join_3' => 3, 'join.limit' => 1,
+				'add.alta' => 200, 'add.sendkit' => 10, 'delete.default' => 1010),
 			'<=', 0));
 }
 
