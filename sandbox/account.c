@@ -113,6 +113,7 @@ sb_account_reset(SbAccount *account)
 	clear(account);
 	memset(&account->faults, 0, sizeof(account->faults));
 	memset(&account->limit, 0, sizeof(account->limit));
+	memset(&account->line, 0, sizeof(account->line));
 	memset(&account->stats, 0, sizeof(account->stats));
 	account->stats.in_flight_max = account->in_flight;
 	account->filled = account->added = account->drifted = 0;

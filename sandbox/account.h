@@ -11,6 +11,7 @@
 #include "log.h"
 #include "store.h"
 #include "view.h"
+#include "wire.h"
 
 #define SB_ACCOUNT_NAME_MAX 63
 
@@ -37,6 +38,7 @@ typedef struct SbAccount
 	SbConfig	config;
 	SbFaults	faults;
 	SbLimit		limit;
+	SbLine		line;
 	SbLog		log;
 	SbStats		stats;
 	uint64_t	in_flight;		/* requests whose answer is not over; a reset leaves it */

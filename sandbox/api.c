@@ -2,7 +2,7 @@
  * api.c
  *		What happens to an API request, in which order, whichever vendor's it is.
  *
- * Token, log, rate limit, fault, work, fault of the answer, latency.
+ * Token, log, rate limit, fault, work, fault of the answer, compression, latency, line.
  */
 #include "api.h"
 
@@ -152,6 +152,19 @@ work(SbCall *call)
 	}
 }
 
+/* Gives an answer that is made its weight, and the time that it takes to arrive. */
+static void
+send_later(SbRequest *req)
+{
+	SbAccount  *account = req->account;
+	int64_t		now = sb_now_us();
+	int64_t		ready = now + (int64_t) account->config.latency_ms * 1000;
+
+	sb_wire_compress(req, &req->answer, (int) account->config.compress);
+	req->answer.delay_us = sb_wire_pass(&account->line, &req->answer, account->config.bandwidth,
+										ready) - now;
+}
+
 /* Answers a request if it is under an API's prefix; else false. */
 bool
 sb_api_serve(SbRequest *req)
@@ -191,7 +204,7 @@ sb_api_serve(SbRequest *req)
 	if (call.entries >= 0)
 		sb_log_entries(&account->log, req->log_line, call.entries);
 	sb_log_body(&account->log, req->log_line, &req->body);
-	req->answer.delay_ms = account->config.latency_ms;
+	send_later(req);
 	return true;
 }
 

@@ -19,6 +19,8 @@ typedef struct SbSetting
 
 static const SbSetting settings[] = {
 	{"latency_ms", offsetof(SbConfig, latency_ms), 0, 3600000, {NULL}},
+	{"bandwidth", offsetof(SbConfig, bandwidth), 0, 1000000000, {NULL}},
+	{"compress", offsetof(SbConfig, compress), 0, 9, {NULL}},
 	{"rate_limit", offsetof(SbConfig, rate_limit), 0, 1000000000, {NULL}},
 	{"rate_window_ms", offsetof(SbConfig, rate_window_ms), 1, 86400000, {NULL}},
 	{"rate_headers", offsetof(SbConfig, rate_headers), 0, 0,

@@ -55,6 +55,8 @@ typedef enum SbDriftAt
 typedef struct SbConfig
 {
 	long		latency_ms;
+	long		bandwidth;		/* bytes a second; 0: no end of them */
+	long		compress;		/* level; 0: not */
 	long		rate_limit;		/* 0: none */
 	long		rate_window_ms;
 	long		rate_headers;	/* SbRateHeaders */

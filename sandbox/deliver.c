@@ -79,8 +79,8 @@ sb_deliver_postpone(SbRequest *req)
 		return false;
 	if (req->answer.delivery == SB_DELIVER_STALL)
 		suspend(req, 0);
-	else if (req->answer.delay_ms > 0)
-		suspend(req, sb_now_us() + (int64_t) req->answer.delay_ms * 1000);
+	else if (req->answer.delay_us > 0)
+		suspend(req, sb_now_us() + req->answer.delay_us);
 	return req->suspended;
 }
 

@@ -40,7 +40,7 @@ typedef struct SbAnswer
 	SbDelivery	delivery;
 	uint64_t	padding;		/* blanks that follow the body */
 	uint64_t	bytes_per_second;	/* for SB_DELIVER_SLOW */
-	long		delay_ms;		/* before the first byte */
+	int64_t		delay_us;		/* before the first byte */
 } SbAnswer;
 
 /* A TCP connection. */

@@ -96,7 +96,7 @@ need_packages()
 	local package missing=()
 
 	for package in build-essential pkg-config libcurl4-openssl-dev libcjson-dev \
-		libmicrohttpd-dev "$@"; do
+		libmicrohttpd-dev zlib1g-dev "$@"; do
 		if [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>&1) != installed ]]; then
 			missing+=("$package")
 		fi

@@ -1,5 +1,5 @@
 # The sandbox plays Alta as documented: what is refused, paging, rate limit and
-# search; and the faults that the other tests order are what they are called.
+# search; a narrow line and compression; and the faults that the other tests order are what they are called.
 
 use strict;
 use warnings;
@@ -9,9 +9,10 @@ use lib "$FindBin::RealBin/lib";
 
 use DncTest;
 use HTTP::Tiny;
+use IO::Uncompress::Gunzip qw(gunzip);
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $dnc = DncTest->sandbox;
 my $path = '/dnc/communication-opt-outs';
@@ -112,6 +113,32 @@ is(join(' ', map { "$_->{status}:$_->{headers}{'ratelimit-remaining'}" } @answer
 like($answers[3]{headers}{'retry-after'}, qr/^[123]$/, 'the refusal says when to come again');
 sleep $answers[3]{headers}{'retry-after'};
 is(api('GET', $path)->{status}, 200, 'who comes again then is served');
+
+# A body is compressed for who takes that, and its bytes take their time.
+$account = 'line';
+$dnc->control('POST', "alta/$account/fill?count=50");
+my $plain = api('GET', $path)->{content};
+my $compressed = '';
+config('compress=1');
+for my $case ([ 'gzip', 1 ], [ 'deflate, gzip;q=0.5', 1 ], [ 'deflate, gzip;q=0', 0 ], [ 'gzipped', 0 ], [ undef, 0 ])
+{
+	my $answer = api('GET', $path, undef, 'Accept-Encoding' => $case->[0]);
+	my $content = $answer->{content};
+
+	gunzip(\$answer->{content}, \$content) if $case->[1];
+	$compressed = $answer->{content} if $case->[1];
+	is(($answer->{headers}{'content-encoding'} // 'plain') . " $content", ($case->[1] ? 'gzip' : 'plain') . " $plain",
+		'Accept-Encoding ' . ($case->[0] // 'not given'));
+}
+cmp_ok(length $compressed, '<', length($plain) / 3, 'what is compressed is smaller');
+config('bandwidth=' . 10 * length $compressed);
+for my $case ([ 'gzip', 0.2 ], [ undef, 0.2 * length($plain) / length $compressed ])
+{
+	my $start = time;
+
+	api('GET', $path, undef, 'Accept-Encoding' => $case->[0]) for 1 .. 2;
+	cmp_ok(time - $start, '>=', $case->[1], 'two answers do not come faster than the line lets them');
+}
 
 # What search matches is not documented, so there is a setting.
 $account = 'faults';

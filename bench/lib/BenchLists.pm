@@ -1,0 +1,105 @@
+# BenchLists: lists in the sandbox, the servers and tables that lead to them, and
+# the variants that read a whole list.
+
+package BenchLists;
+
+use strict;
+use warnings;
+
+use Bench;
+use Exporter qw(import);
+
+our @EXPORT = qw(%base_url %api $one_by_one make_server make_list warm latest count_all floor_scan);
+
+our %base_url = map { $_ => "$ENV{DNC_SANDBOX_URL}/$_" . ($_ eq 'alta' ? '/v1' : '') } qw(alta sendkit weya);
+our %api = (alta => "$base_url{alta}/dnc/communication-opt-outs?limit=100");
+
+# What "one after the other" means.
+our $one_by_one = "max_concurrency '1', async_capable 'false'";
+
+sub token
+{
+	my ($provider, $account) = @_;
+	return ($provider eq 'sendkit' ? 'sk_' : 'sandbox-') . $account;
+}
+
+# Makes a server and a schema of that name, with the table
+# NAME.communication_opt_outs.  The pace is the sandbox's affair: only where it
+# sets a rate limit there is one.
+sub make_server
+{
+	my ($name, $list, $options) = @_;
+	my ($provider, $account) = split m{/}, $list;
+	my $token = token($provider, $account);
+	my $more = $options ? ", $options" : '';
+
+	psql(qq{
+		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw
+		  OPTIONS (provider '$provider', base_url '$base_url{$provider}', requests_per_minute '0'$more);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
+		CREATE SCHEMA $name;
+		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name;
+	});
+	return;
+}
+
+# Makes a list anew: so many filled entries (of alta and sendkit all emails), and settings.
+sub make_list
+{
+	my ($list, $count, $settings) = @_;
+	my $types = $list =~ /^weya/ ? '' : '&types=email';
+
+	control('DELETE', $list);
+	control('POST', "$list/fill?count=$count$types") if $count;
+	control('PUT', "$list/config?$settings") if $settings;
+	return;
+}
+
+# Connects, and loads what a session loads once.
+sub warm
+{
+	my @names = @_;
+	return join "\n", 'SET jit = off;', map { "SELECT 1 FROM $_.communication_opt_outs LIMIT 1;" } @names;
+}
+
+# createdAt of the last of so many filled entries, as PostgreSQL prints it.
+sub latest
+{
+	my ($count) = @_;
+	my @time = gmtime(1735689600 + 60 * $count);
+	return sprintf '%04d-%02d-%02d %02d:%02d:00+00', $time[5] + 1900, $time[4] + 1, @time[ 3, 2, 1 ];
+}
+
+# A variant that reads all of a list, of which it counts the entries and takes the latest time.
+sub count_all
+{
+	my ($name, $title, $server, $list, $entries, %more) = @_;
+
+	return {
+		name => $name,
+		title => $title,
+		run => sub {
+			control('PUT', "$list/config?$more{settings}") if $more{settings};
+			return session_run(
+				first => warm($server),
+				sql => "SELECT count(*), max(created_at) FROM $server.communication_opt_outs;",
+				gives => "$entries|" . latest($entries),
+				accounts => [$list]);
+		},
+		%more
+	};
+}
+
+# The floor's variant of that, for alta.
+sub floor_scan
+{
+	my ($account, $entries) = @_;
+
+	return {
+		name => 'floor',
+		title => 'floor: libcurl and cJSON, nothing else',
+		run => sub { return floor_run($entries, 'scan', $api{alta}, "sandbox-$account") }
+	};
+}
+
+1;
