@@ -16,9 +16,10 @@ use strict;
 use warnings;
 no warnings 'recursion';
 
-# What the text may nest at the most, and digits of a number: beyond these a
-# client may give up, and ours does.
+# What the text may nest at the most.
 our $max_depth = 1000;
+
+# Digits of a number: beyond these a client may give up, and ours does.
 our $max_number = 63;
 
 my %escapes = (
@@ -81,14 +82,13 @@ sub string
 	return (unescape($1), qq{"$1"});
 }
 
-# A value at the text's pos.  The reader is the place of the greatest depth.
+# A value at the text's pos, within so many objects and arrays.  What is to be said
+# of all values is noted in the reader.
 sub value
 {
 	my ($text, $depth, $reader) = @_;
 	my $from;
 
-	$reader->{depth} = $depth if $depth > $reader->{depth};
-	die "nested too deep\n" if $depth > $max_depth + 100;
 	$$text =~ /\G[ \t\n\r]+/gc;
 	$from = pos $$text;
 	if ($$text =~ /\G(?=")/gc)
@@ -103,6 +103,7 @@ sub value
 	}
 	return [ 'b', $1 eq 'true' ? 1 : 0, $1 ] if $$text =~ /\G(true|false)/gc;
 	return [ 'z', undef, 'null' ] if $$text =~ /\Gnull/gc;
+	die "nested too deep\n" if $depth >= $max_depth;
 	my ($kind, $list)
 		= $$text =~ /\G\{/gc ? ('o', members($text, $depth, $reader))
 		: $$text =~ /\G\[/gc ? ('a', elements($text, $depth, $reader))
@@ -145,17 +146,17 @@ sub elements
 
 # Reads a text; dies where it is no JSON, or none that PostgreSQL can store.
 # In list context the second value says whether a client may give it up all the
-# same, for its depth or the length of a number.
+# same, for the length of a number.
 sub read_text
 {
 	my ($text) = @_;
-	my $reader = { depth => 0 };
+	my $reader = {};
 
 	die "not UTF-8\n" unless is_utf8($text);
 	pos($text) = 0;
 	my $value = value(\$text, 0, $reader);
 	$text =~ /\G[ \t\n\r]*\z/gc or die "trailing garbage\n";
-	return ($value, $reader->{long_number} || $reader->{depth} >= $max_depth - 2);
+	return ($value, $reader->{long_number});
 }
 
 # The value at a path such as "pagination.total"; undef: it is not there, or twice.

@@ -14,6 +14,7 @@ use DncFuzz::Vendors;
 
 our $max_response_size = 262_144;
 our $max_requests = 60;
+my $max_cursor = 8192;
 
 my $contract = qr/^08P01$/;
 
@@ -90,6 +91,8 @@ sub read_body
 		if length $answer->{body} > $max_response_size;
 	refuse(states_of_status($answer->{status}), "status $answer->{status}")
 		if $answer->{status} !~ /^2/;
+	refuse($contract, "status $answer->{status} does not say that the list is whole")
+		if $answer->{status} != 200;
 	($tree, $may_fail) = eval { DncFuzz::Json::read_text($answer->{body}) };
 	refuse($contract, "no JSON: $@") unless $tree;
 	$self->excuse('08P01') if $may_fail;
@@ -238,12 +241,13 @@ sub read_cursors
 			$totals{$total} = 1;
 			$self->{total} //= $total;
 			refuse($contract, 'the total does not add up')
-				if !$more->[1] && keys %totals == 1 && $total != $entries;
+				if keys %totals == 1 && ($more->[1] ? $total < $entries : $total != $entries);
 		}
 		if ($more->[1])
 		{
 			refuse($contract, "no $paths->{next}")
 				unless $next && $next->[0] eq 's' && length $next->[1];
+			refuse($contract, 'a cursor that is too long') if length $next->[1] > $max_cursor;
 			refuse($contract, 'an empty page in the middle') unless @page;
 			refuse($contract, 'a cursor comes again') if $seen{ $next->[1] }++;
 			$expected = $next->[1];
@@ -269,6 +273,8 @@ sub page_facts
 		&& !($facts{total} == 0 && $facts{pages} == 1);
 	$facts{start} = ($facts{page} - 1) * $facts{limit};
 	refuse($contract, 'more entries than a page has') if @page > $facts{limit};
+	refuse($contract, 'entries beyond the total')
+		if @page && $facts{start} + @page > $facts{total};
 	refuse($contract, 'a page that is not the last has too few')
 		if @page < $facts{limit} && $facts{start} + @page < $facts{total};
 	return \%facts;
