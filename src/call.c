@@ -231,6 +231,9 @@ judge(DncCall *call)
 {
 	const DncHttpAnswer *answer = call->answer;
 
+	/* What became of the first one is not known, whatever the answer says. */
+	if (answer->resent)
+		call->unclear = true;
 	switch (answer->outcome)
 	{
 		case DNC_HTTP_ANSWERED:

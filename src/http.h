@@ -45,6 +45,7 @@ typedef struct DncHttpAnswer
 	double		retry_after;	/* ms to wait as the header Retry-After says; 0: it does not */
 	const char *body;			/* NUL-terminated; the body may hold NULs itself */
 	size_t		length;
+	bool		resent;			/* libcurl began to send it, and then had to begin again */
 } DncHttpAnswer;
 
 typedef struct DncHttpExchange DncHttpExchange;
