@@ -60,6 +60,7 @@ struct DncHttpExchange
 	bool		under_way;		/* the multi handle has it */
 	bool		plain;			/* http, which only goes to this machine */
 	CURLcode	result;
+	int			sends;			/* how often libcurl has begun to send it */
 	bool		too_large;
 	bool		out_of_memory;
 	size_t		header_size;	/* bytes so far */
@@ -166,6 +167,19 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/*
+ * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  It does so
+ * again where a kept connection turns out to be dead: libcurl sees to that by itself.
+ */
+static int
+count_send(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	DncHttpExchange *exchange = arg;
+
+	exchange->sends++;
+	return CURL_PREREQFUNC_OK;
+}
+
 /* Make the multi handle, once a session, in the backend that uses it. */
 static void
 ensure_multi(void)
@@ -198,6 +212,8 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, exchange);
+	SET(CURLOPT_PREREQFUNCTION, count_send);
+	SET(CURLOPT_PREREQDATA, exchange);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_PROTOCOLS_STR, exchange->plain ? "http" : "https");
@@ -453,6 +469,8 @@ dnc_http_answer(DncHttpExchange *exchange)
 	answer->redirect = redirect;
 	answer->body = exchange->body;
 	answer->length = exchange->length;
+	answer->resent = exchange->sends > 1 ||
+		(exchange->sends == 1 && answer->outcome == DNC_HTTP_NOT_CONNECTED);
 	return answer;
 }
 

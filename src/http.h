@@ -47,6 +47,7 @@ typedef struct DncHttpAnswer
 	const char *redirect;		/* the URL that a 3xx leads to; NULL: none, or no URL */
 	const char *body;			/* NUL-terminated; the body may hold NULs itself */
 	size_t		length;
+	bool		resent;			/* libcurl began to send it, and then had to begin again */
 } DncHttpAnswer;
 
 typedef struct DncHttpExchange DncHttpExchange;

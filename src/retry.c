@@ -49,6 +49,9 @@ judge_status(const DncRequest *request, int status)
 DncVerdict
 dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, bool *unclear)
 {
+	/* What became of the first one is not known, whatever the answer says. */
+	if (answer->resent)
+		*unclear = true;
 	switch (answer->outcome)
 	{
 		case DNC_HTTP_ANSWERED:

@@ -169,6 +169,21 @@ fault('kind=lost&method=POST&at=3');
 is(join(' ', map { api('POST', $path, { identifiers => [ { %$one, identifier => $_ } ] })->{status} } 'a' .. 'c'),
 	'200 500 599', 'faults strike the requests they were ordered for');
 is(join(' ', (listed())[ 30 .. 31 ]), 'a c', 'an answer that is lost leaves its work done');
+
+# With a chance: as often as that, and with the same seed the same ones.
+sub struck
+{
+	config("fault_seed=$_[0]");
+	fault('kind=status&arg=503&times=0&chance=200');
+	my $statuses = join '', map { api('GET', "$path?limit=1")->{status} == 503 ? 'x' : '.' } 1 .. 200;
+	$dnc->control('DELETE', "alta/$account/fault");
+	return $statuses;
+}
+my $once = struck(7);
+cmp_ok(abs(($once =~ tr/x//) - 40), '<', 20, 'a chance of 200 in 1,000 strikes about 40 of 200 requests');
+is(struck(7), $once, 'the same ones with the same seed');
+isnt(struck(8), $once, 'others with another');
+like($dnc->control('GET', "alta/$account/stats"), qr/^fault_status \d\d\d$/m, 'and they are counted');
 $dnc->control('DELETE', "alta/$account");
 is(page('search=x')->{hasMore} . ' ' . $dnc->control('GET', "alta/$account/log"),
 	"0 GET $path?search=x 200 entries=0\n", 'reset: an empty list and an empty log');

@@ -24,8 +24,8 @@ is(join("\n", @{ $report->{failures} }), '', 'the lists are what they have to be
 
 # It did happen.
 cmp_ok($count->{$_} // 0, '>', 0, $_)
-  for 'committed', 'rolled back', 'reads', 'failed while sending', 'with an unknown outcome', 'rate_limited', 'faults',
-  'sessions: cancel', 'sessions: terminate';
+  for 'committed', 'rolled back', 'reads', 'failed while sending', 'with an unknown outcome', 'faults', 'sessions: cancel',
+  'sessions: terminate';
 cmp_ok($count->{attempts}, '>', $count->{committed} + $count->{'rolled back'}, 'some had to be tried again');
 
 $dnc->stop;
