@@ -14,6 +14,7 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bitutils.h"
 
 #include "jsontext.h"
 
@@ -113,14 +114,21 @@ skip_plain(Cursor *cursor)
 		uint64		word;
 		uint64		quote;
 		uint64		backslash;
+		uint64		special;
 
 		memcpy(&word, cursor->at, 8);
 		quote = word ^ EACH_BYTE('"');
 		backslash = word ^ EACH_BYTE('\\');
-		if ((((word - EACH_BYTE(0x20)) & ~word) |
-			 ((quote - EACH_BYTE(1)) & ~quote) |
-			 ((backslash - EACH_BYTE(1)) & ~backslash)) & EACH_BYTE(0x80))
+		special = (((word - EACH_BYTE(0x20)) & ~word) |
+				   ((quote - EACH_BYTE(1)) & ~quote) |
+				   ((backslash - EACH_BYTE(1)) & ~backslash)) & EACH_BYTE(0x80);
+		if (special)
+		{
+#ifndef WORDS_BIGENDIAN
+			cursor->at += pg_rightmost_one_pos64(special) / 8;
+#endif
 			return;
+		}
 		cursor->at += 8;
 	}
 }
