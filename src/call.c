@@ -296,12 +296,18 @@ wait_left(const DncCall *call)
 	return call->state == CALL_WAITING ? Max(call->due - dnc_pace_clock(), 0) / 1000.0 : 0;
 }
 
-/* Has a call succeeded or failed?  It also has where it would wait for too long. */
+/* Has a call succeeded or failed?  One fails here that would wait for too long. */
 static bool
-is_over(const DncCall *call)
+is_over(DncCall *call)
 {
-	return call->state == CALL_DONE || call->state == CALL_FAILED ||
-		wait_left(call) > call->options->max_wait;
+	double		wait = wait_left(call);
+
+	if (wait > call->options->max_wait)
+	{
+		call->asked_wait_ms = wait;
+		call->state = CALL_FAILED;
+	}
+	return call->state == CALL_DONE || call->state == CALL_FAILED;
 }
 
 /* Raise the error for a call that has failed. */
@@ -313,7 +319,6 @@ give_up(DncCall *call)
 	tries.elapsed_ms = (dnc_pace_clock() - call->first_sent) / 1000.0;
 	if (call->answer)
 		dnc_report_answer(call->options, call->answer, &tries);
-	tries.asked_wait_ms = wait_left(call);
 	dnc_report_limited(call->options, &tries);
 }
 
@@ -393,7 +398,7 @@ dnc_call_wait(DncCall *call)
 
 	enter_call(call, &context);
 	dnc_call_wait_any(&call, 1);
-	if (call->state != CALL_DONE)
+	if (call->state == CALL_FAILED)
 		give_up(call);
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(before);

@@ -414,6 +414,10 @@ $node->safe_psql('hostile', q{
 	EXCEPTION WHEN OTHERS THEN
 	  GET STACKED DIAGNOSTICS outcome = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
 	    detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+	  IF outcome = '53400' THEN -- a Retry-After is kept to, but not with another user mapping
+	    EXECUTE format('DROP USER MAPPING FOR CURRENT_USER SERVER %I', server);
+	    EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (token %L)', server, 'raw-password');
+	  END IF;
 	END $$;
 });
 
@@ -429,12 +433,13 @@ sub status_kb
 	return $1;
 }
 
-# Our memory contexts that are left after a statement, their bytes.
+# Our memory contexts that are left after a statement, their bytes; but for what
+# is kept of each user mapping.
 sub contexts
 {
 	return $session->query(
 		"SELECT string_agg(name || ' ' || total_bytes, ', ' ORDER BY name) FROM pg_backend_memory_contexts
-		 WHERE name LIKE 'dnc_fdw%'");
+		 WHERE name LIKE 'dnc_fdw%' AND name <> 'dnc_fdw allowances'");
 }
 
 # VmHWM begins anew where the kernel lets us; else it is the peak of all so far.
@@ -449,9 +454,10 @@ sub reset_peak
 my ($contexts, $memory);
 my @worst = (0, 'none');
 
+# What is waited for in vain need not warm up.
 for my $round ('warm up', 'count')
 {
-	for my $case ($round eq 'count' ? @cases : grep { $_->[0] =~ /^(a list|gzip|a string|200000|nothing)/ } @cases)
+	for my $case ($round eq 'count' ? @cases : grep { $_->[3] ne 'HV00N' } @cases)
 	{
 		my ($name, $place, $flavour, $expected, $pattern, $aggregate) = @$case;
 
@@ -501,8 +507,8 @@ is(contexts(), $contexts, 'no answer leaves a memory context behind');
 cmp_ok(status_kb('VmRSS') - $memory, '<', 16 * 1024, 'nor memory');
 is($session->query('SELECT pg_backend_pid()'), $pid, 'it is the same session');
 is(scalar($raw->requests('trap')), 0, 'nothing was sent where a redirection leads');
-is(scalar(grep { /^GET \S*cursor=%20HTTP%2F1\.1%0D%0AX-Injected\S*$/ } map { $raw->requests($_->[1]) } @cases), 2,
-	'a cursor stays one');
+is(scalar(grep { /^GET \S*cursor=%20HTTP%2F1\.1%0D%0AX-Injected\S*$/ } map { $raw->requests($_->[1]) } @cases), 2 * 2,
+	'a cursor stays one, in both rounds');
 is($session->{stderr}, '', 'nothing else was said');
 $session->quit;
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP:/, 'nothing crashed');
