@@ -1,11 +1,13 @@
 /*
  * json_fuzzer.c
- *		src/json.c under libFuzzer, compared with PostgreSQL's own JSON parser.
+ *		src/json.c and src/jsontext.c under libFuzzer, compared with PostgreSQL's
+ *		own JSON parser.
  *
  * Both have to take or refuse the same texts, and find the same in them: the
  * list of brackets, names and strings, in order.  Otherwise a row would differ
- * from its own attrs.  What differs on purpose: src/json.c gives up very deep
- * texts and very long numbers.
+ * from its own attrs.  The same holds for the values of a text, each copied from
+ * where it stands.  What differs on purpose: src/json.c gives up very deep texts
+ * and very long numbers, and takes a byte order mark.
  */
 #include "postgres.h"
 
@@ -14,6 +16,7 @@
 #include "mb/pg_wchar.h"
 
 #include "json.h"
+#include "jsontext.h"
 #include "postgres_stub.h"
 
 /* Nesting and digits that may be too many for src/json.c. */
@@ -168,22 +171,70 @@ walk(const DncJson *json, Account *account)
 	}
 }
 
+/* Fails unless two parsers have found the same. */
+static void
+compare(const Account *ours, const Account *theirs)
+{
+	if (ours->text.len != theirs->text.len ||
+		memcmp(ours->text.data, theirs->text.data, ours->text.len) != 0)
+		abort();
+}
+
+/* Fails unless a value's copy is what the tree has of it. */
+static void
+check_copy(const char *value, const DncJson *tree)
+{
+	char	   *copy = dnc_jsontext_copy(value);
+	Account		theirs = {0};
+	Account		ours = {0};
+
+	initStringInfo(&theirs.text);
+	initStringInfo(&ours.text);
+	if (!ask_postgresql(copy, strlen(copy), &theirs))
+		abort();
+	walk(tree, &ours);
+	compare(&ours, &theirs);
+}
+
+/* The same of a whole text, and of each value of the array or object at a path. */
+static void
+check_copies(const char *text, const DncJson *tree, const char *path)
+{
+	const DncJson *holder = dnc_json_get(tree, path);
+	const char *value;
+
+	check_copy(dnc_jsontext_begin(text), tree);
+	if (holder == NULL ||
+		(dnc_json_kind(holder) != DNC_JSON_ARRAY && dnc_json_kind(holder) != DNC_JSON_OBJECT))
+		return;
+	value = dnc_jsontext_enter(dnc_json_locate(tree, path, text));
+	for (const DncJson *child = dnc_json_first(holder); child; child = dnc_json_next(child))
+	{
+		if (dnc_json_kind(holder) == DNC_JSON_OBJECT)
+			value = dnc_jsontext_value(value);
+		check_copy(value, child);
+		value = dnc_jsontext_next(value);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const paths[] = {"data", "pagination.total", "data.dncList", "a..b", ".", "data.pagination.page"};
+	static const char *const paths[] = {"", "data", "pagination.total", "data.dncList", "a..b", ".", "data.pagination.page"};
 	char	   *text = palloc(size + 1);
 	Account		theirs = {0};
 	Account		ours = {0};
 	const char *problem;
 	const DncJson *tree;
+	size_t		mark;
 	bool		taken;
 
 	memcpy(text, data, size);
 	text[size] = '\0';
+	mark = strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	initStringInfo(&theirs.text);
 	initStringInfo(&ours.text);
-	taken = ask_postgresql(text, size, &theirs);
+	taken = ask_postgresql(text + mark, size - mark, &theirs);
 	tree = dnc_json_parse(text, size, &problem);
 	if ((tree == NULL) != (problem != NULL))
 		abort();
@@ -194,11 +245,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (tree)
 	{
 		walk(tree, &ours);
-		if (ours.text.len != theirs.text.len ||
-			memcmp(ours.text.data, theirs.text.data, ours.text.len) != 0)
-			abort();
+		compare(&ours, &theirs);
 		for (size_t i = 0; i < lengthof(paths); i++)
-			(void) dnc_json_get(tree, paths[i]);
+			check_copies(text, tree, paths[i]);
 	}
 	stub_reset();
 	return 0;

@@ -153,6 +153,8 @@ sub read_text
 	my $reader = {};
 
 	die "not UTF-8\n" unless is_utf8($text);
+	# A byte order mark may be ignored (RFC 8259 8.1), and ours does.
+	$text =~ s/\A\xef\xbb\xbf//;
 	pos($text) = 0;
 	my $value = value(\$text, 0, $reader);
 	$text =~ /\G[ \t\n\r]*\z/gc or die "trailing garbage\n";

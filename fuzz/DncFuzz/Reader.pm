@@ -149,7 +149,7 @@ sub row_of
 {
 	my ($self, $entry) = @_;
 	my ($vendor, $needs) = ($self->{vendor}, $self->{statement}{needs});
-	my %row = (source => $self->{vendor_name}, %{ $vendor->{constants} // {} });
+	my %row = (source => $self->{statement}{server}, %{ $vendor->{constants} // {} });
 	my %member;
 
 	refuse($contract, 'an entry is no object') unless $entry->[0] eq 'o';
@@ -290,22 +290,44 @@ sub id_of
 	return $id->[1];
 }
 
+# Takes the page that is wanted next from those that were asked for, in whatever
+# order.  As long as nothing has moved it is the one that the reader stands before.
+# Then one follows the other, in sizes of its own; what was asked for ahead is not
+# wanted any more.
+sub take_page
+{
+	my ($self, $exchanges, $moved, $limit, $position) = @_;
+
+	for my $i (0 .. $#$exchanges)
+	{
+		my $asked = parameters($exchanges->[$i][0]);
+
+		return splice @$exchanges, $i, 1
+			if $moved ? $asked->{limit} > $DncFuzz::Statements::page_size
+			: $asked->{limit} == $limit && ($asked->{page} // 1) == int($position / $limit) + 1;
+	}
+	return;
+}
+
 sub read_numbers
 {
 	my ($self, @exchanges) = @_;
-	my ($position, $total, $moved, %given) = (0, undef, $self->{statement}{reread});
+	my ($position, $total, $moved, %given) = (0, undef, undef);
+	my $limit = parameters($exchanges[0][0])->{limit};
 
-	for my $exchange (@exchanges)
+	while (my $exchange = $self->take_page(\@exchanges, $moved, $limit, $position))
 	{
-		my $asked = parameters($exchange->[0])->{page} // 1;
+		my $parameters = parameters($exchange->[0]);
+		my $asked = $parameters->{page} // 1;
 		my $tree = $self->read_body($exchange->[1]);
 		my @page = $self->entries_of($tree);
 		my $facts = $self->page_facts($tree, $asked, @page);
 		my @ids = map { $self->id_of($_) } @page;
 		my $start = $facts->{start};
 
+		$limit = $facts->{limit} if $facts->{limit} < $parameters->{limit};
 		# Where nothing has moved, just what is in front of the reader is known.
-		$moved = 1 if defined $total && ($total != $facts->{total} || $start > $position
+		$moved = 1 if $self->{statement}{reread} || defined $total && ($total != $facts->{total} || $start > $position
 			|| grep { !!$given{ $ids[$_] } != ($start + $_ < $position) } 0 .. $#ids);
 		$self->excuse('40001') if $moved;
 		my $fits = !%given || $start == 0 || !$moved || (@ids && $given{ $ids[0] });
@@ -347,24 +369,22 @@ sub read_chain
 	return;
 }
 
-# The exchanges of each chain, in order: those of an IN list differ in one parameter.
+# The exchanges of each chain, in the order of the values: those of an IN list
+# differ in one parameter.
 sub chains
 {
 	my ($self, @exchanges) = @_;
 	my $in = $self->{statement}{in};
-	my (@values, %chain);
+	my %chain;
 
 	# One request may do for all values.
 	return [ undef, @exchanges ]
 		unless $in && @exchanges && defined parameters($exchanges[0][0])->{ $in->{parameter} };
 	for my $exchange (@exchanges)
 	{
-		my $value = parameters($exchange->[0])->{ $in->{parameter} };
-
-		push @values, $value unless $chain{$value};
-		push @{ $chain{$value} }, $exchange;
+		push @{ $chain{ parameters($exchange->[0])->{ $in->{parameter} } } }, $exchange;
 	}
-	return map { [ [ $in->{member}, $_ ], @{ $chain{$_} } ] } @values;
+	return map { [ [ $in->{member}, $_ ], @{ $chain{$_} } ] } grep { $chain{$_} } @{ $in->{values} };
 }
 
 #
@@ -380,19 +400,25 @@ sub judge
 {
 	my ($vendor_name, $statement, @exchanges) = @_;
 	my $self = bless {
-		vendor_name => $vendor_name, vendor => $DncFuzz::Vendors::vendors{$vendor_name},
+		vendor => $DncFuzz::Vendors::vendors{$vendor_name},
 		statement => $statement, rows => [], excuses => {} }, __PACKAGE__;
 	my @chains = $self->chains(@exchanges);
 
+	# What was asked for ahead delays others, or spoils their connection, unread.
+	for my $answer (map { DncFuzz::Http::read_answer($_->[1]) } $statement->{ahead} ? @exchanges : ())
+	{
+		$self->excuse('53400') if $answer->{paces};
+		$self->excuse('.*') if $answer->{doubt};
+	}
 	eval {
-		die { open => 1 } unless @exchanges;
+		die { open => 1 } unless @chains && @{ $chains[0] } > 1;
 		for my $chain (@chains)
 		{
 			my ($check, @asked) = @$chain;
 			$self->{check} = $check;
 			$self->read_chain(@asked);
 		}
-		die { open => 1 } if $chains[0][0] && @chains < $statement->{in}{count};
+		die { open => 1 } if $chains[0][0] && @chains < @{ $statement->{in}{values} };
 		1;
 	} or do {
 		my $reason = $@;

@@ -74,13 +74,17 @@ sub drop
 	return;
 }
 
-# Resets the connections on which something is left to send, or that were to end:
-# what is on its way there must not be taken for the next case's.
+# Resets the connections on which something is left to send or to read, or that
+# were to end: what is on its way there must not be taken for the next case's.
 sub drop_unclean
 {
 	my ($self) = @_;
+	my $readable = '';
 
-	for my $client (grep { @{ $_->{out} } || $_->{close} } values %{ $self->{clients} })
+	$self->accept;
+	vec($readable, fileno $_->{socket}, 1) = 1 for values %{ $self->{clients} };
+	select $readable, undef, undef, 0;
+	for my $client (grep { @{ $_->{out} } || $_->{close} || length $_->{in} || vec $readable, fileno $_->{socket}, 1 } values %{ $self->{clients} })
 	{
 		setsockopt $client->{socket}, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0;
 		$self->drop($client);

@@ -14,6 +14,14 @@ our $page_size = 3;
 
 my %token = (alta => 'fuzz', sendkit => 'sk_fuzz', weya => 'fuzz');
 
+# The servers of a vendor: one asks for a page at a time, the other for some at once.
+sub servers
+{
+	my ($vendor) = @_;
+
+	return ($vendor, "${vendor}_ahead");
+}
+
 # What makes the servers and tables; $port is the fuzzing server's.
 sub setup
 {
@@ -21,18 +29,21 @@ sub setup
 	my $columns = join ', ', map { "$_ " . ($_ eq 'attrs' ? 'jsonb' : 'text') } @DncFuzz::Vendors::columns;
 	my @sql = ('CREATE EXTENSION IF NOT EXISTS dnc_fdw', 'SET client_encoding = utf8');
 
-	for my $vendor (sort keys %DncFuzz::Vendors::vendors)
+	for my $server (map { servers($_) } sort keys %DncFuzz::Vendors::vendors)
 	{
+		my $vendor = $server =~ s/_ahead$//r;
+		my $concurrency = $server eq $vendor ? 1 : 4;
+
 		push @sql,
-			"CREATE SERVER $vendor FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
-				base_url 'http://127.0.0.1:$port/$vendor', page_size '$page_size', max_retries '0', max_wait '1ms', max_concurrency '1',
-				requests_per_minute '0', request_timeout '5s', max_requests '$max_requests',
-				max_response_size '${max_response_size}B')",
-			mapping($vendor),
-			"CREATE FOREIGN TABLE text_$vendor ($columns) SERVER $vendor",
-			"CREATE SCHEMA typed_$vendor",
-			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $vendor INTO typed_$vendor";
-		push @sql, "CREATE FOREIGN TABLE reread_$vendor ($columns) SERVER $vendor OPTIONS (scan_check 'reread')"
+			"CREATE SERVER $server FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
+				base_url 'http://127.0.0.1:$port/$vendor', page_size '$page_size', max_retries '0', max_wait '1ms',
+				max_concurrency '$concurrency', requests_per_minute '0', request_timeout '5s',
+				max_requests '$max_requests', max_response_size '${max_response_size}B')",
+			mapping($vendor, $server),
+			"CREATE FOREIGN TABLE text_$server ($columns) SERVER $server",
+			"CREATE SCHEMA typed_$server",
+			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $server INTO typed_$server";
+		push @sql, "CREATE FOREIGN TABLE reread_$server ($columns) SERVER $server OPTIONS (scan_check 'reread')"
 			if $DncFuzz::Vendors::vendors{$vendor}{numbers};
 	}
 	return @sql;
@@ -41,62 +52,67 @@ sub setup
 # What makes a user mapping.
 sub mapping
 {
-	my ($vendor) = @_;
+	my ($vendor, $server) = @_;
 
-	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $vendor OPTIONS (token '$token{$vendor}')";
+	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$token{$vendor}')";
 }
 
-# What forgets how long a server asked to wait: a new user mapping.
+# What forgets how long a vendor asked to wait: new user mappings.
 sub forget
 {
 	my ($vendor) = @_;
 
-	return ("DROP USER MAPPING FOR CURRENT_USER SERVER $vendor", mapping($vendor));
+	return map { ("DROP USER MAPPING FOR CURRENT_USER SERVER $_", mapping($vendor, $_)) } servers($vendor);
 }
 
 my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
 my @few = qw(id identifier identifier_type);
 
-# The statement of a name.  Beside sql: the columns that it gives, those that it
+# The statement of a name; behind "ahead_" it may ask for pages at once.  Beside sql: the columns that it gives, those that it
 # needs of an entry, and what DncFuzz::Reader has to know of it.
 sub make
 {
 	my ($vendor, $name, $argument) = @_;
+	my ($ahead, $kind) = $name =~ /^(ahead_)?(.*)$/;
+	my $server = (servers($vendor))[ $ahead ? 1 : 0 ];
 	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
 	my $quoted = defined $argument ? "'" . ($argument =~ s/'/''/gr) . "'" : '';
 	my $few = join ', ', @few;
 	my %total = $numbers ? (from_total => 1) : (counts => 1);
 	my %statement = (
-		rows => { sql => "SELECT * FROM text_$vendor", needs => \%all },
-		reread => { sql => "SELECT * FROM reread_$vendor", needs => \%all, reread => 1 },
-		few => { sql => "SELECT $few FROM text_$vendor", columns => \@few },
+		rows => { sql => "SELECT * FROM text_$server", needs => \%all },
+		reread => { sql => "SELECT * FROM reread_$server", needs => \%all, reread => 1 },
+		few => { sql => "SELECT $few FROM text_$server", columns => \@few },
 		typed => {
-			sql => "SELECT identifier, identifier_type, l.* FROM typed_$vendor.communication_opt_outs l",
+			sql => "SELECT identifier, identifier_type, l.* FROM typed_$server.communication_opt_outs l",
 			columns => [ 'identifier', 'identifier_type' ], typed => 1, needs => { %all, attrs => 0 } },
-		count => { sql => "SELECT count(*) FROM text_$vendor", columns => ['count'], needs => {}, %total },
-		limit => { sql => "SELECT $few FROM text_$vendor LIMIT 2", columns => \@few, limit => 2 },
+		count => { sql => "SELECT count(*) FROM text_$server", columns => ['count'], needs => {}, %total },
+		limit => { sql => "SELECT $few FROM text_$server LIMIT 2", columns => \@few, limit => 2 },
 		lookup => {
-			sql => "SELECT * FROM text_$vendor WHERE identifier = $quoted", needs => \%all,
+			sql => "SELECT * FROM text_$server WHERE identifier = $quoted", needs => \%all,
 			keeps => { identifier => [$argument] } },
 		type => {
-			sql => "SELECT $few FROM text_$vendor WHERE identifier_type = $quoted", columns => \@few,
+			sql => "SELECT $few FROM text_$server WHERE identifier_type = $quoted", columns => \@few,
 			keeps => { identifier_type => [$argument] } },
 		count_type => {
-			sql => "SELECT count(*) FROM text_$vendor WHERE identifier_type = $quoted", columns => ['count'],
+			sql => "SELECT count(*) FROM text_$server WHERE identifier_type = $quoted", columns => ['count'],
 			needs => { identifier_type => 1 }, keeps => { identifier_type => [$argument] }, %total },
 		either => {
-			sql => "SELECT $few FROM text_$vendor WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
+			sql => "SELECT $few FROM text_$server WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
 			keeps => { identifier => [ $argument // '', 'nobody' ] },
-			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier}, count => 2 } },
+			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier},
+				values => [ $argument // '', 'nobody' ] } },
 		either_type => {
-			sql => "SELECT $few FROM text_$vendor WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
+			sql => "SELECT $few FROM text_$server WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
 			keeps => { identifier_type => [ $argument // '', 'email' ] },
 			in => { parameter => $vendor eq 'alta' ? 'identifierType' : 'type',
-				member => $DncFuzz::Vendors::vendors{$vendor}{type}, count => 2 } },
-		analyze => { sql => "ANALYZE text_$vendor", free => 1 });
-	my $statement = $statement{$name} or die "no such statement: $name\n";
+				member => $DncFuzz::Vendors::vendors{$vendor}{type}, values => [ $argument // '', 'email' ] } },
+		analyze => { sql => "ANALYZE text_$server", free => 1 });
+	my $statement = $statement{$kind} or die "no such statement: $name\n";
 
 	$statement->{name} = $name;
+	$statement->{server} = $server;
+	$statement->{ahead} = 1 if $ahead;
 	$statement->{columns} //= \@DncFuzz::Vendors::columns;
 	$statement->{needs} //= { map { $_ => 1 } @few };
 	return $statement;
@@ -107,7 +123,8 @@ sub plain
 {
 	my ($vendor) = @_;
 
-	return (qw(rows few typed count limit), $DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'reread' : ());
+	return map { ($_, "ahead_$_") } qw(rows few typed count limit),
+		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'reread' : ();
 }
 
 # A name and an argument for make(), at random, that fit a list.
@@ -125,10 +142,12 @@ sub any_of
 	push @names, 'lookup', 'either' if $vendor ne 'sendkit' && defined $identifier;
 	push @names, 'lookup' if defined $identifier;
 	my $name = rand() < 0.02 ? 'analyze' : DncFuzz::Mutate::pick(@names);
-	return ($name, $identifier) if $name =~ /lookup|either$/;
-	return ($name, DncFuzz::Mutate::pick('email', 'phone')) if $name =~ /type$/ && $vendor eq 'alta' && $name ne 'either_type';
-	return ($name, $vendor eq 'alta' ? 'phone' : 'domain') if $name =~ /type$/;
-	return ($name);
+	my $ahead = rand() < 0.4 ? 'ahead_' : '';
+	return ("$ahead$name", $identifier) if $name =~ /lookup|either$/;
+	return ("$ahead$name", DncFuzz::Mutate::pick('email', 'phone'))
+		if $name =~ /type$/ && $vendor eq 'alta' && $name ne 'either_type';
+	return ("$ahead$name", $vendor eq 'alta' ? 'phone' : 'domain') if $name =~ /type$/;
+	return ("$ahead$name");
 }
 
 1;
