@@ -257,8 +257,7 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	}
 	SET(CURLOPT_HTTPHEADER, exchange->headers);
 	SET(CURLOPT_URL, request->url);
-	/* On this machine compressing costs more than it saves; it is read all the same. */
-	SET(CURLOPT_ACCEPT_ENCODING, exchange->plain ? "identity" : "");
+	SET(CURLOPT_ACCEPT_ENCODING, "");	/* whatever libcurl can read; the server chooses */
 	/* Requests side by side share a connection where the server has HTTP/2. */
 	SET(CURLOPT_PIPEWAIT, exchange->plain ? 0L : 1L);
 	if (request->body)
