@@ -170,9 +170,9 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	modify->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,
 									   dnc_modify_user(result, estate));
-	/* COPY has no plan that would have taken a command number. */
 	if (action == DNC_ACTION_REMOVE)
 		modify->seen = estate->es_snapshot->curcid;
+	/* COPY has no plan that would have taken a command number. */
 	modify->command = plan ? estate->es_output_cid : GetCurrentCommandId(true);
 	modify->row = dnc_row_make(relation, modify->target->options, action);
 	if (action == DNC_ACTION_ADD)
