@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -142,6 +143,27 @@ dnc_conditions_evaluate(DncPlanConditions *conditions, ExprContext *econtext)
 		result[i].values = value_texts(condition, value, isnull);
 	}
 	return result;
+}
+
+/*
+ * The one value, UTF-8, that evaluated conditions leave a column; NULL: there may be
+ * several.
+ */
+const char *
+dnc_conditions_only_value(const DncPlanConditions *conditions, const DncCondition *evaluated,
+						  DncColumn column)
+{
+	for (int i = 0; i < conditions->count; i++)
+	{
+		if (evaluated[i].column == column && evaluated[i].op == DNC_OP_EQ &&
+			list_length(evaluated[i].values) == 1)
+		{
+			const char *value = linitial(evaluated[i].values);
+
+			return pg_server_to_any(value, strlen(value), PG_UTF8);
+		}
+	}
+	return NULL;
 }
 
 /*

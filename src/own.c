@@ -246,17 +246,21 @@ is_found(const DncOwn *own, const DncEntry *entry, const char *search)
 /*
  * The next addition that is not on the remote list, once that was read; NULL: there
  * is none.  Unless these are NULL, search (in the database's encoding) is what it has to
- * be found by, and type is its identifier type.
+ * be found by, and identifier and type (UTF-8) are its own.
  */
 const DncEntry *
-dnc_own_next(DncOwn *own, const char *search, const char *type)
+dnc_own_next(DncOwn *own, const char *search, const char *identifier, const char *type)
 {
 	while (own->index < Min(own->end, own->queue->count))
 	{
 		const DncEntry *entry = own->queue->entries[own->index++];
-		const char *own_type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
+		const char *own_type;
 
-		if (entry->action == DNC_ACTION_ADD && shows(own, entry) &&
+		if (entry->action != DNC_ACTION_ADD ||
+			(identifier && strcmp(dnc_entry_value(entry, DNC_COL_IDENTIFIER), identifier) != 0))
+			continue;
+		own_type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
+		if (shows(own, entry) &&
 			(search == NULL || is_found(own, entry, search)) &&
 			(type == NULL || own_type == NULL || strcmp(type, own_type) == 0))
 			return entry;

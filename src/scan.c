@@ -42,6 +42,7 @@ struct DncScan
 	double		limit;			/* rows that will be enough; 0: not known */
 	bool		gives_total;	/* gives the list's total, and no entries */
 	bool		counted;		/* has given it */
+	const char *identifier;		/* the only one that is asked for; NULL: others may be */
 	const char *counted_type;	/* the only one that it counts; NULL: all */
 	int			full_page_size; /* as the options say */
 	TupleDesc	desc;			/* the table's; where it counts, of its one row */
@@ -134,11 +135,10 @@ start_scan(DncScan *scan)
 	conditions = dnc_conditions_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
 	scan->chains = dnc_chain_list(scan->options, conditions,
 								  dnc_conditions_count(scan->conditions));
-	for (int i = 0; scan->gives_total && i < dnc_conditions_count(scan->conditions); i++)
-	{
-		if (conditions[i].column == DNC_COL_IDENTIFIER_TYPE && scan->chains)
-			scan->counted_type = linitial(conditions[i].values);
-	}
+	scan->identifier = dnc_conditions_only_value(scan->conditions, conditions, DNC_COL_IDENTIFIER);
+	if (scan->gives_total)
+		scan->counted_type = dnc_conditions_only_value(scan->conditions, conditions,
+													   DNC_COL_IDENTIFIER_TYPE);
 	scan->chain_index = 0;
 	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->chains && scan->options->token == NULL)
@@ -371,7 +371,7 @@ fetch_own_row(DncScan *scan, TupleTableSlot *slot)
 			MemoryContextSwitchTo(before);
 			dnc_own_rewind(scan->own);
 		}
-		entry = dnc_own_next(scan->own, chain->search, scan->counted_type);
+		entry = dnc_own_next(scan->own, chain->search, scan->identifier, scan->counted_type);
 		if (entry)
 		{
 			dnc_own_texts(entry, texts);
