@@ -103,7 +103,7 @@ sub check_leaks
 
 # Faults that any request fails by, and those of lists.  (Where a connection that
 # was kept turns out to be dead, libcurl tries again by itself.)
-my @any = ('status&arg=500', 'status&arg=503&retry_after=9', 'status&arg=429&retry_after=600', 'status&arg=401',
+my @any = ('status&arg=500', 'status&arg=503&retry_after=0', 'status&arg=429&retry_after=0', 'status&arg=401',
 	'status&arg=400', 'redirect&arg=http://127.0.0.1:1/', 'close&times=0', 'lost&times=0', 'cut', 'stall');
 my @list = (@any, 'html', 'garbage', 'truncated', 'empty', 'not_success', 'stall_body', 'big&arg=2000000', 'slow&arg=1000',
 	'no_next&at=2', 'repeat_cursor&at=2', 'no_has_more', 'wrong_type', 'truncated&at=2', 'cut&at=2');
