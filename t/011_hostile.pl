@@ -422,6 +422,7 @@ $node->safe_psql('hostile', q{
 });
 
 my $session = $node->background_psql('hostile', on_error_stop => 0);
+$session->set_query_timer_restart;
 my $pid = $session->query('SELECT pg_backend_pid()');
 
 # A line of the session's /proc/PID/status, in kB.

@@ -88,6 +88,7 @@ $node->safe_psql('postgres', "ALTER SERVER retries OPTIONS (SET base_url 'https:
 my $child = fork() // die "no fork: $!";
 if ($child == 0)
 {
+	local $SIG{TERM} = 'DEFAULT';	# not the parent's, which stops the cluster
 	close $listener->accept while 1;
 }
 statuses('alta', $read);

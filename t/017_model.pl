@@ -423,6 +423,7 @@ sub set_up
 	my $pool = join ', ', map { '(' . $number++ . ", '$_', '" . type_of($_) . "')" } @{ $list->{identifiers} };
 	my $functions = '';
 
+	# What touch_f() and touch_m() delete is never what they add: rows come in any order.
 	for my $side (qw(f fi m))
 	{
 		my $body = "IF NEW.what = 'add' THEN
@@ -441,7 +442,7 @@ sub set_up
 			  INSERT INTO $side (identifier, identifier_type) VALUES (\$1, \$2) ON CONFLICT DO NOTHING;
 			  RETURN (SELECT count(*) FROM $side); END \$\$;
 			CREATE FUNCTION touch_$side(text, text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
-			  IF length(\$1) % 3 = 0 THEN DELETE FROM $side WHERE identifier = \$1;
+			  IF length(\$1) % 3 = 0 AND \$1 NOT LIKE '9%' THEN DELETE FROM $side WHERE identifier = \$1;
 			  ELSIF length(\$1) < 9 THEN
 			    INSERT INTO $side (identifier, identifier_type) VALUES ('9' || \$1, \$2) ON CONFLICT DO NOTHING;
 			  END IF; RETURN 1; END \$\$;

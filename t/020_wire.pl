@@ -92,6 +92,7 @@ sub listen_once
 
 	if ($pid == 0)
 	{
+		local $SIG{TERM} = 'DEFAULT';	# not the parent's, which stops the cluster
 		my $body = '{"data":[],"hasMore":false}';
 		my $select = IO::Select->new($listener);
 		my %bytes;
