@@ -234,12 +234,27 @@ find_shared(const AllowanceKey *key, bool make)
 	return room;
 }
 
+/* Forget this session's own allowances that were not used for long. */
+static void
+forget_own(void)
+{
+	int64		now = dnc_pace_clock();
+	HASH_SEQ_STATUS status;
+	Allowance  *allowance;
+
+	hash_seq_init(&status, own_allowances);
+	while ((allowance = hash_seq_search(&status)) != NULL)
+	{
+		if (is_idle(allowance, now))
+			hash_search(own_allowances, &allowance->key, HASH_REMOVE, NULL);
+	}
+}
+
 /* This session's own allowance of a key, made if make says so; NULL: none. */
 static Allowance *
 find_own(const AllowanceKey *key, bool make)
 {
 	Allowance  *allowance;
-	bool		found;
 
 	if (own_allowances == NULL)
 	{
@@ -249,9 +264,12 @@ find_own(const AllowanceKey *key, bool make)
 			return NULL;
 		own_allowances = hash_create("dnc_fdw allowances", 8, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
-	allowance = hash_search(own_allowances, key, make ? HASH_ENTER : HASH_FIND, &found);
-	if (make && !found)
-		begin_allowance(allowance, key);
+	allowance = hash_search(own_allowances, key, HASH_FIND, NULL);
+	if (allowance || !make)
+		return allowance;
+	forget_own();
+	allowance = hash_search(own_allowances, key, HASH_ENTER, NULL);
+	begin_allowance(allowance, key);
 	return allowance;
 }
 
