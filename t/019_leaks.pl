@@ -46,7 +46,8 @@ for my $name (sort keys %lists)
 	$dnc->control('POST', "$account/fill?count=250");
 	$dnc->control('PUT', "$account/config?$config") if $config;
 	good("CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$provider',
-		base_url '@{[ $dnc->url ]}/$path', max_retries '0', request_timeout '60ms', max_response_size '1MB')");
+		base_url '@{[ $dnc->url ]}/$path', max_retries '0', requests_per_minute '0', request_timeout '60ms',
+		max_response_size '1MB')");
 	good("CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token')");
 	good("CREATE FOREIGN TABLE $name ($columns) SERVER $name");
 	good("CREATE FOREIGN TABLE ${name}_now ($columns) SERVER $name OPTIONS (write_mode 'immediate')");
