@@ -161,7 +161,8 @@ $dnc->control('DELETE', 'alta/leaks/fault');
 good("ALTER SERVER alta OPTIONS (SET request_timeout '60s')");
 is(good('SELECT count(*) FROM alta'), 0 + $dnc->control('GET', 'alta/leaks/count'), 'the session goes on');
 is(good("SELECT string_agg(DISTINCT name, ', ') FROM pg_backend_memory_contexts WHERE name LIKE 'dnc_fdw%'"),
-	'dnc_fdw requests of a statement', 'no memory context of ours is left, but for what counts requests');
+	'dnc_fdw allowances, dnc_fdw requests of a statement',
+	'no memory context of ours is left, but for what counts requests');
 
 $psql->finish;
 $dnc->stop;
