@@ -412,6 +412,8 @@ outcome_of(const DncHttpExchange *exchange)
 		case CURLE_PARTIAL_FILE:
 			return DNC_HTTP_CUT_OFF;
 		case CURLE_RECV_ERROR:
+		case CURLE_HTTP2:
+		case CURLE_HTTP2_STREAM:
 			return status > 0 ? DNC_HTTP_CUT_OFF : DNC_HTTP_BROKEN;
 		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_BAD_CONTENT_ENCODING:
