@@ -19,6 +19,7 @@ pg_config=
 bindir=          # PostgreSQL's programs, as pg_config gives them
 sandbox_pid=
 no_main_cluster= # see install_packages
+no_nginx=        # likewise
 
 umask 022
 trap cleanup EXIT
@@ -63,6 +64,7 @@ cleanup()
 		rm -rf "$work"
 	fi
 	allow_main_cluster
+	allow_nginx
 }
 
 # ----- packages -----
@@ -130,11 +132,13 @@ install_packages()
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		forbid_main_cluster
 	fi
+	[[ " $* " != *' nginx '* ]] || forbid_nginx
 	quietly "${apt[@]}" install --no-install-recommends --no-remove "${packages[@]}" || {
 		printf '%s\n' "$update" >&2
 		return 1
 	}
 	allow_main_cluster
+	allow_nginx
 }
 
 # Debian's PostgreSQL package makes and starts a cluster when it is installed.
@@ -152,6 +156,35 @@ allow_main_cluster()
 		"${as_root[@]}" rm -f "$no_main_cluster"
 		"${as_root[@]}" rmdir --ignore-fail-on-non-empty "${no_main_cluster%/*}"
 		no_main_cluster=
+	fi
+}
+
+# Debian's nginx package starts a service when it is installed, and at each boot.  The
+# scripts want the program alone, so the policy is that this service does not start
+# meanwhile, and it is disabled.
+forbid_nginx()
+{
+	local policy=/usr/sbin/policy-rc.d
+
+	no_nginx=$policy.dnc_fdw
+	if [[ -e $policy && ! -e $no_nginx ]]; then
+		"${as_root[@]}" mv "$policy" "$no_nginx"
+	fi
+	"${as_root[@]}" install --mode=755 /dev/stdin "$policy" <<-END
+		#!/bin/sh
+		# Is here while dnc_fdw's scripts install packages.
+		case " \$* " in *" nginx "* | *" nginx.service "*) exit 101 ;; esac
+		[ ! -x $no_nginx ] || exec $no_nginx "\$@"
+	END
+}
+
+allow_nginx()
+{
+	if [[ -n $no_nginx ]]; then
+		"${as_root[@]}" rm -f "${no_nginx%.dnc_fdw}"
+		[[ ! -e $no_nginx ]] || "${as_root[@]}" mv "$no_nginx" "${no_nginx%.dnc_fdw}"
+		no_nginx=
+		[[ ! -x /usr/sbin/nginx ]] || quietly "${as_root[@]}" update-rc.d nginx disable
 	fi
 }
 
