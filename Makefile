@@ -19,7 +19,8 @@ PKG_CONFIG ?= pkg-config
 # FDW callbacks and hooks have parameters that not every implementation needs.
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
 PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson)
+# Calls from one of our files to another need not go through the symbol table.
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson) -Wl,-Bsymbolic-functions
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) tmp_check
 
 PG_CONFIG ?= pg_config
