@@ -59,6 +59,9 @@ struct DncCall
 	DncPaceTicket ticket;		/* the present try's */
 	DncHttpExchange *exchange;	/* the present try's; NULL: waiting */
 	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
+	bool		looked_at;		/* the answer's body was: problem and outline are known */
+	const char *problem;		/* of its text, as a sentence; NULL: none */
+	DncJsonOutline outline;
 	bool		stopped;		/* no further try is sent */
 	bool		unclear;		/* a try may have arrived without our knowing */
 	double		asked_wait_ms;	/* failed because that is over max_wait; else 0 */
@@ -453,6 +456,27 @@ dnc_call_fail(DncCall *call)
 	pg_unreachable();
 }
 
+/* Look through the answer's text, once. */
+static void
+look_at_body(DncCall *call)
+{
+	if (!call->looked_at)
+		call->problem = dnc_json_problem(call->answer->body, call->answer->length,
+										 &call->outline);
+	call->looked_at = true;
+}
+
+/*
+ * Where in the answer's body the value at a path seems to stand, without making a
+ * tree of it; NULL: not found.  See dnc_jsontext_find().
+ */
+const char *
+dnc_call_peek(DncCall *call, const char *path)
+{
+	look_at_body(call);
+	return call->problem ? NULL : dnc_jsontext_find(&call->outline, path);
+}
+
 /*
  * The answer's body as a tree, which lives as long as the call.  Raises 08P01
  * where it is not JSON, or says itself that the request failed.
@@ -462,12 +486,15 @@ dnc_call_json(DncCall *call)
 {
 	const DncOptions *options = call->options;
 	MemoryContext before = MemoryContextSwitchTo(call->context);
-	const char *problem;
-	const DncJson *tree = dnc_json_parse(call->answer->body, call->answer->length, &problem);
+	const DncJson *tree = NULL;
 	const DncJson *success;
 
+	look_at_body(call);
+	if (call->problem == NULL)
+		tree = dnc_json_tree(call->answer->body, call->answer->length, &call->problem);
 	if (tree == NULL)
-		dnc_report_contract(options, "%s HTTP status %d, content type %s, %zu bytes.", problem,
+		dnc_report_contract(options, "%s HTTP status %d, content type %s, %zu bytes.",
+							call->problem,
 							call->answer->status,
 							call->answer->content_type
 							? dnc_report_remote_text(options, call->answer->content_type)

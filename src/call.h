@@ -44,6 +44,7 @@ extern bool dnc_call_ready(DncCall *call);
 extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
+extern const char *dnc_call_peek(DncCall *call, const char *path);
 extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
 extern const char *dnc_call_body(DncCall *call);
