@@ -173,7 +173,9 @@ finish_try(DncCall *call)
 	double		delay;
 
 	call->answer = dnc_http_answer(call->exchange);
-	call->tally->bytes_received += call->answer->length;
+	dnc_tally_add(call->tally, DNC_COUNT_BYTES, (int64) call->answer->length);
+	if (call->answer->status == 429)
+		dnc_tally_add(call->tally, DNC_COUNT_RATE_LIMITED, 1);
 	call->state = CALL_DONE;
 	verdict = dnc_retry_judge(&call->request, call->answer, &unclear);
 	call->unclear = call->unclear || unclear;
@@ -210,12 +212,12 @@ try_to_send(DncCall *call)
 
 	call->exchange = dnc_http_start(&call->http);
 	call->state = CALL_UNDER_WAY;
-	call->tally->requests++;
+	dnc_tally_add(call->tally, DNC_COUNT_REQUESTS, 1);
 	if (call->tries++ == 0)
 		call->first_sent = call->due;
 	else
 	{
-		call->tally->retries++;
+		dnc_tally_add(call->tally, DNC_COUNT_RETRIES, 1);
 		dnc_budget_spend(call->options);
 	}
 }
@@ -267,6 +269,7 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *t
 		call->request.body = body;
 	}
 	call->tally = tally;
+	dnc_tally_begin(tally, options->serverid);
 	call->http.method = request->method;
 	call->http.url = psprintf("%s%s", options->base_url, request->target);
 	call->http.headers = make_headers(options, request->body != NULL);
@@ -337,7 +340,8 @@ announce_wait(DncCall *call)
 					call->options->server_name),
 			 call->request.body ? 0
 			 : errdetail("So far %lld entries were read in %lld requests.",
-						 (long long) call->tally->entries, (long long) call->tally->requests)));
+						 (long long) call->tally->counts[DNC_COUNT_ENTRIES],
+						 (long long) call->tally->counts[DNC_COUNT_REQUESTS])));
 }
 
 /*
@@ -372,7 +376,7 @@ wait_a_while(DncCall **awaited, int count)
 		if (awaited[i]->state != CALL_WAITING || awaited[i]->tally == charged)
 			continue;			/* calls of one scan come one after the other */
 		charged = awaited[i]->tally;
-		charged->wait_ms += (dnc_pace_clock() - begin) / 1000.0;
+		dnc_tally_add(charged, DNC_COUNT_WAITED, dnc_pace_clock() - begin);
 	}
 }
 

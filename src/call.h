@@ -10,6 +10,7 @@
 
 #include "json.h"
 #include "option.h"
+#include "tally.h"
 
 /* What is to be sent.  Strings are UTF-8. */
 typedef struct DncRequest
@@ -22,16 +23,6 @@ typedef struct DncRequest
 	bool		repeatable;		/* sent twice it does what it does when sent once */
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
-
-/* What requests came to, for EXPLAIN. */
-typedef struct DncTally
-{
-	int64		requests;		/* sent, retries among them */
-	int64		retries;
-	int64		bytes_received; /* of bodies, after decompression */
-	int64		entries;		/* of list pages, each once */
-	double		wait_ms;		/* waited for, to be allowed to send, or to try again */
-} DncTally;
 
 typedef struct DncCall DncCall;
 
