@@ -313,16 +313,23 @@ is_over(DncCall *call)
 	return call->state == CALL_DONE || call->state == CALL_FAILED;
 }
 
-/* Raise the error for a call that has failed. */
-static void
-give_up(DncCall *call)
+/* What a call has failed by; palloc'd in the current context. */
+static DncProblem
+problem_of(const DncCall *call)
 {
 	DncTries	tries = {.count = call->tries, .asked_wait_ms = call->asked_wait_ms};
 
 	tries.elapsed_ms = (dnc_pace_clock() - call->first_sent) / 1000.0;
-	if (call->answer)
-		dnc_report_answer(call->options, call->answer, &tries);
-	dnc_report_limited(call->options, &tries);
+	return dnc_report_problem(call->options, call->answer, &tries);
+}
+
+/* Raise the error for a call that has failed. */
+static void
+give_up(const DncCall *call)
+{
+	DncProblem	problem = problem_of(call);
+
+	dnc_report_raise(&problem);
 }
 
 /* Tell the user of a long wait for the rate limit, once. */
