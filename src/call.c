@@ -27,8 +27,6 @@
 #include "compat.h"
 #include "http.h"
 #include "pace.h"
-#include "rate.h"
-#include "report.h"
 #include "retry.h"
 
 /* Shorter waits are not announced, whatever wait_notice is. */
@@ -57,6 +55,8 @@ struct DncCall
 	bool		limited;		/* waiting because the server says so, or requests_per_minute */
 	int64		announced;		/* the wait until then was told the user */
 	DncPaceTicket ticket;		/* the present try's */
+	int64		ended;			/* the last try; 0: none has */
+	DncRate		rate;			/* as the last answer said; limit 0: it did not */
 	DncHttpExchange *exchange;	/* the present try's; NULL: waiting */
 	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
 	bool		stopped;		/* no further try is sent */
@@ -91,7 +91,7 @@ make_headers(const DncOptions *options, bool with_body)
 	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
 								  options->token),
 						 "Accept: application/json",
-						 "User-Agent: dnc_fdw/1.0");
+						 "User-Agent: dnc_fdw/" DNC_VERSION);
 	if (options->workspace_id)
 		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
 											options->workspace_id));
@@ -143,21 +143,22 @@ static double
 settle_pace(DncCall *call, bool unclear)
 {
 	const DncHttpAnswer *answer = call->answer;
-	DncRate		rate;
+	DncRate    *rate = &call->rate;
 
+	rate->limit = 0;
 	if (answer->outcome != DNC_HTTP_ANSWERED)
 	{
 		dnc_pace_lost(&call->ticket, unclear);
 		return -1;
 	}
-	dnc_rate_read(call->exchange, answer->status, &rate);
-	if (rate.limit > 0 || (answer->status >= 200 && answer->status < 300))
-		dnc_pace_answered(&call->ticket, &rate);
+	dnc_rate_read(call->exchange, answer->status, rate);
+	if (rate->limit > 0 || (answer->status >= 200 && answer->status < 300))
+		dnc_pace_answered(&call->ticket, rate);
 	else
 		dnc_pace_lost(&call->ticket, true);
-	if (rate.wait_ms >= 0 && (answer->status == 429 || answer->status == 503))
-		dnc_pace_pause(&call->ticket, rate.wait_ms);
-	return rate.wait_ms;
+	if (rate->wait_ms >= 0 && (answer->status == 429 || answer->status == 503))
+		dnc_pace_pause(&call->ticket, rate->wait_ms);
+	return rate->wait_ms;
 }
 
 /*
@@ -173,6 +174,7 @@ finish_try(DncCall *call)
 	double		delay;
 
 	call->answer = dnc_http_answer(call->exchange);
+	call->ended = dnc_pace_clock();
 	dnc_tally_add(call->tally, DNC_COUNT_BYTES, (int64) call->answer->length);
 	if (call->answer->status == 429)
 		dnc_tally_add(call->tally, DNC_COUNT_RATE_LIMITED, 1);
@@ -462,6 +464,31 @@ dnc_call_fail(DncCall *call)
 	enter_call(call, &context);
 	give_up(call);
 	pg_unreachable();
+}
+
+/*
+ * What a call that is over has failed by, in the words of the error that
+ * dnc_call_wait() would raise; palloc'd.  False: it has not failed.
+ */
+bool
+dnc_call_problem(const DncCall *call, DncProblem *problem)
+{
+	if (call->state != CALL_FAILED)
+		return false;
+	*problem = problem_of(call);
+	return true;
+}
+
+/* How the last try of a call that is over ended; false: nothing was sent. */
+bool
+dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
+{
+	if (call->ended == 0)
+		return false;
+	facts->elapsed_ms = (call->ended - call->ticket.sent) / 1000.0;
+	facts->status = call->answer ? call->answer->status : 0;
+	facts->rate = call->rate;
+	return true;
 }
 
 /*

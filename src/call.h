@@ -10,6 +10,8 @@
 
 #include "json.h"
 #include "option.h"
+#include "rate.h"
+#include "report.h"
 #include "tally.h"
 
 /* What is to be sent.  Strings are UTF-8. */
@@ -24,6 +26,14 @@ typedef struct DncRequest
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 
+/* How the last try of a call ended. */
+typedef struct DncTryFacts
+{
+	double		elapsed_ms;		/* from its being sent */
+	int			status;			/* 0: none came */
+	DncRate		rate;
+} DncTryFacts;
+
 typedef struct DncCall DncCall;
 
 extern int	dnc_wait_notice;	/* setting dnc_fdw.wait_notice, in ms; -1: never */
@@ -37,6 +47,8 @@ extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
 extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
+extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
+extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern const char *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_stop(DncCall *call);

@@ -501,3 +501,10 @@ dnc_http_date(const char *text)
 {
 	return curl_getdate(text, NULL);
 }
+
+/* Which libcurl this is, and what it has been built with. */
+const char *
+dnc_http_version(void)
+{
+	return curl_version();
+}

@@ -81,6 +81,13 @@ parse_in_arena(const char *text, size_t length)
 	return tree;
 }
 
+/* Which cJSON this is. */
+const char *
+dnc_json_version(void)
+{
+	return cJSON_Version();
+}
+
 /*
  * Read a JSON text (RFC 8259), all of it, NUL-terminated beyond its length.
  * The tree lives as long as the current memory context.  NULL: it is no JSON

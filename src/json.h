@@ -21,6 +21,7 @@ typedef enum DncJsonKind
 	DNC_JSON_OBJECT
 } DncJsonKind;
 
+extern const char *dnc_json_version(void);
 extern const DncJson *dnc_json_parse(const char *text, size_t length, const char **problem);
 extern DncJsonKind dnc_json_kind(const DncJson *json);
 extern const char *dnc_json_name(const DncJson *json);

@@ -10,7 +10,7 @@
 
 #include "nodes/pg_list.h"
 
-/* What is counted. */
+/* What is counted, in the order of the columns of dnc_fdw_stats(). */
 typedef enum DncCount
 {
 	DNC_COUNT_REQUESTS,			/* sent, retries among them */
