@@ -78,6 +78,11 @@ my ($table) = $docs =~ /(\| column .*?)\n\n/s;
 is(join(' ', map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $table),
 	join(' ', @columns), 'docs/options.md has each column');
 
+my @functions = join('', map { slurp(basename($_)) } glob "$top/dnc_fdw--*.sql") =~ /^CREATE FUNCTION (\w+)/mg;
+@documented = $docs =~ /^\| `(dnc_fdw_\w+)\(.*?\)`/mg;
+is(join(' ', sort @documented, 'dnc_fdw_handler', 'dnc_fdw_validator'), join(' ', sort @functions),
+	'docs/options.md has each function');
+
 # docs/security.md names what holds its claims: that has to be there.
 my $security = slurp('docs/security.md');
 my %named = map { $_ => 1 } $security =~ m{`((?:t|sql|src)/[\w/.]+\.(?:pl|sql|c))`}g;

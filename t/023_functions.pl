@@ -177,6 +177,14 @@ like($session->{stderr}, qr/server "partly" refused the request/, 'a deletion fa
 my $deleted = $session->query("SELECT rows_deleted FROM dnc_fdw_stats() WHERE server = 'partly'");
 cmp_ok($deleted, '>=', 6, 'others were sent by then');
 is($deleted + $dnc->control('GET', 'alta/partly/count'), 40, 'rows_deleted is what has gone');
+
+# The query that docs/operations.md has for all servers, of which this test has many,
+# beside one of another wrapper.
+my ($query) = slurp_file("$FindBin::RealBin/../docs/operations.md") =~ /^```sql\n(SELECT srvname.*?)```/ms;
+$node->safe_psql('postgres', 'CREATE FOREIGN DATA WRAPPER another; CREATE SERVER of_another FOREIGN DATA WRAPPER another');
+my @servers = split /\n/, good($query);
+is(scalar(@servers), $node->safe_psql('postgres', "SELECT count(*) - 1 FROM pg_foreign_server"), 'the query of docs/operations.md');
+is(scalar(grep { /^(alta|partly|ended|sendkit_new)\|t\|200\|/ } @servers), 4, 'tells which of them are well');
 $session->quit;
 
 $dnc->stop;
