@@ -5,10 +5,10 @@
 # make bench, make soak, make fuzz, make indent, make dist.
 
 EXTENSION = dnc_fdw
-EXTVERSION = 1.0
+EXTVERSION = 1.1
 MODULE_big = dnc_fdw
 OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(sort $(wildcard src/*.c src/providers/*.c)))
-DATA = dnc_fdw--1.0.sql
+DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
 PGFILEDESC = "dnc_fdw - foreign data wrapper for Do-Not-Contact lists"
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
@@ -18,7 +18,7 @@ TAP_TESTS = 1
 PKG_CONFIG ?= pkg-config
 # FDW callbacks and hooks have parameters that not every implementation needs.
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
-PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
+PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
 # Calls from one of our files to another need not go through the symbol table.
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson) -Wl,-Bsymbolic-functions
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) tmp_check

@@ -10,6 +10,9 @@
 
 #include "json.h"
 #include "option.h"
+#include "rate.h"
+#include "report.h"
+#include "tally.h"
 
 /* What is to be sent.  Strings are UTF-8. */
 typedef struct DncRequest
@@ -23,15 +26,13 @@ typedef struct DncRequest
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 
-/* What requests came to, for EXPLAIN. */
-typedef struct DncTally
+/* How the last try of a call ended. */
+typedef struct DncTryFacts
 {
-	int64		requests;		/* sent, retries among them */
-	int64		retries;
-	int64		bytes_received; /* of bodies, after decompression */
-	int64		entries;		/* of list pages, each once */
-	double		wait_ms;		/* waited for, to be allowed to send, or to try again */
-} DncTally;
+	double		elapsed_ms;		/* from its being sent */
+	int			status;			/* 0: none came */
+	DncRate		rate;
+} DncTryFacts;
 
 typedef struct DncCall DncCall;
 
@@ -47,6 +48,8 @@ extern int	dnc_call_status(const DncCall *call);
 extern const char *dnc_call_peek(DncCall *call, const char *path);
 extern const DncJson *dnc_call_json(DncCall *call);
 extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
+extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
+extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern const char *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_stop(DncCall *call);

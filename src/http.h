@@ -61,7 +61,6 @@ extern const char *dnc_http_header(const DncHttpExchange *exchange, const char *
 extern void dnc_http_drop(DncHttpExchange *exchange);
 
 extern int64 dnc_http_date(const char *text);
-extern char *dnc_http_escape(const char *text);
-extern const char *dnc_http_check_base_url(const char *url);
+extern const char *dnc_http_version(void);
 
 #endif							/* DNC_HTTP_H */

@@ -80,6 +80,13 @@ parse_in_arena(const char *text, size_t length)
 	return tree;
 }
 
+/* Which cJSON this is. */
+const char *
+dnc_json_version(void)
+{
+	return cJSON_Version();
+}
+
 /*
  * What is wrong with a text, NUL-terminated beyond its length, that cJSON must not
  * get, as a sentence; NULL: nothing, and dnc_json_tree() can be asked.

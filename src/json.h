@@ -25,6 +25,7 @@ typedef enum DncJsonKind
 
 extern const char *dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline);
 extern const DncJson *dnc_json_tree(const char *text, size_t length, const char **problem);
+extern const char *dnc_json_version(void);
 extern const DncJson *dnc_json_parse(const char *text, size_t length, const char **problem);
 extern DncJsonKind dnc_json_kind(const DncJson *json);
 extern const char *dnc_json_name(const DncJson *json);

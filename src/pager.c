@@ -457,7 +457,7 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 
 			pager->current = fetch;
 			pager->given += new;
-			pager->tally->entries += new;
+			dnc_tally_add(pager->tally, DNC_COUNT_ENTRIES, new);
 		}
 	}
 	if (pager->at_end)
@@ -501,6 +501,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	before = MemoryContextSwitchTo(pager->current->context);
 	(void) receive_page(pager, pager->current, page, &entries);
 	MemoryContextSwitchTo(before);
+	dnc_tally_add(pager->tally, DNC_COUNT_ENTRIES, count_new(page));
 	return page->first != NULL;
 }
 
