@@ -18,7 +18,7 @@ TAP_TESTS = 1
 PKG_CONFIG ?= pkg-config
 # FDW callbacks and hooks have parameters that not every implementation needs.
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
-PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
+PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson)
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) tmp_check
 

@@ -20,12 +20,11 @@ typedef struct DncTries
 	double		asked_wait_ms;	/* given up because that is longer than max_wait; else 0 */
 } DncTries;
 
-extern void dnc_report_contract(const DncOptions *options, const char *format,...)
-			pg_attribute_printf(2, 3) pg_attribute_noreturn();
-extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
-							  const DncTries *tries) pg_attribute_noreturn();
-extern void dnc_report_limited(const DncOptions *options,
-							   const DncTries *tries) pg_attribute_noreturn();
+_Noreturn extern void dnc_report_contract(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3);
+_Noreturn extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
+										const DncTries *tries);
+_Noreturn extern void dnc_report_limited(const DncOptions *options, const DncTries *tries);
 extern char *dnc_report_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
 
