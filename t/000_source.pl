@@ -45,8 +45,8 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/http.c includes curl',
-	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
+nowhere('only src/http.c and src/url.c include curl',
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/(http|url)\.c$});
 nowhere('only src/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
 nowhere('only the registry and the providers name a provider',
