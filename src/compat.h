@@ -13,6 +13,7 @@
 
 #include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "optimizer/pathnode.h"
@@ -34,6 +35,13 @@
 
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
+#endif
+
+/* Our name and version in pg_get_loaded_modules(), from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dnc_fdw", .version = DNC_VERSION)
+#else
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
 /*

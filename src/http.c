@@ -63,6 +63,7 @@ struct DncHttpExchange
 	int			sends;			/* how often libcurl has begun to send it */
 	bool		too_large;
 	bool		out_of_memory;
+	bool		bad_status_line;
 	size_t		header_size;	/* bytes so far */
 	size_t		max_size;
 	char	   *body;
@@ -138,14 +139,39 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 	return more;
 }
 
-/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap. */
+/*
+ * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl
+ * takes some that are not, newer versions more of them: HTTP/3.0 for HTTP/1.1, of a
+ * status with four digits the first three.
+ */
+static bool
+is_status_line(const char *bytes, size_t length)
+{
+	const char *const versions[] = {"HTTP/1.1 ", "HTTP/1.0 ", "HTTP/2 ", "HTTP/3 "};
+	char		line[16] = "";	/* version, status and what follows */
+
+	memcpy(line, bytes, Min(length, sizeof(line) - 1));
+	for (size_t i = 0; i < lengthof(versions); i++)
+	{
+		const char *status = line + strlen(versions[i]);
+
+		if (strncmp(line, versions[i], strlen(versions[i])) == 0)
+			return strspn(status, "0123456789") == 3 && strchr(" \r\n", status[3]) != NULL;
+	}
+	return false;
+}
+
+/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap; look at the first. */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	DncHttpExchange *exchange = arg;
+	size_t		length = size * count;
 
-	exchange->header_size += size * count;
-	return exchange->header_size > MAX_HEADER_SIZE ? 0 : size * count;
+	exchange->header_size += length;
+	if (length >= 5 && strncmp(bytes, "HTTP/", 5) == 0 && !is_status_line(bytes, length))
+		exchange->bad_status_line = true;
+	return exchange->bad_status_line || exchange->header_size > MAX_HEADER_SIZE ? 0 : length;
 }
 
 /*
@@ -421,7 +447,8 @@ outcome_of(const DncHttpExchange *exchange)
 		default:
 			if (exchange->too_large)
 				return DNC_HTTP_TOO_LARGE;
-			return headers_too_large(exchange) ? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
+			return exchange->bad_status_line || headers_too_large(exchange)
+				? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
 	}
 }
 
@@ -429,6 +456,8 @@ outcome_of(const DncHttpExchange *exchange)
 static const char *
 problem_of(const DncHttpExchange *exchange)
 {
+	if (exchange->bad_status_line)
+		return "its status line is malformed";
 	if (headers_too_large(exchange))
 		return "its headers are too large";
 	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);

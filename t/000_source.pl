@@ -52,7 +52,7 @@ nowhere('only src/json.c includes cJSON',
 nowhere('only the registry and the providers name a provider',
 	qr{alta|sendkit|weya}i, \@extension, qr{^src/provider\.c$|^src/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
-	qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
+	qr{\b(PG|CATALOG)_(MAJOR)?VERSION(_NUM|_NO)?\b}, \@extension, qr{^src/compat\.h$});
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),
