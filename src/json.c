@@ -169,7 +169,10 @@ dnc_json_string(const DncJson *json)
 	return json->valuestring;
 }
 
-/* The value of a number as a count: whole, from 0 to 2^53; false: it is none. */
+/*
+ * The value of a number as a count: whole, from 0 and below 2^53; false: it is none.
+ * From there on a double does not tell a number from the next one.
+ */
 bool
 dnc_json_count(const DncJson *json, int64 *count)
 {
@@ -178,7 +181,7 @@ dnc_json_count(const DncJson *json, int64 *count)
 	if (!cJSON_IsNumber(json))
 		return false;
 	number = json->valuedouble;
-	if (!(number >= 0 && number <= 9007199254740992.0) || number != floor(number))
+	if (!(number >= 0 && number < 9007199254740992.0) || number != floor(number))
 		return false;
 	*count = (int64) number;
 	return true;
