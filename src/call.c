@@ -59,9 +59,7 @@ struct DncCall
 	DncRate		rate;			/* as the last answer said; limit 0: it did not */
 	DncHttpExchange *exchange;	/* the present try's; NULL: waiting */
 	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
-	bool		looked_at;		/* the answer's body was: problem and outline are known */
-	const char *problem;		/* of its text, as a sentence; NULL: none */
-	DncJsonOutline outline;
+	DncBody		body;			/* of that; see dnc_call_body() */
 	bool		stopped;		/* no further try is sent */
 	bool		unclear;		/* a try may have arrived without our knowing */
 	double		asked_wait_ms;	/* failed because that is over max_wait; else 0 */
@@ -469,27 +467,6 @@ dnc_call_fail(DncCall *call)
 	pg_unreachable();
 }
 
-/* Look through the answer's text, once. */
-static void
-look_at_body(DncCall *call)
-{
-	if (!call->looked_at)
-		call->problem = dnc_json_problem(call->answer->body, call->answer->length,
-										 &call->outline);
-	call->looked_at = true;
-}
-
-/*
- * Where in the answer's body the value at a path seems to stand, without making a
- * tree of it; NULL: not found.  See dnc_jsontext_find().
- */
-const char *
-dnc_call_peek(DncCall *call, const char *path)
-{
-	look_at_body(call);
-	return call->problem ? NULL : dnc_jsontext_find(&call->outline, path);
-}
-
 /*
  * What a call that is over has failed by, in the words of the error that
  * dnc_call_wait() would raise; palloc'd.  False: it has not failed.
@@ -515,52 +492,14 @@ dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 	return true;
 }
 
-/*
- * The answer's body as a tree, which lives as long as the call.  Raises 08P01
- * where it is not JSON, or says itself that the request failed.
- */
-const DncJson *
-dnc_call_json(DncCall *call)
-{
-	const DncOptions *options = call->options;
-	MemoryContext before = MemoryContextSwitchTo(call->context);
-	const DncJson *tree = NULL;
-	const DncJson *success;
-
-	look_at_body(call);
-	if (call->problem == NULL)
-		tree = dnc_json_tree(call->answer->body, call->answer->length, &call->problem);
-	if (tree == NULL)
-		dnc_report_contract(options, "%s HTTP status %d, content type %s, %zu bytes.",
-							call->problem,
-							call->answer->status,
-							call->answer->content_type
-							? dnc_report_remote_text(options, call->answer->content_type)
-							: "unknown",
-							call->answer->length);
-	if (options->provider->success)
-	{
-		success = dnc_json_get(tree, options->provider->success);
-		if (success == NULL || dnc_json_kind(success) != DNC_JSON_BOOLEAN)
-			dnc_report_contract(options, "The answer's \"%s\" is missing or not a boolean.",
-								options->provider->success);
-		if (!dnc_json_boolean(success))
-		{
-			char	   *text = dnc_report_api_message(options, tree);
-
-			dnc_report_contract(options, "The answer's \"%s\" is false. It says: \"%s\".",
-								options->provider->success, text ? text : "");
-		}
-	}
-	MemoryContextSwitchTo(before);
-	return tree;
-}
-
-/* The answer's body as it came, which lives as long as the call. */
-const char *
+/* The body of the answer to a call that was waited for; lives as long as the call. */
+DncBody *
 dnc_call_body(DncCall *call)
 {
-	return call->answer->body;
+	call->body.options = call->options;
+	call->body.answer = call->answer;
+	call->body.context = call->context;
+	return &call->body;
 }
 
 /*

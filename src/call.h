@@ -8,7 +8,7 @@
 #ifndef DNC_CALL_H
 #define DNC_CALL_H
 
-#include "json.h"
+#include "body.h"
 #include "option.h"
 #include "rate.h"
 #include "report.h"
@@ -45,12 +45,10 @@ extern bool dnc_call_ready(DncCall *call);
 extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
-extern const char *dnc_call_peek(DncCall *call, const char *path);
-extern const DncJson *dnc_call_json(DncCall *call);
 _Noreturn extern void dnc_call_fail(DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
 extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
-extern const char *dnc_call_body(DncCall *call);
+extern DncBody *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_stop(DncCall *call);
 extern bool dnc_call_settle(DncCall *call);

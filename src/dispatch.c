@@ -177,7 +177,7 @@ count_changed(const Batch *batch)
 
 	if (options->provider->success == NULL)
 		return batch->count;	/* the status says it all */
-	answer = dnc_call_json(batch->call);
+	answer = dnc_body_tree(dnc_call_body(batch->call));
 	if (write->counts[0] == NULL)
 		return batch->count;
 	for (size_t i = 0; i < lengthof(write->counts) && write->counts[i]; i++)

@@ -302,7 +302,7 @@ fetch_ahead(DncPager *pager)
  * should be would not ask.
  */
 static void
-ask_early(DncPager *pager, DncCall *call)
+ask_early(DncPager *pager, DncBody *body)
 {
 	const DncPaging *paging = pager->paging;
 	const char *more;
@@ -313,8 +313,8 @@ ask_early(DncPager *pager, DncCall *call)
 		(pager->limit > 0 &&
 		 pager->given + (double) pager->options->page_size >= pager->limit))
 		return;
-	more = dnc_call_peek(call, paging->more);
-	next = dnc_call_peek(call, paging->next);
+	more = dnc_body_peek(body, paging->more);
+	next = dnc_body_peek(body, paging->next);
 	if (more == NULL || strncmp(more, "true", 4) != 0 || next == NULL || *next != '"')
 		return;
 	next++;
@@ -339,20 +339,22 @@ receive_page(DncPager *pager, const Fetch *fetch, DncPage *page, const DncJson *
 {
 	const char *path = pager->options->provider->list.entries;
 	const DncJson *answer;
+	DncBody    *body;
 
 	dnc_call_wait(fetch->call);
 	if (dnc_call_status(fetch->call) != 200)
 		dnc_report_contract(pager->options,
 							"The list came with HTTP status %d; only 200 says that it is whole.",
 							dnc_call_status(fetch->call));
-	ask_early(pager, fetch->call);
-	answer = dnc_call_json(fetch->call);
+	body = dnc_call_body(fetch->call);
+	ask_early(pager, body);
+	answer = dnc_body_tree(body);
 	*entries = dnc_json_get(answer, path);
 	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(*entries);
-	page->entries = dnc_json_locate(answer, path, dnc_call_body(fetch->call));
+	page->entries = dnc_json_locate(answer, path, body->answer->body);
 	return answer;
 }
 
