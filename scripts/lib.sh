@@ -18,8 +18,9 @@ as_root=()       # in front of commands that take root
 pg_config=
 bindir=          # PostgreSQL's programs, as pg_config gives them
 sandbox_pid=
-no_main_cluster= # see install_packages
-no_nginx=        # likewise
+no_main_cluster= # see forbid_main_cluster
+lists_update=    # see update_package_lists
+no_nginx=        # see forbid_nginx
 
 umask 022
 trap cleanup EXIT
@@ -95,7 +96,7 @@ find_postgresql()
 # of those named as arguments.  Without anything missing, apt is not called.
 need_packages()
 {
-	local package missing=()
+	local package missing=() major
 
 	for package in build-essential pkg-config libcurl4-openssl-dev libcjson-dev \
 		libmicrohttpd-dev zlib1g-dev "$@"; do
@@ -114,31 +115,51 @@ need_packages()
 		die "installing packages takes root or sudo; missing: ${missing[*]}"
 	fi
 	echo "Installing packages ..."
+	update_package_lists
+	if [[ -z $pg_config ]]; then
+		major=$(apt-cache depends postgresql |
+			sed --quiet 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+		missing+=("postgresql-$major" "postgresql-server-dev-$major")
+		forbid_main_cluster
+	fi
 	install_packages "${missing[@]}"
+	allow_main_cluster
 	find_postgresql || die "found no PostgreSQL with server headers after installing it"
+}
+
+# apt-get, as it is run unattended.
+apt_get()
+{
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get --quiet --yes -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# One repository out of reach does not matter if the others have it all; what apt
+# had to say is shown if they have not.
+update_package_lists()
+{
+	lists_update=$(apt_get update 2>&1) || true
 }
 
 install_packages()
 {
-	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-		apt-get --quiet --yes -o DPkg::Lock::Timeout=300)
-	local packages=("$@") update major
-
-	# One repository out of reach does not matter if the others have it all.
-	update=$("${apt[@]}" update 2>&1 </dev/null) || true
-	if [[ -z $pg_config ]]; then
-		major=$(apt-cache depends postgresql |
-			sed --quiet 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
-		packages+=("postgresql-$major" "postgresql-server-dev-$major")
-		forbid_main_cluster
-	fi
 	[[ " $* " != *' nginx '* ]] || forbid_nginx
-	quietly "${apt[@]}" install --no-install-recommends --no-remove "${packages[@]}" || {
-		printf '%s\n' "$update" >&2
+	quietly apt_get install --no-install-recommends --no-remove "$@" || {
+		printf '%s\n' "$lists_update" >&2
 		return 1
 	}
-	allow_main_cluster
 	allow_nginx
+}
+
+# The mirror of Debian that apt is set up for, as a URL.
+debian_mirror()
+{
+	# The fields are apt's.
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(CREATED_BY) $(SITE)' |
+		awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" && !site { site = $5 }
+			END { print site; exit !site }' ||
+		die "apt knows no mirror of Debian"
 }
 
 # Debian's PostgreSQL package makes and starts a cluster when it is installed.
@@ -223,12 +244,11 @@ prepare()
 	export LC_ALL=C.UTF-8 HOME=$work TMPDIR=$work
 }
 
-# Copies the source tree, as it is now but without build artefacts, to $work/$1.
-copy_tree()
+# The source tree, as it is now but without build artefacts, as a tar archive.
+pack_tree()
 {
 	local git=(git -c "safe.directory=$tree" -C "$tree" ls-files -z)
 
-	"${as_user[@]}" mkdir "$work/$1"
 	if [[ -e $tree/.git ]] && "${git[@]}" >/dev/null 2>&1; then
 		comm -z -23 <("${git[@]}" --cached --others --exclude-standard | sort -zu) \
 			<("${git[@]}" --deleted | sort -zu) |
@@ -236,7 +256,14 @@ copy_tree()
 	else
 		tar --create --directory="$tree" --exclude=./.git \
 			--exclude-from=<(sed 's,^/,./,; s,/$,,' "$tree/.gitignore") .
-	fi | "${as_user[@]}" tar --extract --directory="$work/$1"
+	fi
+}
+
+# Copies the source tree to $work/$1.
+copy_tree()
+{
+	"${as_user[@]}" mkdir "$work/$1"
+	pack_tree | "${as_user[@]}" tar --extract --directory="$work/$1"
 }
 
 # Builds the extension and the sandbox in $work/$1; further arguments go to make.

@@ -11,10 +11,13 @@
 #ifndef DNC_COMPAT_H
 #define DNC_COMPAT_H
 
+#include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "optimizer/pathnode.h"
+#include "utils/acl.h"
 #include "utils/selfuncs.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
@@ -32,6 +35,13 @@
 
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
+#endif
+
+/* Our name and version in pg_get_loaded_modules(), from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dnc_fdw", .version = DNC_VERSION)
+#else
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
 /*
@@ -146,6 +156,17 @@ dnc_modify_user(ResultRelInfo *result, EState *estate)
 	if (rti != 0)
 		user = exec_rt_fetch(rti, estate)->checkAsUser;
 	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
+/* May a role use a server?  16 has one function for all kinds of objects. */
+static inline AclResult
+dnc_server_aclcheck(Oid serverid, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, serverid, user, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(serverid, user, ACL_USAGE);
 #endif
 }
 

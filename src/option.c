@@ -30,8 +30,8 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include "http.h"
 #include "option.h"
+#include "url.h"
 
 /* Where an option may be set. */
 #define ON_SERVER	(1 << 0)
@@ -314,7 +314,7 @@ apply_option(const OptionDef *def, const char *value, DncOptions *options)
 			good = (*(const DncProvider **) target = dnc_provider_find(value)) != NULL;
 			break;
 		case KIND_BASE_URL:
-			if ((problem = dnc_http_check_base_url(value)) != NULL)
+			if ((problem = dnc_url_check_base(value)) != NULL)
 				refuse_value(def, value, problem);
 			*(char **) target = clean_base_url(value);
 			break;

@@ -45,14 +45,14 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/http.c includes curl',
-	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
+nowhere('only src/http.c and src/url.c include curl',
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/(http|url)\.c$});
 nowhere('only src/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
 nowhere('only the registry and the providers name a provider',
 	qr{alta|sendkit|weya}i, \@extension, qr{^src/provider\.c$|^src/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
-	qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
+	qr{\b(PG|CATALOG)_(MAJOR)?VERSION(_NUM|_NO)?\b}, \@extension, qr{^src/compat\.h$});
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),
@@ -77,6 +77,11 @@ my @columns = $text{'src/column.c'} =~ /^\t\[DNC_COL_\w+\] = "(\w+)"/mg;
 my ($table) = $docs =~ /(\| column .*?)\n\n/s;
 is(join(' ', map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $table),
 	join(' ', @columns), 'docs/options.md has each column');
+
+my @functions = join('', map { slurp(basename($_)) } glob "$top/dnc_fdw--*.sql") =~ /^CREATE FUNCTION (\w+)/mg;
+@documented = $docs =~ /^\| `(dnc_fdw_\w+)\(.*?\)`/mg;
+is(join(' ', sort @documented, 'dnc_fdw_handler', 'dnc_fdw_validator'), join(' ', sort @functions),
+	'docs/options.md has each function');
 
 # docs/security.md names what holds its claims: that has to be there.
 my $security = slurp('docs/security.md');
