@@ -15,6 +15,8 @@ top := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
 sources = $(patsubst $(top)/%,%,$(sort $(wildcard $(addprefix $(top)/,$(1)))))
 OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/providers/*.c))
 DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
+# No DOCS: PGXS puts them where those of all extensions are, and theirs have
+# names like ours.  The packages have a directory each.
 PGFILEDESC = "dnc_fdw - foreign data wrapper for Do-Not-Contact lists"
 
 REGRESS = $(patsubst sql/%.sql,%,$(call sources,sql/*.sql))
