@@ -114,7 +114,7 @@ CREATE VIEW dnc.known_opt_outs AS
   SELECT 'sendkit', id, identifier, identifier_type, created_at
   FROM dnc.snapshot_sendkit WHERE dnc.require_fresh('sendkit');
 
--- Who may read it: only the view, so that nobody gets around its condition.
+-- For those who scrub, only the view, so that nobody gets around its condition:
 -- GRANT USAGE ON SCHEMA dnc TO marketing;
 -- GRANT SELECT ON dnc.known_opt_outs TO marketing;
 
