@@ -18,7 +18,8 @@ BEGIN;
 SET LOCAL ROLE dnc_jobs;
 
 -- Which lists there are, how old a snapshot may get, and when the last complete one was taken (NULL: never).
--- A night and two hours: one failed run, and the view refuses. Give it more where a run may fail.
+-- 26 hours are a day and two hours for reading: after one failed run the view refuses. Give it more where a
+-- run may fail.
 CREATE TABLE dnc.snapshots (
   list text PRIMARY KEY,
   max_age interval NOT NULL DEFAULT '26 hours',
