@@ -18,7 +18,8 @@ BEGIN;
 SET LOCAL ROLE dnc_jobs;
 
 -- Which lists there are, how old a snapshot may get, and when the last complete one was taken (NULL: never).
--- A night and two hours: one failed run, and the view refuses. Give it more where a run may fail.
+-- 26 hours are a day and two hours for reading: after one failed run the view refuses. Give it more where a
+-- run may fail.
 CREATE TABLE dnc.snapshots (
   list text PRIMARY KEY,
   max_age interval NOT NULL DEFAULT '26 hours',
@@ -114,7 +115,7 @@ CREATE VIEW dnc.known_opt_outs AS
   SELECT 'sendkit', id, identifier, identifier_type, created_at
   FROM dnc.snapshot_sendkit WHERE dnc.require_fresh('sendkit');
 
--- Who may read it: only the view, so that nobody gets around its condition.
+-- For those who scrub, only the view, so that nobody gets around its condition:
 -- GRANT USAGE ON SCHEMA dnc TO marketing;
 -- GRANT SELECT ON dnc.known_opt_outs TO marketing;
 

@@ -71,9 +71,10 @@ BEGIN
                                  WHERE d.list = 'alta' AND d.unsubscribe_id = u.id)
                ORDER BY u.unsubscribed_at, u.id
                LIMIT 10000);
-  IF cardinality(due) > 0 THEN
-    PERFORM dnc.send_to_alta(due);
-  END IF;
+  -- As many as Alta takes in a request, so that no more than these are sent again if one is refused.
+  FOR i IN 1 .. cardinality(due) BY 500 LOOP
+    PERFORM dnc.send_to_alta(due[i:i + 499]);
+  END LOOP;
 END
 $$ SET search_path = pg_catalog, pg_temp;
 

@@ -19,4 +19,8 @@ CREATE VIEW dnc.may_be_mailed AS
                       AND lower(o.identifier) = lower(split_part(c.email, '@', -1)))
     AND NOT EXISTS (SELECT FROM crm.unsubscribes u WHERE lower(u.email) = lower(c.email));
 
+-- Who may read it needs no right to what it reads:
+-- GRANT USAGE ON SCHEMA dnc TO marketing;
+-- GRANT SELECT ON dnc.may_be_mailed TO marketing;
+
 COMMIT;
