@@ -95,5 +95,26 @@ is($dnc->take_methods('alta'), 'POST POST POST POST POST', 'what holds is sent, 
 $dnc->gives(q{INSERT INTO emails_now VALUES ('+1', 'phone')});
 is($dnc->take_methods('alta') . $dnc->gives(q{SELECT count(*) FROM emails_now WHERE identifier = '+1'}), 'POST0', 'without the option there is no check');
 
+# ----- partitions -----
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE mixed (identifier text, identifier_type text, source text) PARTITION BY LIST (source);
+	CREATE FOREIGN TABLE mixed_alta PARTITION OF mixed FOR VALUES IN ('alta') SERVER alta;
+	CREATE TABLE mixed_here PARTITION OF mixed FOR VALUES IN ('here');
+	INSERT INTO mixed VALUES ('moved@test', 'email', 'here');
+});
+$dnc->take_log('alta');
+my $move = q{UPDATE mixed SET source = 'alta' WHERE source = 'here'};
+is($dnc->gives("BEGIN; $move; SELECT count(*) FROM mixed_here; SELECT identifier FROM dnc_fdw_pending(); ROLLBACK; SELECT count(*) FROM mixed_here"),
+	"0\nmoved\@test\n1", 'UPDATE moves a row to a list, not before COMMIT');
+is($dnc->take_log('alta'), '', 'and ROLLBACK sends nothing');
+$dnc->control('POST', 'alta/alta/fault?kind=status&arg=400&method=POST');
+like($dnc->gives($move), qr/ERROR:  HV00L/, 'a row that the vendor refuses');
+is($dnc->gives('SELECT count(*) FROM mixed_here'), 1, 'stays where it was');
+is($dnc->gives("$move; SELECT count(*) FROM mixed_here; SELECT source FROM mixed WHERE identifier = 'moved\@test'"), "0\nalta", 'and is moved where it is taken');
+like($dnc->gives(q{UPDATE mixed SET source = 'here' WHERE source = 'alta'}), qr/ERROR:  0A000: cannot update foreign table "mixed_alta"/, 'there is no way back');
+like($dnc->gives(q{MERGE INTO mixed m USING (VALUES ('x@test')) v(i) ON m.identifier = i WHEN NOT MATCHED THEN INSERT VALUES (i, 'email', 'alta')}),
+	qr/ERROR:  0A000: cannot execute MERGE on relation "mixed_alta"/, 'MERGE is refused');
+
 $dnc->stop;
 done_testing();
