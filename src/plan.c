@@ -164,15 +164,16 @@ compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
  * whole list.  That is what postgres_fdw sends from another server for a condition that
  * it does not hand on.
  *
- * Where rows are locked, the planner itself asks for the ctid of all partitions if one of
- * them is an ordinary table.
+ * Where rows are locked, ctid may be in the output: the planner itself asks for it where
+ * other partitions are ordinary tables, and postgres_fdw for an estimate.  So may it in
+ * MERGE, which PostgreSQL refuses by itself for foreign tables.
  */
 static void
 refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 {
 	Bitmapset  *output = NULL;
 
-	if (rel->reloptkind == RELOPT_BASEREL || root->rowMarks == NIL)
+	if (root->rowMarks == NIL && root->parse->commandType != CMD_MERGE)
 		pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &output);
 	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1; attnum < 0; attnum++)
 	{

@@ -209,6 +209,15 @@ like($dnc->gives(sprintf(q{CREATE SUBSCRIPTION too CONNECTION '%s' PUBLICATION t
 	qr/ERROR:  42809: cannot use relation "public\.now_too" as logical replication target/, 'a foreign table takes no subscription');
 is($dnc->take_log('alta'), '', 'and nothing is sent to it');
 
+# But the first copy of a table's data goes to foreign partitions too.
+$node->safe_psql('postgres', q{INSERT INTO now_too VALUES ('copied@test', 'email')});
+$standby->safe_psql('postgres', sprintf q{DROP FOREIGN TABLE now_too; CREATE TABLE now_too (identifier text, identifier_type text) PARTITION BY LIST (identifier_type);
+	CREATE FOREIGN TABLE now_too_alta PARTITION OF now_too DEFAULT SERVER alta;
+	CREATE SUBSCRIPTION too CONNECTION '%s' PUBLICATION too}, $node->connstr . ' dbname=postgres');
+$standby->wait_for_subscription_sync($node, 'too');
+is($dnc->take_methods('alta'), 'POST', 'a foreign partition takes the first copy');
+$standby->safe_psql('postgres', 'DROP SUBSCRIPTION too');
+
 $standby->safe_psql('subscriber', 'DROP SUBSCRIPTION snapshot');
 $standby->stop;
 $dnc->stop;
