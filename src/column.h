@@ -37,7 +37,7 @@ typedef enum DncColumn
 
 #define DNC_NCOLUMNS (DNC_COL_SEARCH + 1)
 
-/* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped. */
+/* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped or virtual. */
 typedef struct DncColumnMap
 {
 	int			natts;

@@ -11,11 +11,13 @@
 #ifndef DNC_COMPAT_H
 #define DNC_COMPAT_H
 
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "nodes/primnodes.h"
 #include "optimizer/pathnode.h"
 #include "utils/acl.h"
 #include "utils/selfuncs.h"
@@ -105,6 +107,34 @@ dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *ta
 #else
 	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
 									 fdw_private);
+#endif
+}
+
+/*
+ * Is a column computed whenever it is read, and kept nowhere?  From 18 on there are
+ * such columns.
+ */
+static inline bool
+dnc_is_virtual(Form_pg_attribute att)
+{
+#if PG_VERSION_NUM >= 180000
+	return att->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Is a column in RETURNING that of the row as it was before: old.identifier?  From
+ * 18 on one can ask for that.
+ */
+static inline bool
+dnc_is_of_old_row(const Var *var)
+{
+#if PG_VERSION_NUM >= 180000
+	return var->varreturningtype == VAR_RETURNING_OLD;
+#else
+	return false;
 #endif
 }
 
