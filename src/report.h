@@ -29,11 +29,11 @@ typedef struct DncProblem
 	const char *hint;
 } DncProblem;
 
-extern void dnc_report_contract(const DncOptions *options, const char *format,...)
-			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+_Noreturn extern void dnc_report_contract(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3);
 extern DncProblem dnc_report_problem(const DncOptions *options, const DncHttpAnswer *answer,
 									 const DncTries *tries);
-extern void dnc_report_raise(const DncProblem *problem) pg_attribute_noreturn();
+_Noreturn extern void dnc_report_raise(const DncProblem *problem);
 extern char *dnc_report_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
 

@@ -43,7 +43,7 @@ typedef struct DncOptionDef
 #define DNC_NOWHERE SIZE_MAX
 
 extern void dnc_value_apply(const DncOptionDef *def, const char *value, DncOptions *options);
-extern void dnc_value_refuse(const DncOptionDef *def, const char *value,
-							 const char *detail) pg_attribute_noreturn();
+_Noreturn extern void dnc_value_refuse(const DncOptionDef *def, const char *value,
+									   const char *detail);
 
 #endif							/* DNC_VALUE_H */
