@@ -46,7 +46,7 @@ extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
 extern const DncJson *dnc_call_json(DncCall *call);
-extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
+_Noreturn extern void dnc_call_fail(DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
 extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern const char *dnc_call_body(DncCall *call);
