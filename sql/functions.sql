@@ -77,6 +77,12 @@ SELECT count(*) FROM pg_foreign_server WHERE srvname LIKE 'fn_%' AND NOT (dnc_fd
 COMMIT;
 :log
 
+-- it is one line, whatever the server is called
+CREATE SERVER U&"fn_two\000alines" FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url');
+CREATE USER MAPPING FOR CURRENT_USER SERVER U&"fn_two\000alines" OPTIONS (token 'not-it');
+SELECT message FROM dnc_fdw_check(U&'fn_two\000alines');
+DROP SERVER U&"fn_two\000alines" CASCADE;
+
 -- what is wrong here is an error, and nothing is sent
 SELECT * FROM dnc_fdw_check('nowhere');
 \echo :LAST_ERROR_SQLSTATE

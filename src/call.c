@@ -3,9 +3,8 @@
  * call.c
  *		One request to a server, tried until it is answered or given up.
  *
- * Here a request gets the server's base URL and the user's token, and here is
- * decided what is tried again, how long is waited in between, and when it
- * becomes an error.
+ * Here is decided what is tried again, how long is waited in between, and when
+ * it becomes an error.
  *
  * A call is started, waited for and dropped by itself, so that several can be
  * under way.  It waits until it may be sent (pace.c says when), is under way,
@@ -26,6 +25,7 @@
 #include "call.h"
 #include "compat.h"
 #include "http.h"
+#include "message.h"
 #include "pace.h"
 #include "retry.h"
 
@@ -80,28 +80,6 @@ describe_call(void *arg)
 
 	errcontext("request %s %s to server \"%s\"", call->request.method, call->request.path,
 			   call->options->server_name);
-}
-
-/* The headers of a request; palloc'd. */
-static List *
-make_headers(const DncOptions *options, bool with_body)
-{
-	const DncProvider *provider = options->provider;
-	List	   *headers;
-
-	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
-								  options->token),
-						 "Accept: application/json",
-						 "User-Agent: dnc_fdw/" DNC_VERSION);
-	if (options->workspace_id)
-		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
-											options->workspace_id));
-	if (with_body)
-	{
-		headers = lappend(headers, "Content-Type: application/json");
-		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
-	}
-	return headers;
 }
 
 /*
@@ -273,16 +251,8 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *t
 	}
 	call->tally = tally;
 	dnc_tally_begin(tally, options->serverid);
-	call->http.method = request->method;
-	call->http.url = psprintf("%s%s", options->base_url, request->target);
-	call->http.headers = make_headers(options, request->body != NULL);
-	call->http.body = call->request.body;
-	call->http.body_length = request->body_length;
-	call->http.connect_timeout = options->connect_timeout;
-	call->http.timeout = options->request_timeout;
-	call->http.max_response_size = options->max_response_size;
-	call->http.ca_file = options->ca_file;
-	call->http.once = !request->repeatable;
+	dnc_message_prepare(options, request, &call->http);
+	call->http.body = call->request.body;	/* our own copy of it */
 	MemoryContextSwitchTo(before);
 
 	dnc_budget_spend(options);

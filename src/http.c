@@ -5,7 +5,7 @@
  *
  * One curl multi handle a session, so that connections are kept and requests
  * can be under way side by side: each is started, waited for and dropped by
- * itself.  Of libcurl only url.c knows too; and nothing is known here of
+ * itself.  Only this file and url.c include curl.h, and they know nothing of
  * providers, SQL or retries.
  *
  * An exchange lives in a memory context of its own, a child of the one that

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * url.c
- *		URLs: what a base URL may be, and texts as parts of a URL.
+ *		URLs as texts: what may be a base URL, and what has to be escaped.
  *
- * A base URL is looked at with libcurl's own parser, so that what is allowed
- * here is what the transport will make of it.  Apart from http.c this is the
- * only file that includes curl.h; nothing is sent from here.
+ * Sends nothing.  libcurl's own parser says what a URL is, so that what is
+ * checked is what will be connected to.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +12,9 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <sys/socket.h>
+
+#include "utils/memutils.h"
 
 #include "url.h"
 
