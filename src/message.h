@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * message.h
- *		What requests carry besides their content, and what answers say of theirs.
+ *		What requests carry besides their content.
  *
  *-------------------------------------------------------------------------
  */
