@@ -28,6 +28,9 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d)
 
+# The version is compiled in.
+$(OBJS) $(OBJS:.o=.bc): $(srcdir)/Makefile
+
 # The regression tests talk to a sandbox server of their own.  (What PGXS gives
 # begins with an echo, so that the script has to go in front of pg_regress itself.)
 pg_regress_installcheck := $(patsubst %/pg_regress,$(srcdir)/scripts/with-sandbox %/pg_regress,$(pg_regress_installcheck))
