@@ -131,7 +131,7 @@ is($dnc->gives('SELECT count(*) FROM mixed_here'), 1, 'stays where it was');
 is($dnc->gives("$move; SELECT count(*) FROM mixed_here; SELECT source FROM mixed WHERE identifier = 'moved\@test'"), "0\nalta", 'and is moved where it is taken');
 like($dnc->gives(q{UPDATE mixed SET source = 'here' WHERE source = 'alta'}), qr/ERROR:  0A000: cannot update foreign table "mixed_alta"/, 'there is no way back');
 like($dnc->gives(q{MERGE INTO mixed m USING (VALUES ('x@test')) v(i) ON m.identifier = i WHEN NOT MATCHED THEN INSERT VALUES (i, 'email', 'alta')}),
-	qr/ERROR:  0A000: cannot execute MERGE on relation "mixed_alta"/, 'MERGE is refused');
+	qr/ERROR:  \w+: cannot execute MERGE on relation "mixed_alta"/, 'MERGE is refused');
 
 $dnc->stop;
 done_testing();
