@@ -60,31 +60,4 @@ is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} }
 is(join(' ', grep { ($text{$_} =~ tr/\n//) > 600 } @all),
 	'', 'files have 600 lines at most');
 
-# Each option and each column is documented, and nothing else is.
-sub slurp
-{
-	my ($path) = @_;
-	open my $file, '<', "$top/$path" or die "could not read $path: $!";
-	local $/;
-	return scalar <$file>;
-}
-
-my $docs = slurp('docs/options.md');
-my @options = $text{'src/option.c'} =~ /^\t\{\.name = "(\w+)"/mg;
-my @documented = $docs =~ /^\| (?:server|server, table|column|user mapping) \| `(\w+)` \|/mg;
-is(join(' ', sort @documented), join(' ', sort @options), 'docs/options.md has each option');
-my @columns = $text{'src/column.c'} =~ /^\t\[DNC_COL_\w+\] = "(\w+)"/mg;
-my ($table) = $docs =~ /(\| column .*?)\n\n/s;
-is(join(' ', map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $table),
-	join(' ', @columns), 'docs/options.md has each column');
-
-# docs/security.md names what holds its claims: that has to be there.
-my $security = slurp('docs/security.md');
-my %named = map { $_ => 1 } $security =~ m{`((?:t|sql|src)/[\w/.]+\.(?:pl|sql|c))`}g;
-is(join(' ', grep { !-f "$top/$_" } sort keys %named), '', 'docs/security.md names files that there are');
-my $functions = join '', map { $text{$_} } @extension;
-%named = map { $_ => 1 } $security =~ /`([a-z]\w+)\(\)`/g;
-is(join(' ', grep { $functions !~ /^$_\(/m && $_ ne 'escape_json' && $_ ne 'pg_terminate_backend' } sort keys %named),
-	'', 'docs/security.md names functions that there are');
-
 done_testing();
