@@ -91,7 +91,7 @@ for my $file (@files)
 		}
 	}
 }
-cmp_ok($count, '>', 5, 'there are examples');
+cmp_ok($count, '>', 10, 'there are examples');
 diag("$count blocks of SQL were run; $shown_only are shown only");
 cmp_ok($shown_only, '<=', $count / 10, 'few blocks are shown only');
 

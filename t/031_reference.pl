@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use DncDocs;
 use DncTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -142,6 +143,21 @@ is(join(' ', grep { my $code = $sqlstate{$_}; !$code || !grep { $_->[0] eq $code
 			do { my %seen; grep { !$seen{$_}++ } $all_source =~ /\berrcode\((\w+)\)/g }),
 	'', 'each SQLSTATE that the source raises stands in docs/errors.md');
 
+# What is shown of messages outside of blocks that run is what the source says.
+my @formats = map { my $f = shown($_); length($f) > 8 ? join '.*', map { quotemeta } split /…/, $f, -1 : () }
+  $all_source =~ /\berr(?:msg|detail|hint)\(\s*"((?:[^"\\]|\\.|"\s*")*)"/g;
+my $any_message = join '|', @formats;
+my @strange;
+for my $file (sort keys %docs)
+{
+	for my $block (grep { $_->{info} ne 'output' } DncDocs::blocks($docs{$file}))
+	{
+		push @strange, "$file: $_"
+		  for grep { !/^(?:$any_message)$/ } $block->{text} =~ /^(?:ERROR|WARNING|NOTICE|DETAIL|HINT):  (.*)/mg;
+	}
+}
+is(join("\n", @strange), '', 'messages that are shown are those of the source');
+
 # ----- what the documentation names is there -----
 
 my (%wrong, %anchors);
@@ -186,6 +202,9 @@ is(join("\n", sort keys %wrong), '', 'links, files, functions, settings and SQLS
 
 # docs/security.md names C functions that hold its claims.
 my %in_c = map { $_ => 1 } $docs{'docs/security.md'} =~ /`([a-z]\w+)\(\)`/g;
+is(join(' ', map { "$_->[0]() in $_->[1]" } grep { ($source{ $_->[1] } // '') !~ /^\Q$_->[0]\E\(/m }
+			map { [ /`(\w+)\(\)` in `([^`]+)`/ ] } $docs{'docs/security.md'} =~ /(`\w+\(\)` in `[^`]+`)/g),
+	'', 'docs/security.md finds functions in their files');
 is(join(' ', grep { $all_source !~ /^$_\(/m && $_ !~ /^(?:escape_json|pg_terminate_backend)$/ } sort keys %in_c),
 	'', 'docs/security.md names functions that there are');
 
