@@ -2,7 +2,7 @@
 #
 # The usual PGXS targets: make, make install, make installcheck (which starts
 # the sandbox server for itself), make clean.  Beyond them: make sandbox,
-# make bench, make soak, make fuzz, make indent, make dist.
+# make bench, make soak, make fuzz, make picture, make indent, make dist.
 
 EXTENSION = dnc_fdw
 EXTVERSION = 1.0
@@ -34,7 +34,7 @@ pg_regress_installcheck := $(patsubst %/pg_regress,$(srcdir)/scripts/with-sandbo
 installcheck: sandbox
 export DNC_SANDBOX := $(abspath $(srcdir))/sandbox/dnc_sandbox
 
-.PHONY: sandbox bench soak fuzz indent dist
+.PHONY: sandbox bench soak fuzz picture indent dist
 sandbox:
 	$(MAKE) -C $(srcdir)/sandbox
 
@@ -51,6 +51,9 @@ soak:
 
 fuzz:
 	$(srcdir)/scripts/fuzz
+
+picture:
+	$(srcdir)/scripts/draw-flow $(srcdir)/docs/architecture.flow >$(srcdir)/docs/architecture.svg
 
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -200,6 +200,29 @@ for my $file (sort keys %docs)
 }
 is(join("\n", sort keys %wrong), '', 'links, files, functions, settings and SQLSTATEs are there');
 
+# The picture is that of its text, and both it and the list of files have each of them.
+my @c_files = map { s{^src/}{}r } grep { m{^(?:src/.*|dnc_fdw)\.c$} } sort keys %source;
+my $flow = PostgreSQL::Test::Utils::slurp_file("$top/docs/architecture.flow");
+is(scalar `"$^X" "$top/scripts/draw-flow" "$top/docs/architecture.flow"`,
+	PostgreSQL::Test::Utils::slurp_file("$top/docs/architecture.svg"), 'docs/architecture.svg is up to date: make picture');
+same_elements([ map { split ' ' } $flow =~ /^box \w+ +(?:ours|data) [^|]*\| *([^|]*?) *(?:\||$)/mg ], \@c_files,
+	'docs/architecture.flow: files');
+my ($list) = $docs{'docs/architecture.md'} =~ /(\| file \|.*?)\n\n/s;
+is(join(' ', grep { my $file = $_; $list !~ m{`(?:src/)?\Q$file\E`} } grep { !m{^providers/} } @c_files), '',
+	'docs/architecture.md lists each file');
+
+# Each provider has its column in the tables, a player in the sandbox, and is tried.
+for my $provider (split /\n/, $node->safe_psql('postgres', 'SELECT provider FROM dnc_fdw_providers()'))
+{
+	for my $file ('docs/options.md', 'docs/providers.md', 'docs/transactions.md')
+	{
+		like($docs{$file}, qr/^\|(?:[^|]*\|)* $provider \|/m, "$file has a column for $provider");
+	}
+	ok(-e "$top/sandbox/$provider.c", "the sandbox plays $provider");
+	my @tried = grep { PostgreSQL::Test::Utils::slurp_file($_) =~ /provider '$provider'/ } glob("$top/sql/*.sql");
+	cmp_ok(scalar @tried, '>', 0, "a regression test has a server of $provider");
+}
+
 # docs/security.md names C functions that hold its claims.
 my %in_c = map { $_ => 1 } $docs{'docs/security.md'} =~ /`([a-z]\w+)\(\)`/g;
 is(join(' ', map { "$_->[0]() in $_->[1]" } grep { ($source{ $_->[1] } // '') !~ /^\Q$_->[0]\E\(/m }
