@@ -49,8 +49,9 @@ nowhere('only src/http.c includes curl',
 	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
 nowhere('only src/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
+my $providers = join '|', map { m{^src/providers/(\w+)\.c$} ? $1 : () } @extension;
 nowhere('only the registry and the providers name a provider',
-	qr{alta|sendkit|weya}i, \@extension, qr{^src/provider\.c$|^src/providers/});
+	qr{$providers}i, \@extension, qr{^src/provider\.c$|^src/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
 	qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
