@@ -216,7 +216,7 @@ for my $provider (split /\n/, $node->safe_psql('postgres', 'SELECT provider FROM
 {
 	for my $file ('docs/options.md', 'docs/providers.md', 'docs/transactions.md')
 	{
-		like($docs{$file}, qr/^\|(?:[^|]*\|)* $provider \|/m, "$file has a column for $provider");
+		ok($docs{$file} =~ /^\|(?:[^|]*\|)* $provider \|/m, "$file has a column for $provider");
 	}
 	ok(-e "$top/sandbox/$provider.c", "the sandbox plays $provider");
 	my @tried = grep { PostgreSQL::Test::Utils::slurp_file($_) =~ /provider '$provider'/ } glob("$top/sql/*.sql");
