@@ -3,23 +3,35 @@
 # The usual PGXS targets: make, make install, make installcheck (which starts
 # the sandbox server for itself), make clean.  Beyond them: make sandbox,
 # make bench, make soak, make fuzz, make picture, make indent, make dist.
+#
+# Another directory builds too: make -f ../dnc_fdw/Makefile (a VPATH build),
+# which wants this one clean.
 
 EXTENSION = dnc_fdw
-EXTVERSION = 1.0
+EXTVERSION = 1.1
 MODULE_big = dnc_fdw
-OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(sort $(wildcard src/*.c src/providers/*.c)))
-DATA = dnc_fdw--1.0.sql
+# PGXS will set srcdir likewise, but that is after it was needed.
+top := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
+sources = $(patsubst $(top)/%,%,$(sort $(wildcard $(addprefix $(top)/,$(1)))))
+OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/providers/*.c))
+DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
+# No DOCS: PGXS puts them where those of all extensions are, and theirs have
+# names like ours.  The packages have a directory each.
 PGFILEDESC = "dnc_fdw - foreign data wrapper for Do-Not-Contact lists"
 
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS = $(patsubst sql/%.sql,%,$(call sources,sql/*.sql))
 REGRESS_OPTS = --load-extension=dnc_fdw
 TAP_TESTS = 1
 
 PKG_CONFIG ?= pkg-config
+# A package is built without WERROR: what a later compiler warns of is for
+# developers to mend, and no reason for users to go without.
+WERROR ?= -Werror
 # FDW callbacks and hooks have parameters that not every implementation needs.
-PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
-PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson)
+PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -MMD -MP
+PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
+# Calls from one of our files to another need not go through the symbol table.
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson) -Wl,-Bsymbolic-functions
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) tmp_check
 
 PG_CONFIG ?= pg_config
@@ -28,20 +40,31 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d)
 
-# The regression tests talk to a sandbox server of their own.  (What PGXS gives
-# begins with an echo, so that the script has to go in front of pg_regress itself.)
+# Absolute, since make would find those of the source tree.
+$(OBJS) $(OBJS:.o=.bc): | $(CURDIR)/src/providers
+$(CURDIR)/src/providers:
+	$(MKDIR_P) $@
+
+# The regression tests talk to a sandbox server of their own: this tree's, or
+# the program that $DNC_SANDBOX names.  (What PGXS gives begins with an echo, so
+# that the script has to go in front of pg_regress itself.)
 pg_regress_installcheck := $(patsubst %/pg_regress,$(srcdir)/scripts/with-sandbox %/pg_regress,$(pg_regress_installcheck))
+ifndef DNC_SANDBOX
+DNC_SANDBOX := $(CURDIR)/sandbox/dnc_sandbox
 installcheck: sandbox
-export DNC_SANDBOX := $(abspath $(srcdir))/sandbox/dnc_sandbox
+endif
+export DNC_SANDBOX
 
 .PHONY: sandbox bench soak fuzz picture indent dist
+make_sandbox = $(MAKE) -C sandbox -f $(abspath $(srcdir))/sandbox/Makefile VPATH=$(abspath $(srcdir))/sandbox
 sandbox:
-	$(MAKE) -C $(srcdir)/sandbox
+	$(MKDIR_P) sandbox
+	+$(make_sandbox)
 
 clean: clean-sandbox
 .PHONY: clean-sandbox
 clean-sandbox:
-	$(MAKE) -C $(srcdir)/sandbox clean
+	+$(if $(wildcard $(CURDIR)/sandbox),$(make_sandbox) clean)
 
 bench:
 	$(srcdir)/scripts/bench
@@ -58,5 +81,10 @@ picture:
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
+# The archive for PGXN, of what git has at HEAD; its version is META.json's.
+distname = $(EXTENSION)-$(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' $(srcdir)/META.json)
 dist:
-	git archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+	@test -e $(srcdir)/.git || { \
+		echo >&2 'make dist: the archive is made of what git has, and this is no clone'; \
+		exit 1; }
+	git -C $(srcdir) archive --format=zip --prefix=$(distname)/ -o $(CURDIR)/$(distname).zip HEAD

@@ -33,7 +33,7 @@
 #include "plan.h"
 #include "scan.h"
 
-PG_MODULE_MAGIC;
+DNC_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 

@@ -343,32 +343,35 @@ sub difference
 
 # ---- the session's memory
 
-# Bytes of resident memory, of memory contexts, and open files.  Allowances are
-# kept as long as a server may have asked to wait; each new user mapping has one.
+# Bytes of memory of its own, of memory contexts, and open files.  Allowances do not
+# count: each new user mapping has one, which is kept for minutes.
 sub look
 {
 	my ($self) = @_;
-	my $rows = $self->{session}->run(q{SELECT sum(total_bytes) FILTER (WHERE name <> 'dnc_fdw allowances'), count(*) FILTER (WHERE name LIKE 'dnc_fdw%')
+	my $rows = $self->{session}->run(q{SELECT sum(total_bytes) FILTER (WHERE name <> 'dnc_fdw allowances'),
+		count(*) FILTER (WHERE name LIKE 'dnc_fdw%'), coalesce(sum(total_bytes) FILTER (WHERE name = 'dnc_fdw allowances'), 0)
 		FROM pg_backend_memory_contexts});
-	my %look = (bytes => $rows->[0][0], contexts => $rows->[0][1], resident => 0);
+	my ($bytes, $contexts, $allowances) = @{ $rows->[0] };
+	my %look = (bytes => $bytes, contexts => $contexts, private => 0);
 
 	if (open my $status, '<', "/proc/$self->{pid}/status")
 	{
 		local $/;
-		$look{resident} = $1 * 1024 if <$status> =~ /^VmRSS:\s+(\d+) kB/m;
+		$look{private} = $1 * 1024 - $allowances if <$status> =~ /^RssAnon:\s+(\d+) kB/m;
 	}
 	$look{files} = () = glob "/proc/$self->{pid}/fd/*";
 	return \%look;
 }
 
-# What has grown since the session was warm; undef: nothing has.
+# What has grown since the session was warm; undef: nothing has.  libcurl keeps up to
+# 32 connections, dead ones among them.
 sub growth
 {
 	my ($self) = @_;
 	my $now = $self->look;
 	my $before = $self->{memory} //= $now;
 
-	for ([ bytes => 1 << 20 ], [ contexts => 2 ], [ resident => 8 << 20 ], [ files => 4 ])
+	for ([ bytes => 1 << 20 ], [ contexts => 2 ], [ private => 8 << 20 ], [ files => 32 ])
 	{
 		my ($what, $more) = @$_;
 		return "the session's $what grew from $before->{$what} to $now->{$what}"

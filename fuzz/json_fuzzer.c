@@ -217,13 +217,25 @@ check_copies(const char *text, const DncJson *tree, const char *path)
 	}
 }
 
+/* Fails if what was found before there was a tree is not what the tree has, where that has it. */
+static void
+check_found(const char *text, const DncJson *tree, const DncJsonOutline *outline, const char *path)
+{
+	const char *found = dnc_jsontext_find(outline, path);
+
+	if (found && dnc_json_get(tree, path) && found != dnc_json_locate(tree, path, text))
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const paths[] = {"", "data", "pagination.total", "data.dncList", "a..b", ".", "data.pagination.page"};
+	static const char *const paths[] = {"", "data", "next", "pagination.total",
+		"pagination.nextCursor", "data.dncList", "data.pagination.page", "a..b", "."};
 	char	   *text = palloc(size + 1);
 	Account		theirs = {0};
 	Account		ours = {0};
+	DncJsonOutline outline;
 	const char *problem;
 	const DncJson *tree;
 	size_t		mark;
@@ -248,6 +260,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		compare(&ours, &theirs);
 		for (size_t i = 0; i < lengthof(paths); i++)
 			check_copies(text, tree, paths[i]);
+		if (dnc_json_problem(text, size, &outline) != NULL)
+			abort();
+		for (size_t i = 1; i < lengthof(paths); i++)
+			check_found(text, tree, &outline, paths[i]);
 	}
 	stub_reset();
 	return 0;

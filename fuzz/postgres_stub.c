@@ -1,15 +1,13 @@
 /*
  * postgres_stub.c
- *		The few functions of a backend that src/json.c and the URL functions of
- *		src/http.c use, so that they stand alone under libFuzzer.
+ *		The few functions of a backend that src/json.c, src/url.c and src/rate.c
+ *		use, so that they stand alone under libFuzzer.
  *
  * There is one memory context.  Memory is malloc'd piece by piece, so that
  * Address Sanitizer sees the bounds of each.  What the functions under test
  * never call ends the process.
  */
 #include "postgres.h"
-
-#include <signal.h>
 
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
@@ -24,20 +22,12 @@ typedef struct StubPiece
 } StubPiece;
 
 static StubPiece *pieces = NULL;
-static MemoryContextCallback *callbacks = NULL;
 
 MemoryContext CurrentMemoryContext = NULL;
 
 void
 stub_reset(void)
 {
-	while (callbacks)
-	{
-		MemoryContextCallback *callback = callbacks;
-
-		callbacks = callback->next;
-		callback->func(callback->arg);
-	}
 	while (pieces)
 	{
 		StubPiece  *piece = pieces;
@@ -46,13 +36,6 @@ stub_reset(void)
 		free(piece->memory);
 		free(piece);
 	}
-}
-
-void
-MemoryContextRegisterResetCallback(MemoryContext context, MemoryContextCallback *callback)
-{
-	callback->next = callbacks;
-	callbacks = callback;
 }
 
 void *
@@ -128,22 +111,9 @@ pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
 
 #define NEVER(declaration) declaration { abort(); }
 
-volatile sig_atomic_t InterruptPending = false;
-bool		IsUnderPostmaster = false;
-volatile sig_atomic_t postmaster_possibly_dead = false;
-uint32	   *my_wait_event_info = NULL;
-
-NEVER(extern void ProcessInterrupts(void); void ProcessInterrupts(void))
-NEVER(extern bool PostmasterIsAliveInternal(void); bool PostmasterIsAliveInternal(void))
-NEVER(extern void proc_exit(int code); void proc_exit(int code))
-NEVER(void MemoryContextDelete(MemoryContext context))
-NEVER(void *MemoryContextAllocZero(MemoryContext context, Size size))
-NEVER(MemoryContext AllocSetContextCreateInternal(MemoryContext parent, const char *name,
-												  Size min_size, Size initial_size, Size max_size))
 NEVER(bool errstart(int elevel, const char *domain))
 NEVER(bool errstart_cold(int elevel, const char *domain))
 NEVER(void errfinish(const char *filename, int lineno, const char *funcname))
 NEVER(int errcode(int sqlerrcode))
 NEVER(int errmsg(const char *fmt,...))
 NEVER(int errmsg_internal(const char *fmt,...))
-NEVER(int errdetail(const char *fmt,...))

@@ -5,7 +5,7 @@
 #ifndef POSTGRES_STUB_H
 #define POSTGRES_STUB_H
 
-/* Ends the one memory context there is: callbacks, then memory. */
+/* Ends the one memory context there is. */
 extern void stub_reset(void);
 
 #endif							/* POSTGRES_STUB_H */

@@ -1,6 +1,6 @@
 /*
  * url_fuzzer.c
- *		What src/http.c makes of a text as a base URL and as part of a query, under
+ *		What src/url.c makes of a text as a base URL and as part of a query, under
  *		libFuzzer.
  *
  * A base URL that is taken is https, or http to this machine, and has neither
@@ -9,8 +9,8 @@
  */
 #include "postgres.h"
 
-#include "http.h"
 #include "postgres_stub.h"
+#include "url.h"
 
 /* Fails unless a URL that was taken is what the documentation allows. */
 static void
@@ -62,9 +62,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(text, data, size);
 	text[size] = '\0';
-	if (dnc_http_check_base_url(text) == NULL)
+	if (dnc_url_check_base(text) == NULL)
 		check_taken(text);
-	check_escaped(dnc_http_escape(text), text);
+	check_escaped(dnc_url_escape(text), text);
 	stub_reset();
 	return 0;
 }

@@ -18,7 +18,9 @@ as_root=()       # in front of commands that take root
 pg_config=
 bindir=          # PostgreSQL's programs, as pg_config gives them
 sandbox_pid=
-no_main_cluster= # see install_packages
+no_main_cluster= # see forbid_main_cluster
+lists_update=    # see update_package_lists
+no_nginx=        # see forbid_nginx
 
 umask 022
 trap cleanup EXIT
@@ -63,6 +65,7 @@ cleanup()
 		rm -rf "$work"
 	fi
 	allow_main_cluster
+	allow_nginx
 }
 
 # ----- packages -----
@@ -93,7 +96,7 @@ find_postgresql()
 # of those named as arguments.  Without anything missing, apt is not called.
 need_packages()
 {
-	local package missing=()
+	local package missing=() major
 
 	for package in build-essential pkg-config libcurl4-openssl-dev libcjson-dev \
 		libmicrohttpd-dev zlib1g-dev "$@"; do
@@ -112,29 +115,62 @@ need_packages()
 		die "installing packages takes root or sudo; missing: ${missing[*]}"
 	fi
 	echo "Installing packages ..."
+	update_package_lists
+	if [[ -z $pg_config ]]; then
+		major=$(apt-cache depends postgresql |
+			sed --quiet 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+		missing+=("postgresql-$major" "postgresql-server-dev-$major")
+		forbid_main_cluster
+	fi
 	install_packages "${missing[@]}"
+	allow_main_cluster
 	find_postgresql || die "found no PostgreSQL with server headers after installing it"
+}
+
+# apt-get, as it is run unattended.
+apt_get()
+{
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get --quiet --yes -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# One repository out of reach does not matter if the others have it all; what apt
+# had to say is shown if they have not.
+update_package_lists()
+{
+	lists_update=$(apt_get update 2>&1) || true
 }
 
 install_packages()
 {
-	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-		apt-get --quiet --yes -o DPkg::Lock::Timeout=300)
-	local packages=("$@") update major
-
-	# One repository out of reach does not matter if the others have it all.
-	update=$("${apt[@]}" update 2>&1 </dev/null) || true
-	if [[ -z $pg_config ]]; then
-		major=$(apt-cache depends postgresql |
-			sed --quiet 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
-		packages+=("postgresql-$major" "postgresql-server-dev-$major")
-		forbid_main_cluster
-	fi
-	quietly "${apt[@]}" install --no-install-recommends --no-remove "${packages[@]}" || {
-		printf '%s\n' "$update" >&2
+	[[ " $* " != *' nginx '* ]] || forbid_nginx
+	quietly apt_get install --no-install-recommends --no-remove "$@" || {
+		printf '%s\n' "$lists_update" >&2
 		return 1
 	}
-	allow_main_cluster
+	allow_nginx
+}
+
+# The mirror of Debian that apt is set up for, as a URL.
+debian_mirror()
+{
+	# The fields are apt's.
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(CREATED_BY) $(SITE)' |
+		awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" && !site { site = $5 }
+			END { print site; exit !site }' ||
+		die "apt knows no mirror of Debian"
+}
+
+# The mirror of Debian that apt is set up for, as a URL.
+debian_mirror()
+{
+	# The fields are apt's.
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(CREATED_BY) $(SITE)' |
+		awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" && !site { site = $5 }
+			END { print site; exit !site }' ||
+		die "apt knows no mirror of Debian"
 }
 
 # Debian's PostgreSQL package makes and starts a cluster when it is installed.
@@ -152,6 +188,35 @@ allow_main_cluster()
 		"${as_root[@]}" rm -f "$no_main_cluster"
 		"${as_root[@]}" rmdir --ignore-fail-on-non-empty "${no_main_cluster%/*}"
 		no_main_cluster=
+	fi
+}
+
+# Debian's nginx package starts a service when it is installed, and at each boot.  The
+# scripts want the program alone, so the policy is that this service does not start
+# meanwhile, and it is disabled.
+forbid_nginx()
+{
+	local policy=/usr/sbin/policy-rc.d
+
+	no_nginx=$policy.dnc_fdw
+	if [[ -e $policy && ! -e $no_nginx ]]; then
+		"${as_root[@]}" mv "$policy" "$no_nginx"
+	fi
+	"${as_root[@]}" install --mode=755 /dev/stdin "$policy" <<-END
+		#!/bin/sh
+		# Is here while dnc_fdw's scripts install packages.
+		case " \$* " in *" nginx "* | *" nginx.service "*) exit 101 ;; esac
+		[ ! -x $no_nginx ] || exec $no_nginx "\$@"
+	END
+}
+
+allow_nginx()
+{
+	if [[ -n $no_nginx ]]; then
+		"${as_root[@]}" rm -f "${no_nginx%.dnc_fdw}"
+		[[ ! -e $no_nginx ]] || "${as_root[@]}" mv "$no_nginx" "${no_nginx%.dnc_fdw}"
+		no_nginx=
+		[[ ! -x /usr/sbin/nginx ]] || quietly "${as_root[@]}" update-rc.d nginx disable
 	fi
 }
 
@@ -190,12 +255,11 @@ prepare()
 	export LC_ALL=C.UTF-8 HOME=$work TMPDIR=$work
 }
 
-# Copies the source tree, as it is now but without build artefacts, to $work/$1.
-copy_tree()
+# The source tree, as it is now but without build artefacts, as a tar archive.
+pack_tree()
 {
 	local git=(git -c "safe.directory=$tree" -C "$tree" ls-files -z)
 
-	"${as_user[@]}" mkdir "$work/$1"
 	if [[ -e $tree/.git ]] && "${git[@]}" >/dev/null 2>&1; then
 		comm -z -23 <("${git[@]}" --cached --others --exclude-standard | sort -zu) \
 			<("${git[@]}" --deleted | sort -zu) |
@@ -203,7 +267,14 @@ copy_tree()
 	else
 		tar --create --directory="$tree" --exclude=./.git \
 			--exclude-from=<(sed 's,^/,./,; s,/$,,' "$tree/.gitignore") .
-	fi | "${as_user[@]}" tar --extract --directory="$work/$1"
+	fi
+}
+
+# Copies the source tree to $work/$1.
+copy_tree()
+{
+	"${as_user[@]}" mkdir "$work/$1"
+	pack_tree | "${as_user[@]}" tar --extract --directory="$work/$1"
 }
 
 # Builds the extension and the sandbox in $work/$1; further arguments go to make.

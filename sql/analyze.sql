@@ -1,6 +1,9 @@
 -- ANALYZE, and what follows from it; count(*) from the total; LIMIT; max_requests.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set alta_url :url /alta/v1
 \set sendkit_url :url /sendkit
 \set weya_url :url /weya
@@ -115,9 +118,9 @@ SET dnc_fdw.max_requests = -1;
 RESET dnc_fdw.max_requests;
 
 -- EXPLAIN ANALYZE in other formats
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT YAML) SELECT id FROM sendkit_list WHERE identifier LIKE '%1.example';
-EXPLAIN (COSTS OFF, FORMAT XML) SELECT id FROM phones WHERE identifier IN ('1', '2');
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM sendkit_list;
+SELECT pg_temp.explain($$SELECT id FROM sendkit_list WHERE identifier LIKE '%1.example'$$, 'ANALYZE, FORMAT YAML');
+SELECT pg_temp.explain($$SELECT id FROM phones WHERE identifier IN ('1', '2')$$, 'FORMAT XML');
+SELECT pg_temp.explain($$SELECT count(*) FROM sendkit_list$$);
 
 RESET search_path;
 DROP SCHEMA size CASCADE;

@@ -1,6 +1,9 @@
 -- Several vendors and accounts as one table: partitions, a UNION ALL view, Async Append.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set alta_url :url /alta/v1
 \set sendkit_url :url /sendkit
 \set weya_url :url /weya
@@ -43,7 +46,7 @@ ALTER SERVER weya OPTIONS (DROP async_capable);
 -- with local conditions that leave few rows, or none
 SELECT source, identifier FROM opt_outs WHERE identifier LIKE '%000149%' OR identifier LIKE '%000150%' ORDER BY 1, 2;
 SELECT count(*) FROM opt_outs WHERE reason = 'nobody';
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT identifier FROM opt_outs WHERE identifier LIKE '%000149';
+SELECT pg_temp.explain($$SELECT identifier FROM opt_outs WHERE identifier LIKE '%000149'$$);
 SELECT count(*) FROM (SELECT 1 FROM opt_outs LIMIT 7) l;
 \! for list in alta/fed_a alta/fed_b sendkit/fed weya/fed; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log"; done >/dev/null
 -- rescans: each of two outer rows reads all of it

@@ -1,6 +1,9 @@
 -- write_mode 'immediate': a statement sends what it writes.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set alta :url /alta/v1
 \set sendkit :url /sendkit
 \set weya :url /weya
@@ -38,7 +41,7 @@ ALTER FOREIGN TABLE alta OPTIONS (DROP page_size);
 
 -- WHERE is what the API removes by: no reading, and 404 is no row
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM alta WHERE identifier = 'n1' AND identifier_type = 'email';
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) DELETE FROM alta WHERE identifier_type = 'email' AND 'n1' = identifier;
+SELECT pg_temp.explain($$DELETE FROM alta WHERE identifier_type = 'email' AND 'n1' = identifier$$);
 DELETE FROM alta WHERE identifier = 'n1' AND identifier_type = 'email';
 \echo :ROW_COUNT
 PREPARE one AS DELETE FROM alta WHERE identifier = $1 AND identifier_type = $2;

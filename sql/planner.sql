@@ -2,6 +2,9 @@
 -- nothing is asked twice in a statement.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set alta_url :url /alta/v1
 \set sendkit_url :url /sendkit
 \set weya_url :url /weya
@@ -138,7 +141,7 @@ SELECT v.x, count(*) FROM (VALUES ('000012'), ('00001')) v (x) JOIN phones p ON 
 -- estimates
 EXPLAIN SELECT * FROM opt_outs WHERE identifier IN ('a', 'b', 'c');
 EXPLAIN SELECT * FROM opt_outs;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT (SELECT o.identifier_type FROM opt_outs o WHERE o.identifier = c.email) FROM contacts c, generate_series(1, 3) WHERE c.id = 4001;
+SELECT pg_temp.explain($$SELECT (SELECT o.identifier_type FROM opt_outs o WHERE o.identifier = c.email) FROM contacts c, generate_series(1, 3) WHERE c.id = 4001$$);
 
 RESET search_path;
 DROP SCHEMA plan CASCADE;

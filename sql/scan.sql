@@ -1,6 +1,9 @@
 -- Reading: every page, the filters that go into a request, and when nothing is sent.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set base :url /alta/v1
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/scan/log" | sed "s/cursor=[^ &]*/cursor=.../" | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan/log" >/dev/null'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan" >/dev/null
@@ -127,9 +130,8 @@ COMMIT;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan/log" >/dev/null
 
 -- EXPLAIN ANALYZE tells what was sent
-\set explain 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)'
-:explain SELECT * FROM communication_opt_outs WHERE identifier_type = 'sms' AND identifier LIKE '%4';
-EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) SELECT identifier FROM communication_opt_outs WHERE identifier = 'x';
+SELECT pg_temp.explain($$SELECT * FROM communication_opt_outs WHERE identifier_type = 'sms' AND identifier LIKE '%4'$$);
+SELECT pg_temp.explain($$SELECT identifier FROM communication_opt_outs WHERE identifier = 'x'$$, 'VERBOSE, FORMAT JSON');
 EXPLAIN (COSTS OFF) DELETE FROM communication_opt_outs WHERE identifier = 'x' AND identifier_type = 'email';
 EXPLAIN (COSTS OFF) INSERT INTO communication_opt_outs (identifier) VALUES ('x');
 :log

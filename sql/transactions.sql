@@ -1,6 +1,9 @@
 -- A transaction sees what it has written and not sent yet, and sends what remains of it.
 SET client_min_messages = warning;
 \getenv url DNC_SANDBOX_URL
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/explain.sql
+\i :include
 \set alta :url /alta/v1
 \set sendkit :url /sendkit
 \set weya :url /weya
@@ -54,7 +57,7 @@ INSERT INTO alta (identifier, identifier_type, label) VALUES ('person000003@exam
 INSERT INTO alta (identifier, identifier_type, label) VALUES ('new1@example.com', 'email', 'One more');
 SELECT identifier, label, id IS NULL AS waits FROM alta WHERE identifier IN ('new1@example.com', 'person000003@example.com') ORDER BY 1;
 SELECT * FROM dnc_fdw_pending();
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT identifier FROM alta;
+SELECT pg_temp.explain($$SELECT identifier FROM alta$$);
 COMMIT;
 :log
 SELECT * FROM dnc_fdw_pending();

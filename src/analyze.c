@@ -180,7 +180,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	}
 	ereport(elevel,
 			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",
-					RelationGetRelationName(relation), (long long) tally->requests, sample->seen,
-					*total, sample->kept)));
+					RelationGetRelationName(relation), (long long) tally->counts[DNC_COUNT_REQUESTS],
+					sample->seen, *total, sample->kept)));
 	return sample->kept;
 }

@@ -3,9 +3,8 @@
  * call.c
  *		One request to a server, tried until it is answered or given up.
  *
- * Here a request gets the server's base URL and the user's token, and here is
- * decided what is tried again, how long is waited in between, and when it
- * becomes an error.
+ * Here is decided what is tried again, how long is waited in between, and when
+ * it becomes an error.
  *
  * A call is started, waited for and dropped by itself, so that several can be
  * under way.  It waits until it may be sent (pace.c says when), is under way,
@@ -26,9 +25,8 @@
 #include "call.h"
 #include "compat.h"
 #include "http.h"
+#include "message.h"
 #include "pace.h"
-#include "rate.h"
-#include "report.h"
 #include "retry.h"
 
 /* Shorter waits are not announced, whatever wait_notice is. */
@@ -57,8 +55,11 @@ struct DncCall
 	bool		limited;		/* waiting because the server says so, or requests_per_minute */
 	int64		announced;		/* the wait until then was told the user */
 	DncPaceTicket ticket;		/* the present try's */
+	int64		ended;			/* the last try; 0: none has */
+	DncRate		rate;			/* as the last answer said; limit 0: it did not */
 	DncHttpExchange *exchange;	/* the present try's; NULL: waiting */
 	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
+	DncBody		body;			/* of that; see dnc_call_body() */
 	bool		stopped;		/* no further try is sent */
 	bool		unclear;		/* a try may have arrived without our knowing */
 	double		asked_wait_ms;	/* failed because that is over max_wait; else 0 */
@@ -79,28 +80,6 @@ describe_call(void *arg)
 
 	errcontext("request %s %s to server \"%s\"", call->request.method, call->request.path,
 			   call->options->server_name);
-}
-
-/* The headers of a request; palloc'd. */
-static List *
-make_headers(const DncOptions *options, bool with_body)
-{
-	const DncProvider *provider = options->provider;
-	List	   *headers;
-
-	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
-								  options->token),
-						 "Accept: application/json",
-						 "User-Agent: dnc_fdw/1.0");
-	if (options->workspace_id)
-		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
-											options->workspace_id));
-	if (with_body)
-	{
-		headers = lappend(headers, "Content-Type: application/json");
-		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
-	}
-	return headers;
 }
 
 /*
@@ -143,21 +122,22 @@ static double
 settle_pace(DncCall *call, bool unclear)
 {
 	const DncHttpAnswer *answer = call->answer;
-	DncRate		rate;
+	DncRate    *rate = &call->rate;
 
+	rate->limit = 0;
 	if (answer->outcome != DNC_HTTP_ANSWERED)
 	{
 		dnc_pace_lost(&call->ticket, unclear);
 		return -1;
 	}
-	dnc_rate_read(call->exchange, answer->status, &rate);
-	if (rate.limit > 0 || (answer->status >= 200 && answer->status < 300))
-		dnc_pace_answered(&call->ticket, &rate);
+	dnc_rate_read(call->exchange, answer->status, rate);
+	if (rate->limit > 0 || (answer->status >= 200 && answer->status < 300))
+		dnc_pace_answered(&call->ticket, rate);
 	else
 		dnc_pace_lost(&call->ticket, true);
-	if (rate.wait_ms >= 0 && (answer->status == 429 || answer->status == 503))
-		dnc_pace_pause(&call->ticket, rate.wait_ms);
-	return rate.wait_ms;
+	if (rate->wait_ms >= 0 && (answer->status == 429 || answer->status == 503))
+		dnc_pace_pause(&call->ticket, rate->wait_ms);
+	return rate->wait_ms;
 }
 
 /*
@@ -173,7 +153,10 @@ finish_try(DncCall *call)
 	double		delay;
 
 	call->answer = dnc_http_answer(call->exchange);
-	call->tally->bytes_received += call->answer->length;
+	call->ended = dnc_pace_clock();
+	dnc_tally_add(call->tally, DNC_COUNT_BYTES, (int64) call->answer->length);
+	if (call->answer->status == 429)
+		dnc_tally_add(call->tally, DNC_COUNT_RATE_LIMITED, 1);
 	call->state = CALL_DONE;
 	verdict = dnc_retry_judge(&call->request, call->answer, &unclear);
 	call->unclear = call->unclear || unclear;
@@ -210,12 +193,12 @@ try_to_send(DncCall *call)
 
 	call->exchange = dnc_http_start(&call->http);
 	call->state = CALL_UNDER_WAY;
-	call->tally->requests++;
+	dnc_tally_add(call->tally, DNC_COUNT_REQUESTS, 1);
 	if (call->tries++ == 0)
 		call->first_sent = call->due;
 	else
 	{
-		call->tally->retries++;
+		dnc_tally_add(call->tally, DNC_COUNT_RETRIES, 1);
 		dnc_budget_spend(call->options);
 	}
 }
@@ -267,16 +250,9 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncTally *t
 		call->request.body = body;
 	}
 	call->tally = tally;
-	call->http.method = request->method;
-	call->http.url = psprintf("%s%s", options->base_url, request->target);
-	call->http.headers = make_headers(options, request->body != NULL);
-	call->http.body = call->request.body;
-	call->http.body_length = request->body_length;
-	call->http.connect_timeout = options->connect_timeout;
-	call->http.timeout = options->request_timeout;
-	call->http.max_response_size = options->max_response_size;
-	call->http.ca_file = options->ca_file;
-	call->http.once = !request->repeatable;
+	dnc_tally_begin(tally, options->serverid);
+	dnc_message_prepare(options, request, &call->http);
+	call->http.body = call->request.body;	/* our own copy of it */
 	MemoryContextSwitchTo(before);
 
 	dnc_budget_spend(options);
@@ -310,16 +286,23 @@ is_over(DncCall *call)
 	return call->state == CALL_DONE || call->state == CALL_FAILED;
 }
 
-/* Raise the error for a call that has failed. */
-static void
-give_up(DncCall *call)
+/* What a call has failed by; palloc'd in the current context. */
+static DncProblem
+problem_of(const DncCall *call)
 {
 	DncTries	tries = {.count = call->tries, .asked_wait_ms = call->asked_wait_ms};
 
 	tries.elapsed_ms = (dnc_pace_clock() - call->first_sent) / 1000.0;
-	if (call->answer)
-		dnc_report_answer(call->options, call->answer, &tries);
-	dnc_report_limited(call->options, &tries);
+	return dnc_report_problem(call->options, call->answer, &tries);
+}
+
+/* Raise the error for a call that has failed. */
+static void
+give_up(const DncCall *call)
+{
+	DncProblem	problem = problem_of(call);
+
+	dnc_report_raise(&problem);
 }
 
 /* Tell the user of a long wait for the rate limit, once. */
@@ -337,7 +320,8 @@ announce_wait(DncCall *call)
 					call->options->server_name),
 			 call->request.body ? 0
 			 : errdetail("So far %lld entries were read in %lld requests.",
-						 (long long) call->tally->entries, (long long) call->tally->requests)));
+						 (long long) call->tally->counts[DNC_COUNT_ENTRIES],
+						 (long long) call->tally->counts[DNC_COUNT_REQUESTS])));
 }
 
 /*
@@ -372,7 +356,7 @@ wait_a_while(DncCall **awaited, int count)
 		if (awaited[i]->state != CALL_WAITING || awaited[i]->tally == charged)
 			continue;			/* calls of one scan come one after the other */
 		charged = awaited[i]->tally;
-		charged->wait_ms += (dnc_pace_clock() - begin) / 1000.0;
+		dnc_tally_add(charged, DNC_COUNT_WAITED, dnc_pace_clock() - begin);
 	}
 }
 
@@ -454,48 +438,38 @@ dnc_call_fail(DncCall *call)
 }
 
 /*
- * The answer's body as a tree, which lives as long as the call.  Raises 08P01
- * where it is not JSON, or says itself that the request failed.
+ * What a call that is over has failed by, in the words of the error that
+ * dnc_call_wait() would raise; palloc'd.  False: it has not failed.
  */
-const DncJson *
-dnc_call_json(DncCall *call)
+bool
+dnc_call_problem(const DncCall *call, DncProblem *problem)
 {
-	const DncOptions *options = call->options;
-	MemoryContext before = MemoryContextSwitchTo(call->context);
-	const char *problem;
-	const DncJson *tree = dnc_json_parse(call->answer->body, call->answer->length, &problem);
-	const DncJson *success;
-
-	if (tree == NULL)
-		dnc_report_contract(options, "%s HTTP status %d, content type %s, %zu bytes.", problem,
-							call->answer->status,
-							call->answer->content_type
-							? dnc_report_remote_text(options, call->answer->content_type)
-							: "unknown",
-							call->answer->length);
-	if (options->provider->success)
-	{
-		success = dnc_json_get(tree, options->provider->success);
-		if (success == NULL || dnc_json_kind(success) != DNC_JSON_BOOLEAN)
-			dnc_report_contract(options, "The answer's \"%s\" is missing or not a boolean.",
-								options->provider->success);
-		if (!dnc_json_boolean(success))
-		{
-			char	   *text = dnc_report_api_message(options, tree);
-
-			dnc_report_contract(options, "The answer's \"%s\" is false. It says: \"%s\".",
-								options->provider->success, text ? text : "");
-		}
-	}
-	MemoryContextSwitchTo(before);
-	return tree;
+	if (call->state != CALL_FAILED)
+		return false;
+	*problem = problem_of(call);
+	return true;
 }
 
-/* The answer's body as it came, which lives as long as the call. */
-const char *
+/* How the last try of a call that is over ended; false: nothing was sent. */
+bool
+dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
+{
+	if (call->ended == 0)
+		return false;
+	facts->elapsed_ms = (call->ended - call->ticket.sent) / 1000.0;
+	facts->status = call->answer ? call->answer->status : 0;
+	facts->rate = call->rate;
+	return true;
+}
+
+/* The body of the answer to a call that was waited for; lives as long as the call. */
+DncBody *
 dnc_call_body(DncCall *call)
 {
-	return call->answer->body;
+	call->body.options = call->options;
+	call->body.answer = call->answer;
+	call->body.context = call->context;
+	return &call->body;
 }
 
 /*

@@ -8,8 +8,11 @@
 #ifndef DNC_CALL_H
 #define DNC_CALL_H
 
-#include "json.h"
+#include "body.h"
 #include "option.h"
+#include "rate.h"
+#include "report.h"
+#include "tally.h"
 
 /* What is to be sent.  Strings are UTF-8. */
 typedef struct DncRequest
@@ -23,15 +26,13 @@ typedef struct DncRequest
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 
-/* What requests came to, for EXPLAIN. */
-typedef struct DncTally
+/* How the last try of a call ended. */
+typedef struct DncTryFacts
 {
-	int64		requests;		/* sent, retries among them */
-	int64		retries;
-	int64		bytes_received; /* of bodies, after decompression */
-	int64		entries;		/* of list pages, each once */
-	double		wait_ms;		/* waited for, to be allowed to send, or to try again */
-} DncTally;
+	double		elapsed_ms;		/* from its being sent */
+	int			status;			/* 0: none came */
+	DncRate		rate;
+} DncTryFacts;
 
 typedef struct DncCall DncCall;
 
@@ -44,9 +45,10 @@ extern bool dnc_call_ready(DncCall *call);
 extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
-extern const DncJson *dnc_call_json(DncCall *call);
-extern void dnc_call_fail(DncCall *call) pg_attribute_noreturn();
-extern const char *dnc_call_body(DncCall *call);
+_Noreturn extern void dnc_call_fail(DncCall *call);
+extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
+extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
+extern DncBody *dnc_call_body(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_stop(DncCall *call);
 extern bool dnc_call_settle(DncCall *call);

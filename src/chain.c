@@ -15,7 +15,7 @@
 #include "mb/pg_wchar.h"
 
 #include "chain.h"
-#include "http.h"
+#include "url.h"
 
 /* A longer value is not worth a URL that a server may refuse; bytes. */
 #define MAX_FILTER_VALUE 1024
@@ -238,7 +238,7 @@ append_filter(StringInfo filters, const char *name, const char *value, bool verb
 {
 	appendStringInfo(filters, "&%s=%s", name,
 					 verbatim ? value
-					 : dnc_http_escape(pg_server_to_any(value, strlen(value), PG_UTF8)));
+					 : dnc_url_escape(pg_server_to_any(value, strlen(value), PG_UTF8)));
 }
 
 /* What a filter's value demands of an entry's member; NULL: it has none. */

@@ -17,6 +17,7 @@
 #include "lib/stringinfo.h"
 
 #include "column.h"
+#include "compat.h"
 
 static const char *const column_names[DNC_NCOLUMNS] = {
 	[DNC_COL_ID] = "id",
@@ -81,7 +82,11 @@ dnc_column_unknown(const char *name, const char *relname)
 			 errhint("Rename the column, or name the one that it stands for with OPTIONS (column_name '...').")));
 }
 
-/* What one attribute stands for: by its option column_name, else its name. */
+/*
+ * What one attribute stands for: by its option column_name, else its name.  A column
+ * that PostgreSQL computes when it is read stands for none; under a name of ours it
+ * would hide what the list has.
+ */
 static DncColumn
 attribute_column(Oid relid, const char *relname, Form_pg_attribute att)
 {
@@ -97,14 +102,21 @@ attribute_column(Oid relid, const char *relname, Form_pg_attribute att)
 			name = defGetString(def);
 	}
 	column = dnc_column_find(name);
-	if (column == DNC_COL_NONE)
+	if (dnc_is_virtual(att) && column != DNC_COL_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot be a virtual generated column",
+						NameStr(att->attname), relname),
+				 errdetail("It stands for \"%s\" of the list, which would neither be read nor sent.", name),
+				 errhint("Give the generated column a name of its own, or make it STORED: then it is sent by INSERT, and read from the list.")));
+	if (column == DNC_COL_NONE && !dnc_is_virtual(att))
 		dnc_column_unknown(name, relname);
 	return column;
 }
 
 /*
  * Which column each attribute of a foreign table stands for, palloc'd.
- * Raises HV007 for an attribute that stands for none.
+ * Raises HV007 for an attribute that should stand for one and does not.
  */
 DncColumnMap *
 dnc_column_map(Oid relid, const char *relname, TupleDesc desc)

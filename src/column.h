@@ -37,7 +37,7 @@ typedef enum DncColumn
 
 #define DNC_NCOLUMNS (DNC_COL_SEARCH + 1)
 
-/* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped. */
+/* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped or virtual. */
 typedef struct DncColumnMap
 {
 	int			natts;
@@ -46,7 +46,7 @@ typedef struct DncColumnMap
 
 extern const char *dnc_column_name(DncColumn column);
 extern DncColumn dnc_column_find(const char *name);
-extern void dnc_column_unknown(const char *name, const char *relname) pg_attribute_noreturn();
+_Noreturn extern void dnc_column_unknown(const char *name, const char *relname);
 extern DncColumnMap *dnc_column_map(Oid relid, const char *relname, TupleDesc desc);
 extern AttrNumber dnc_column_attnum(const DncColumnMap *map, DncColumn column);
 

@@ -11,10 +11,15 @@
 #ifndef DNC_COMPAT_H
 #define DNC_COMPAT_H
 
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "nodes/primnodes.h"
 #include "optimizer/pathnode.h"
+#include "utils/acl.h"
 #include "utils/selfuncs.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
@@ -32,6 +37,13 @@
 
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
+#endif
+
+/* Our name and version in pg_get_loaded_modules(), from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dnc_fdw", .version = DNC_VERSION)
+#else
+#define DNC_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
 /*
@@ -98,6 +110,34 @@ dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *ta
 #endif
 }
 
+/*
+ * Is a column computed whenever it is read, and kept nowhere?  From 18 on there are
+ * such columns.
+ */
+static inline bool
+dnc_is_virtual(Form_pg_attribute att)
+{
+#if PG_VERSION_NUM >= 180000
+	return att->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Is a column in RETURNING that of the row as it was before: old.identifier?  From
+ * 18 on one can ask for that.
+ */
+static inline bool
+dnc_is_of_old_row(const Var *var)
+{
+#if PG_VERSION_NUM >= 180000
+	return var->varreturningtype == VAR_RETURNING_OLD;
+#else
+	return false;
+#endif
+}
+
 /* How many elements an array expression is expected to have. */
 static inline double
 dnc_estimate_array_length(PlannerInfo *root, Node *array)
@@ -146,6 +186,17 @@ dnc_modify_user(ResultRelInfo *result, EState *estate)
 	if (rti != 0)
 		user = exec_rt_fetch(rti, estate)->checkAsUser;
 	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
+/* May a role use a server?  16 has one function for all kinds of objects. */
+static inline AclResult
+dnc_server_aclcheck(Oid serverid, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, serverid, user, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(serverid, user, ACL_USAGE);
 #endif
 }
 

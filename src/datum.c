@@ -28,18 +28,16 @@ read_text(const char *text, Datum *value)
 	return true;
 }
 
-/* The value of a hexadecimal digit; -1: it is none. */
-static inline int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/*
+ * The value of a hexadecimal digit, plus 1; 0: it is none.  A table, since the digits
+ * of a uuid are random, and so would be the branches of a comparison.
+ */
+static const uint8 hex_digits[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
+	['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 /* DncDatumReader of uuid: 8-4-4-4-12 digits (RFC 9562 4). */
 static bool
@@ -58,11 +56,11 @@ read_uuid(const char *text, Datum *value)
 			if (*c++ != '-')
 				return false;
 		}
-		high = hex_digit(c[0]);
-		low = high < 0 ? -1 : hex_digit(c[1]);
-		if (low < 0)
+		high = hex_digits[(unsigned char) c[0]];
+		low = high == 0 ? 0 : hex_digits[(unsigned char) c[1]];
+		if (low == 0)
 			return false;
-		uuid.data[i] = (unsigned char) (high << 4 | low);
+		uuid.data[i] = (unsigned char) ((high - 1) << 4 | (low - 1));
 		c += 2;
 	}
 	if (*c != '\0')

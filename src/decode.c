@@ -41,9 +41,6 @@ typedef struct DecoderAttribute
 	Oid			ioparam;
 } DecoderAttribute;
 
-/* Members at the front of an entry whose fields are remembered; more are looked up. */
-#define MAX_GUESSES 16
-
 struct DncDecoder
 {
 	const DncOptions *options;
@@ -54,7 +51,6 @@ struct DncDecoder
 	const char *place;			/* of the entry at place_index, on the page's text */
 	int			place_index;
 	const DncJson **members;	/* by field, of the entry at hand */
-	int8		guesses[MAX_GUESSES];	/* by place in an entry: the field that was there */
 	const char *current;		/* attribute at hand, for errcontext */
 	int			index;			/* entry at hand, from 0 */
 };
@@ -164,27 +160,23 @@ describe_entry(void *arg)
 }
 
 /*
- * The index of the field that a member of an entry is; -1: none we know.  APIs
- * write the members of all entries in the same order, so that the one that was in
- * this place last is looked at first.
+ * The index of the field that a member of an entry is; -1: none we know.  A
+ * provider lists its fields in the order in which its API writes them, so that the
+ * search goes on behind the one that was found last, which is previous (-1: none).
  */
 static int
-find_field(DncDecoder *decoder, const char *name, int place)
+find_field(const DncProvider *provider, const char *name, int previous)
 {
-	const DncProvider *provider = decoder->options->provider;
-	const char *guess = place < MAX_GUESSES
-		? provider->fields[decoder->guesses[place]].name : NULL;
+	int			field = previous;
 
-	if (guess && strcmp(guess, name) == 0)
-		return decoder->guesses[place];
 	for (int i = 0; i < provider->nfields; i++)
 	{
-		if (provider->fields[i].name && strcmp(provider->fields[i].name, name) == 0)
-		{
-			if (place < MAX_GUESSES)
-				decoder->guesses[place] = (int8) i;
-			return i;
-		}
+		const char *candidate;
+
+		field = field + 1 < provider->nfields ? field + 1 : 0;
+		candidate = provider->fields[field].name;
+		if (candidate && strcmp(candidate, name) == 0)
+			return field;
 	}
 	return -1;
 }
@@ -203,20 +195,21 @@ collect_members(DncDecoder *decoder, const DncJson *entry)
 {
 	const DncOptions *options = decoder->options;
 	const DncProvider *provider = options->provider;
-	int			place = 0;
+	int			previous = -1;
 
 	if (dnc_json_kind(entry) != DNC_JSON_OBJECT)
 		dnc_report_contract(options, "An entry is not an object.");
 	memset(decoder->members, 0, sizeof(DncJson *) * provider->nfields);
 	for (const DncJson *member = dnc_json_first(entry); member; member = dnc_json_next(member))
 	{
-		int			field = find_field(decoder, dnc_json_name(member), place++);
+		int			field = find_field(provider, dnc_json_name(member), previous);
 
 		if (field < 0)
 			continue;
 		if (decoder->members[field])
 			dnc_report_contract(options, "An entry has \"%s\" twice.", provider->fields[field].name);
 		decoder->members[field] = member;
+		previous = field;
 	}
 	for (int i = 0; i < provider->nfields; i++)
 	{

@@ -145,6 +145,7 @@ dnc_direct_begin(ForeignScanState *node)
 	Oid			relid = RelationGetRelid(result->ri_RelationDesc);
 	DncDirect  *direct = palloc0(sizeof(DncDirect));
 
+	PreventCommandIfReadOnly("DELETE");
 	direct->node = node;
 	direct->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,
 									   dnc_modify_user(result, node->ss.ps.state));

@@ -177,7 +177,7 @@ count_changed(const Batch *batch)
 
 	if (options->provider->success == NULL)
 		return batch->count;	/* the status says it all */
-	answer = dnc_call_json(batch->call);
+	answer = dnc_body_tree(dnc_call_body(batch->call));
 	if (write->counts[0] == NULL)
 		return batch->count;
 	for (size_t i = 0; i < lengthof(write->counts) && write->counts[i]; i++)
@@ -226,12 +226,15 @@ begin_batch(DncDispatch *dispatch)
 	MemoryContextSwitchTo(before);
 }
 
-/* The remote has taken a batch. */
+/* The remote has taken a batch, and so many of its entries have changed the list. */
 static void
-end_batch(DncDispatch *dispatch, int index)
+end_batch(DncDispatch *dispatch, int index, int64 changed)
 {
 	Batch	   *batch = dispatch->batches[index];
 
+	dispatch->changed += changed;
+	dnc_tally_add(&batch->tally, batch->entries[0]->action == DNC_ACTION_ADD
+				  ? DNC_COUNT_ADDED : DNC_COUNT_DELETED, changed);
 	for (int i = 0; i < batch->count; i++)
 		batch->entries[i]->state = DNC_ENTRY_TAKEN;
 	dispatch->batches[index] = dispatch->batches[--dispatch->nbatches];
@@ -245,6 +248,7 @@ finish_batch(DncDispatch *dispatch, int index)
 	Batch	   *batch = dispatch->batches[index];
 	const DncEntry *entry = batch->entries[0];
 	MemoryContext before = MemoryContextSwitchTo(batch->context);
+	int64		changed = 0;
 
 	dispatch->waited_for = batch;
 	dnc_call_wait(batch->call);
@@ -254,10 +258,10 @@ finish_batch(DncDispatch *dispatch, int index)
 			handle_refusal(entry, batch->call);
 	}
 	else
-		dispatch->changed += count_changed(batch);
+		changed = count_changed(batch);
 	dispatch->waited_for = NULL;
 	MemoryContextSwitchTo(before);
-	end_batch(dispatch, index);
+	end_batch(dispatch, index, changed);
 }
 
 /* Has the remote answered the last write on the same entry of the list that it was sent? */
@@ -363,7 +367,9 @@ dnc_dispatch_settle(DncDispatch *dispatch, bool wait, DncUnclear *unclear)
 		if (batch->call == NULL)
 			continue;
 		if (wait && batch != dispatch->waited_for && was_taken(batch))
-			end_batch(dispatch, i);
+			end_batch(dispatch, i,
+					  dnc_call_status(batch->call) == dnc_entry_call(batch->entries[0])->unchanged_status
+					  ? 0 : batch->count);
 		else if (dnc_call_unclear(batch->call))
 		{
 			unclear->requests++;

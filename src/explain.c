@@ -46,7 +46,7 @@ void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	DncScan    *scan = node->fdw_state;
-	const DncTally *tally = dnc_scan_tally(scan);
+	const int64 *tally = dnc_scan_tally(scan)->counts;
 	const DncScanCounts *counts = dnc_scan_counts(scan);
 	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
 
@@ -57,7 +57,7 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyFloat("Estimated Requests", NULL, dnc_scan_expected_requests(scan), 0, es);
 	if (!es->analyze)
 		return;
-	ExplainPropertyInteger("Requests", NULL, tally->requests, es);
+	ExplainPropertyInteger("Requests", NULL, tally[DNC_COUNT_REQUESTS], es);
 	if (all || counts->remembered > 0)
 		ExplainPropertyInteger("Lookups Remembered", NULL, counts->remembered, es);
 	ExplainPropertyInteger("Rows Fetched", NULL, counts->rows, es);
@@ -65,11 +65,11 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyInteger("Rows Waiting for COMMIT", NULL, counts->waiting, es);
 	if (node->ss.ps.instrument)
 		ExplainPropertyFloat("Rows Kept", NULL, node->ss.ps.instrument->ntuples, 0, es);
-	ExplainPropertyInteger("Bytes Received", NULL, tally->bytes_received, es);
-	if (all || tally->retries > 0)
-		ExplainPropertyInteger("Retries", NULL, tally->retries, es);
-	if (all || tally->retries > 0 || tally->wait_ms > 0)
-		ExplainPropertyFloat("Time Waited", "ms", tally->wait_ms, 3, es);
+	ExplainPropertyInteger("Bytes Received", NULL, tally[DNC_COUNT_BYTES], es);
+	if (all || tally[DNC_COUNT_RETRIES] > 0)
+		ExplainPropertyInteger("Retries", NULL, tally[DNC_COUNT_RETRIES], es);
+	if (all || tally[DNC_COUNT_RETRIES] > 0 || tally[DNC_COUNT_WAITED] > 0)
+		ExplainPropertyFloat("Time Waited", "ms", tally[DNC_COUNT_WAITED] / 1000.0, 3, es);
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
 #include "mb/pg_wchar.h"
@@ -18,13 +19,21 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "http.h"
+#include "json.h"
 #include "outbox.h"
+#include "tally.h"
 
 #define PROVIDER_COLUMNS 10
 #define PENDING_COLUMNS 5
+#define STATS_COLUMNS (1 + DNC_NCOUNTS)
+#define VERSION_COLUMNS 3
 
 PG_FUNCTION_INFO_V1(dnc_fdw_providers);
 PG_FUNCTION_INFO_V1(dnc_fdw_pending);
+PG_FUNCTION_INFO_V1(dnc_fdw_stats);
+PG_FUNCTION_INFO_V1(dnc_fdw_stats_reset);
+PG_FUNCTION_INFO_V1(dnc_fdw_version);
 
 /* An array of texts, from a list of char *. */
 static Datum
@@ -161,4 +170,57 @@ dnc_fdw_pending(PG_FUNCTION_ARGS)
 		}
 	}
 	return (Datum) 0;
+}
+
+/*
+ * dnc_fdw_stats(): what this session has sent and got, a row a server.  Of a
+ * server that was dropped there is nothing left to say it of.
+ */
+Datum
+dnc_fdw_stats(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, dnc_tally_servers())
+	{
+		const DncServerTally *tally = lfirst(lc);
+		ForeignServer *server = GetForeignServerExtended(tally->serverid, FSV_MISSING_OK);
+		Datum		values[STATS_COLUMNS];
+		bool		nulls[STATS_COLUMNS] = {0};
+
+		if (server == NULL)
+			continue;
+		values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->servername));
+		for (int i = 0; i < DNC_NCOUNTS; i++)
+			values[1 + i] = i == DNC_COUNT_WAITED ? Float8GetDatum(tally->counts[i] / 1000.0)
+				: Int64GetDatum(tally->counts[i]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* dnc_fdw_stats_reset(): count from zero again. */
+Datum
+dnc_fdw_stats_reset(PG_FUNCTION_ARGS)
+{
+	dnc_tally_reset();
+	PG_RETURN_VOID();
+}
+
+/* dnc_fdw_version(): of this library, of libcurl and what it was built with, of cJSON. */
+Datum
+dnc_fdw_version(PG_FUNCTION_ARGS)
+{
+	Datum		values[VERSION_COLUMNS];
+	bool		nulls[VERSION_COLUMNS] = {0};
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "dnc_fdw_version() must return a row");
+	values[0] = CStringGetTextDatum(DNC_VERSION);
+	values[1] = CStringGetTextDatum(dnc_http_version());
+	values[2] = CStringGetTextDatum(dnc_json_version());
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

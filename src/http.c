@@ -5,7 +5,7 @@
  *
  * One curl multi handle a session, so that connections are kept and requests
  * can be under way side by side: each is started, waited for and dropped by
- * itself.  This is the only file that includes curl.h, and it knows nothing of
+ * itself.  Only this file and url.c include curl.h, and they know nothing of
  * providers, SQL or retries.
  *
  * An exchange lives in a memory context of its own, a child of the one that
@@ -63,6 +63,7 @@ struct DncHttpExchange
 	int			sends;			/* how often libcurl has begun to send it */
 	bool		too_large;
 	bool		out_of_memory;
+	bool		bad_status_line;
 	size_t		header_size;	/* bytes so far */
 	size_t		max_size;
 	char	   *body;
@@ -138,14 +139,39 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 	return more;
 }
 
-/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap. */
+/*
+ * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl
+ * takes some that are not, newer versions more of them: HTTP/3.0 for HTTP/1.1, of a
+ * status with four digits the first three.
+ */
+static bool
+is_status_line(const char *bytes, size_t length)
+{
+	const char *const versions[] = {"HTTP/1.1 ", "HTTP/1.0 ", "HTTP/2 ", "HTTP/3 "};
+	char		line[16] = "";	/* version, status and what follows */
+
+	memcpy(line, bytes, Min(length, sizeof(line) - 1));
+	for (size_t i = 0; i < lengthof(versions); i++)
+	{
+		const char *status = line + strlen(versions[i]);
+
+		if (strncmp(line, versions[i], strlen(versions[i])) == 0)
+			return strspn(status, "0123456789") == 3 && strchr(" \r\n", status[3]) != NULL;
+	}
+	return false;
+}
+
+/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap; look at the first. */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	DncHttpExchange *exchange = arg;
+	size_t		length = size * count;
 
-	exchange->header_size += size * count;
-	return exchange->header_size > MAX_HEADER_SIZE ? 0 : size * count;
+	exchange->header_size += length;
+	if (length >= 5 && strncmp(bytes, "HTTP/", 5) == 0 && !is_status_line(bytes, length))
+		exchange->bad_status_line = true;
+	return exchange->bad_status_line || exchange->header_size > MAX_HEADER_SIZE ? 0 : length;
 }
 
 /*
@@ -412,6 +438,8 @@ outcome_of(const DncHttpExchange *exchange)
 		case CURLE_PARTIAL_FILE:
 			return DNC_HTTP_CUT_OFF;
 		case CURLE_RECV_ERROR:
+		case CURLE_HTTP2:
+		case CURLE_HTTP2_STREAM:
 			return status > 0 ? DNC_HTTP_CUT_OFF : DNC_HTTP_BROKEN;
 		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_BAD_CONTENT_ENCODING:
@@ -421,7 +449,8 @@ outcome_of(const DncHttpExchange *exchange)
 		default:
 			if (exchange->too_large)
 				return DNC_HTTP_TOO_LARGE;
-			return headers_too_large(exchange) ? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
+			return exchange->bad_status_line || headers_too_large(exchange)
+				? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
 	}
 }
 
@@ -429,6 +458,8 @@ outcome_of(const DncHttpExchange *exchange)
 static const char *
 problem_of(const DncHttpExchange *exchange)
 {
+	if (exchange->bad_status_line)
+		return "its status line is malformed";
 	if (headers_too_large(exchange))
 		return "its headers are too large";
 	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
@@ -502,94 +533,9 @@ dnc_http_date(const char *text)
 	return curl_getdate(text, NULL);
 }
 
-/* Percent-encode a text for a URL (RFC 3986 2.3: all but unreserved); palloc'd. */
-char *
-dnc_http_escape(const char *text)
-{
-	char	   *escaped;
-	char	   *copy;
-
-	if (*text == '\0')
-		return pstrdup("");
-	escaped = curl_easy_escape(NULL, text, 0);
-	if (escaped == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	copy = MemoryContextAllocExtended(CurrentMemoryContext, strlen(escaped) + 1, MCXT_ALLOC_NO_OOM);
-	if (copy)
-		strcpy(copy, escaped);
-	curl_free(escaped);
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return copy;
-}
-
-/* Is this the name or the address of this machine itself? */
-static bool
-is_loopback_host(const char *host)
-{
-	struct in_addr v4;
-
-	return pg_strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-		(inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
-}
-
-/* What is wrong with a parsed URL as a base URL; NULL: nothing. */
-static const char *
-base_url_problem(CURLU *url)
-{
-	const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-	CURLUPART_FRAGMENT};
-	char	   *scheme = NULL;
-	char	   *host = NULL;
-	const char *problem = NULL;
-
-	for (size_t i = 0; i < lengthof(unwanted); i++)
-	{
-		char	   *part = NULL;
-
-		if (curl_url_get(url, unwanted[i], &part, 0) == CURLUE_OK)
-			problem = i < 2 ? "The URL must not hold a user name or password: the token goes into the user mapping."
-				: "The URL must not have a query or a fragment.";
-		curl_free(part);
-	}
-	if (problem)
-		return problem;
-	if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-		curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-		problem = "The URL has no scheme or no host.";
-	else if (strcmp(scheme, "http") == 0 && !is_loopback_host(host))
-		problem = "Plain http is for a loopback host (127.0.0.1, [::1], localhost) only: use https.";
-	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		problem = "The URL must begin with https://, or with http:// for a loopback host.";
-	curl_free(scheme);
-	curl_free(host);
-	return problem;
-}
-
-/*
- * What is wrong with a text as a server's base URL, as a sentence; NULL:
- * nothing.  Sends nothing and looks up no name.
- */
+/* Which libcurl this is, and what it has been built with. */
 const char *
-dnc_http_check_base_url(const char *text)
+dnc_http_version(void)
 {
-	CURLU	   *url;
-	const char *problem;
-
-	for (const char *c = text; *c; c++)
-	{
-		if (*c <= 0x20 || *c >= 0x7f)
-			return "The URL must be printable ASCII without blanks.";
-	}
-	if (strchr(text, '?') || strchr(text, '#'))
-		return "The URL must not have a query or a fragment.";
-	url = curl_url();
-	if (url == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
-		problem = "This is not a URL such as https://api.example.com/v1.";
-	else
-		problem = base_url_problem(url);
-	curl_url_cleanup(url);
-	return problem;
+	return curl_version();
 }

@@ -59,9 +59,7 @@ extern bool dnc_http_ended(const DncHttpExchange *exchange);
 extern const DncHttpAnswer *dnc_http_answer(DncHttpExchange *exchange);
 extern const char *dnc_http_header(const DncHttpExchange *exchange, const char *name);
 extern void dnc_http_drop(DncHttpExchange *exchange);
-
 extern int64 dnc_http_date(const char *text);
-extern char *dnc_http_escape(const char *text);
-extern const char *dnc_http_check_base_url(const char *url);
+extern const char *dnc_http_version(void);
 
 #endif							/* DNC_HTTP_H */

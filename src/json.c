@@ -19,7 +19,6 @@
 #include "utils/memutils.h"
 
 #include "json.h"
-#include "jsontext.h"
 
 /*
  * What cJSON takes memory from while it reads a text: blocks of a memory context,
@@ -81,30 +80,50 @@ parse_in_arena(const char *text, size_t length)
 	return tree;
 }
 
+/* Which cJSON this is. */
+const char *
+dnc_json_version(void)
+{
+	return cJSON_Version();
+}
+
 /*
- * Read a JSON text (RFC 8259), all of it, NUL-terminated beyond its length.
- * The tree lives as long as the current memory context.  NULL: it is no JSON
- * that we can take, and *problem says why, as a sentence.
+ * What is wrong with a text, NUL-terminated beyond its length, that cJSON must not
+ * get, as a sentence; NULL: nothing, and dnc_json_tree() can be asked.
  */
+const char *
+dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline)
+{
+	outline->count = 0;
+	if (length == 0)
+		return "The body is empty.";
+	if (!pg_verify_mbstr(PG_UTF8, text, length, true))
+		return "The body is not UTF-8.";
+	return dnc_jsontext_problem(text, length, outline);
+}
+
+/*
+ * Read a JSON text (RFC 8259), all of it, in which dnc_json_problem() found none.
+ * The tree lives as long as the current memory context.  NULL: it is no JSON,
+ * and *problem says so, as a sentence.
+ */
+const DncJson *
+dnc_json_tree(const char *text, size_t length, const char **problem)
+{
+	const DncJson *tree = parse_in_arena(text, length);
+
+	*problem = tree ? NULL : "The body is not JSON.";
+	return tree;
+}
+
+/* Both of these: NULL if there is any problem. */
 const DncJson *
 dnc_json_parse(const char *text, size_t length, const char **problem)
 {
-	cJSON	   *tree;
+	DncJsonOutline outline;
 
-	*problem = NULL;
-	if (length == 0)
-		*problem = "The body is empty.";
-	else if (!pg_verify_mbstr(PG_UTF8, text, length, true))
-		*problem = "The body is not UTF-8.";
-	else
-		*problem = dnc_jsontext_problem(text, length);
-	if (*problem)
-		return NULL;
-
-	tree = parse_in_arena(text, length);
-	if (tree == NULL)
-		*problem = "The body is not JSON.";
-	return tree;
+	*problem = dnc_json_problem(text, length, &outline);
+	return *problem ? NULL : dnc_json_tree(text, length, problem);
 }
 
 /* The type of a value. */
@@ -150,7 +169,10 @@ dnc_json_string(const DncJson *json)
 	return json->valuestring;
 }
 
-/* The value of a number as a count: whole, from 0 to 2^53; false: it is none. */
+/*
+ * The value of a number as a count: whole, from 0 and below 2^53; false: it is none.
+ * From there on a double does not tell a number from the next one.
+ */
 bool
 dnc_json_count(const DncJson *json, int64 *count)
 {
@@ -159,7 +181,7 @@ dnc_json_count(const DncJson *json, int64 *count)
 	if (!cJSON_IsNumber(json))
 		return false;
 	number = json->valuedouble;
-	if (!(number >= 0 && number <= 9007199254740992.0) || number != floor(number))
+	if (!(number >= 0 && number < 9007199254740992.0) || number != floor(number))
 		return false;
 	*count = (int64) number;
 	return true;

@@ -8,6 +8,8 @@
 #ifndef DNC_JSON_H
 #define DNC_JSON_H
 
+#include "jsontext.h"
+
 /* A value in a tree; lives as long as the tree. */
 typedef struct cJSON DncJson;
 
@@ -21,6 +23,9 @@ typedef enum DncJsonKind
 	DNC_JSON_OBJECT
 } DncJsonKind;
 
+extern const char *dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline);
+extern const DncJson *dnc_json_tree(const char *text, size_t length, const char **problem);
+extern const char *dnc_json_version(void);
 extern const DncJson *dnc_json_parse(const char *text, size_t length, const char **problem);
 extern DncJsonKind dnc_json_kind(const DncJson *json);
 extern const char *dnc_json_name(const DncJson *json);

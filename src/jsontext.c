@@ -204,21 +204,26 @@ check_number(Cursor *cursor)
 /*
  * What is wrong with a text in UTF-8, NUL-terminated beyond its length, that
  * cJSON would let pass, or not get along with: a sentence.  NULL: nothing.
- * How values are put together is for cJSON to see.
+ * How values are put together is for cJSON to see.  *outline is filled in on the way.
  */
 const char *
-dnc_jsontext_problem(const char *text, size_t length)
+dnc_jsontext_problem(const char *text, size_t length, DncJsonOutline *outline)
 {
 	Cursor		cursor = {.at = text, .end = text + length};
 	int			depth = 0;
 	int			values = 1;
 
+	outline->count = 0;
 	while (cursor.at < cursor.end && !cursor.problem)
 	{
 		unsigned char c = *cursor.at;
 
 		if (c == '"')
+		{
+			if (depth == 1 && outline->count < (int) lengthof(outline->strings))
+				outline->strings[outline->count++] = cursor.at;
 			check_string(&cursor);
+		}
 		else if (c == '-' || (c >= '0' && c <= '9'))
 			check_number(&cursor);
 		else
@@ -323,6 +328,41 @@ const char *
 dnc_jsontext_next(const char *value)
 {
 	return skip_blanks(skip_value(value), ',');
+}
+
+/* The value of a member of this name, if that is what begins here; else NULL. */
+static const char *
+value_of(const char *member, const char *name, size_t length)
+{
+	if (*member != '"' || strncmp(member + 1, name, length) != 0 || member[1 + length] != '"')
+		return NULL;
+	member = skip_blanks(member + 1 + length + 1, 0);
+	return *member == ':' ? skip_blanks(member, ':') : NULL;
+}
+
+/*
+ * The value at a path such as "next" or "pagination.nextCursor" in a text with that
+ * outline, before there is a tree; NULL: none was found.  Only a hint: the text may
+ * turn out to be no JSON, or to have the member twice.
+ */
+const char *
+dnc_jsontext_find(const DncJsonOutline *outline, const char *path)
+{
+	size_t		length = strcspn(path, ".");
+	const char *value = NULL;
+
+	for (int i = 0; i < outline->count && !value; i++)
+		value = value_of(outline->strings[i], path, length);
+	while (value && path[length] == '.')
+	{
+		const char *member = *value == '{' ? dnc_jsontext_enter(value) : "";
+
+		path += length + 1;
+		length = strcspn(path, ".");
+		while ((value = value_of(member, path, length)) == NULL && *member == '"')
+			member = dnc_jsontext_next(dnc_jsontext_value(member));
+	}
+	return value;
 }
 
 /*

@@ -8,7 +8,18 @@
 #ifndef DNC_JSONTEXT_H
 #define DNC_JSONTEXT_H
 
-extern const char *dnc_jsontext_problem(const char *text, size_t length);
+/*
+ * Strings at the top level of a text that is an object: the names of its members, and
+ * values among them.  Of a text with more, the first.
+ */
+typedef struct DncJsonOutline
+{
+	int			count;
+	const char *strings[16];	/* their quotation marks */
+} DncJsonOutline;
+
+extern const char *dnc_jsontext_problem(const char *text, size_t length, DncJsonOutline *outline);
+extern const char *dnc_jsontext_find(const DncJsonOutline *outline, const char *path);
 extern const char *dnc_jsontext_begin(const char *text);
 extern const char *dnc_jsontext_enter(const char *container);
 extern const char *dnc_jsontext_value(const char *member);

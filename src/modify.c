@@ -113,7 +113,8 @@ queue_of_part(EState *estate, Oid serverid)
  * writes that wait for COMMIT.
  */
 static void
-choose_queue(DncModify *modify, ResultRelInfo *result, EState *estate, DncAction action)
+choose_queue(DncModify *modify, ResultRelInfo *result, EState *estate, DncAction action,
+			 const ModifyTable *plan)
 {
 	const DncOptions *options = modify->target->options;
 
@@ -128,10 +129,12 @@ choose_queue(DncModify *modify, ResultRelInfo *result, EState *estate, DncAction
 
 	/*
 	 * Additions that were sent while the statement still reads the list could
-	 * be read by it.  What takes one entry a request goes out several requests
-	 * at a time.
+	 * be read by it; and PostgreSQL looks at a view's WITH CHECK OPTION only
+	 * after it has handed us the row.  What takes one entry a request goes out
+	 * several requests at a time.
 	 */
-	if (action == DNC_ACTION_ADD && !reads_server(result, estate, options->serverid))
+	if (action == DNC_ACTION_ADD && !reads_server(result, estate, options->serverid) &&
+		(plan == NULL || plan->withCheckOptionLists == NIL))
 		modify->full = options->batch_size > 1 ? options->batch_size : options->max_concurrency;
 }
 
@@ -155,8 +158,8 @@ dnc_modify_refuse_overtaking(const DncTarget *target, const char *table)
 /*
  * Set up the writing to a table; palloc'd in the current context.  returning
  * is the statement's list for this table, or NIL; plan is NULL for COPY.  Raises
- * 28000 where there is no token, and 0A000 for what a table or its write_mode does
- * not allow.
+ * 28000 where there is no token, 0A000 for what a table or its write_mode does not
+ * allow, and 25006 in a read-only transaction.
  */
 DncModify *
 dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *returning,
@@ -166,6 +169,8 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	Relation	relation = result->ri_RelationDesc;
 	Oid			relid = RelationGetRelid(relation);
 
+	/* PostgreSQL excepts temporary tables, but the list of this one is not temporary. */
+	PreventCommandIfReadOnly(action == DNC_ACTION_REMOVE ? "DELETE" : plan ? "INSERT" : "COPY FROM");
 	modify->relation = relation;
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	modify->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,
@@ -183,7 +188,7 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	if (modify->source_attno)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
-	choose_queue(modify, result, estate, action);
+	choose_queue(modify, result, estate, action, plan);
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw row",
 												ALLOCSET_SMALL_SIZES);
 	return modify;

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <sys/stat.h>
 
 #include "access/reloptions.h"
@@ -27,11 +26,10 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include "http.h"
 #include "option.h"
+#include "value.h"
 
 /* Where an option may be set. */
 #define ON_SERVER	(1 << 0)
@@ -39,86 +37,58 @@
 #define ON_COLUMN	(1 << 2)
 #define ON_USER		(1 << 3)
 
-typedef enum OptionKind
-{
-	KIND_FILE,					/* on the database server, which reads it */
-	KIND_PROVIDER,
-	KIND_BASE_URL,
-	KIND_COLUMN,
-	KIND_SECRET,				/* text that goes into a header and is never shown */
-	KIND_INTEGER,
-	KIND_MILLISECONDS,
-	KIND_BYTES,
-	KIND_REAL,
-	KIND_BOOLEAN,
-	KIND_WORD					/* one of words[], stored as its index */
-} OptionKind;
-
-typedef struct OptionDef
-{
-	const char *name;
-	int			catalogs;		/* ON_... */
-	OptionKind	kind;
-	double		min;
-	double		max;
-	const char *initial;		/* default, as a user would write it; NULL: the
-								 * provider's, or none */
-	size_t		offset;			/* in DncOptions */
-	const char *const *words;
-} OptionDef;
-
 static const char *const write_mode_words[] = {"commit", "immediate", NULL};
 static const char *const search_match_words[] = {"exact", "prefix", "substring", NULL};
 static const char *const scan_check_words[] = {"total", "reread", NULL};
 
 #define AT(member) offsetof(DncOptions, member)
-#define NOWHERE SIZE_MAX
 
-static const OptionDef option_defs[] = {
-	{.name = "provider", .catalogs = ON_SERVER, .kind = KIND_PROVIDER, .offset = AT(provider)},
-	{.name = "base_url", .catalogs = ON_SERVER, .kind = KIND_BASE_URL, .offset = AT(base_url)},
-	{.name = "page_size", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_INTEGER,
+static const DncOptionDef option_defs[] = {
+	{.name = "provider", .catalogs = ON_SERVER, .kind = DNC_KIND_PROVIDER, .offset = AT(provider)},
+	{.name = "base_url", .catalogs = ON_SERVER, .kind = DNC_KIND_BASE_URL, .offset = AT(base_url)},
+	{.name = "page_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
 	.min = 1, .max = 1000, .initial = "100", .offset = AT(page_size)},
-	{.name = "batch_size", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_INTEGER,
+	{.name = "batch_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
 	.min = 1, .max = 10000, .offset = AT(batch_size)},
-	{.name = "max_concurrency", .catalogs = ON_SERVER, .kind = KIND_INTEGER,
+	{.name = "max_concurrency", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
 	.min = 1, .max = 64, .initial = "4", .offset = AT(max_concurrency)},
-	{.name = "requests_per_minute", .catalogs = ON_SERVER, .kind = KIND_INTEGER,
+	{.name = "requests_per_minute", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = 1000000, .offset = AT(requests_per_minute)},
-	{.name = "connect_timeout", .catalogs = ON_SERVER, .kind = KIND_MILLISECONDS,
+	{.name = "connect_timeout", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
 	.min = 1, .max = 3600000, .initial = "10s", .offset = AT(connect_timeout)},
-	{.name = "request_timeout", .catalogs = ON_SERVER, .kind = KIND_MILLISECONDS,
+	{.name = "request_timeout", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
 	.min = 1, .max = 86400000, .initial = "60s", .offset = AT(request_timeout)},
-	{.name = "max_retries", .catalogs = ON_SERVER, .kind = KIND_INTEGER,
+	{.name = "max_retries", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = 100, .initial = "5", .offset = AT(max_retries)},
-	{.name = "max_wait", .catalogs = ON_SERVER, .kind = KIND_MILLISECONDS,
+	{.name = "max_wait", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
 	.min = 0, .max = 86400000, .initial = "2min", .offset = AT(max_wait)},
-	{.name = "max_requests", .catalogs = ON_SERVER, .kind = KIND_INTEGER,
+	{.name = "max_requests", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = INT_MAX, .initial = "0", .offset = AT(max_requests)},
-	{.name = "max_response_size", .catalogs = ON_SERVER, .kind = KIND_BYTES,
+	{.name = "max_response_size", .catalogs = ON_SERVER, .kind = DNC_KIND_BYTES,
 	.min = 1024, .max = 1073741823, .initial = "16MB", .offset = AT(max_response_size)},
-	{.name = "ca_file", .catalogs = ON_SERVER, .kind = KIND_FILE, .offset = AT(ca_file)},
-	{.name = "write_mode", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_WORD,
+	{.name = "ca_file", .catalogs = ON_SERVER, .kind = DNC_KIND_FILE, .offset = AT(ca_file)},
+	{.name = "write_mode", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
 	.words = write_mode_words, .initial = "commit", .offset = AT(write_mode)},
-	{.name = "max_deletes", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_INTEGER,
+	{.name = "max_deletes", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = INT_MAX, .initial = "1000", .offset = AT(max_deletes)},
-	{.name = "pause_active_prospects", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_BOOLEAN,
+	{.name = "pause_active_prospects", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(pause_active_prospects)},
-	{.name = "search_match", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_WORD,
+	{.name = "search_match", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
 	.words = search_match_words, .offset = AT(search_match)},
-	{.name = "scan_check", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_WORD,
+	{.name = "scan_check", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
 	.words = scan_check_words, .initial = "total", .offset = AT(scan_check)},
-	{.name = "estimated_rows", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_REAL,
+	{.name = "estimated_rows", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_REAL,
 	.min = 1, .max = 1e12, .initial = "10000", .offset = AT(estimated_rows)},
-	{.name = "request_cost", .catalogs = ON_SERVER, .kind = KIND_REAL,
+	{.name = "request_cost", .catalogs = ON_SERVER, .kind = DNC_KIND_REAL,
 	.min = 0, .max = 1e9, .initial = "100", .offset = AT(request_cost)},
-	{.name = "updatable", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_BOOLEAN,
+	{.name = "updatable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(updatable)},
-	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = KIND_BOOLEAN,
+	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(async_capable)},
-	{.name = "column_name", .catalogs = ON_COLUMN, .kind = KIND_COLUMN, .offset = NOWHERE},
-	{.name = "token", .catalogs = ON_USER, .kind = KIND_SECRET, .offset = AT(token)},
-	{.name = "workspace_id", .catalogs = ON_USER, .kind = KIND_SECRET, .offset = AT(workspace_id)},
+	{.name = "column_name", .catalogs = ON_COLUMN, .kind = DNC_KIND_COLUMN, .offset = DNC_NOWHERE},
+	{.name = "token", .catalogs = ON_USER, .kind = DNC_KIND_SECRET, .offset = AT(token)},
+	{.name = "workspace_id", .catalogs = ON_USER, .kind = DNC_KIND_SECRET,
+	.offset = AT(workspace_id)},
 };
 
 /* Options that mean something to some providers only (own_options). */
@@ -128,7 +98,7 @@ static const char *const not_for_all[] = {"pause_active_prospects", "search_matc
 PG_FUNCTION_INFO_V1(dnc_fdw_validator);
 
 /* The row of an option; NULL if there is none. */
-static const OptionDef *
+static const DncOptionDef *
 find_def(const char *name)
 {
 	for (size_t i = 0; i < lengthof(option_defs); i++)
@@ -160,15 +130,15 @@ catalogs_text(int catalogs)
 static void
 refuse_option(const char *name, int catalog)
 {
-	const OptionDef *other = find_def(name);
-	const OptionDef *nearest = NULL;
+	const DncOptionDef *other = find_def(name);
+	const DncOptionDef *nearest = NULL;
 	int			distance = Min((int) strlen(name) / 2, 4) + 1;
 	StringInfoData valid;
 
 	initStringInfo(&valid);
 	for (size_t i = 0; i < lengthof(option_defs); i++)
 	{
-		const OptionDef *def = &option_defs[i];
+		const DncOptionDef *def = &option_defs[i];
 		int			d;
 
 		if (!(def->catalogs & catalog))
@@ -194,173 +164,6 @@ refuse_option(const char *name, int catalog)
 			 : errhint("There are no options here.")));
 }
 
-/* What values an option takes, as a sentence for DETAIL; palloc'd. */
-static char *
-range_text(const OptionDef *def)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	switch (def->kind)
-	{
-		case KIND_INTEGER:
-			appendStringInfo(&text, "It takes a whole number from %.0f to %.0f.", def->min, def->max);
-			break;
-		case KIND_MILLISECONDS:
-			appendStringInfo(&text,
-							 "It takes a time from %.0f to %.0f milliseconds, with a unit such as \"500ms\", \"10s\" or \"2min\"; without one, in milliseconds.",
-							 def->min, def->max);
-			break;
-		case KIND_BYTES:
-			appendStringInfo(&text,
-							 "It takes a size from %.0f to %.0f bytes, with a unit such as \"64kB\" or \"16MB\"; without one, in bytes.",
-							 def->min, def->max);
-			break;
-		case KIND_REAL:
-			appendStringInfo(&text, "It takes a number from %.0f to %.0f.", def->min, def->max);
-			break;
-		case KIND_BOOLEAN:
-			appendStringInfoString(&text, "It takes \"true\" or \"false\".");
-			break;
-		case KIND_PROVIDER:
-			appendStringInfo(&text, "The providers are: %s.", dnc_provider_names());
-			break;
-		case KIND_WORD:
-			appendStringInfoString(&text, "It takes ");
-			for (int i = 0; def->words[i]; i++)
-				appendStringInfo(&text, "%s\"%s\"",
-								 i == 0 ? "" : def->words[i + 1] ? ", " : " or ", def->words[i]);
-			appendStringInfoChar(&text, '.');
-			break;
-		case KIND_FILE:
-			appendStringInfoString(&text, "It takes the path of a file on the database server.");
-			break;
-		case KIND_SECRET:
-			appendStringInfoString(&text,
-								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
-			break;
-		default:
-			elog(ERROR, "option \"%s\" has no range", def->name);
-	}
-	return text.data;
-}
-
-/* Refuse a value.  Secrets, and URLs that may hold one, are not repeated. */
-static void
-refuse_value(const OptionDef *def, const char *value, const char *detail)
-{
-	if (def->kind == KIND_SECRET || def->kind == KIND_BASE_URL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid value for option \"%s\"", def->name),
-				 errdetail("%s", detail)));
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", def->name, value),
-			 errdetail("%s", detail)));
-}
-
-/* Is the text fit for a header's value: printable ASCII, not empty? */
-static bool
-is_header_text(const char *text)
-{
-	if (*text == '\0')
-		return false;
-	for (const char *c = text; *c; c++)
-	{
-		if (*c <= 0x20 || *c >= 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* The index of a word of an option; -1 if it is none. */
-static int
-find_word(const OptionDef *def, const char *value)
-{
-	for (int i = 0; def->words[i]; i++)
-	{
-		if (strcmp(def->words[i], value) == 0)
-			return i;
-	}
-	return -1;
-}
-
-/* A base URL as it is used: without the slashes at its end; palloc'd. */
-static char *
-clean_base_url(const char *value)
-{
-	char	   *url = pstrdup(value);
-
-	for (size_t length = strlen(url); length > 0 && url[length - 1] == '/'; length--)
-		url[length - 1] = '\0';
-	return url;
-}
-
-/*
- * Check an option's value and put it into *options.  Raises HV024 for a value
- * that cannot be, HV007 for an unknown column.
- */
-static void
-apply_option(const OptionDef *def, const char *value, DncOptions *options)
-{
-	void	   *target = (char *) options + (def->offset == NOWHERE ? 0 : def->offset);
-	const char *problem;
-	bool		good = true;
-
-	switch (def->kind)
-	{
-		case KIND_PROVIDER:
-			good = (*(const DncProvider **) target = dnc_provider_find(value)) != NULL;
-			break;
-		case KIND_BASE_URL:
-			if ((problem = dnc_http_check_base_url(value)) != NULL)
-				refuse_value(def, value, problem);
-			*(char **) target = clean_base_url(value);
-			break;
-		case KIND_COLUMN:
-			if (dnc_column_find(value) == DNC_COL_NONE)
-				dnc_column_unknown(value, NULL);
-			break;
-		case KIND_FILE:
-			good = *value != '\0';
-			*(char **) target = pstrdup(value);
-			break;
-		case KIND_SECRET:
-			good = is_header_text(value);
-			*(char **) target = pstrdup(value);
-			break;
-		case KIND_INTEGER:
-		case KIND_MILLISECONDS:
-		case KIND_BYTES:
-			{
-				int			flags = def->kind == KIND_MILLISECONDS ? GUC_UNIT_MS
-					: def->kind == KIND_BYTES ? GUC_UNIT_BYTE : 0;
-				int		   *number = target;
-
-				good = parse_int(value, number, flags, NULL) &&
-					*number >= def->min && *number <= def->max;
-				break;
-			}
-		case KIND_REAL:
-			{
-				double	   *number = target;
-
-				good = parse_real(value, number, 0, NULL) &&
-					*number >= def->min && *number <= def->max;
-				break;
-			}
-		case KIND_BOOLEAN:
-			good = parse_bool(value, (bool *) target);
-			break;
-		case KIND_WORD:
-			good = (*(int *) target = find_word(def, value)) >= 0;
-			break;
-	}
-	if (!good)
-		refuse_value(def, value, range_text(def));
-}
-
 /* Check and apply the options of a list that may stand in a catalog. */
 static void
 apply_list(List *list, int catalog, DncOptions *options)
@@ -370,11 +173,11 @@ apply_list(List *list, int catalog, DncOptions *options)
 	foreach(lc, list)
 	{
 		DefElem    *given = lfirst_node(DefElem, lc);
-		const OptionDef *def = find_def(given->defname);
+		const DncOptionDef *def = find_def(given->defname);
 
 		if (def == NULL || !(def->catalogs & catalog))
 			refuse_option(given->defname, catalog);
-		apply_option(def, defGetString(given), options);
+		dnc_value_apply(def, defGetString(given), options);
 	}
 }
 
@@ -387,7 +190,7 @@ apply_defaults(DncOptions *options)
 	for (size_t i = 0; i < lengthof(option_defs); i++)
 	{
 		if (option_defs[i].initial)
-			apply_option(&option_defs[i], option_defs[i].initial, options);
+			dnc_value_apply(&option_defs[i], option_defs[i].initial, options);
 	}
 	if (provider)
 	{
@@ -501,10 +304,10 @@ check_files(List *list)
 	foreach(lc, list)
 	{
 		DefElem    *given = lfirst_node(DefElem, lc);
-		const OptionDef *def = find_def(given->defname);
+		const DncOptionDef *def = find_def(given->defname);
 		struct stat status;
 
-		if (def->kind != KIND_FILE)
+		if (def->kind != DNC_KIND_FILE)
 			continue;
 		if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 			ereport(ERROR,
@@ -512,7 +315,7 @@ check_files(List *list)
 					 errmsg("permission denied to set the option \"%s\"", def->name),
 					 errdetail("The database server reads the file that it names: only a superuser or a role with privileges of pg_read_server_files may set it, or alter a server that has it.")));
 		if (stat(defGetString(given), &status) == 0 && !S_ISREG(status.st_mode))
-			refuse_value(def, defGetString(given), "It is not a regular file.");
+			dnc_value_refuse(def, defGetString(given), "It is not a regular file.");
 	}
 }
 

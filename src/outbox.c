@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 
 #include "credential.h"
@@ -62,14 +63,20 @@ refuse_prepare(void)
 	}
 }
 
-/* The transaction is rolled back: say what it cannot take back. */
+/*
+ * The transaction is rolled back: say what it cannot take back.  Only to the log
+ * where the process ends with it: whoever reads what a background worker sends
+ * (pg_cron does) may take its last message for the outcome, and that was an error.
+ */
 static void
 warn_of_taken(void)
 {
+	int			level = proc_exit_inprogress ? LOG_SERVER_ONLY : WARNING;
+
 	for (DncQueue *queue = outbox->queues; queue; queue = queue->next)
 	{
 		if (queue->taken[DNC_ACTION_ADD] + queue->taken[DNC_ACTION_REMOVE] > 0)
-			ereport(WARNING,
+			ereport(level,
 					(errmsg("server \"%s\" keeps what was sent to it at once (additions: %lld, deletions: %lld)",
 							server_name(queue), (long long) queue->taken[DNC_ACTION_ADD],
 							(long long) queue->taken[DNC_ACTION_REMOVE]),

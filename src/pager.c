@@ -31,6 +31,7 @@ typedef struct Fetch
 	MemoryContext context;		/* holds the call, and so the page's tree */
 	DncCall    *call;
 	DncPageRequest request;		/* where pages are numbered */
+	const char *cursor;			/* where that is asked for; else NULL */
 } Fetch;
 
 struct DncPager
@@ -82,14 +83,27 @@ dnc_pager_set_limit(DncPager *pager, double entries)
 	pager->limit = entries;
 }
 
-/*
- * Remember a cursor by its 64-bit hash: exact enough to tell that one comes
- * again, and small enough for a list of any length.  False: it came before.
- */
+/* By what a cursor is remembered: exact enough to tell that one comes again, and small. */
+static uint64
+cursor_hash(const char *cursor)
+{
+	return hash_bytes_extended((const unsigned char *) cursor, strlen(cursor), 0);
+}
+
+/* Did a cursor come before? */
+static bool
+knows_cursor(const DncPager *pager, const char *cursor)
+{
+	uint64		hash = cursor_hash(cursor);
+
+	return pager->cursors && hash_search(pager->cursors, &hash, HASH_FIND, NULL);
+}
+
+/* Remember a cursor; false: it came before. */
 static bool
 remember_cursor(DncPager *pager, const char *cursor)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) cursor, strlen(cursor), 0);
+	uint64		hash = cursor_hash(cursor);
 	bool		found;
 
 	if (pager->cursors == NULL)
@@ -155,6 +169,22 @@ check_total(DncPager *pager, const DncJson *answer)
 							pager->paging->total, (long long) total, (long long) pager->entries);
 }
 
+/* Give up a page; NULL is none. */
+static void
+drop_fetch(Fetch *fetch)
+{
+	if (fetch)
+		MemoryContextDelete(fetch->context);
+}
+
+/* Give up all pages that were asked for ahead. */
+static void
+drop_ahead(DncPager *pager)
+{
+	while (pager->nahead > 0)
+		drop_fetch(pager->ahead[--pager->nahead]);
+}
+
 /* Take a page of a list with cursors. */
 static void
 accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entries)
@@ -187,6 +217,9 @@ accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entrie
 	if (!remember_cursor(pager, dnc_json_string(next)))
 		dnc_report_contract(pager->options,
 							"The answer leads back to a page that was read before.");
+	if (pager->nahead > 0 && strcmp(pager->ahead[0]->cursor, dnc_json_string(next)) == 0)
+		return;					/* ask_early() has seen it */
+	drop_ahead(pager);
 	pager->cursor = MemoryContextStrdup(pager->context, dnc_json_string(next));
 }
 
@@ -230,27 +263,12 @@ start_fetch(DncPager *pager, DncPageRequest page)
 	fetch->call = dnc_call_start(pager->options, &request, pager->tally);
 	if (pager->cursor)
 	{
+		fetch->cursor = pstrdup(pager->cursor);
 		pfree(pager->cursor);
 		pager->cursor = NULL;
 	}
 	MemoryContextSwitchTo(before);
 	return fetch;
-}
-
-/* Give up a page; NULL is none. */
-static void
-drop_fetch(Fetch *fetch)
-{
-	if (fetch)
-		MemoryContextDelete(fetch->context);
-}
-
-/* Give up all pages that were asked for ahead. */
-static void
-drop_ahead(DncPager *pager)
-{
-	while (pager->nahead > 0)
-		drop_fetch(pager->ahead[--pager->nahead]);
 }
 
 /*
@@ -278,6 +296,41 @@ fetch_ahead(DncPager *pager)
 }
 
 /*
+ * Ask for the page behind one that has come, but was not read yet, so that the server
+ * makes it while this one's tree is made.  Where the cursor stands is a hint only:
+ * accept_cursor_page() compares.  Nothing is asked that a page which is as it
+ * should be would not ask.
+ */
+static void
+ask_early(DncPager *pager, DncBody *body)
+{
+	const DncPaging *paging = pager->paging;
+	const char *more;
+	const char *next;
+	size_t		length;
+
+	if (paging == NULL || pager->numbered || pager->nahead > 0 ||
+		(pager->limit > 0 &&
+		 pager->given + (double) pager->options->page_size >= pager->limit))
+		return;
+	more = dnc_body_peek(body, paging->more);
+	next = dnc_body_peek(body, paging->next);
+	if (more == NULL || strncmp(more, "true", 4) != 0 || next == NULL || *next != '"')
+		return;
+	next++;
+	length = strcspn(next, "\"\\");
+	if (length == 0 || length > MAX_CURSOR || next[length] != '"')
+		return;
+	pager->cursor = MemoryContextAlloc(pager->context, length + 1);
+	strlcpy(pager->cursor, next, length + 1);
+	if (!knows_cursor(pager, pager->cursor))
+		fetch_ahead(pager);
+	if (pager->cursor)
+		pfree(pager->cursor);
+	pager->cursor = NULL;
+}
+
+/*
  * Wait for the page that was asked for, into *page; gives the answer, and its
  * array of entries.
  */
@@ -286,19 +339,22 @@ receive_page(DncPager *pager, const Fetch *fetch, DncPage *page, const DncJson *
 {
 	const char *path = pager->options->provider->list.entries;
 	const DncJson *answer;
+	DncBody    *body;
 
 	dnc_call_wait(fetch->call);
 	if (dnc_call_status(fetch->call) != 200)
 		dnc_report_contract(pager->options,
 							"The list came with HTTP status %d; only 200 says that it is whole.",
 							dnc_call_status(fetch->call));
-	answer = dnc_call_json(fetch->call);
+	body = dnc_call_body(fetch->call);
+	ask_early(pager, body);
+	answer = dnc_body_tree(body);
 	*entries = dnc_json_get(answer, path);
 	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
 		dnc_report_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(*entries);
-	page->entries = dnc_json_locate(answer, path, dnc_call_body(fetch->call));
+	page->entries = dnc_json_locate(answer, path, body->answer->body);
 	return answer;
 }
 
@@ -403,7 +459,7 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 
 			pager->current = fetch;
 			pager->given += new;
-			pager->tally->entries += new;
+			dnc_tally_add(pager->tally, DNC_COUNT_ENTRIES, new);
 		}
 	}
 	if (pager->at_end)
@@ -447,6 +503,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	before = MemoryContextSwitchTo(pager->current->context);
 	(void) receive_page(pager, pager->current, page, &entries);
 	MemoryContextSwitchTo(before);
+	dnc_tally_add(pager->tally, DNC_COUNT_ENTRIES, count_new(page));
 	return page->first != NULL;
 }
 

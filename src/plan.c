@@ -15,6 +15,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/heap.h"
 #include "foreign/fdwapi.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
@@ -134,6 +135,63 @@ estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
 	return estimate;
 }
 
+/* Does a clause of a table, or a join with it, look at one of its system columns? */
+static bool
+compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
+{
+	List	   *clauses = list_concat_copy(rel->baserestrictinfo, rel->joininfo);
+	Bitmapset  *attrs = NULL;
+	Index		relid = rel->relid;
+	Relids		others;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
+	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attrs))
+		return true;
+
+	/* Of joins on equality only the parent of a partition knows. */
+	while (root->append_rel_array && root->append_rel_array[relid])
+		relid = root->append_rel_array[relid]->parent_relid;
+	rel = find_base_rel(root, relid);
+	others = rel->min_attr > attnum ? NULL : rel->attr_needed[attnum - rel->min_attr];
+	return !bms_is_empty(bms_del_member(bms_copy(others), 0));
+}
+
+/*
+ * Refuse queries that look at a system column (0A000), tableoid excepted.  Entries have
+ * none: all rows would have the same ctid, and DELETE ... WHERE ctid = would remove the
+ * whole list.  That is what postgres_fdw sends from another server for a condition that
+ * it does not hand on.
+ *
+ * Where rows are locked, ctid may be in the output: the planner itself asks for it where
+ * other partitions are ordinary tables, and postgres_fdw for an estimate.  So may it in
+ * MERGE, which PostgreSQL refuses by itself for foreign tables.
+ */
+static void
+refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
+{
+	Bitmapset  *output = NULL;
+
+	if (root->rowMarks == NIL && root->parse->commandType != CMD_MERGE)
+		pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &output);
+	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1; attnum < 0; attnum++)
+	{
+		const char *name = NameStr(SystemAttributeDefinition(attnum)->attname);
+
+		if (attnum == TableOidAttributeNumber ||
+			(!bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, output) &&
+			 !compares_system_column(root, rel, attnum)))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot use column \"%s\" of foreign table \"%s\"", name,
+						RelationGetRelationName(relation)),
+				 errdetail("Entries of a remote list have no \"%s\" to be told apart by.", name),
+				 errhint("Use identifier instead. Where postgres_fdw asks for a DELETE, give it only conditions that it sends.")));
+	}
+}
+
 /* Set the expected size of a table's scan. */
 void
 dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
@@ -145,6 +203,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	plan->map = dnc_column_map(relid, RelationGetRelationName(relation),
 							   RelationGetDescr(relation));
+	refuse_system_columns(root, rel, relation);
 	table_close(relation, NoLock);
 	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
 	rel->fdw_private = plan;

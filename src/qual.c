@@ -301,7 +301,13 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 	ListCell   *lc;
 
 	foreach(lc, clauses)
-		matches = match_clause(&context, lfirst_node(RestrictInfo, lc), matches);
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		/* EXPLAIN ANALYZE would tell how many entries match that a view hides. */
+		if (restriction_is_securely_promotable(rinfo, rel))
+			matches = match_clause(&context, rinfo, matches);
+	}
 	for (int rank = 0; rank < 3; rank++)
 	{
 		foreach(lc, matches)

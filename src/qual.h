@@ -30,6 +30,6 @@ extern List *dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOp
 								 const DncColumnMap *map);
 extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
 extern bool dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
-extern void dnc_qual_refuse_search(const DncOptions *options) pg_attribute_noreturn();
+_Noreturn extern void dnc_qual_refuse_search(const DncOptions *options);
 
 #endif							/* DNC_QUAL_H */

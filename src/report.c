@@ -165,6 +165,155 @@ status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTri
 					tries_text(tries));
 }
 
+/* A problem of these words; *detail and *hint are sentences. */
+static DncProblem
+make_problem(int sqlstate, const char *message, const char *detail, const char *hint)
+{
+	DncProblem	problem = {.sqlstate = sqlstate, .message = message, .detail = detail, .hint = hint};
+
+	return problem;
+}
+
+/* The remote broke the contract of its API. */
+static DncProblem
+broken_contract(const DncOptions *options, const char *detail)
+{
+	return make_problem(ERRCODE_PROTOCOL_VIOLATION,
+						psprintf("server \"%s\" broke the contract of its API",
+								 options->server_name),
+						detail,
+						"An answer that cannot be relied on is not used, not even in part. Check base_url; if it is right, tell the vendor.");
+}
+
+/* No connection came about, or it broke before an answer came. */
+static DncProblem
+no_connection(const DncOptions *options, const DncHttpAnswer *answer, const char *detail)
+{
+	const char *message;
+	const char *hint;
+
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_NOT_SECURED:
+		case DNC_HTTP_NOT_TRUSTED:
+			message = psprintf("could not make a secure connection to server \"%s\"",
+							   options->server_name);
+			hint = "Check base_url, and whether ca_file names the roots that the server's certificate hangs on.";
+			break;
+		case DNC_HTTP_NOT_CONNECTED:
+			message = psprintf("could not connect to server \"%s\"", options->server_name);
+			hint = "Check base_url, and whether the database server may reach that host.";
+			break;
+		case DNC_HTTP_TIMED_OUT:
+			message = psprintf("server \"%s\" did not answer", options->server_name);
+			hint = psprintf("Try again, or raise request_timeout (%d ms) with ALTER SERVER.",
+							options->request_timeout);
+			break;
+		default:
+			message = psprintf("server \"%s\" did not answer", options->server_name);
+			hint = "The connection broke before an answer came. Try again.";
+	}
+	return make_problem(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, message, detail, hint);
+}
+
+/* No answer came, or not a whole one. */
+static DncProblem
+no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	char	   *words = dnc_report_remote_text(options, answer->problem);
+	size_t		length = strlen(words);
+	char	   *detail;
+
+	if (length > 0 && words[length - 1] == '.')
+		words[length - 1] = '\0';	/* it gets one below */
+	detail = psprintf("%s.%s", words, tries_text(tries));
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_MALFORMED:
+			return broken_contract(options,
+								   psprintf("The answer is not HTTP that can be read: %s", detail));
+		case DNC_HTTP_CUT_OFF:
+			return make_problem(ERRCODE_PROTOCOL_VIOLATION,
+								psprintf("server \"%s\" cut its answer off", options->server_name),
+								detail,
+								"Nothing of the answer was used. Try again; if this stays, ask the vendor, or whoever runs a proxy in between.");
+		case DNC_HTTP_TOO_LARGE:
+			return make_problem(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+								psprintf("an answer of server \"%s\" is larger than max_response_size",
+										 options->server_name),
+								psprintf("max_response_size is %d bytes, after decompression.",
+										 options->max_response_size),
+								"Lower page_size, or raise max_response_size with ALTER SERVER.");
+		default:
+			return no_connection(options, answer, detail);
+	}
+}
+
+/* An answer came whole, and says no. */
+static DncProblem
+refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	const char *name = options->server_name;
+	char	   *detail = status_text(options, answer, tries);
+	int			status = answer->status;
+
+	if (status < 200)
+		return broken_contract(options, detail);
+	if (status == 429)			/* and we wait no longer, or have been told so too often */
+		return make_problem(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							psprintf("rate limit of server \"%s\" reached", name), detail,
+							tries->asked_wait_ms > 0
+							? "Try again later, or raise max_wait with ALTER SERVER."
+							: "Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.");
+	if (status == 401 || status == 403)
+		return make_problem(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+							psprintf("server \"%s\" refused the token", name), detail,
+							psprintf("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor.",
+									 quote_identifier(name)));
+	if (status >= 300 && status < 400)
+		return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+							psprintf("server \"%s\" answered with a redirection", name), detail,
+							"Redirections are not followed, so that the token goes nowhere else. Set base_url to where the API itself answers.");
+	if (status >= 500)
+		return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+							psprintf("server \"%s\" failed to serve the request", name), detail,
+							"The fault is the vendor's. Try again later.");
+	return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+						psprintf("server \"%s\" refused the request", name), detail,
+						"What follows the status is the vendor's message. If there is none, check base_url: it is put in front of the path of each request.");
+}
+
+/*
+ * Why a request has not succeeded, in the words of an error; palloc'd.  answer is
+ * NULL where the rate limit does not let it through within max_wait, or within it
+ * another time.
+ */
+DncProblem
+dnc_report_problem(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	if (answer && answer->outcome == DNC_HTTP_ANSWERED)
+		return refusal(options, answer, tries);
+	if (answer)
+		return no_answer(options, answer, tries);
+	return make_problem(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+						psprintf("rate limit of server \"%s\" reached", options->server_name),
+						psprintf("The next request may be sent in %.0f s, and max_wait is %.0f s.%s",
+								 ceil(tries->asked_wait_ms / 1000), options->max_wait / 1000.0,
+								 tries_text(tries)),
+						"Try again later, or raise max_wait with ALTER SERVER.");
+}
+
+/* Raise the error that a problem is. */
+void
+dnc_report_raise(const DncProblem *problem)
+{
+	ereport(ERROR,
+			(errcode(problem->sqlstate),
+			 errmsg_internal("%s", problem->message),
+			 errdetail_internal("%s", problem->detail),
+			 errhint("%s", problem->hint)));
+}
+
 /*
  * The remote broke the contract of its API, so that what it said cannot be
  * relied on: 08P01.  The format gives the DETAIL, a sentence.
@@ -173,6 +322,7 @@ void
 dnc_report_contract(const DncOptions *options, const char *format,...)
 {
 	StringInfoData detail;
+	DncProblem	problem;
 
 	initStringInfo(&detail);
 	for (;;)
@@ -187,145 +337,6 @@ dnc_report_contract(const DncOptions *options, const char *format,...)
 			break;
 		enlargeStringInfo(&detail, needed);
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_PROTOCOL_VIOLATION),
-			 errmsg("server \"%s\" broke the contract of its API", options->server_name),
-			 errdetail_internal("%s", detail.data),
-			 errhint("An answer that cannot be relied on is not used, not even in part. Check base_url; if it is right, tell the vendor.")));
-}
-
-/* No answer came, or not a whole one. */
-static void
-report_no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
-{
-	char	   *problem = dnc_report_remote_text(options, answer->problem);
-	size_t		length = strlen(problem);
-
-	if (length > 0 && problem[length - 1] == '.')
-		problem[length - 1] = '\0';	/* it gets one below */
-	switch (answer->outcome)
-	{
-		case DNC_HTTP_MALFORMED:
-			dnc_report_contract(options, "The answer is not HTTP that can be read: %s.%s", problem,
-								tries_text(tries));
-			break;
-		case DNC_HTTP_CUT_OFF:
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("server \"%s\" cut its answer off", options->server_name),
-					 errdetail("%s.%s", problem, tries_text(tries)),
-					 errhint("Nothing of the answer was used. Try again; if this stays, ask the vendor, or whoever runs a proxy in between.")));
-			break;
-		case DNC_HTTP_TOO_LARGE:
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("an answer of server \"%s\" is larger than max_response_size",
-							options->server_name),
-					 errdetail("max_response_size is %d bytes, after decompression.",
-							   options->max_response_size),
-					 errhint("Lower page_size, or raise max_response_size with ALTER SERVER.")));
-			break;
-		case DNC_HTTP_NOT_SECURED:
-		case DNC_HTTP_NOT_TRUSTED:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
-					 errmsg("could not make a secure connection to server \"%s\"",
-							options->server_name),
-					 errdetail("%s.%s", problem, tries_text(tries)),
-					 errhint("Check base_url, and whether ca_file names the roots that the server's certificate hangs on.")));
-			break;
-		case DNC_HTTP_NOT_CONNECTED:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
-					 errmsg("could not connect to server \"%s\"", options->server_name),
-					 errdetail("%s.%s", problem, tries_text(tries)),
-					 errhint("Check base_url, and whether the database server may reach that host.")));
-			break;
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
-					 errmsg("server \"%s\" did not answer", options->server_name),
-					 errdetail("%s.%s", problem, tries_text(tries)),
-					 answer->outcome == DNC_HTTP_TIMED_OUT
-					 ? errhint("Try again, or raise request_timeout (%d ms) with ALTER SERVER.",
-							   options->request_timeout)
-					 : errhint("The connection broke before an answer came. Try again.")));
-	}
-	pg_unreachable();
-}
-
-/* A 429, and we wait no longer, or have been told so too often. */
-static void
-report_rate_limit(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("rate limit of server \"%s\" reached", options->server_name),
-			 errdetail("%s", status_text(options, answer, tries)),
-			 tries->asked_wait_ms > 0
-			 ? errhint("Try again later, or raise max_wait with ALTER SERVER.")
-			 : errhint("Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.")));
-}
-
-/* An answer came whole, and says no. */
-static void
-report_status(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
-{
-	int			status = answer->status;
-
-	if (status < 200)
-		dnc_report_contract(options, "%s", status_text(options, answer, tries));
-	if (status == 429)
-		report_rate_limit(options, answer, tries);
-	if (status == 401 || status == 403)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("server \"%s\" refused the token", options->server_name),
-				 errdetail("%s", status_text(options, answer, tries)),
-				 errhint("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor.",
-						 quote_identifier(options->server_name))));
-	if (status >= 300 && status < 400)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-				 errmsg("server \"%s\" answered with a redirection", options->server_name),
-				 errdetail("%s", status_text(options, answer, tries)),
-				 errhint("Redirections are not followed, so that the token goes nowhere else. Set base_url to where the API itself answers.")));
-	if (status >= 500)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
-				 errmsg("server \"%s\" failed to serve the request", options->server_name),
-				 errdetail("%s", status_text(options, answer, tries)),
-				 errhint("The fault is the vendor's. Try again later.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-			 errmsg("server \"%s\" refused the request", options->server_name),
-			 errdetail("%s", status_text(options, answer, tries)),
-			 errhint("What follows the status is the vendor's message. If there is none, check base_url: it is put in front of the path of each request.")));
-}
-
-/*
- * The rate limit does not let a request through within max_wait, or within it
- * another time.
- */
-void
-dnc_report_limited(const DncOptions *options, const DncTries *tries)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("rate limit of server \"%s\" reached", options->server_name),
-			 errdetail("The next request may be sent in %.0f s, and max_wait is %.0f s.%s",
-					   ceil(tries->asked_wait_ms / 1000), options->max_wait / 1000.0,
-					   tries_text(tries)),
-			 errhint("Try again later, or raise max_wait with ALTER SERVER.")));
-}
-
-/* Raise the error for a request that ended without success. */
-void
-dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
-{
-	if (answer->outcome == DNC_HTTP_ANSWERED)
-		report_status(options, answer, tries);
-	else
-		report_no_answer(options, answer, tries);
-	pg_unreachable();
+	problem = broken_contract(options, detail.data);
+	dnc_report_raise(&problem);
 }

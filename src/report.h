@@ -20,12 +20,20 @@ typedef struct DncTries
 	double		asked_wait_ms;	/* given up because that is longer than max_wait; else 0 */
 } DncTries;
 
-extern void dnc_report_contract(const DncOptions *options, const char *format,...)
-			pg_attribute_printf(2, 3) pg_attribute_noreturn();
-extern void dnc_report_answer(const DncOptions *options, const DncHttpAnswer *answer,
-							  const DncTries *tries) pg_attribute_noreturn();
-extern void dnc_report_limited(const DncOptions *options,
-							   const DncTries *tries) pg_attribute_noreturn();
+/* What went wrong, in the words of an error. */
+typedef struct DncProblem
+{
+	int			sqlstate;
+	const char *message;
+	const char *detail;			/* a sentence, or several; so is hint */
+	const char *hint;
+} DncProblem;
+
+_Noreturn extern void dnc_report_contract(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3);
+extern DncProblem dnc_report_problem(const DncOptions *options, const DncHttpAnswer *answer,
+									 const DncTries *tries);
+_Noreturn extern void dnc_report_raise(const DncProblem *problem);
 extern char *dnc_report_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_report_remote_text(const DncOptions *options, const char *utf8);
 

@@ -16,8 +16,8 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
-#include "http.h"
 #include "request.h"
+#include "url.h"
 
 /*
  * Path and query of a list request: page size, filters, and the parameter that
@@ -33,7 +33,7 @@ dnc_request_list_target(const DncOptions *options, int limit, const char *filter
 	initStringInfo(&target);
 	appendStringInfo(&target, "%s?%s=%d%s", list->path, list->limit_parameter, limit, filters);
 	if (parameter)
-		appendStringInfo(&target, "&%s=%s", parameter, dnc_http_escape(value));
+		appendStringInfo(&target, "&%s=%s", parameter, dnc_url_escape(value));
 	return target.data;
 }
 
@@ -102,7 +102,7 @@ path_segment(const DncOptions *options, const char *id)
 				 errmsg("server \"%s\" cannot be asked for an entry with such an id",
 						options->server_name),
 				 errdetail("The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.")));
-	return dnc_http_escape(id);
+	return dnc_url_escape(id);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "row.h"
 
 struct DncRow
@@ -50,8 +51,8 @@ can_be_returned(const DncProvider *provider, DncColumn column)
 
 /*
  * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The
- * list is that of this table; columns of other tables in it are left alone.  Gives
- * back the attribute that shows the server's name; 0: none does.
+ * list is that of this table; columns of other tables in it are left alone, and those of
+ * the row as it was before, which an INSERT has not (NULL).  Gives back the attribute that shows the server's name; 0: none does.
  */
 AttrNumber
 dnc_row_check_returning(DncRow *row, List *returning)
@@ -63,7 +64,7 @@ dnc_row_check_returning(DncRow *row, List *returning)
 	{
 		Var		   *var = lfirst_node(Var, lc);
 
-		if (IS_SPECIAL_VARNO(var->varno))
+		if (IS_SPECIAL_VARNO(var->varno) || dnc_is_of_old_row(var))
 			continue;
 		for (int i = 0; i < row->map->natts; i++)
 		{

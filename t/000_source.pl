@@ -45,15 +45,15 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/http.c includes curl',
-	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/http\.c$});
+nowhere('only src/http.c and src/url.c include curl',
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/(http|url)\.c$});
 nowhere('only src/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
 my $providers = join '|', map { m{^src/providers/(\w+)\.c$} ? $1 : () } @extension;
 nowhere('only the registry and the providers name a provider',
 	qr{$providers}i, \@extension, qr{^src/provider\.c$|^src/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
-	qr{^\s*#\s*(el)?if\b.*PG_VERSION_NUM}, \@extension, qr{^src/compat\.h$});
+	qr{\b(PG|CATALOG)_(MAJOR)?VERSION(_NUM|_NO)?\b}, \@extension, qr{^src/compat\.h$});
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),

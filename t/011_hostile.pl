@@ -209,13 +209,16 @@ answers('success twice', '08P01', qr/missing/, sub { good(@_) =~ s/("success"|"s
 	'sendkit', 'sendkit_old', 'weya');
 
 # Numbers that count.
-for my $number ('1e999', '-1', '1.5', '1e30', '"1"', 'null', 'true', '[1]', '0.9999999999', '9007199254740993')
+for my $number ('1e999', '-1', '1.5', '1e30', '"1"', 'null', 'true', '[1]', '0.9999999999', '9007199254740992', '9007199254740993')
 {
 	answers("total $number", '08P01', qr/total|add up/, pages({ total => $number }), 'sendkit', 'sendkit_old', 'weya');
 	answers("$_ $number", '08P01', qr/\w/, pages({ $_ => $number }), 'sendkit_old', 'weya') for ('page', 'limit', 'pages');
 }
-answers('a total of 2^53', '08P01', qr/9007199254740992/, pages({ total => '9007199254740992' }), 'sendkit');
-answers('a total of 2^53', '08P01', qr/add up/, pages({ total => '9007199254740992', pages => '90071992547410' }), 'sendkit_old', 'weya');
+# From 2^53 on, cJSON does not tell a number from the next one.
+counts("a total of $_", '08P01', qr/total.*whole number/, pages({ total => $_ }), 'sendkit', 'sendkit_old', 'weya')
+  for ('9007199254740992', '9007199254740993');
+answers('a total of 2^53 - 1', '08P01', qr/9007199254740991/, pages({ total => '9007199254740991' }), 'sendkit');
+answers('a total of 2^53 - 1', '08P01', qr/add up/, pages({ total => '9007199254740991', pages => '90071992547410' }), 'sendkit_old', 'weya');
 answers('no entry of a total of one', '08P01', qr/\b0\b/, sub { page($_[0], '') }, 'sendkit', 'sendkit_old', 'weya');
 answers('an entry of a total of none', '08P01', qr/\b0\b/, pages({ total => 0, pages => 0 }), 'sendkit', 'sendkit_old', 'weya');
 counts('a total of 7', 7, undef, sub { page($_[0], join(',', map { entry($_[0], $_) =~ s/("_id":")/$1$_/r } 1 .. 7), { total => 7 }) },
@@ -322,8 +325,9 @@ says('a mail server', '08P01', qr/./, sub { $_[0]->say_bytes("220 mail.example.c
 says('binary nonsense', '08P01', qr/./, sub { $_[0]->say_bytes(join '', map { chr(($_ * 7) % 256) } 1 .. 10_000) });
 says('HTTP/0.9', '08P01', qr/./, sub { $_[0]->say_bytes("<html>$good</html>") });
 says('HTTP/1.0', 1, undef, sub { $_[0]->say_bytes("HTTP/1.0 200 OK\r\n$json\r\n\r\n$good") });
-says('HTTP/3.0', '08P01', qr/./, sub { $_[0]->say_bytes("HTTP/3.0 200 OK\r\n$json\r\n\r\n$good") });
+says('HTTP/3.0', '08P01', qr/status line|HTTP version/i, sub { $_[0]->say_bytes("HTTP/3.0 200 OK\r\n$json\r\n\r\n$good") });
 says('a status without a number', '08P01', qr/./, sub { $_[0]->say_bytes("HTTP/1.1 OK\r\n$json\r\n\r\n$good") });
+says('a status that something sticks to', '08P01', qr/status line/, sub { $_[0]->say_bytes("HTTP/1.1 200OK\r\n$json\r\n\r\n$good") });
 says("status $_", /^[69]../ ? 'HV00M' : '08P01', qr/./, do { my $status = $_; sub { $_[0]->say_bytes("HTTP/1.1 $status X\r\n$json\r\nContent-Length: $length\r\nConnection: close\r\n\r\n$good") } })
   for ('000', '99', '2000', '20', '600', '999', '201', '202', '203', '205', '206', '226', '299');
 says('status 204', '08P01', qr/204/, sub { $_[0]->say_bytes("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n") });
@@ -371,7 +375,7 @@ takes('no JSON', 'sendkit', '08P01', $not_json, sub { $_[0]->answer('OK') });
 takes('success that is false', 'sendkit', '08P01', qr/false/, sub { $_[0]->answer('{"success":false}') });
 takes("a count of $_", 'sendkit', '08P01', qr/imported|speaks of/,
 	do { my $n = $_; sub { $_[0]->answer("{\"success\":true,\"data\":{\"imported\":$n,\"skipped\":0}}") } })
-  for ('1e999', '-1', '0.5', '2', '0', '"1"', '9007199254740992');
+  for ('1e999', '-1', '0.5', '2', '0', '"1"', '9007199254740991', '9007199254740992');
 takes('a count twice', 'sendkit', '08P01', qr/imported/, sub { $_[0]->answer('{"success":true,"data":{"imported":1,"imported":0,"skipped":0}}') });
 takes('a body without end', 'alta', '54000', qr/4194304/, $plays{ (grep { $_->[0] eq 'a body without end' } @cases)[0][1] });
 takes('a gzip bomb', 'alta', '54000', qr/4194304/, $plays{ (grep { $_->[0] eq 'a gzip bomb' } @cases)[0][1] });

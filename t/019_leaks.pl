@@ -156,11 +156,18 @@ for my $case ([ 'scans', 'PERFORM count(identifier) FROM alta' ], [ 'writes at o
 	cmp_ok(growth(@$case), '<', $least + 8192, "$case->[0] in one transaction leave nothing behind");
 }
 $dnc->control('DELETE', 'alta/leaks/fault');
+for my $fault ('cut', 'html')
+{
+	$dnc->control('POST', "alta/leaks/fault?kind=$fault&times=0");
+	cmp_ok(growth("checks ($fault)", q{IF NOT (dnc_fdw_check('alta')).ok THEN PERFORM 1 / 0; END IF}), '<', $least + 8192,
+		"checks in one transaction leave nothing behind ($fault)");
+	$dnc->control('DELETE', 'alta/leaks/fault');
+}
 
 good("ALTER SERVER alta OPTIONS (SET request_timeout '60s')");
 is(good('SELECT count(*) FROM alta'), 0 + $dnc->control('GET', 'alta/leaks/count'), 'the session goes on');
 is(good("SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'dnc_fdw%'
-	AND name NOT IN ('dnc_fdw requests of a statement', 'dnc_fdw allowances')"),
+	AND name NOT IN ('dnc_fdw requests of a statement', 'dnc_fdw allowances', 'dnc_fdw servers of the session')"),
 	0, 'no memory context of ours is left, but for what counts requests');
 
 $psql->finish;

@@ -74,7 +74,7 @@ for my $file (@files)
 	}
 	$node->safe_psql('postgres', qq{CREATE DATABASE "$database" TEMPLATE docs_demo});
 	my $prepared = DncDocs::run($node, $database, 'docs_empty',
-		-f $preparation ? "\\set url '" . $dnc->url . "'\n\\i $preparation" : '', @$examples);
+		-f $preparation ? "\\set url '" . $dnc->url . "'\n\\set top '$top'\n\\i $preparation" : '', @$examples);
 	unlike($prepared, qr/ERROR|FATAL/, "the preparation of $file runs") if -f $preparation;
 
 	for my $example (@$examples)

@@ -116,7 +116,7 @@ sub entries_of
 	return @{ $list->[1] };
 }
 
-# A count: a whole number that a double holds.
+# A count: a whole number that a double tells from the next one.
 sub count_at
 {
 	my ($tree, $path) = @_;
@@ -125,7 +125,7 @@ sub count_at
 	refuse($contract, "no count at $path") unless $value && $value->[0] eq 'n';
 	my $count = 0 + $value->[1];
 	refuse($contract, "no count at $path")
-		unless $count >= 0 && $count <= 2**53 && $count == int $count;
+		unless $count >= 0 && $count < 2**53 && $count == int $count;
 	return $count;
 }
 

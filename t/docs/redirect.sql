@@ -51,7 +51,7 @@ BEGIN
     JOIN docs_harness.apis AS a
       ON a.provider = (SELECT option_value FROM pg_options_to_table(srvoptions) WHERE option_name = 'provider'),
     LATERAL pg_options_to_table(umoptions) AS t
-    WHERE t.option_name = 'token' AND t.option_value !~ '^(sandbox-|sk_)'
+    WHERE t.option_name = 'token' AND t.option_value !~ '^(sandbox-|sk_(user_)?demo)'
   LOOP
     PERFORM docs_harness.set_option(
       format('ALTER USER MAPPING FOR %s SERVER %I',

@@ -119,6 +119,28 @@ sub take_log
 	return $log;
 }
 
+# The methods of the account's requests so far, in their order, as
+# "GET POST POST"; none of them is left in its log.
+sub take_methods
+{
+	my ($self, $account) = @_;
+
+	return join ' ', $self->take_log($account) =~ /^(\w+)/mg;
+}
+
+# What statements give, rows and then messages with their SQLSTATEs: on our own node or
+# another one, in database postgres or another one.  An error does not end them.
+sub gives
+{
+	my ($self, $statements, %at) = @_;
+	my ($stdout, $stderr) = ('', '');
+
+	($at{node} // $self->{node})->psql($at{database} // 'postgres', $statements, stdout => \$stdout,
+		stderr => \$stderr, on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	$stderr =~ s/^psql:<stdin>:\d+: //mg;
+	return $stdout . ($stderr ne '' && $stdout ne '' ? "\n" : '') . $stderr;
+}
+
 # Waits until a sub gives true; dies if it never does.
 sub poll
 {

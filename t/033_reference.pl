@@ -68,9 +68,9 @@ while ($source{'src/option.c'} =~ /^\t\{\.name = "(\w+)", \.catalogs = ([\w |]+)
 # A default that is the provider's, or none, is said in words.
 my %words = map { (split / \| /)[1] => 1 } grep { / $/ } @options;
 same_elements([ map { my $name = $_->[1] =~ tr/`//dr; "$_->[0] | $name | " . ($words{$name} ? '' : $_->[2] =~ tr/`//dr) }
-		grep { $_->[0] =~ /^(?:server|server, table|column|user mapping)$/ } @rows ],
+		grep { $_->[0] =~ /^(?:server|server, table|column|user mapping)$/ && $_->[1] =~ /^`/ } @rows ],
 	\@options, 'options, where they may be set, and their defaults');
-is(join("\n", map { $_->[1] } grep { $_->[0] =~ /^(?:server|column|user mapping)/ && ($_->[3] // '') !~ /\w/ } @rows),
+is(join("\n", map { $_->[1] } grep { $_->[0] =~ /^(?:server|column|user mapping)/ && $_->[1] =~ /^`/ && ($_->[3] // '') !~ /\w/ } @rows),
 	'', 'each option has a meaning');
 
 my ($columns) = $docs{'docs/options.md'} =~ /(\| column .*?)\n\n/s;
@@ -94,7 +94,8 @@ my @functions = map { s/OUT .*?(?=[,)])(?:, )?//gr =~ s/, \)/)/r } split /\n/, $
 same_elements([ map { $_->[0] =~ /`(dnc_fdw_\w+\(.*?\))`/g } @rows ],
 	\@functions, 'functions');
 
-# Each column that a function gives is named in the row of the function.
+# Each column that a function gives is named in the row of the function, or in the
+# section that has its name.
 my $given = $node->safe_psql('postgres', q{
 	SELECT p.proname || ' ' || a.name
 	FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid,
@@ -104,7 +105,9 @@ my @unnamed;
 for (split /\n/, $given)
 {
 	my ($function, $column) = split / /;
-	push @unnamed, "$function: $column" unless grep { $_->[0] =~ /^`$function\(/ && "@$_[1..$#$_]" =~ /`$column`/ } @rows;
+	my ($section) = $docs{'docs/options.md'} =~ /^### $function\n(.*?)(?=^#|\z)/ms;
+	push @unnamed, "$function: $column"
+	  unless ($section // '') =~ /^\|.*`$column`.*\|/m || grep { $_->[0] =~ /^`$function\(/ && "@$_[1..$#$_]" =~ /`$column`/ } @rows;
 }
 is(join("\n", @unnamed), '', 'columns that functions give');
 
@@ -126,26 +129,39 @@ sub shown
 	return $format =~ s/%(?:\.\d+)?(?:ll|z)?[a-z]/…/gr;
 }
 
-# What ereport raises: SQLSTATE (or WARNING) and message.
+# What ereport raises: SQLSTATE (or WARNING) and message.  And what src/report.c makes of
+# the remote's problems, to be raised or to be shown.
+my $string = qr/"((?:[^"\\]|\\.|"\s*")*)"/;
 my @raised;
 while ($all_source =~ /\bereport\((\w+),(.*?)\)\);/sg)
 {
 	my ($level, $rest) = ($1, $2);
 	my $code = $rest =~ /\berrcode\((\w+)\)/ ? $sqlstate{$1} // $1 : $level;
 
-	next if $level !~ /^(?:ERROR|WARNING)$/;
-	push @raised, map { "$code | " . shown($_) } $rest =~ /\berrmsg\(\s*"((?:[^"\\]|\\.|"\s*")*)"/g;
+	$code = 'WARNING' if $level eq 'level';
+	next if $level !~ /^(?:ERROR|WARNING|level)$/;
+	push @raised, map { "$code | " . shown($_) } $rest =~ /\berrmsg\(\s*$string/g;
+}
+my @messages;
+while ($source{'src/report.c'} =~ /\bmessage = psprintf\(\s*$string|\bmake_problem\((ERRCODE_\w+),\s*(?:psprintf\(\s*$string|message\b)/g)
+{
+	my ($kept, $code, $message) = ($1, $2, $3);
+
+	push @messages, $kept // $message // ();
+	next unless $code;
+	push @raised, map { "$sqlstate{$code} | " . shown($_) } @messages;
+	@messages = ();
 }
 my @errors = grep { $_->[0] =~ /^(?:[0-9A-Z]{5}|WARNING)$/ && @$_ == 3 } rows('docs/errors.md');
 same_elements([ map { "$_->[0] | $_->[1]" } @errors ], \@raised, 'messages and their SQLSTATEs');
 is(join("\n", map { $_->[1] } grep { $_->[2] !~ /\w{3}/ } @errors), '', 'each has a remedy');
 is(join(' ', grep { my $code = $sqlstate{$_}; !$code || !grep { $_->[0] eq $code } @errors }
-			do { my %seen; grep { !$seen{$_}++ } $all_source =~ /\berrcode\((\w+)\)/g }),
+			do { my %seen; grep { !$seen{$_}++ } $all_source =~ /\b(?:errcode|make_problem)\((ERRCODE_\w+)/g }),
 	'', 'each SQLSTATE that the source raises stands in docs/errors.md');
 
 # What is shown of messages outside of blocks that run is what the source says.
 my @formats = map { my $f = shown($_); length($f) > 8 ? join '.*', map { quotemeta } split /…/, $f, -1 : () }
-  $all_source =~ /\berr(?:msg|detail|hint)\(\s*"((?:[^"\\]|\\.|"\s*")*)"/g;
+  $all_source =~ /\berr(?:msg|detail|hint)\(\s*$string/g, $source{'src/report.c'} =~ /$string/g;
 my $any_message = join '|', @formats;
 my @strange;
 for my $file (sort keys %docs)

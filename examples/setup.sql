@@ -1,0 +1,56 @@
+-- examples/setup.sql: what the recipes beside it stand on
+--
+-- Run it once, as superuser, in the database that cron.database_name names. Every step is one you may have
+-- taken already: then leave it out, and put your names into the recipes.
+--
+-- To fill in: the two tokens. To look at: crm.contacts and crm.unsubscribes stand for tables of yours; the
+-- recipes use the columns that they have here, and only read them.
+
+BEGIN;
+
+CREATE EXTENSION IF NOT EXISTS dnc_fdw;
+CREATE EXTENSION IF NOT EXISTS pg_cron;
+
+-- The jobs run as a role of their own: it has the tokens, and no one else needs them. No password, if
+-- cron.use_background_workers is on. A run that takes too long, or asks too often, is ended: 2 hours are
+-- 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries.
+CREATE ROLE dnc_jobs LOGIN;
+ALTER ROLE dnc_jobs SET statement_timeout = '2h';
+ALTER ROLE dnc_jobs SET dnc_fdw.max_requests = 12000;
+
+CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta');
+CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
+CREATE USER MAPPING FOR dnc_jobs SERVER alta OPTIONS (token 'the-key-that-Alta-gave-you');
+CREATE USER MAPPING FOR dnc_jobs SERVER sendkit OPTIONS (token 'sk_the-key-that-SendKit-gave-you');
+GRANT USAGE ON FOREIGN SERVER alta, sendkit TO dnc_jobs;
+
+CREATE SCHEMA dnc AUTHORIZATION dnc_jobs;
+GRANT USAGE ON SCHEMA cron TO dnc_jobs;
+
+CREATE SCHEMA IF NOT EXISTS crm;
+CREATE TABLE IF NOT EXISTS crm.contacts (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text,
+  email text
+);
+CREATE TABLE IF NOT EXISTS crm.unsubscribes (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  email text NOT NULL,
+  unsubscribed_at timestamptz NOT NULL DEFAULT now()
+);
+GRANT USAGE ON SCHEMA crm TO dnc_jobs;
+GRANT SELECT ON crm.contacts, crm.unsubscribes TO dnc_jobs;
+
+SET LOCAL ROLE dnc_jobs;
+
+-- The lists: dnc.alta and dnc.sendkit.
+IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc;
+ALTER FOREIGN TABLE dnc.communication_opt_outs RENAME TO alta;
+IMPORT FOREIGN SCHEMA dnc FROM SERVER sendkit INTO dnc;
+ALTER FOREIGN TABLE dnc.communication_opt_outs RENAME TO sendkit;
+
+-- pg_cron keeps what became of each run for ever. A month is enough to find out since when something fails.
+SELECT cron.schedule('forget old runs', '45 4 * * *',
+  $$DELETE FROM cron.job_run_details WHERE end_time < now() - interval '31 days'$$);
+
+COMMIT;
