@@ -48,6 +48,13 @@ $dnc->control('POST', "$_/fill?count=$lists{$_}") for sort keys %lists;
 my $demo = psql_file('docs_demo', "$top/scripts", 'demo.sql', '--quiet');
 is(join("\n", grep { length > 100 } split /\n/, $demo), '', 'no line of the demo has more than 100 columns');
 unlike($demo, qr/^(?:\S+ )?(?:ERROR|WARNING|FATAL)/m, 'nothing fails in the demo');
+like($demo, qr/^ +3000 \| +2583 \| +417$/m, 'the demo has scrubbed the CRM');
+like($demo, qr/^ROLLBACK\n\n(?:--> alta: GET .*\n)+<-- 2 entries\n\n=== /m, 'after ROLLBACK nothing but reading was sent');
+like($demo, qr/^--> alta: DELETE .*\n<-- 1 entry removed$/m, 'a deletion was sent');
+# A line before each step says what it shows.
+is(join(', ', grep { !/\A[^\n]+\n[^\n]+[.]\n\n/ } $demo =~ /^=== (.*?)(?=^=== |\z)/msg), '', 'each step has a line that says what it shows');
+is(join("\n", grep { s/^\t\t//r =~ /.{101}/ } split /\n/, PostgreSQL::Test::Utils::slurp_file("$top/scripts/demo")), '',
+	'nor has what scripts/demo says itself');
 
 # ----- the examples -----
 
