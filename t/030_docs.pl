@@ -56,6 +56,13 @@ is(join(', ', grep { !/\A[^\n]+\n[^\n]+[.]\n\n/ } $demo =~ /^=== (.*?)(?=^=== |\
 is(join("\n", grep { s/^\t\t//r =~ /.{101}/ } split /\n/, PostgreSQL::Test::Utils::slurp_file("$top/scripts/demo")), '',
 	'nor has what scripts/demo says itself');
 
+# What follows each other and differs in the cursor only is a line of scripts/demo-wire.
+$node->safe_psql('docs_demo', "SELECT count(*) FROM dnc.communication_opt_outs WHERE identifier_type = '$_'") for 'email', 'sms';
+my $list = '--> alta: GET /dnc/communication-opt-outs?limit=100&identifierType';
+is(scalar `$top/scripts/demo-wire`,
+	join('', map { "$list=$_\n$list=$_&cursor=...  (4 times)\n" } 'email', 'sms') . "<-- 834 entries\n", 'requests are counted');
+is(scalar `$top/scripts/demo-wire`, "--- nothing was sent\n", 'and shown once');
+
 # ----- the examples -----
 
 my %left = map { $_ => $dnc->control('GET', "$_/entries") } keys %lists;
