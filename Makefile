@@ -45,6 +45,9 @@ $(OBJS) $(OBJS:.o=.bc): | $(CURDIR)/src/providers
 $(CURDIR)/src/providers:
 	$(MKDIR_P) $@
 
+# The version is compiled in.
+$(OBJS) $(OBJS:.o=.bc): $(srcdir)/Makefile
+
 # The regression tests talk to a sandbox server of their own: this tree's, or
 # the program that $DNC_SANDBOX names.  (What PGXS gives begins with an echo, so
 # that the script has to go in front of pg_regress itself.)

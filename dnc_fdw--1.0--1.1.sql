@@ -3,6 +3,7 @@
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION dnc_fdw UPDATE TO '1.1'" to load this file. \quit
 
+-- COST is that of a request: the default of request_cost, in cpu_operator_cost
 CREATE FUNCTION dnc_fdw_check(
   server name,
   OUT ok boolean,
@@ -12,7 +13,7 @@ CREATE FUNCTION dnc_fdw_check(
   OUT rate_limit integer,
   OUT rate_remaining integer
 ) RETURNS record
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED COST 40000;
 COMMENT ON FUNCTION dnc_fdw_check(name) IS 'sends one small list request to a server of dnc_fdw, as the caller, and tells what came of it';
 
 CREATE FUNCTION dnc_fdw_stats(
@@ -26,7 +27,7 @@ CREATE FUNCTION dnc_fdw_stats(
   OUT bytes_received bigint,
   OUT wait_ms double precision
 ) RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 3;
 COMMENT ON FUNCTION dnc_fdw_stats() IS 'what this session has sent to servers of dnc_fdw and got from them';
 
 CREATE FUNCTION dnc_fdw_stats_reset() RETURNS void

@@ -170,7 +170,8 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	Oid			relid = RelationGetRelid(relation);
 
 	/* PostgreSQL excepts temporary tables, but the list of this one is not temporary. */
-	PreventCommandIfReadOnly(action == DNC_ACTION_REMOVE ? "DELETE" : plan ? "INSERT" : "COPY FROM");
+	PreventCommandIfReadOnly(action == DNC_ACTION_REMOVE ? "DELETE"
+							 : plan ? "INSERT" : "COPY FROM");
 	modify->relation = relation;
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	modify->target = dnc_outbox_target(GetForeignServerIdByRelId(relid), relid,

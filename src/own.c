@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
 
@@ -41,8 +42,26 @@ is_visible(const DncOwn *own, const DncEntry *entry)
 }
 
 /*
+ * A parallel worker knows nothing of its leader's writes.  The planner keeps our scans out
+ * of workers, but not functions that read a list and say that they are parallel safe.
+ */
+static void
+refuse_parallel_worker(const DncOptions *options)
+{
+	if (!IsParallelWorker())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot read a list of server \"%s\" in a parallel worker",
+					options->server_name),
+			 errdetail("What its transaction has written, and waits for COMMIT, is not seen there."),
+			 errhint("Mark functions that read foreign tables PARALLEL RESTRICTED.")));
+}
+
+/*
  * The writes that a command of this transaction sees on the lists of a server, with
  * the credentials in *options; NULL: there are none.  palloc'd in the current context.
+ * Raises 0A000 in a parallel worker.
  */
 DncOwn *
 dnc_own_begin(const DncOptions *options, CommandId command)
@@ -50,6 +69,7 @@ dnc_own_begin(const DncOptions *options, CommandId command)
 	const DncQueue *queue = dnc_outbox_queue(options->serverid);
 	DncOwn	   *own;
 
+	refuse_parallel_worker(options);
 	if (queue == NULL)
 		return NULL;
 	own = palloc0(sizeof(DncOwn));

@@ -51,8 +51,9 @@ can_be_returned(const DncProvider *provider, DncColumn column)
 
 /*
  * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The
- * list is that of this table; columns of other tables in it are left alone, and those of
- * the row as it was before, which an INSERT has not (NULL).  Gives back the attribute that shows the server's name; 0: none does.
+ * list is that of this table; columns of other tables in it are left alone, and so are
+ * those of the row as it was before, which an INSERT has not (NULL).  Gives back the
+ * attribute that shows the server's name; 0: none does.
  */
 AttrNumber
 dnc_row_check_returning(DncRow *row, List *returning)

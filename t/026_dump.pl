@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 

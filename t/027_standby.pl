@@ -201,6 +201,8 @@ $dnc->control('POST', 'alta/alta/fault?kind=status&arg=400&at=2');
 like($dnc->gives($refresh), qr/ERROR:  HV00L/, 'a list that cannot be read');
 is($node->safe_psql('postgres', $snapshot), '211|zoe@test', 'leaves the snapshot as it was');
 
+$standby->safe_psql('subscriber', 'DROP SUBSCRIPTION snapshot');
+
 # A list is no subscriber's table.
 $dnc->take_log('alta');
 $node->safe_psql('postgres', 'CREATE TABLE now_too (identifier text, identifier_type text); CREATE PUBLICATION too FOR TABLE now_too');
@@ -218,7 +220,24 @@ $standby->wait_for_subscription_sync($node, 'too');
 is($dnc->take_methods('alta'), 'POST', 'a foreign partition takes the first copy');
 $standby->safe_psql('postgres', 'DROP SUBSCRIPTION too');
 
-$standby->safe_psql('subscriber', 'DROP SUBSCRIPTION snapshot');
+# A trigger of a subscriber's table may write to a list, too.  What the vendor refuses is
+# tried again, and is not lost.
+$node->safe_psql('postgres', 'CREATE PUBLICATION contacts FOR TABLE contact');
+$standby->append_conf('postgresql.conf', "wal_retrieve_retry_interval = '200ms'\n");
+$standby->reload;
+$standby->safe_psql('postgres', sprintf q{
+	CREATE FUNCTION opt_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	  INSERT INTO alta.communication_opt_outs (identifier, identifier_type) VALUES (NEW.email, 'email'); RETURN NEW; END $$;
+	CREATE TRIGGER opt_out AFTER INSERT ON contact FOR EACH ROW EXECUTE FUNCTION opt_out();
+	ALTER TABLE contact ENABLE ALWAYS TRIGGER opt_out;
+	CREATE SUBSCRIPTION opt_outs CONNECTION '%s' PUBLICATION contacts WITH (copy_data = false)}, $node->connstr . ' dbname=postgres');
+$dnc->control('POST', 'alta/alta/fault?kind=status&arg=400&method=POST');
+$node->safe_psql('postgres', q{INSERT INTO contact VALUES ('leave@test')});
+$node->wait_for_catchup('opt_outs');
+is(join(' ', $dnc->take_log('alta') =~ /^POST \S+ (\d+)/mg), '400 200', 'what a subscriber writes to a list is tried until it is taken');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM contact WHERE email = 'leave@test'}), 1, 'and then done');
+$standby->safe_psql('postgres', 'DROP SUBSCRIPTION opt_outs');
+
 $standby->stop;
 $dnc->stop;
 done_testing();

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -50,6 +51,14 @@ like($dnc->gives("COPY short FROM STDIN (FORMAT csv);\nd\@test,email,\ne\@test,p
 is($dnc->take_log('alta'), '', 'and nothing is sent');
 like($dnc->gives("COPY short_now FROM STDIN (FORMAT csv);\nd\@test,email,\ne\@test,email\n\\.\n"), qr/ERROR:  22P04: .*CONTEXT: .*COPY short_now, line 2/s, 'so is one that is no line');
 is($dnc->take_log('alta'), '', 'nor is the batch that it ends, with write_mode immediate');
+
+# What was written to a file before an error stays there: only success means the list.
+$dnc->control('POST', 'alta/alta/fill?count=250');
+$dnc->control('POST', 'alta/alta/fault?kind=status&arg=400&at=3');
+like($dnc->gives("COPY (SELECT identifier FROM $list) TO '$dir/part'"), qr/ERROR:  HV00L/, 'COPY TO a file ends with an error');
+cmp_ok(scalar(() = slurp_file("$dir/part") =~ /\n/g), '<', 252, 'with a part of the list in the file');
+$dnc->control('DELETE', 'alta/alta');
+$dnc->gives(q{INSERT INTO short VALUES ('a,b@test', 'email'), ('c@test', 'email')});
 
 # ----- psql -----
 

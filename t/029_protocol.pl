@@ -169,9 +169,10 @@ is(told($wire->answers), 'ready E', 'what follows is not done before Sync');
 is(told($wire->query('ROLLBACK')), '[ROLLBACK] ready I', 'and ROLLBACK is');
 
 # statement_timeout, of a page that does not come.
-$wire->query("SET statement_timeout = '300ms'; BEGIN");
+$wire->query('BEGIN');
 $wire->bind_portal('p', 'all')->flush->answers('BindComplete');
 is(rows(fetch(p => 100)), 100, 'a first page');
+$wire->query("SET statement_timeout = '1s'");
 $dnc->control('POST', 'alta/alta/fault?kind=stall');
 is(told(fetch(p => 0), $wire->sync->answers), 'error 57014 ready E', 'statement_timeout ends a portal whose page does not come');
 $wire->query('ROLLBACK; RESET statement_timeout');
@@ -199,7 +200,7 @@ $dnc->control('POST', 'alta/alta/fault?kind=status&arg=400&method=POST');
 $wire->bind_portal('', 'add', ['f@test'])->execute('', 0)->sync;
 is(told($wire->answers), 'BindComplete [INSERT 0 1] error HV00L ready I', 'an error of sending comes after CommandComplete');
 $dnc->control('POST', 'alta/alta/fault?kind=stall&method=POST');
-$wire->query("SET statement_timeout = '300ms'");
+$wire->query("SET statement_timeout = '2s'");
 $wire->bind_portal('', 'add', ['f@test'])->execute('', 0)->sync;
 is(told($wire->answers), 'BindComplete [INSERT 0 1] error 57014 ready I', 'so does a timeout');
 $wire->query('RESET statement_timeout');
