@@ -33,7 +33,10 @@ my @normalisations = (
 	sub { s/actual time=[\d.]+\.\.[\d.]+ rows/actual time=0.0..0.0 rows/g },
 	sub { s/(\(actual [^()]*rows=\d+)\.00\b/$1/g },
 	sub { s/\b((?:Planning|Execution) Time|Time Waited): [\d.]+ ms/$1: 0.0 ms/g },
-	sub { s/^ +(?:Buffers: .*|Planning:)\n//mg });
+	sub { s/^ +(?:Buffers: .*|Planning:)\n//mg },
+
+	# Releases differ in which side of a join condition they put first.
+	sub { s/\(([\w.]+) = ([\w.]+)\)/'(' . join(' = ', sort $1, $2) . ')'/ge });
 
 # A text as it is compared.
 sub normalised
