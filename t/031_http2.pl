@@ -250,7 +250,7 @@ for my $name ('h2', 'h1')
 	my @rows = split /\n/, shows("BEGIN; DECLARE c CURSOR FOR SELECT id FROM weya_$name.list; FETCH 60 FROM c");
 	hand_over();
 	push @rows, split /\n/, shows('FETCH ALL FROM c');
-	is(scalar(uniq(@rows)), $entries, "$name: the server does in the midst of a scan");
+	is(scalar(uniq(@rows)), $entries, "$name: the server closes it in the midst of a scan");
 	shows('COMMIT');
 }
 
@@ -262,6 +262,9 @@ for my $name (sort grep { /few|hasty/ } keys %plays)
 	cmp_ok(scalar(values_of('connection', logged($name, 3 * $pages + 12))), '>', 1, "$name: it takes several connections");
 	is(shows("DELETE FROM alta_$name.list WHERE identifier_type = 'email'"), '', "$name: deletions");
 	is($dnc->control('GET', 'alta/list/count'), $entries * 5 / 6 . "\n", "$name: all are gone, and no other");
+	# Who is hasty may close a connection that is just made; what must not be sent twice
+	# is an error then.
+	next if $name =~ /hasty/;
 	is(shows("INSERT INTO weya_$name.list (identifier, batch_id, request_uuid) SELECT '1666000000' || n, 'b', 'r' FROM generate_series(1, 9) n"),
 		'', "$name: additions");
 	is($dnc->control('GET', 'weya/list/count'), $entries + 9 . "\n", "$name: all are listed");
