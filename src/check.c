@@ -85,7 +85,8 @@ read_page(DncPager *pager, const DncOptions *options)
 	DncPage		page;
 	int			index = 0;
 
-	(void) dnc_pager_next(pager, &page);
+	if (!dnc_pager_next(pager, &page))
+		return;
 	for (const DncJson *entry = page.first; entry; entry = dnc_json_next(entry))
 		dnc_decoder_entry(decoder, entry, index++, &no_value, &no_null);
 }

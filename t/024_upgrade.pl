@@ -1,7 +1,7 @@
 # From version 1.0 of the extension's SQL, the first that was released, to the one
 # of now: the catalogs come out as those of a fresh CREATE EXTENSION, and tables go
-# on working meanwhile.  A database with 1.0 works with the library of now, and can
-# be dumped and restored.
+# on working meanwhile.  A database with 1.0 works with the library of now, and can be
+# dumped and restored, and brought to a new cluster by pg_upgrade.
 
 use strict;
 use warnings;
@@ -11,7 +11,6 @@ use lib "$FindBin::RealBin/lib";
 
 use Digest::SHA qw(sha256_hex);
 use DncTest;
-use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -110,12 +109,20 @@ restore('old', 'old_restored');
 is(version('old_restored'), $newest, 'a dump names no version: the newest is installed');
 works('old_restored', 'a dump of 1.0');
 
-# pg_upgrade brings 1.0 over as it is, object by object.
-my $binary_dump;
-IPC::Run::run([ 'pg_dump', '--binary-upgrade', '--schema-only', '-d', $node->connstr('old') ], '>', \$binary_dump);
-like($binary_dump, qr/binary_upgrade_create_empty_extension\('dnc_fdw', 'public', true, '1\.0'/, 'pg_upgrade keeps the version');
-my ($named) = $binary_dump =~ /AS '\$libdir\/dnc_fdw', '(dnc_fdw_handler)'/;
-is($named, 'dnc_fdw_handler', 'and the name of the library');
+# pg_upgrade brings 1.0 over as it is, into a new cluster (here of the same version),
+# in which the rest is done.
+my $new = PostgreSQL::Test::Cluster->new('new');
+$new->init;
+$new->append_conf('postgresql.conf', "fsync = off\n");
+$node->stop;
+chdir PostgreSQL::Test::Utils::tempdir() or die "chdir: $!";    # where it leaves its scripts
+my $bindir = $node->config_data('--bindir');
+command_ok([ "$bindir/pg_upgrade", '--no-sync', '--old-bindir', $bindir, '--new-bindir', $bindir, '--old-datadir', $node->data_dir,
+		'--new-datadir', $new->data_dir, '--old-port', $node->port, '--new-port', $new->port, '--socketdir', $new->host ],
+	'pg_upgrade');
+($node = $new)->start;
+is(version('old'), '1.0', 'pg_upgrade keeps the version');
+works('old', 'pg_upgrade');
 
 # The update, while a session has used 1.0.
 my $session = $node->background_psql('old', on_error_stop => 0);
@@ -149,5 +156,6 @@ like($stderr, qr/cannot drop extension dnc_fdw because other objects depend on i
 $node->safe_psql('old', 'DROP EXTENSION dnc_fdw CASCADE');
 is($node->safe_psql('old', "SELECT count(*) FROM pg_proc WHERE proname LIKE 'dnc%'"), 0, 'nothing is left of it');
 
-$dnc->stop;
+$node->stop;
+$dnc->stop_sandbox;
 done_testing();

@@ -287,6 +287,10 @@ $sessions->{node}->safe_psql('postgres', q{
 	CREATE FOREIGN TABLE dnc.nowhere (identifier text) SERVER nowhere;
 	GRANT SELECT ON dnc.nowhere TO dnc_jobs;
 });
+$sessions->{node}->safe_psql('postgres', q{
+	INSERT INTO cron.job_run_details (jobid, runid, username, end_time)
+	SELECT 0, -days, 'dnc_jobs', now() - days * interval '1 day' FROM generate_series(29, 33) days;
+});
 schedule($workers, 'fails at COMMIT', q{INSERT INTO dnc.sendkit (identifier, identifier_type) VALUES ('late@crm.example', 'email')});
 schedule($sessions, 'nowhere', 'SELECT count(*) FROM dnc.nowhere');
 forget_requests($_) for $workers, $sessions;
@@ -294,7 +298,7 @@ forget_requests($_) for $workers, $sessions;
 my @all = ('snapshot of alta', 'snapshot of sendkit', 'push to alta', 'push to sendkit', 'alert of old snapshots',
 	'alert of unsubscribes not on alta');
 start_jobs($workers, @all, 'reconcile alta and sendkit', 'fails at COMMIT');
-start_jobs($sessions, @all, 'nowhere');
+start_jobs($sessions, @all, 'nowhere', 'forget old runs');
 %done = wait_for_jobs($workers);
 %done_here = wait_for_jobs($sessions);
 
@@ -324,6 +328,7 @@ for my $api ('alta', 'sendkit')
 	is(query($sessions, "SELECT string_agg(id, ' ' ORDER BY id COLLATE \"C\") FROM dnc.snapshot_$api"),
 		ids($sessions, $api), "$api: the snapshot is the list as it is now");
 }
+is($done_here{'forget old runs'}, 'succeeded: DELETE 3', 'old runs are forgotten');
 unlike(requests($sessions), qr/POST|DELETE/, 'nothing new, nothing sent');
 
 # ---- examples/README.md

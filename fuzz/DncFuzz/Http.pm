@@ -26,8 +26,8 @@ sub unchunk
 		if ($size == 0)
 		{
 			$bytes =~ /\G(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)*/gc;
-			# Of the last two bytes a client may do without one.
-			die "bad chunk\n" if $bytes =~ /\G\r\z/gc;
+			# Of the last two bytes a client may do without one (RFC 9112 2.2).
+			die "bad chunk\n" if $bytes =~ /\G(?:\r\z|\n)/gc;
 			$bytes =~ /\G\r\n/gc or return;
 			return ($body, length($bytes) - pos $bytes);
 		}
