@@ -174,6 +174,8 @@ for my $file (sort keys %docs)
 }
 is(join("\n", @strange), '', 'messages that are shown are those of the source');
 
+is(join(' ', grep { $docs{$_} =~ /^(?:<{7}|={7}|>{7})(?: |$)/m } sort keys %docs), '', 'no merge was left unfinished');
+
 # ----- what the documentation names is there -----
 
 my (%wrong, %anchors);
