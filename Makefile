@@ -2,7 +2,7 @@
 #
 # The usual PGXS targets: make, make install, make installcheck (which starts
 # the sandbox server for itself), make clean.  Beyond them: make sandbox,
-# make bench, make soak, make fuzz, make indent, make dist.
+# make bench, make soak, make fuzz, make picture, make indent, make dist.
 #
 # Another directory builds too: make -f ../dnc_fdw/Makefile (a VPATH build),
 # which wants this one clean.
@@ -58,7 +58,7 @@ installcheck: sandbox
 endif
 export DNC_SANDBOX
 
-.PHONY: sandbox bench soak fuzz indent dist
+.PHONY: sandbox bench soak fuzz picture indent dist
 make_sandbox = $(MAKE) -C sandbox -f $(abspath $(srcdir))/sandbox/Makefile VPATH=$(abspath $(srcdir))/sandbox
 sandbox:
 	$(MKDIR_P) sandbox
@@ -77,6 +77,9 @@ soak:
 
 fuzz:
 	$(srcdir)/scripts/fuzz
+
+picture:
+	$(srcdir)/scripts/draw-flow $(srcdir)/docs/architecture.flow >$(srcdir)/docs/architecture.svg
 
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

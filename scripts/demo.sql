@@ -1,6 +1,8 @@
 -- scripts/demo.sql: the story that scripts/demo tells
 --
--- Each step says what it shows, shows the SQL, its result, and what was sent (:wire).
+-- Each step has a line that says what it shows, the SQL, its result, and what was
+-- sent (:wire).  It is written for a terminal of 100 columns; t/030_docs.pl runs it,
+-- and then the examples of the documentation, in the database that it leaves behind.
 
 \set QUIET on
 \pset pager off
@@ -20,13 +22,11 @@ INSERT INTO crm.contacts
   FROM generate_series(1, 3000) AS n;
 ANALYZE crm.contacts;
 
-\set QUIET off
 \set ECHO queries
 
 \echo
 \echo '=== 1. A list becomes a table'
-\echo 'Alta keeps a list of people who must not be contacted. Here a sandbox plays Alta; its'
-\echo 'list has 2,500 entries. Five statements make it a table; none of them sends anything.'
+\echo 'Alta has a list of 2,500 people who must not be contacted. Five statements, and it is a table.'
 \echo
 CREATE EXTENSION dnc_fdw;
 CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw
@@ -34,6 +34,7 @@ CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw
 CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-demo');
 CREATE SCHEMA dnc;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc;
+\echo
 :wire
 
 \echo
@@ -58,8 +59,7 @@ ORDER BY c.id;
 
 \echo
 \echo '=== 4. Scrub the CRM'
-\echo 'Of 3,000 contacts, who may be called? For so many the phone numbers on the list are read, page'
-\echo 'by page to the end; if one page were missing, this would be an error, not a longer list of calls.'
+\echo 'For 3,000 contacts the list of phone numbers is read once, to its end; a missing page is an error.'
 \echo
 SELECT count(*) AS contacts,
        count(*) FILTER (WHERE d.identifier IS NULL) AS may_be_called,
@@ -69,44 +69,41 @@ LEFT JOIN dnc.communication_opt_outs d
   ON d.identifier = c.phone AND d.identifier_type = 'phone';
 :wire
 
+\set QUIET off
 \echo
 \echo '=== 5. Three people opt out'
 \echo 'They are added with one request, when the transaction commits.'
 \echo
 INSERT INTO dnc.communication_opt_outs (identifier, identifier_type, label)
 SELECT phone, 'phone', name FROM crm.contacts WHERE id IN (2998, 2999, 3000);
+\echo
 :wire
 
 \echo
 \echo '=== 6. Think twice'
-\echo 'Writes wait for COMMIT. The list is read, to know what to delete; but after ROLLBACK there'
-\echo 'is no POST and no DELETE among the requests.'
+\echo 'Writes wait for COMMIT: the list is read, to find what to delete, but ROLLBACK sends nothing.'
 \echo
 BEGIN;
 DELETE FROM dnc.communication_opt_outs
 WHERE identifier_type = 'phone' AND identifier IN ('+15550002998', '+15550002999');
-INSERT INTO dnc.communication_opt_outs (identifier, identifier_type)
-SELECT email, 'email' FROM crm.contacts;
+SELECT * FROM dnc_fdw_pending();
 ROLLBACK;
+\echo
 :wire
 
 \echo
 \echo '=== 7. One of them may be called again'
-\echo 'A deletion that does commit, and a look at what is left of the three.'
+\echo 'A deletion that does commit: one entry is read, and one is removed.'
 \echo
 DELETE FROM dnc.communication_opt_outs
 WHERE identifier_type = 'phone' AND identifier = '+15550003000';
-:wire
-SELECT identifier, label
-FROM dnc.communication_opt_outs
-WHERE identifier_type = 'phone' AND identifier >= '+15550002998'
-ORDER BY identifier;
+\echo
 :wire
 
+\set QUIET on
 \echo
 \echo '=== 8. Three vendors, one table'
-\echo 'SendKit keeps emails and domains, Weya phone numbers. As partitions, the three lists are one'
-\echo 'table, and are read at the same time.'
+\echo 'SendKit lists emails and domains, Weya phone numbers. As partitions they are read at the same time.'
 \echo
 CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
   OPTIONS (provider 'sendkit', base_url :'sendkit_url');
@@ -127,14 +124,18 @@ FROM dnc.all_opt_outs GROUP BY 1, 2 ORDER BY 1, 2;
 :wire
 
 \echo
-\echo 'A server that cannot have a domain, or that another value of source rules out, is not asked.'
+\echo '=== 9. Only who can know is asked'
+\echo 'Alta has no domains and Weya only phone numbers: neither gets a request.'
 \echo
 SELECT source, identifier FROM dnc.all_opt_outs
 WHERE identifier_type = 'domain' ORDER BY identifier LIMIT 2;
 :wire
 
+\set QUIET off
 \echo
-\echo 'A row goes to the partition that its source names.'
+\echo '=== 10. A row goes to the vendor that its source names'
+\echo 'An INSERT into the partitioned table is an addition to that partition''s list.'
 \echo
 INSERT INTO dnc.all_opt_outs VALUES ('left@example.com', 'email', 'asked us to', 'sendkit');
+\echo
 :wire

@@ -304,6 +304,7 @@ start_cluster()
 		listen_addresses = ''
 		unix_socket_directories = '$work'
 		fsync = off
+		timezone = 'UTC'
 	END
 	quietly "${as_user[@]}" "$bindir/pg_ctl" start --silent --pgdata="$data" --log="$log" ||
 		die "the cluster did not start: $(<"$log")"
