@@ -126,7 +126,7 @@ sub config { my ($option) = @_; my $value = qx($ENV{PG_CONFIG} $option); chomp $
 $ENV{PG_CONFIG} ||= 'pg_config';
 my $client = "$dir/client";
 my $compiler = $ENV{CC} || 'cc';
-system_or_bail(split(/ /, $compiler), '-Wall', '-Wextra', '-Werror', '-o', $client, '-I' . config('--includedir'), "$FindBin::RealBin/lib/client.c",
+system_or_bail(split(/ /, $compiler), split(' ', $ENV{CFLAGS} // ''), '-Wall', '-Wextra', '-Werror', '-o', $client, '-I' . config('--includedir'), "$FindBin::RealBin/lib/client.c",
 	'-L' . config('--libdir'), '-Wl,-rpath,' . config('--libdir'), '-lpq');
 sub client
 {
