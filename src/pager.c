@@ -507,6 +507,16 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	return page->first != NULL;
 }
 
+/* errcontext, of a pager: which page. */
+void
+dnc_pager_describe(void *arg)
+{
+	const DncPager *pager = arg;
+
+	errcontext("page %d of the list of server \"%s\"", pager->count,
+			   pager->options->server_name);
+}
+
 /* How many pages were waited for. */
 int
 dnc_pager_count(const DncPager *pager)

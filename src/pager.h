@@ -28,5 +28,6 @@ extern int64 dnc_pager_total(const DncPager *pager);
 extern int64 dnc_pager_pages(const DncPager *pager);
 extern bool dnc_pager_jump(DncPager *pager, int64 number, DncPage *page);
 extern int	dnc_pager_count(const DncPager *pager);
+extern void dnc_pager_describe(void *arg);
 
 #endif							/* DNC_PAGER_H */

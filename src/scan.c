@@ -31,6 +31,7 @@
 #include "own.h"
 #include "pagers.h"
 #include "plan.h"
+#include "reader.h"
 #include "request.h"
 #include "scan.h"
 
@@ -67,11 +68,8 @@ struct DncScan
 	MemoryContext chain_context;
 	DncChain   *chain;			/* NULL: none */
 	DncLookup  *known;			/* its rows, if it is known already */
-	DncPager   *pager;			/* NULL: its rows are known, or it is read */
-	DncDecoder *decoder;
-	DncPage		page;
-	const DncJson *entry;		/* the next one of the page; NULL: page is read */
-	int			index;			/* its index on the page */
+	DncPager   *pager;			/* NULL: its rows are known */
+	DncReader  *reader;			/* likewise */
 
 	/* What the transaction has written itself, and not sent yet. */
 	bool		own_known;		/* own is what it is */
@@ -195,26 +193,29 @@ ask_ahead(DncScan *scan)
 static bool
 begin_chain(DncScan *scan)
 {
+	DncReading	reading = {.own = scan->own, .counted_type = scan->counted_type};
 	MemoryContext before;
 
 	if (scan->chain_index >= list_length(scan->chains))
 		return false;
 	MemoryContextReset(scan->chain_context);
 	scan->chain = list_nth(scan->chains, scan->chain_index++);
-	scan->entry = NULL;
 	scan->pager = NULL;
+	scan->reader = NULL;
 	scan->known = scan->lookups ? dnc_lookups_find(scan->lookups, scan->chain->key) : NULL;
 	if (scan->known)
 	{
 		scan->counts.remembered++;
 		return true;
 	}
-	before = MemoryContextSwitchTo(scan->chain_context);
-	scan->decoder = dnc_decoder_make(scan->options,
-									 scan->desc,
-									 scan->map, scan->needed, scan->chain->search);
-	MemoryContextSwitchTo(before);
 	scan->pager = dnc_pagers_open(scan->pagers, scan->chain);
+	before = MemoryContextSwitchTo(scan->chain_context);
+	reading.chain = scan->chain;
+	reading.pager = scan->pager;
+	reading.decoder = dnc_decoder_make(scan->options, scan->desc, scan->map, scan->needed,
+									   scan->chain->search);
+	scan->reader = dnc_reader_begin(&reading);
+	MemoryContextSwitchTo(before);
 	if (scan->lookups)
 		dnc_lookups_begin(scan->lookups, scan->chain->key);
 	ask_ahead(scan);
@@ -230,99 +231,22 @@ end_chain(DncScan *scan)
 	dnc_pagers_close(scan->pagers, scan->chain);
 	scan->chain = NULL;
 	scan->known = NULL;
+	scan->pager = NULL;
+	scan->reader = NULL;
 }
 
-/* errcontext: which page. */
-static void
-describe_page(void *arg)
-{
-	DncScan    *scan = arg;
-
-	if (scan->pager)
-		errcontext("page %d of the list of server \"%s\"", dnc_pager_count(scan->pager),
-				   scan->options->server_name);
-}
-
-/* Go to the next page; at the end of the chain pager is NULL. */
-static void
-read_page(DncScan *scan)
-{
-	if (!dnc_pager_next(scan->pager, &scan->page))
-	{
-		scan->pager = NULL;
-		return;
-	}
-	dnc_decoder_page(scan->decoder, scan->page.entries);
-	scan->entry = scan->page.first;
-	scan->index = 0;
-}
-
-/* Go to the next entry of the page. */
-static void
-step_entry(DncScan *scan)
-{
-	scan->entry = dnc_json_next(scan->entry);
-	scan->index++;
-}
-
-/* Does an entry belong to the chain at hand, rather than to another one? */
+/* The next row of the chain that was begun, into the slot. */
 static bool
-belongs_to_chain(const DncChain *chain, const DncJson *entry)
+fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
 {
-	ListCell   *lc;
-
-	foreach(lc, chain->checks)
-	{
-		const DncChainCheck *check = lfirst(lc);
-		const DncJson *value = dnc_json_get(entry, check->member);
-
-		if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
-			strcmp(dnc_json_string(value), check->value) != 0)
-			return false;
-	}
+	if (scan->known)
+		return dnc_lookups_next(scan->known, slot);
+	if (!dnc_reader_next(scan->reader, !scan->node->ss.ps.async_capable, slot))
+		return false;
+	scan->counts.rows++;
+	if (scan->lookups)
+		dnc_lookups_add(scan->lookups, slot);
 	return true;
-}
-
-/* Is the entry one that our own transaction has removed, or that is not to be counted? */
-static bool
-is_hidden(DncScan *scan)
-{
-	return dnc_own_hides(scan->own, scan->entry) ||
-		!dnc_own_is_of_type(scan->own, scan->entry, scan->counted_type);
-}
-
-/* Has the next page been asked for, and not come yet? */
-static bool
-must_wait(DncScan *scan)
-{
-	DncCall    *call = dnc_pager_ask(scan->pager);
-
-	return call && !dnc_call_ready(call);
-}
-
-/*
- * Go to the next entry of the chain that is to be given; false: there is none,
- * or, where Append asks several scans at once, it is still to come.
- */
-static bool
-find_entry(DncScan *scan)
-{
-	while (scan->pager)
-	{
-		if (scan->entry == NULL)
-		{
-			if (scan->node->ss.ps.async_capable && must_wait(scan))
-				return false;
-			read_page(scan);
-		}
-		else if ((scan->page.given && scan->page.given[scan->index]) ||
-				 (scan->own && is_hidden(scan)) ||
-				 !belongs_to_chain(scan->chain, scan->entry))
-			step_entry(scan);
-		else
-			return true;
-	}
-	return false;
 }
 
 /* The next row from the remote, or from what is known of it, into the slot. */
@@ -331,20 +255,9 @@ fetch_remote_row(DncScan *scan, TupleTableSlot *slot)
 {
 	while (scan->chain || begin_chain(scan))
 	{
-		if (scan->known && dnc_lookups_next(scan->known, slot))
+		if (fetch_chain_row(scan, slot))
 			return true;
-		if (find_entry(scan))
-		{
-			dnc_decoder_entry(scan->decoder, scan->entry, scan->index, slot->tts_values,
-							  slot->tts_isnull);
-			ExecStoreVirtualTuple(slot);
-			step_entry(scan);
-			scan->counts.rows++;
-			if (scan->lookups)
-				dnc_lookups_add(scan->lookups, slot);
-			return true;
-		}
-		if (scan->pager)
+		if (scan->known == NULL && !dnc_reader_at_end(scan->reader))
 			return false;		/* its page is still to come */
 		end_chain(scan);
 	}
@@ -413,6 +326,24 @@ count_one_by_one(DncScan *scan, TupleTableSlot *slot)
 	return count;
 }
 
+/* The total that the first page tells of the list. */
+static int64
+ask_total(DncScan *scan)
+{
+	const DncChain *chain = linitial(scan->chains);
+	DncPager   *pager = dnc_pager_begin(scan->options, chain->filters, &scan->tally);
+	ErrorContextCallback context;
+	DncPage		page;
+
+	context.callback = dnc_pager_describe;
+	context.arg = pager;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	(void) dnc_pager_next(pager, &page);
+	error_context_stack = context.previous;
+	return dnc_pager_total(pager);
+}
+
 /* The one row of a scan that counts, into the slot. */
 static bool
 count_entries(DncScan *scan, TupleTableSlot *slot)
@@ -425,14 +356,7 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 	if (scan->own)
 		total = count_one_by_one(scan, slot);
 	else if (scan->chains)
-	{
-		DncPage		page;
-
-		scan->chain = linitial(scan->chains);
-		scan->pager = dnc_pager_begin(scan->options, scan->chain->filters, &scan->tally);
-		(void) dnc_pager_next(scan->pager, &page);
-		total = dnc_pager_total(scan->pager);
-	}
+		total = ask_total(scan);
 	scan->counted = true;
 	MemoryContextSwitchTo(before);
 	slot->tts_values[0] = Int64GetDatum(total);
@@ -454,7 +378,7 @@ dnc_scan_ask(DncScan *scan)
 		return NULL;
 	if (scan->chain == NULL)
 		(void) begin_chain(scan);
-	return scan->pager && scan->entry == NULL ? dnc_pager_ask(scan->pager) : NULL;
+	return scan->reader ? dnc_reader_ask(scan->reader) : NULL;
 }
 
 /* Has all been given that there is? */
@@ -476,7 +400,6 @@ dnc_scan_at_end(const DncScan *scan)
 bool
 dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 {
-	ErrorContextCallback context;
 	bool		found;
 
 	if (!scan->started)
@@ -487,13 +410,7 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 		ExecCopySlot(slot, scan->store_slot);
 		return true;
 	}
-
-	context.callback = describe_page;
-	context.arg = scan;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
 	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
-	error_context_stack = context.previous;
 	if (found && scan->store)
 		tuplestore_puttupleslot(scan->store, slot);
 	return found;
@@ -511,7 +428,7 @@ stop_reading(DncScan *scan)
 	scan->chain = NULL;
 	scan->known = NULL;
 	scan->pager = NULL;
-	scan->entry = NULL;
+	scan->reader = NULL;
 	MemoryContextReset(scan->chain_context);
 	MemoryContextReset(scan->context);
 }
