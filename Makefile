@@ -12,6 +12,10 @@ EXTVERSION = 1.1
 MODULE_big = dnc_fdw
 # PGXS will set srcdir likewise, but that is after it was needed.
 top := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
+# Said here, since the PGXS of a PostgreSQL that was built in its source tree does not.
+ifneq ($(top),.)
+VPATH = $(top)
+endif
 sources = $(patsubst $(top)/%,%,$(sort $(wildcard $(addprefix $(top)/,$(1)))))
 OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/providers/*.c))
 DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
