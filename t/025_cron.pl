@@ -258,7 +258,8 @@ is(query($sessions, q{SELECT string_agg(added_to || ' ' || n, ', ' ORDER BY adde
 
 forget_requests($workers);
 $workers->{node}->safe_psql('postgres', 'CREATE DATABASE restored');
-IPC::Run::run([ 'pg_dump', '-d', $workers->{node}->connstr('postgres') ], '>', \my $dump, '2>', \my $dump_error);
+# Jobs and their runs are pg_cron's, which this database cannot have too: psql would take their rows for SQL.
+IPC::Run::run([ 'pg_dump', '--exclude-table-data=cron.*', '-d', $workers->{node}->connstr('postgres') ], '>', \my $dump, '2>', \my $dump_error);
 is($dump_error, '', 'the database is dumped');
 like($dump, qr/sandbox-workers/, 'with the tokens');
 IPC::Run::run([ 'psql', '-X', '-q', '-d', $workers->{node}->connstr('restored') ], '<', \$dump, '>', \my $out, '2>', \my $err);
