@@ -132,6 +132,9 @@ RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_material; RESET enab
 -- the memory is bounded, and what falls out is asked again
 SET work_mem = '64kB';
 SELECT count(*) FROM generate_series(1, 2) r, LATERAL (SELECT count(o.id) FROM contacts c, LATERAL (SELECT id FROM opt_outs o WHERE o.identifier = c.email AND r > 0 OFFSET 0) o WHERE c.id <= 4010) x;
+-- the rows of a scan that is run again go to disk
+SELECT o.n, s.* FROM generate_series(1, 3) o(n), LATERAL (SELECT count(*) FROM opt_outs d WHERE length(d.identifier) > o.n) s;
+SELECT n, s.* FROM generate_series(0, 2) n, LATERAL (SELECT count(*), max(identifier) FROM opt_outs d WHERE d.created_at > timestamptz '2025-01-01' + n * interval '1 day') s;
 RESET work_mem;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/plan/log" >/dev/null
 

@@ -64,23 +64,24 @@ wait_for_any(AppendState *append, const FdwRoutine *ours)
 	DncCall   **calls = palloc(sizeof(DncCall *) * append->as_nasyncplans);
 	int			count = 0;
 	int			i = -1;
+	bool		all_wait = true;
 
-	while ((i = bms_next_member(append->as_asyncplans, i)) >= 0)
+	while (all_wait && (i = bms_next_member(append->as_asyncplans, i)) >= 0)
 	{
 		AsyncRequest *peer = append->as_asyncrequests[i];
 		const FdwRoutine *routine = castNode(ForeignScanState, peer->requestee)->fdwroutine;
-		DncCall    *call;
+		DncCall    *call = NULL;
 
 		if (!peer->callback_pending)
 			continue;
-		if (routine->ForeignAsyncConfigureWait != ours->ForeignAsyncConfigureWait)
-			return;
-		call = dnc_scan_ask(scan_of(peer));
-		if (call == NULL)
-			return;
-		calls[count++] = call;
+		if (routine->ForeignAsyncConfigureWait == ours->ForeignAsyncConfigureWait)
+			call = dnc_scan_ask(scan_of(peer));
+		all_wait = call != NULL;
+		if (all_wait)
+			calls[count++] = call;
 	}
-	dnc_call_wait_any(calls, count);
+	if (all_wait)
+		dnc_call_wait_any(calls, count);
 	pfree(calls);
 }
 

@@ -9,7 +9,7 @@
  *
  * Nothing is asked twice in a statement.  Where a scan can be run again with
  * other values, what each of them has found is remembered; where it is run
- * again with the same, its rows are kept.
+ * again with the same, its rows are kept, on disk if they are beyond work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +54,7 @@ struct DncScan
 	/* What is kept for a scan that is run again. */
 	bool		may_rerun;
 	Tuplestorestate *store;		/* the rows so far, of one that does not vary */
-	TupleTableSlot *store_slot; /* of the kind that a tuplestore gives */
+	TupleTableSlot *store_slot; /* for the rows of store; their memory is the query's */
 	DncLookups *lookups;		/* of one that varies */
 
 	/* What is asked with the values of now; in context. */
@@ -392,10 +392,33 @@ dnc_scan_at_end(const DncScan *scan)
 }
 
 /*
- * The next row of the list into an empty slot, datums in the current context;
- * false: all was read to its end.  A scan that Append asks along with others
- * does not wait here: false may mean that dnc_scan_ask() has a call that is not
- * ready.
+ * The next of the kept rows, into the slot; false: all of them were given.
+ *
+ * A tuplestore beyond work_mem reads a row back from disk into the current memory
+ * context, and store_slot frees that row when it gets the next one.  PostgreSQL calls
+ * us in the memory of one row, which is reset in between.  So we read in the query's.
+ */
+static bool
+fetch_kept_row(DncScan *scan, TupleTableSlot *slot)
+{
+	MemoryContext before;
+	bool		found;
+
+	if (scan->store == NULL || tuplestore_ateof(scan->store))
+		return false;
+	before = MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
+	found = tuplestore_gettupleslot(scan->store, true, false, scan->store_slot);
+	MemoryContextSwitchTo(before);
+	if (found)
+		ExecCopySlot(slot, scan->store_slot);
+	return found;
+}
+
+/*
+ * The next row of the list into an empty slot; its datums are good until the next
+ * call or the restart.  False: all was read to its end.  A scan that Append asks
+ * along with others does not wait here: false may mean that dnc_scan_ask() has a
+ * call that is not ready.
  */
 bool
 dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
@@ -404,12 +427,8 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 
 	if (!scan->started)
 		start_scan(scan);
-	if (scan->store && !tuplestore_ateof(scan->store) &&
-		tuplestore_gettupleslot(scan->store, true, false, scan->store_slot))
-	{
-		ExecCopySlot(slot, scan->store_slot);
+	if (fetch_kept_row(scan, slot))
 		return true;
-	}
 	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
 	if (found && scan->store)
 		tuplestore_puttupleslot(scan->store, slot);
