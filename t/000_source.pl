@@ -45,9 +45,9 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/http.c and src/url.c include curl',
+nowhere('only src/wire/http.c and src/wire/url.c include curl',
 	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/(http|url)\.c$});
-nowhere('only src/json.c includes cJSON',
+nowhere('only src/wire/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
 my $providers = join '|', map { m{^src/providers/(\w+)\.c$} ? $1 : () } @extension;
 nowhere('only the registry and the providers name a provider',
