@@ -30,6 +30,7 @@
 
 #include "config/option.h"
 #include "config/option_value.h"
+#include "config/registry.h"
 
 /* Where an option may be set. */
 #define ON_SERVER	(1 << 0)
@@ -263,7 +264,7 @@ check_server(List *list, const DncOptions *options)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("a server needs the option \"provider\""),
-				 errdetail("The providers are: %s.", dnc_provider_names()),
+				 errdetail("The providers are: %s.", dnc_registry_names()),
 				 errhint("Add OPTIONS (provider '...').")));
 	if (options->base_url == NULL)
 		ereport(ERROR,
@@ -287,7 +288,7 @@ provider_of(List *list)
 		DefElem    *def = lfirst_node(DefElem, lc);
 
 		if (strcmp(def->defname, "provider") == 0)
-			return dnc_provider_find(defGetString(def));
+			return dnc_registry_find(defGetString(def));
 	}
 	return NULL;
 }

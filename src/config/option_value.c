@@ -13,7 +13,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "config/column.h"
 #include "config/option_value.h"
+#include "config/registry.h"
 #include "wire/url.h"
 
 /* What values an option takes, as a sentence for DETAIL; palloc'd. */
@@ -45,7 +47,7 @@ range_text(const DncOptionDef *def)
 			appendStringInfoString(&text, "It takes \"true\" or \"false\".");
 			break;
 		case DNC_KIND_PROVIDER:
-			appendStringInfo(&text, "The providers are: %s.", dnc_provider_names());
+			appendStringInfo(&text, "The providers are: %s.", dnc_registry_names());
 			break;
 		case DNC_KIND_WORD:
 			appendStringInfoString(&text, "It takes ");
@@ -120,11 +122,12 @@ clean_base_url(const char *value)
 }
 
 /*
- * Check an option's value and put it into *options.  Raises HV024 for a value
- * that cannot be, HV007 for an unknown column.
+ * Check an option's value and put it into *options, the struct that the option's
+ * offset counts in.  Raises HV024 for a value that cannot be, HV007 for an unknown
+ * column.
  */
 void
-dnc_option_value_apply(const DncOptionDef *def, const char *value, DncOptions *options)
+dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options)
 {
 	void	   *target = (char *) options + (def->offset == DNC_NOWHERE ? 0 : def->offset);
 	const char *problem;
@@ -133,7 +136,7 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, DncOptions *o
 	switch (def->kind)
 	{
 		case DNC_KIND_PROVIDER:
-			good = (*(const DncProvider **) target = dnc_provider_find(value)) != NULL;
+			good = (*(const DncProvider **) target = dnc_registry_find(value)) != NULL;
 			break;
 		case DNC_KIND_BASE_URL:
 			if ((problem = dnc_url_check_base(value)) != NULL)

@@ -8,7 +8,6 @@
 #ifndef DNC_OPTION_VALUE_H
 #define DNC_OPTION_VALUE_H
 
-#include "config/option.h"
 
 /* What values an option takes. */
 typedef enum DncOptionKind
@@ -36,13 +35,13 @@ typedef struct DncOptionDef
 	double		max;
 	const char *initial;		/* default, as a user would write it; NULL: the
 								 * provider's, or none */
-	size_t		offset;			/* in DncOptions; DNC_NOWHERE: it has no place there */
+	size_t		offset;			/* in the options' struct; DNC_NOWHERE: it has no place there */
 	const char *const *words;
 } DncOptionDef;
 
 #define DNC_NOWHERE SIZE_MAX
 
-extern void dnc_option_value_apply(const DncOptionDef *def, const char *value, DncOptions *options);
+extern void dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options);
 _Noreturn extern void dnc_option_value_refuse(const DncOptionDef *def, const char *value,
 											  const char *detail);
 

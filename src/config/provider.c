@@ -1,52 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * provider.c
- *		The registry of providers, and questions that can be answered from
- *		their structs.
+ *		Questions that a provider's struct answers.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "config/provider.h"
-#include "config/providers/providers.h"
-
-static const DncProvider *const providers[] = {
-	&dnc_provider_alta,
-	&dnc_provider_sendkit,
-	&dnc_provider_weya,
-};
-
-/* The index-th provider, from 0; NULL behind the last. */
-const DncProvider *
-dnc_provider_at(int index)
-{
-	return index < (int) lengthof(providers) ? providers[index] : NULL;
-}
-
-/* The provider of that name; NULL if there is none. */
-const DncProvider *
-dnc_provider_find(const char *name)
-{
-	for (size_t i = 0; i < lengthof(providers); i++)
-	{
-		if (strcmp(providers[i]->name, name) == 0)
-			return providers[i];
-	}
-	return NULL;
-}
-
-/* The names of all providers for a message: "a", "b"; palloc'd. */
-char *
-dnc_provider_names(void)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (size_t i = 0; i < lengthof(providers); i++)
-		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "", providers[i]->name);
-	return names.data;
-}
 
 /* Where a provider's entries carry a column; NULL: it does not have it. */
 const DncField *
@@ -79,24 +40,6 @@ dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)
 	for (const char *const *type = provider->identifier_types; *type; type++)
 	{
 		if (strcmp(*type, identifier_type) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Is this a type that another provider documents and this one does not?  Then
- * no entry can have it.  A type that nobody documents is another matter: the
- * vendor may have added it since.
- */
-bool
-dnc_provider_lacks_type(const DncProvider *provider, const char *identifier_type)
-{
-	if (dnc_provider_has_type(provider, identifier_type))
-		return false;
-	for (size_t i = 0; i < lengthof(providers); i++)
-	{
-		if (dnc_provider_has_type(providers[i], identifier_type))
 			return true;
 	}
 	return false;

@@ -167,13 +167,9 @@ typedef struct DncProvider
 	void		(*append_add_options) (StringInfo body, const struct DncOptions *options);
 } DncProvider;
 
-extern const DncProvider *dnc_provider_find(const char *name);
-extern const DncProvider *dnc_provider_at(int index);
-extern char *dnc_provider_names(void);
 extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_has_total(const DncProvider *provider);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);
 extern bool dnc_provider_is_identity(const DncProvider *provider, DncColumn column);
-extern bool dnc_provider_lacks_type(const DncProvider *provider, const char *identifier_type);
 
 #endif							/* DNC_PROVIDER_H */

@@ -16,9 +16,10 @@
 #include "fmgr.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
-#include "list/attrs.h"
 #include "list/decode.h"
 #include "list/fast_input.h"
 #include "request/remote_error.h"
@@ -250,6 +251,21 @@ decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
 	return true;
 }
 
+/*
+ * The entry that stands at a place of a page (UTF-8) as jsonb, palloc'd.  jsonb
+ * reads the text itself: cJSON's numbers are doubles, so a tree printed again could
+ * differ from the vendor's text.  Raises 22P05 where the database's encoding lacks a
+ * character of it, and jsonb's own errors where it has a limit.
+ */
+static Jsonb *
+read_attrs(const char *entry)
+{
+	char	   *text = dnc_json_text_copy(entry);
+
+	text = pg_any_to_server(text, strlen(text), PG_UTF8);
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
 /* The value of attrs: the entry as it came. */
 static Datum
 decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
@@ -261,7 +277,7 @@ decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
 		decoder->place = dnc_json_text_next(decoder->place);
 		decoder->place_index++;
 	}
-	jsonb = dnc_attrs_entry(decoder->place);
+	jsonb = read_attrs(decoder->place);
 	if (attribute->type == JSONBOID)
 		return JsonbPGetDatum(jsonb);
 	return input_text(attribute, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));

@@ -14,6 +14,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "config/registry.h"
 #include "list/filter.h"
 #include "wire/url.h"
 
@@ -86,7 +87,7 @@ can_match(const DncOptions *options, const DncCondition *condition, const char *
 	if (constant)
 		return strcmp(constant, value) == 0;
 	return condition->column != DNC_COL_IDENTIFIER_TYPE ||
-		!dnc_provider_lacks_type(options->provider, value);
+		!dnc_registry_lacks_type(options->provider, value);
 }
 
 /* The values of a condition that an entry can have, each once. */

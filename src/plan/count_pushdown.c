@@ -19,8 +19,8 @@
 #include "utils/fmgroids.h"
 
 #include "compat.h"
+#include "config/registry.h"
 #include "plan/count_pushdown.h"
-#include "plan/plan.h"
 #include "plan/qual.h"
 
 /* Is what the grouping step gives count(*), and nothing else? */
@@ -57,7 +57,7 @@ is_exact(const DncOptions *options, const DncPushed *pushed)
 		return true;
 	type = TextDatumGetCString(value->constvalue);
 	return pushed->column == DNC_COL_IDENTIFIER_TYPE &&
-		(dnc_provider_has_type(provider, type) || dnc_provider_lacks_type(provider, type));
+		(dnc_provider_has_type(provider, type) || dnc_registry_lacks_type(provider, type));
 }
 
 /* Is each clause of a table matched exactly by what is sent? */

@@ -24,7 +24,6 @@
 #include "compat.h"
 #include "request/call.h"
 #include "request/max_requests.h"
-#include "request/message.h"
 #include "request/rate_limit.h"
 #include "request/retry.h"
 #include "wire/http.h"

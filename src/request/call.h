@@ -13,18 +13,7 @@
 #include "request/counters.h"
 #include "request/rate_headers.h"
 #include "request/remote_error.h"
-
-/* What is to be sent.  Strings are UTF-8. */
-typedef struct DncRequest
-{
-	const char *method;
-	const char *path;			/* below the base URL, as messages show it */
-	const char *target;			/* path and query */
-	const char *body;			/* JSON; NULL: none */
-	int			body_length;
-	bool		repeatable;		/* sent twice it does what it does when sent once */
-	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
-} DncRequest;
+#include "request/request.h"
 
 /* How the last try of a call ended. */
 typedef struct DncTryFacts

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *		List requests and waiting writes as HTTP requests: query strings and
- *		JSON bodies, by what the provider's struct says.
+ *		List requests and writes as HTTP requests: query strings, JSON bodies
+ *		and headers, by what the provider's struct says.
  *
  * Bodies are written with PostgreSQL's own escape_json() into a StringInfo:
  * of a flat list of strings a tree would be a detour, and a StringInfo is on
@@ -135,4 +135,45 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	request->target = write->path;
 	request->body = body.data;
 	request->body_length = body.len;
+}
+
+/* The headers of a request; palloc'd. */
+static List *
+make_headers(const DncOptions *options, bool with_body)
+{
+	const DncProvider *provider = options->provider;
+	List	   *headers;
+
+	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
+								  options->token),
+						 "Accept: application/json",
+						 "User-Agent: dnc_fdw/" DNC_VERSION);
+	if (options->workspace_id)
+		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
+											options->workspace_id));
+	if (with_body)
+	{
+		headers = lappend(headers, "Content-Type: application/json");
+		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
+	}
+	return headers;
+}
+
+/*
+ * A request to a server as transport takes it, with the token in *options.  What
+ * is new is palloc'd in the current context; the rest is the request's.
+ */
+void
+dnc_request_prepare(const DncOptions *options, const DncRequest *request, DncHttpRequest *http)
+{
+	http->method = request->method;
+	http->url = psprintf("%s%s", options->base_url, request->target);
+	http->headers = make_headers(options, request->body != NULL);
+	http->body = request->body;
+	http->body_length = request->body_length;
+	http->connect_timeout = options->connect_timeout;
+	http->timeout = options->request_timeout;
+	http->max_response_size = options->max_response_size;
+	http->ca_file = options->ca_file;
+	http->once = !request->repeatable;
 }

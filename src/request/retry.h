@@ -8,7 +8,7 @@
 #ifndef DNC_RETRY_H
 #define DNC_RETRY_H
 
-#include "request/call.h"
+#include "request/request.h"
 #include "wire/http.h"
 
 /* What the end of a try means for the call. */

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "config/registry.h"
 #include "request/counters.h"
 #include "wire/http.h"
 #include "wire/json.h"
@@ -92,7 +93,7 @@ dnc_fdw_providers(PG_FUNCTION_ARGS)
 	const DncProvider *provider;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; (provider = dnc_provider_at(i)) != NULL; i++)
+	for (int i = 0; (provider = dnc_registry_at(i)) != NULL; i++)
 	{
 		Datum		values[PROVIDER_COLUMNS] = {0};
 		bool		nulls[PROVIDER_COLUMNS] = {0};

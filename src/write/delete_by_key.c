@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "config/registry.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
 #include "write/commit.h"
@@ -182,7 +183,7 @@ evaluate_key(DncDeleteByKey *direct, const char **members)
 		members[index] = OidOutputFunctionCall(output, value);
 		if (members[index][0] == '\0' ||
 			(provider->remove.members[index].column == DNC_COL_IDENTIFIER_TYPE &&
-			 dnc_provider_lacks_type(provider, members[index])))
+			 dnc_registry_lacks_type(provider, members[index])))
 			return false;
 	}
 	return true;
