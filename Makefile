@@ -17,7 +17,7 @@ ifneq ($(top),.)
 VPATH = $(top)
 endif
 sources = $(patsubst $(top)/%,%,$(sort $(wildcard $(addprefix $(top)/,$(1)))))
-OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/providers/*.c))
+OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/*/*.c src/*/*/*.c))
 DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
 # No DOCS: PGXS puts them where those of all extensions are, and theirs have
 # names like ours.  The packages have a directory each.
@@ -45,8 +45,9 @@ include $(PGXS)
 -include $(OBJS:.o=.d)
 
 # Absolute, since make would find those of the source tree.
-$(OBJS) $(OBJS:.o=.bc): | $(CURDIR)/src/providers
-$(CURDIR)/src/providers:
+object_dirs = $(addprefix $(CURDIR)/,$(filter-out ./,$(sort $(dir $(OBJS)))))
+$(OBJS) $(OBJS:.o=.bc): | $(object_dirs)
+$(object_dirs):
 	$(MKDIR_P) $@
 
 # The version is compiled in.

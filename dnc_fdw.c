@@ -21,17 +21,17 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
-#include "analyze.h"
-#include "async.h"
-#include "budget.h"
 #include "compat.h"
-#include "direct.h"
-#include "explain.h"
-#include "import.h"
-#include "modify.h"
-#include "pace.h"
-#include "plan.h"
-#include "scan.h"
+#include "plan/plan.h"
+#include "request/max_requests.h"
+#include "request/rate_limit.h"
+#include "scan/analyze.h"
+#include "scan/async.h"
+#include "scan/explain.h"
+#include "scan/scan.h"
+#include "sql/import.h"
+#include "write/delete_by_key.h"
+#include "write/modify.h"
 
 DNC_MODULE_MAGIC;
 
@@ -56,7 +56,7 @@ _PG_init(void)
 							&dnc_wait_notice, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("dnc_fdw");
-	dnc_pace_init();
+	dnc_rate_limit_init();
 }
 
 static void
@@ -223,21 +223,21 @@ dncExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 static bool
 dncPlanDirectModify(PlannerInfo *root, ModifyTable *plan, Index resultRelation, int subplan_index)
 {
-	return dnc_direct_plan(root, plan, resultRelation);
+	return dnc_delete_by_key_plan(root, plan, resultRelation);
 }
 
 static void
 dncBeginDirectModify(ForeignScanState *node, int eflags)
 {
 	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
-		node->fdw_state = dnc_direct_begin(node);
+		node->fdw_state = dnc_delete_by_key_begin(node);
 }
 
 /* All is done at the first call; there are no rows to give. */
 static TupleTableSlot *
 dncIterateDirectModify(ForeignScanState *node)
 {
-	dnc_direct_run(node->fdw_state);
+	dnc_delete_by_key_run(node->fdw_state);
 	return ExecClearTuple(node->ss.ss_ScanTupleSlot);
 }
 

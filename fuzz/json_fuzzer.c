@@ -1,12 +1,12 @@
 /*
  * json_fuzzer.c
- *		src/json.c and src/jsontext.c under libFuzzer, compared with PostgreSQL's
+ *		src/wire/json.c and src/wire/json_text.c under libFuzzer, compared with PostgreSQL's
  *		own JSON parser.
  *
  * Both have to take or refuse the same texts, and find the same in them: the
  * list of brackets, names and strings, in order.  Otherwise a row would differ
  * from its own attrs.  The same holds for the values of a text, each copied from
- * where it stands.  What differs on purpose: src/json.c gives up very deep texts
+ * where it stands.  What differs on purpose: src/wire/json.c gives up very deep texts
  * and very long numbers, and takes a byte order mark.
  */
 #include "postgres.h"
@@ -15,11 +15,11 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
-#include "json.h"
-#include "jsontext.h"
+#include "wire/json.h"
+#include "wire/json_text.h"
 #include "postgres_stub.h"
 
-/* Nesting and digits that may be too many for src/json.c. */
+/* Nesting and digits that may be too many for src/wire/json.c. */
 #define MAX_DEPTH 900
 #define MAX_NUMBER 63
 
@@ -36,7 +36,7 @@ typedef struct Account
 {
 	StringInfoData text;
 	int			depth;
-	bool		excessive;		/* src/json.c may refuse it */
+	bool		excessive;		/* src/wire/json.c may refuse it */
 } Account;
 
 static void
@@ -184,7 +184,7 @@ compare(const Account *ours, const Account *theirs)
 static void
 check_copy(const char *value, const DncJson *tree)
 {
-	char	   *copy = dnc_jsontext_copy(value);
+	char	   *copy = dnc_json_text_copy(value);
 	Account		theirs = {0};
 	Account		ours = {0};
 
@@ -203,17 +203,17 @@ check_copies(const char *text, const DncJson *tree, const char *path)
 	const DncJson *holder = dnc_json_get(tree, path);
 	const char *value;
 
-	check_copy(dnc_jsontext_begin(text), tree);
+	check_copy(dnc_json_text_begin(text), tree);
 	if (holder == NULL ||
 		(dnc_json_kind(holder) != DNC_JSON_ARRAY && dnc_json_kind(holder) != DNC_JSON_OBJECT))
 		return;
-	value = dnc_jsontext_enter(dnc_json_locate(tree, path, text));
+	value = dnc_json_text_enter(dnc_json_locate(tree, path, text));
 	for (const DncJson *child = dnc_json_first(holder); child; child = dnc_json_next(child))
 	{
 		if (dnc_json_kind(holder) == DNC_JSON_OBJECT)
-			value = dnc_jsontext_value(value);
+			value = dnc_json_text_value(value);
 		check_copy(value, child);
-		value = dnc_jsontext_next(value);
+		value = dnc_json_text_next(value);
 	}
 }
 
@@ -221,7 +221,7 @@ check_copies(const char *text, const DncJson *tree, const char *path)
 static void
 check_found(const char *text, const DncJson *tree, const DncJsonOutline *outline, const char *path)
 {
-	const char *found = dnc_jsontext_find(outline, path);
+	const char *found = dnc_json_text_find(outline, path);
 
 	if (found && dnc_json_get(tree, path) && found != dnc_json_locate(tree, path, text))
 		abort();

@@ -1,6 +1,6 @@
 /*
  * postgres_stub.c
- *		The few functions of a backend that src/json.c, src/url.c and src/rate.c
+ *		The few functions of a backend that src/wire/json.c, src/wire/url.c and src/request/rate_headers.c
  *		use, so that they stand alone under libFuzzer.
  *
  * There is one memory context.  Memory is malloc'd piece by piece, so that

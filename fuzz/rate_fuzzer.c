@@ -1,6 +1,6 @@
 /*
  * rate_fuzzer.c
- *		What src/rate.c makes of the headers that say when to ask again, under
+ *		What src/request/rate_headers.c makes of the headers that say when to ask again, under
  *		libFuzzer.
  *
  * An input has a header's value on each line.  Whatever stands there, what comes
@@ -12,13 +12,13 @@
 #include <math.h>
 
 #include "postgres_stub.h"
-#include "rate.h"
+#include "request/rate_headers.h"
 
 /* The headers, in the order of the lines; NULL: not there. */
 static const char *const names[] = {"Retry-After", "Date", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"};
 static const char *values[lengthof(names)];
 
-/* As in src/http.c, of the headers above. */
+/* As in src/wire/http.c, of the headers above. */
 const char *
 dnc_http_header(const DncHttpExchange *exchange, const char *name)
 {
@@ -30,7 +30,7 @@ dnc_http_header(const DncHttpExchange *exchange, const char *name)
 	abort();					/* one that nothing here gives a value */
 }
 
-/* As in src/http.c. */
+/* As in src/wire/http.c. */
 int64
 dnc_http_date(const char *text)
 {
@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char	   *text = palloc(size + 1);
 	char	   *next = text;
-	DncRate		rate;
+	DncRateHeaders		rate;
 
 	memcpy(text, data, size);
 	text[size] = '\0';
@@ -62,7 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (int status = 200; status <= 429; status += 229)
 	{
-		dnc_rate_read(NULL, status, &rate);
+		dnc_rate_headers_read(NULL, status, &rate);
 		check_time(rate.wait_ms);
 		if (rate.limit < 0)
 			abort();

@@ -1,6 +1,6 @@
 /*
  * url_fuzzer.c
- *		What src/url.c makes of a text as a base URL and as part of a query, under
+ *		What src/wire/url.c makes of a text as a base URL and as part of a query, under
  *		libFuzzer.
  *
  * A base URL that is taken is https, or http to this machine, and has neither
@@ -10,7 +10,7 @@
 #include "postgres.h"
 
 #include "postgres_stub.h"
-#include "url.h"
+#include "wire/url.h"
 
 /* Fails unless a URL that was taken is what the documentation allows. */
 static void

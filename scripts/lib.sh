@@ -162,17 +162,6 @@ debian_mirror()
 		die "apt knows no mirror of Debian"
 }
 
-# The mirror of Debian that apt is set up for, as a URL.
-debian_mirror()
-{
-	# The fields are apt's.
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(CREATED_BY) $(SITE)' |
-		awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" && $4 == "Packages" && !site { site = $5 }
-			END { print site; exit !site }' ||
-		die "apt knows no mirror of Debian"
-}
-
 # Debian's PostgreSQL package makes and starts a cluster when it is installed.
 # The scripts need none but their own, so this setting is there meanwhile.
 forbid_main_cluster()

@@ -45,15 +45,78 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/http.c and src/url.c include curl',
-	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/(http|url)\.c$});
-nowhere('only src/json.c includes cJSON',
-	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/json\.c$});
-my $providers = join '|', map { m{^src/providers/(\w+)\.c$} ? $1 : () } @extension;
+nowhere('only src/wire/http.c and src/wire/url.c include curl',
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/wire/(http|url)\.c$});
+nowhere('only src/wire/json.c includes cJSON',
+	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/wire/json\.c$});
+my $providers = join '|', map { m{^src/config/providers/(\w+)\.c$} ? $1 : () } @extension;
 nowhere('only the registry and the providers name a provider',
-	qr{$providers}i, \@extension, qr{^src/provider\.c$|^src/providers/});
+	qr{$providers}i, \@extension, qr{^src/config/registry\.c$|^src/config/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
 	qr{\b(PG|CATALOG)_(MAJOR)?VERSION(_NUM|_NO)?\b}, \@extension, qr{^src/compat\.h$});
+# ----- who may include whom -----
+
+# The folders of src/ in their order: a file includes headers of its own folder and of
+# those before it.  The front door, dnc_fdw.c and settings.c, comes last.
+my @folders =
+	('', qw(match wire config request list plan write scan queue mirror worker sql));
+my %rank = map { $folders[$_] => $_ } 0 .. $#folders;
+my %front_door = map { $_ => 1 } qw(dnc_fdw.c src/settings.c);
+
+# The rank of a file's folder; undef where the folder is not in the list.
+sub rank
+{
+	my ($path) = @_;
+
+	return scalar @folders if $front_door{$path};
+	return $path =~ m{^src/(?:(\w+)/)?[^/]+(?:/[^/]+)?$} ? $rank{ $1 // '' } : undef;
+}
+
+# What a file of the extension includes of the extension, as paths below the top.
+sub own_includes
+{
+	my ($path) = @_;
+
+	return grep { exists $text{$_} } map { "src/$_" }
+		$text{$path} =~ /^\s*#\s*include\s*"([\w\/]+\.h)"/mg;
+}
+
+is(join("\n", grep { !defined rank($_) } @extension), '', 'files are in folders that we know');
+my @upward;
+my %needs;    # by module, a file without its suffix: the modules that it includes
+foreach my $path (grep { defined rank($_) } @extension)
+{
+	foreach my $header (own_includes($path))
+	{
+		push @upward, "$path includes $header" if (rank($header) // 0) > rank($path);
+		my ($from, $to) = map { s/\.[ch]$//r } $path, $header;
+		$needs{$from}{$to} = 1 if $from ne $to;
+	}
+}
+cmp_ok(scalar(keys %needs), '>', 40, 'includes were found');
+is(join("\n", @upward), '', 'files include headers of their own folder and of those above only');
+
+# The modules on a way from a module back to itself; nothing if there is none.
+sub circle
+{
+	my ($module, @way) = @_;
+
+	for my $i (0 .. $#way)
+	{
+		return (@way[ $i .. $#way ], $module) if $way[$i] eq $module;
+	}
+	foreach my $next (sort keys %{ $needs{$module} // {} })
+	{
+		my @found = circle($next, @way, $module);
+		return @found if @found;
+	}
+	delete $needs{$module};    # no circle leads through it
+	return;
+}
+is(join(' -> ', map { circle($_) } sort keys %needs), '', 'no modules include each other in a circle');
+
+# ----- the rest -----
+
 nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),

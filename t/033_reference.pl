@@ -19,7 +19,7 @@ my $top = abs_path("$FindBin::RealBin/..");
 my %docs = map { (substr $_, length "$top/") => PostgreSQL::Test::Utils::slurp_file($_) }
   glob("$top/*.md $top/*/*.md");
 my %source = map { (substr $_, length "$top/") => PostgreSQL::Test::Utils::slurp_file($_) }
-  glob("$top/*.[ch] $top/src/*.[ch] $top/src/providers/*.[ch]");
+  glob("$top/*.[ch] $top/src/*.[ch] $top/src/*/*.[ch] $top/src/*/*/*.[ch]");
 my $all_source = join '', map { $source{$_} } sort keys %source;
 my $dnc = DncTest->new;
 my $node = $dnc->node;
@@ -59,7 +59,7 @@ my @rows = rows('docs/options.md');
 my %place = (ON_SERVER => 'server', ON_TABLE => 'table', ON_COLUMN => 'column', ON_USER => 'user mapping');
 my @options;
 
-while ($source{'src/option.c'} =~ /^\t\{\.name = "(\w+)", \.catalogs = ([\w |]+),(.*?)\},$/msg)
+while ($source{'src/config/option.c'} =~ /^\t\{\.name = "(\w+)", \.catalogs = ([\w |]+),(.*?)\},$/msg)
 {
 	my ($name, $catalogs, $rest) = ($1, $2, $3);
 	my $default = $rest =~ /\.initial = "([^"]*)"/ ? $1 : '';
@@ -75,7 +75,7 @@ is(join("\n", map { $_->[1] } grep { $_->[0] =~ /^(?:server|column|user mapping)
 
 my ($columns) = $docs{'docs/options.md'} =~ /(\| column .*?)\n\n/s;
 same_elements([ map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\n/, $columns ],
-	[ $source{'src/column.c'} =~ /^\t\[DNC_COL_\w+\] = "(\w+)"/mg ], 'columns');
+	[ $source{'src/config/column.c'} =~ /^\t\[DNC_COL_\w+\] = "(\w+)"/mg ], 'columns');
 
 my $settings = $node->safe_psql('postgres', q{
 	LOAD 'dnc_fdw';
@@ -129,7 +129,7 @@ sub shown
 	return $format =~ s/%(?:\.\d+)?(?:ll|z)?[a-z]/…/gr;
 }
 
-# What ereport raises: SQLSTATE (or WARNING) and message.  And what src/report.c makes of
+# What ereport raises: SQLSTATE (or WARNING) and message.  And what src/request/remote_error.c makes of
 # the remote's problems, to be raised or to be shown.
 my $string = qr/"((?:[^"\\]|\\.|"\s*")*)"/;
 my @raised;
@@ -143,7 +143,7 @@ while ($all_source =~ /\bereport\((\w+),(.*?)\)\);/sg)
 	push @raised, map { "$code | " . shown($_) } $rest =~ /\berrmsg\(\s*$string/g;
 }
 my @messages;
-while ($source{'src/report.c'} =~ /\bmessage = psprintf\(\s*$string|\bmake_problem\((ERRCODE_\w+),\s*(?:psprintf\(\s*$string|message\b)/g)
+while ($source{'src/request/remote_error.c'} =~ /\bmessage = psprintf\(\s*$string|\bmake_problem\((ERRCODE_\w+),\s*(?:psprintf\(\s*$string|message\b)/g)
 {
 	my ($kept, $code, $message) = ($1, $2, $3);
 
@@ -161,7 +161,7 @@ is(join(' ', grep { my $code = $sqlstate{$_}; !$code || !grep { $_->[0] eq $code
 
 # What is shown of messages outside of blocks that run is what the source says.
 my @formats = map { my $f = shown($_); length($f) > 8 ? join '.*', map { quotemeta } split /…/, $f, -1 : () }
-  $all_source =~ /\berr(?:msg|detail|hint)\(\s*$string/g, $source{'src/report.c'} =~ /$string/g;
+  $all_source =~ /\berr(?:msg|detail|hint)\(\s*$string/g, $source{'src/request/remote_error.c'} =~ /$string/g;
 my $any_message = join '|', @formats;
 my @strange;
 for my $file (sort keys %docs)
@@ -226,7 +226,7 @@ is(scalar `"$^X" "$top/scripts/draw-flow" "$top/docs/architecture.flow"`,
 same_elements([ map { split ' ' } $flow =~ /^box \w+ +(?:ours|data) [^|]*\| *([^|]*?) *(?:\||$)/mg ], \@c_files,
 	'docs/architecture.flow: files');
 my ($list) = $docs{'docs/architecture.md'} =~ /(\| file \|.*?)\n\n/s;
-is(join(' ', grep { my $file = $_; $list !~ m{`(?:src/)?\Q$file\E`} } grep { !m{^providers/} } @c_files), '',
+is(join(' ', grep { my $file = $_; $list !~ m{`(?:src/)?\Q$file\E`} } grep { !m{/providers/} } @c_files), '',
 	'docs/architecture.md lists each file');
 
 # Each provider has its column in the tables, a player in the sandbox, and is tried.

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * column.c
+ *		The columns a foreign table may have, and which one each of its
+ *		attributes stands for.
+ *
+ * A table may name any of them, in any order; an attribute goes by its name
+ * or by OPTIONS (column_name '...').  This file knows names only: where a
+ * value comes from is the provider's business.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+
+#include "compat.h"
+#include "config/column.h"
+
+static const char *const column_names[DNC_NCOLUMNS] = {
+	[DNC_COL_ID] = "id",
+	[DNC_COL_IDENTIFIER] = "identifier",
+	[DNC_COL_IDENTIFIER_TYPE] = "identifier_type",
+	[DNC_COL_LABEL] = "label",
+	[DNC_COL_REASON] = "reason",
+	[DNC_COL_IS_MANUALLY_ADDED] = "is_manually_added",
+	[DNC_COL_WORKSPACE_ID] = "workspace_id",
+	[DNC_COL_ORG_ID] = "org_id",
+	[DNC_COL_BATCH_ID] = "batch_id",
+	[DNC_COL_REQUEST_UUID] = "request_uuid",
+	[DNC_COL_CALL_RECORDING] = "call_recording",
+	[DNC_COL_TRANSCRIPTION] = "transcription",
+	[DNC_COL_UNSUBSCRIBED_AT] = "unsubscribed_at",
+	[DNC_COL_CREATED_AT] = "created_at",
+	[DNC_COL_UPDATED_AT] = "updated_at",
+	[DNC_COL_ATTRS] = "attrs",
+	[DNC_COL_SOURCE] = "source",
+	[DNC_COL_SEARCH] = "search",
+};
+
+/* The name of a column, as users write it. */
+const char *
+dnc_column_name(DncColumn column)
+{
+	return column_names[column];
+}
+
+/* The column of that name; DNC_COL_NONE if there is none. */
+DncColumn
+dnc_column_find(const char *name)
+{
+	for (int i = 0; i < DNC_NCOLUMNS; i++)
+	{
+		if (strcmp(column_names[i], name) == 0)
+			return (DncColumn) i;
+	}
+	return DNC_COL_NONE;
+}
+
+/*
+ * Refuse a column name that is none of ours.  relname is NULL where the table
+ * is not known yet (in the option validator).
+ */
+void
+dnc_column_unknown(const char *name, const char *relname)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	for (int i = 0; i < DNC_NCOLUMNS; i++)
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", column_names[i]);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+			 relname
+			 ? errmsg("column \"%s\" of foreign table \"%s\" is not one of a Do-Not-Contact list",
+					  name, relname)
+			 : errmsg("\"%s\" is not a column of a Do-Not-Contact list", name),
+			 errdetail("The columns are: %s.", known.data),
+			 errhint("Rename the column, or name the one that it stands for with OPTIONS (column_name '...').")));
+}
+
+/*
+ * What one attribute stands for: by its option column_name, else its name.  A column
+ * that PostgreSQL computes when it is read stands for none; under a name of ours it
+ * would hide what the list has.
+ */
+static DncColumn
+attribute_column(Oid relid, const char *relname, Form_pg_attribute att)
+{
+	const char *name = NameStr(att->attname);
+	ListCell   *lc;
+	DncColumn	column;
+
+	foreach(lc, GetForeignColumnOptions(relid, att->attnum))
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "column_name") == 0)
+			name = defGetString(def);
+	}
+	column = dnc_column_find(name);
+	if (dnc_is_virtual(att) && column != DNC_COL_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot be a virtual generated column",
+						NameStr(att->attname), relname),
+				 errdetail("It stands for \"%s\" of the list, which would neither be read nor sent.", name),
+				 errhint("Give the generated column a name of its own, or make it STORED: then it is sent by INSERT, and read from the list.")));
+	if (column == DNC_COL_NONE && !dnc_is_virtual(att))
+		dnc_column_unknown(name, relname);
+	return column;
+}
+
+/*
+ * Which column each attribute of a foreign table stands for, palloc'd.
+ * Raises HV007 for an attribute that should stand for one and does not.
+ */
+DncColumnMap *
+dnc_column_map(Oid relid, const char *relname, TupleDesc desc)
+{
+	DncColumnMap *map = palloc(offsetof(DncColumnMap, columns) + desc->natts * sizeof(DncColumn));
+
+	map->natts = desc->natts;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		map->columns[i] = att->attisdropped ? DNC_COL_NONE : attribute_column(relid, relname, att);
+	}
+	return map;
+}
+
+/* The first attribute that stands for a column; 0 if the table has none. */
+AttrNumber
+dnc_column_attnum(const DncColumnMap *map, DncColumn column)
+{
+	for (int i = 0; i < map->natts; i++)
+	{
+		if (map->columns[i] == column)
+			return i + 1;
+	}
+	return InvalidAttrNumber;
+}

@@ -1,0 +1,394 @@
+/*-------------------------------------------------------------------------
+ *
+ * option.c
+ *		The one table of options; its validator and its reader.
+ *
+ * Everything that is to be known about an option stands in its row below:
+ * where it may be set, its kind, range and default, whether it is a secret,
+ * and its place in DncOptions.  Validator, reader, hints and the test of the
+ * documentation loop over the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/reloptions.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+#include "config/option.h"
+#include "config/option_value.h"
+#include "config/registry.h"
+
+/* Where an option may be set. */
+#define ON_SERVER	(1 << 0)
+#define ON_TABLE	(1 << 1)
+#define ON_COLUMN	(1 << 2)
+#define ON_USER		(1 << 3)
+
+static const char *const write_mode_words[] = {"commit", "immediate", NULL};
+static const char *const search_match_words[] = {"exact", "prefix", "substring", NULL};
+static const char *const scan_check_words[] = {"total", "reread", NULL};
+
+#define AT(member) offsetof(DncOptions, member)
+
+static const DncOptionDef option_defs[] = {
+	{.name = "provider", .catalogs = ON_SERVER, .kind = DNC_KIND_PROVIDER, .offset = AT(provider)},
+	{.name = "base_url", .catalogs = ON_SERVER, .kind = DNC_KIND_BASE_URL, .offset = AT(base_url)},
+	{.name = "page_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
+	.min = 1, .max = 1000, .initial = "100", .offset = AT(page_size)},
+	{.name = "batch_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
+	.min = 1, .max = 10000, .offset = AT(batch_size)},
+	{.name = "max_concurrency", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
+	.min = 1, .max = 64, .initial = "4", .offset = AT(max_concurrency)},
+	{.name = "requests_per_minute", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
+	.min = 0, .max = 1000000, .offset = AT(requests_per_minute)},
+	{.name = "connect_timeout", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
+	.min = 1, .max = 3600000, .initial = "10s", .offset = AT(connect_timeout)},
+	{.name = "request_timeout", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
+	.min = 1, .max = 86400000, .initial = "60s", .offset = AT(request_timeout)},
+	{.name = "max_retries", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
+	.min = 0, .max = 100, .initial = "5", .offset = AT(max_retries)},
+	{.name = "max_wait", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
+	.min = 0, .max = 86400000, .initial = "2min", .offset = AT(max_wait)},
+	{.name = "max_requests", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
+	.min = 0, .max = INT_MAX, .initial = "0", .offset = AT(max_requests)},
+	{.name = "max_response_size", .catalogs = ON_SERVER, .kind = DNC_KIND_BYTES,
+	.min = 1024, .max = 1073741823, .initial = "16MB", .offset = AT(max_response_size)},
+	{.name = "ca_file", .catalogs = ON_SERVER, .kind = DNC_KIND_FILE, .offset = AT(ca_file)},
+	{.name = "write_mode", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
+	.words = write_mode_words, .initial = "commit", .offset = AT(write_mode)},
+	{.name = "max_deletes", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
+	.min = 0, .max = INT_MAX, .initial = "1000", .offset = AT(max_deletes)},
+	{.name = "pause_active_prospects", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
+	.initial = "true", .offset = AT(pause_active_prospects)},
+	{.name = "search_match", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
+	.words = search_match_words, .offset = AT(search_match)},
+	{.name = "scan_check", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
+	.words = scan_check_words, .initial = "total", .offset = AT(scan_check)},
+	{.name = "estimated_rows", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_REAL,
+	.min = 1, .max = 1e12, .initial = "10000", .offset = AT(estimated_rows)},
+	{.name = "request_cost", .catalogs = ON_SERVER, .kind = DNC_KIND_REAL,
+	.min = 0, .max = 1e9, .initial = "100", .offset = AT(request_cost)},
+	{.name = "updatable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
+	.initial = "true", .offset = AT(updatable)},
+	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
+	.initial = "true", .offset = AT(async_capable)},
+	{.name = "column_name", .catalogs = ON_COLUMN, .kind = DNC_KIND_COLUMN, .offset = DNC_NOWHERE},
+	{.name = "token", .catalogs = ON_USER, .kind = DNC_KIND_SECRET, .offset = AT(token)},
+	{.name = "workspace_id", .catalogs = ON_USER, .kind = DNC_KIND_SECRET,
+	.offset = AT(workspace_id)},
+};
+
+/* Options that mean something to some providers only (own_options). */
+static const char *const not_for_all[] = {"pause_active_prospects", "search_match", "scan_check",
+	"workspace_id"};
+
+PG_FUNCTION_INFO_V1(dnc_fdw_validator);
+
+/* The row of an option; NULL if there is none. */
+static const DncOptionDef *
+find_def(const char *name)
+{
+	for (size_t i = 0; i < lengthof(option_defs); i++)
+	{
+		if (strcmp(option_defs[i].name, name) == 0)
+			return &option_defs[i];
+	}
+	return NULL;
+}
+
+/* What an option may be set on, for messages. */
+static const char *
+catalogs_text(int catalogs)
+{
+	if (catalogs == (ON_SERVER | ON_TABLE))
+		return "a server or a foreign table";
+	if (catalogs == ON_SERVER)
+		return "a server";
+	if (catalogs == ON_COLUMN)
+		return "a column of a foreign table";
+	Assert(catalogs == ON_USER);
+	return "a user mapping";
+}
+
+/*
+ * Refuse an option that cannot be set here.  A misspelling is answered with
+ * the nearest name, an option of another catalog with its place.
+ */
+static void
+refuse_option(const char *name, int catalog)
+{
+	const DncOptionDef *other = find_def(name);
+	const DncOptionDef *nearest = NULL;
+	int			distance = Min((int) strlen(name) / 2, 4) + 1;
+	StringInfoData valid;
+
+	initStringInfo(&valid);
+	for (size_t i = 0; i < lengthof(option_defs); i++)
+	{
+		const DncOptionDef *def = &option_defs[i];
+		int			d;
+
+		if (!(def->catalogs & catalog))
+			continue;
+		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", def->name);
+		if (strlen(name) > 255)
+			continue;			/* beyond what the function below takes */
+		d = varstr_levenshtein_less_equal(name, strlen(name), def->name, strlen(def->name),
+										  1, 1, 1, distance, true);
+		if (d < distance)
+		{
+			nearest = def;
+			distance = d;
+		}
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 other ? errhint("Option \"%s\" belongs on %s.", name, catalogs_text(other->catalogs))
+			 : nearest ? errhint("Perhaps you meant the option \"%s\".", nearest->name)
+			 : valid.len > 0 ? errhint("The options here are: %s.", valid.data)
+			 : errhint("There are no options here.")));
+}
+
+/* Check and apply the options of a list that may stand in a catalog. */
+static void
+apply_list(List *list, int catalog, DncOptions *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		DefElem    *given = lfirst_node(DefElem, lc);
+		const DncOptionDef *def = find_def(given->defname);
+
+		if (def == NULL || !(def->catalogs & catalog))
+			refuse_option(given->defname, catalog);
+		dnc_option_value_apply(def, defGetString(given), options);
+	}
+}
+
+/* Our defaults, and those of the provider. */
+static void
+apply_defaults(DncOptions *options)
+{
+	const DncProvider *provider = options->provider;
+
+	for (size_t i = 0; i < lengthof(option_defs); i++)
+	{
+		if (option_defs[i].initial)
+			dnc_option_value_apply(&option_defs[i], option_defs[i].initial, options);
+	}
+	if (provider)
+	{
+		options->base_url = provider->base_url ? pstrdup(provider->base_url) : NULL;
+		options->batch_size = provider->add.batch;
+		options->requests_per_minute = provider->requests_per_minute;
+		options->search_match = provider->search_match;
+	}
+}
+
+/* Refuse the options of a list that mean nothing to this provider. */
+static void
+check_own_options(List *list, const DncProvider *provider)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		const char *name = lfirst_node(DefElem, lc)->defname;
+		bool		common = true;
+		bool		own = false;
+
+		for (size_t i = 0; i < lengthof(not_for_all); i++)
+			common = common && strcmp(not_for_all[i], name) != 0;
+		for (int i = 0; provider->own_options && provider->own_options[i]; i++)
+			own = own || strcmp(provider->own_options[i], name) == 0;
+		if (!common && !own)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" means nothing to provider \"%s\"",
+							name, provider->name),
+					 errhint("Leave the option out.")));
+	}
+}
+
+/* Refuse sizes that the provider's API does not take. */
+static void
+check_provider_ranges(const DncOptions *options)
+{
+	const DncProvider *provider = options->provider;
+	const char *option = NULL;
+	int			value = 0;
+	int			max = 0;
+
+	if (options->page_size > provider->list.page_size_max)
+	{
+		option = "page_size";
+		value = options->page_size;
+		max = provider->list.page_size_max;
+	}
+	else if (options->batch_size > provider->add.batch)
+	{
+		option = "batch_size";
+		value = options->batch_size;
+		max = provider->add.batch;
+	}
+	if (option)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%d\"", option, value),
+				 errdetail("For provider \"%s\" it takes a whole number from 1 to %d.",
+						   provider->name, max)));
+}
+
+/* What a server has to have beyond options that are right one by one. */
+static void
+check_server(List *list, const DncOptions *options)
+{
+	if (options->provider == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("a server needs the option \"provider\""),
+				 errdetail("The providers are: %s.", dnc_registry_names()),
+				 errhint("Add OPTIONS (provider '...').")));
+	if (options->base_url == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("a server of provider \"%s\" needs the option \"base_url\"",
+						options->provider->name),
+				 errdetail("The vendor does not document the address of its API."),
+				 errhint("Add OPTIONS (base_url 'https://...').")));
+	check_own_options(list, options->provider);
+	check_provider_ranges(options);
+}
+
+/* Which provider a list of server options names; NULL if none. */
+static const DncProvider *
+provider_of(List *list)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "provider") == 0)
+			return dnc_registry_find(defGetString(def));
+	}
+	return NULL;
+}
+
+/*
+ * Who may make the database server read a file: as in file_fdw, those who may do so
+ * anyway (42501).  Opening anything but a regular file could block for ever.
+ */
+static void
+check_files(List *list)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		DefElem    *given = lfirst_node(DefElem, lc);
+		const DncOptionDef *def = find_def(given->defname);
+		struct stat status;
+
+		if (def->kind != DNC_KIND_FILE)
+			continue;
+		if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set the option \"%s\"", def->name),
+					 errdetail("The database server reads the file that it names: only a superuser or a role with privileges of pg_read_server_files may set it, or alter a server that has it.")));
+		if (stat(defGetString(given), &status) == 0 && !S_ISREG(status.st_mode))
+			dnc_option_value_refuse(def, defGetString(given), "It is not a regular file.");
+	}
+}
+
+/*
+ * dnc_fdw_validator(options text[], catalog oid): refuse options that cannot
+ * be.  Called by CREATE and ALTER of whatever takes options.
+ */
+Datum
+dnc_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *list = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalogid = PG_GETARG_OID(1);
+	DncOptions	options = {0};
+	int			catalog = 0;
+
+	if (catalogid == ForeignServerRelationId)
+		catalog = ON_SERVER;
+	else if (catalogid == ForeignTableRelationId)
+		catalog = ON_TABLE;
+	else if (catalogid == AttributeRelationId)
+		catalog = ON_COLUMN;
+	else if (catalogid == UserMappingRelationId)
+		catalog = ON_USER;
+
+	if (catalog == ON_SERVER)
+	{
+		options.provider = provider_of(list);
+		apply_defaults(&options);
+	}
+	apply_list(list, catalog, &options);
+	check_files(list);
+	if (catalog == ON_SERVER)
+		check_server(list, &options);
+	if (catalog == ON_USER && options.token == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("a user mapping needs the option \"token\""),
+				 errhint("Add OPTIONS (token '...') with the key that the vendor gave you.")));
+	PG_RETURN_VOID();
+}
+
+/*
+ * The options in force for a server, or for one foreign table of it where
+ * relid is valid; without a token.  palloc'd in the current context.
+ */
+DncOptions *
+dnc_options_load(Oid serverid, Oid relid)
+{
+	ForeignServer *server = GetForeignServer(serverid);
+	DncOptions *options = palloc0(sizeof(DncOptions));
+
+	options->serverid = serverid;
+	options->server_name = server->servername;
+	options->provider = provider_of(server->options);
+	apply_defaults(options);
+	apply_list(server->options, ON_SERVER, options);
+	check_server(server->options, options);
+	if (OidIsValid(relid))
+	{
+		ForeignTable *table = GetForeignTable(relid);
+
+		apply_list(table->options, ON_TABLE, options);
+		check_own_options(table->options, options->provider);
+		check_provider_ranges(options);
+	}
+	return options;
+}
+
+/* Put the options of a user mapping into *options; raises HV00D, HV024. */
+void
+dnc_options_apply_user(DncOptions *options, List *list)
+{
+	apply_list(list, ON_USER, options);
+	check_own_options(list, options->provider);
+}

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * option.h
+ *		The options of servers, tables, columns and user mappings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_OPTION_H
+#define DNC_OPTION_H
+
+#include "nodes/pg_list.h"
+
+#include "config/provider.h"
+
+typedef enum DncWriteMode
+{
+	DNC_WRITE_COMMIT,			/* writes wait in the transaction until COMMIT */
+	DNC_WRITE_IMMEDIATE			/* writes are sent by their statement */
+} DncWriteMode;
+
+typedef enum DncScanCheck
+{
+	DNC_SCAN_CHECK_TOTAL,
+	DNC_SCAN_CHECK_REREAD
+} DncScanCheck;
+
+/*
+ * What is in force for one foreign table of one server: the table's options
+ * over the server's over the provider's over ours.  Plain data, palloc'd in
+ * one context; the enums are ints so that the option table can fill them in.
+ */
+typedef struct DncOptions
+{
+	Oid			serverid;
+	const char *server_name;
+	const DncProvider *provider;
+
+	char	   *base_url;		/* without a slash at its end */
+	int			page_size;
+	int			batch_size;
+	int			max_concurrency;
+	int			requests_per_minute;
+	int			connect_timeout;	/* ms */
+	int			request_timeout;	/* ms */
+	int			max_retries;
+	int			max_wait;		/* ms */
+	int			max_requests;
+	int			max_response_size;	/* bytes */
+	char	   *ca_file;		/* NULL: the system's */
+	int			write_mode;		/* DncWriteMode */
+	int			max_deletes;
+	bool		pause_active_prospects;
+	int			search_match;	/* DncSearchMatch */
+	int			scan_check;		/* DncScanCheck */
+	double		estimated_rows;
+	double		request_cost;
+	bool		updatable;
+	bool		async_capable;
+
+	/* From the user mapping; not there until dnc_credential_add(). */
+	Oid			mapping;		/* the user mapping's own OID */
+	char	   *token;
+	char	   *workspace_id;
+} DncOptions;
+
+extern DncOptions *dnc_options_load(Oid serverid, Oid relid);
+extern void dnc_options_apply_user(DncOptions *options, List *list);
+
+#endif							/* DNC_OPTION_H */

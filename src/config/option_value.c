@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * option_value.c
+ *		The values of options: read, checked, refused.
+ *
+ * What an option takes stands in its row of the table in option.c; here is what
+ * the kinds of values mean, and how a bad one is refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "config/column.h"
+#include "config/option_value.h"
+#include "config/registry.h"
+#include "wire/url.h"
+
+/* What values an option takes, as a sentence for DETAIL; palloc'd. */
+static char *
+range_text(const DncOptionDef *def)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	switch (def->kind)
+	{
+		case DNC_KIND_INTEGER:
+			appendStringInfo(&text, "It takes a whole number from %.0f to %.0f.", def->min, def->max);
+			break;
+		case DNC_KIND_MILLISECONDS:
+			appendStringInfo(&text,
+							 "It takes a time from %.0f to %.0f milliseconds, with a unit such as \"500ms\", \"10s\" or \"2min\"; without one, in milliseconds.",
+							 def->min, def->max);
+			break;
+		case DNC_KIND_BYTES:
+			appendStringInfo(&text,
+							 "It takes a size from %.0f to %.0f bytes, with a unit such as \"64kB\" or \"16MB\"; without one, in bytes.",
+							 def->min, def->max);
+			break;
+		case DNC_KIND_REAL:
+			appendStringInfo(&text, "It takes a number from %.0f to %.0f.", def->min, def->max);
+			break;
+		case DNC_KIND_BOOLEAN:
+			appendStringInfoString(&text, "It takes \"true\" or \"false\".");
+			break;
+		case DNC_KIND_PROVIDER:
+			appendStringInfo(&text, "The providers are: %s.", dnc_registry_names());
+			break;
+		case DNC_KIND_WORD:
+			appendStringInfoString(&text, "It takes ");
+			for (int i = 0; def->words[i]; i++)
+				appendStringInfo(&text, "%s\"%s\"",
+								 i == 0 ? "" : def->words[i + 1] ? ", " : " or ", def->words[i]);
+			appendStringInfoChar(&text, '.');
+			break;
+		case DNC_KIND_FILE:
+			appendStringInfoString(&text, "It takes the path of a file on the database server.");
+			break;
+		case DNC_KIND_SECRET:
+			appendStringInfoString(&text,
+								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
+			break;
+		default:
+			elog(ERROR, "option \"%s\" has no range", def->name);
+	}
+	return text.data;
+}
+
+/* Refuse a value.  Secrets, and URLs that may hold one, are not repeated. */
+void
+dnc_option_value_refuse(const DncOptionDef *def, const char *value, const char *detail)
+{
+	if (def->kind == DNC_KIND_SECRET || def->kind == DNC_KIND_BASE_URL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"%s\"", def->name),
+				 errdetail("%s", detail)));
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", def->name, value),
+			 errdetail("%s", detail)));
+}
+
+/* Is the text fit for a header's value: printable ASCII, not empty? */
+static bool
+is_header_text(const char *text)
+{
+	if (*text == '\0')
+		return false;
+	for (const char *c = text; *c; c++)
+	{
+		if (*c <= 0x20 || *c >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The index of a word of an option; -1 if it is none. */
+static int
+find_word(const DncOptionDef *def, const char *value)
+{
+	for (int i = 0; def->words[i]; i++)
+	{
+		if (strcmp(def->words[i], value) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* A base URL as it is used: without the slashes at its end; palloc'd. */
+static char *
+clean_base_url(const char *value)
+{
+	char	   *url = pstrdup(value);
+
+	for (size_t length = strlen(url); length > 0 && url[length - 1] == '/'; length--)
+		url[length - 1] = '\0';
+	return url;
+}
+
+/*
+ * Check an option's value and put it into *options, the struct that the option's
+ * offset counts in.  Raises HV024 for a value that cannot be, HV007 for an unknown
+ * column.
+ */
+void
+dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options)
+{
+	void	   *target = (char *) options + (def->offset == DNC_NOWHERE ? 0 : def->offset);
+	const char *problem;
+	bool		good = true;
+
+	switch (def->kind)
+	{
+		case DNC_KIND_PROVIDER:
+			good = (*(const DncProvider **) target = dnc_registry_find(value)) != NULL;
+			break;
+		case DNC_KIND_BASE_URL:
+			if ((problem = dnc_url_check_base(value)) != NULL)
+				dnc_option_value_refuse(def, value, problem);
+			*(char **) target = clean_base_url(value);
+			break;
+		case DNC_KIND_COLUMN:
+			if (dnc_column_find(value) == DNC_COL_NONE)
+				dnc_column_unknown(value, NULL);
+			break;
+		case DNC_KIND_FILE:
+			good = *value != '\0';
+			*(char **) target = pstrdup(value);
+			break;
+		case DNC_KIND_SECRET:
+			good = is_header_text(value);
+			*(char **) target = pstrdup(value);
+			break;
+		case DNC_KIND_INTEGER:
+		case DNC_KIND_MILLISECONDS:
+		case DNC_KIND_BYTES:
+			{
+				int			flags = def->kind == DNC_KIND_MILLISECONDS ? GUC_UNIT_MS
+					: def->kind == DNC_KIND_BYTES ? GUC_UNIT_BYTE : 0;
+				int		   *number = target;
+
+				good = parse_int(value, number, flags, NULL) &&
+					*number >= def->min && *number <= def->max;
+				break;
+			}
+		case DNC_KIND_REAL:
+			{
+				double	   *number = target;
+
+				good = parse_real(value, number, 0, NULL) &&
+					*number >= def->min && *number <= def->max;
+				break;
+			}
+		case DNC_KIND_BOOLEAN:
+			good = parse_bool(value, (bool *) target);
+			break;
+		case DNC_KIND_WORD:
+			good = (*(int *) target = find_word(def, value)) >= 0;
+			break;
+	}
+	if (!good)
+		dnc_option_value_refuse(def, value, range_text(def));
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * option_value.h
+ *		The values of options: read, checked, refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_OPTION_VALUE_H
+#define DNC_OPTION_VALUE_H
+
+
+/* What values an option takes. */
+typedef enum DncOptionKind
+{
+	DNC_KIND_FILE,			/* on the database server, which reads it */
+	DNC_KIND_PROVIDER,
+	DNC_KIND_BASE_URL,
+	DNC_KIND_COLUMN,
+	DNC_KIND_SECRET,		/* text that goes into a header and is never shown */
+	DNC_KIND_INTEGER,
+	DNC_KIND_MILLISECONDS,
+	DNC_KIND_BYTES,
+	DNC_KIND_REAL,
+	DNC_KIND_BOOLEAN,
+	DNC_KIND_WORD			/* one of words[], stored as its index */
+} DncOptionKind;
+
+/* What is to be known about an option. */
+typedef struct DncOptionDef
+{
+	const char *name;
+	int			catalogs;		/* where it may be set: option.c says */
+	DncOptionKind kind;
+	double		min;
+	double		max;
+	const char *initial;		/* default, as a user would write it; NULL: the
+								 * provider's, or none */
+	size_t		offset;			/* in the options' struct; DNC_NOWHERE: it has no place there */
+	const char *const *words;
+} DncOptionDef;
+
+#define DNC_NOWHERE SIZE_MAX
+
+extern void dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options);
+_Noreturn extern void dnc_option_value_refuse(const DncOptionDef *def, const char *value,
+											  const char *detail);
+
+#endif							/* DNC_OPTION_VALUE_H */

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * provider.c
+ *		Questions that a provider's struct answers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "config/provider.h"
+
+/* Where a provider's entries carry a column; NULL: it does not have it. */
+const DncField *
+dnc_provider_field(const DncProvider *provider, DncColumn column)
+{
+	for (int i = 0; i < provider->nfields; i++)
+	{
+		if (provider->fields[i].column == column)
+			return &provider->fields[i];
+	}
+	return NULL;
+}
+
+/* Does every way in which the provider's lists page tell their size? */
+bool
+dnc_provider_has_total(const DncProvider *provider)
+{
+	for (int i = 0; i < DNC_MAX_PAGINGS && provider->list.pagings[i]; i++)
+	{
+		if (provider->list.pagings[i]->total == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Does the provider document this identifier type? */
+bool
+dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)
+{
+	for (const char *const *type = provider->identifier_types; *type; type++)
+	{
+		if (strcmp(*type, identifier_type) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does a column tell the entries of a list apart? */
+bool
+dnc_provider_is_identity(const DncProvider *provider, DncColumn column)
+{
+	for (int i = 0; i < provider->nidentity; i++)
+	{
+		if (provider->identity[i] == column)
+			return true;
+	}
+	return false;
+}

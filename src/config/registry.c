@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *		The registry of providers: the one list of them.
+ *
+ * A new provider is a file in providers/, its declaration in
+ * providers/providers.h, and a line in the array below.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "config/providers/providers.h"
+#include "config/registry.h"
+
+static const DncProvider *const providers[] = {
+	&dnc_provider_alta,
+	&dnc_provider_sendkit,
+	&dnc_provider_weya,
+};
+
+/* The index-th provider, from 0; NULL behind the last. */
+const DncProvider *
+dnc_registry_at(int index)
+{
+	return index < (int) lengthof(providers) ? providers[index] : NULL;
+}
+
+/* The provider of that name; NULL if there is none. */
+const DncProvider *
+dnc_registry_find(const char *name)
+{
+	for (size_t i = 0; i < lengthof(providers); i++)
+	{
+		if (strcmp(providers[i]->name, name) == 0)
+			return providers[i];
+	}
+	return NULL;
+}
+
+/* The names of all providers for a message: "a", "b"; palloc'd. */
+char *
+dnc_registry_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(providers); i++)
+		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "", providers[i]->name);
+	return names.data;
+}
+
+/*
+ * Is this a type that another provider documents and this one does not?  Then
+ * no entry can have it.  A type that nobody documents is another matter: the
+ * vendor may have added it since.
+ */
+bool
+dnc_registry_lacks_type(const DncProvider *provider, const char *identifier_type)
+{
+	if (dnc_provider_has_type(provider, identifier_type))
+		return false;
+	for (size_t i = 0; i < lengthof(providers); i++)
+	{
+		if (dnc_provider_has_type(providers[i], identifier_type))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,361 @@
+/*-------------------------------------------------------------------------
+ *
+ * decode.c
+ *		Entries of a list as rows: JSON values into datums.
+ *
+ * Which member of an entry a column comes from is the provider's data.  Each
+ * entry is gone through once; the columns that the query does not need are
+ * left NULL, but the members that the API promises are looked for in every
+ * entry all the same: an answer without them is not the list that we think it
+ * is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
+#include "list/decode.h"
+#include "list/fast_input.h"
+#include "request/remote_error.h"
+#include "wire/json_text.h"
+
+/* One attribute that is needed. */
+typedef struct DecoderAttribute
+{
+	AttrNumber	attnum;
+	DncColumn	column;
+	const char *name;
+	int			field;			/* index in provider->fields; -1: constant, or attrs */
+	bool		constant;		/* value is the same for every entry */
+	Datum		value;
+	bool		isnull;
+	Oid			type;
+	int32		typmod;
+	DncFastInput reader;		/* NULL: there is none */
+	FmgrInfo	input;
+	Oid			ioparam;
+} DecoderAttribute;
+
+struct DncDecoder
+{
+	const DncOptions *options;
+	int			natts;			/* of the table */
+	int			nneeded;
+	DecoderAttribute *needed;
+	bool		wants_attrs;
+	const char *place;			/* of the entry at place_index, on the page's text */
+	int			place_index;
+	const DncJson **members;	/* by field, of the entry at hand */
+	const char *current;		/* attribute at hand, for errcontext */
+	int			index;			/* entry at hand, from 0 */
+};
+
+/* A text, in the database's encoding, as a value of the attribute's type. */
+static Datum
+input_text(DecoderAttribute *attribute, const char *text)
+{
+	Datum		value;
+
+	if (attribute->reader && attribute->reader(text, &value))
+		return value;
+	return InputFunctionCall(&attribute->input, unconstify(char *, text), attribute->ioparam,
+							 attribute->typmod);
+}
+
+/* What every entry has in a column that is no member of it; NULL: SQL's NULL. */
+static const char *
+constant_text(const DncOptions *options, DncColumn column, const char *search)
+{
+	const DncField *field = dnc_provider_field(options->provider, column);
+
+	if (column == DNC_COL_SOURCE)
+		return options->server_name;
+	if (column == DNC_COL_SEARCH)
+		return search;
+	return field ? field->constant : NULL;
+}
+
+/* Set up one attribute. */
+static void
+make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribute att,
+			   DncColumn column, const char *search)
+{
+	const DncProvider *provider = decoder->options->provider;
+	const DncField *field = dnc_provider_field(provider, column);
+	const char *text;
+	Oid			input;
+
+	attribute->attnum = att->attnum;
+	attribute->column = column;
+	attribute->name = pstrdup(NameStr(att->attname));
+	attribute->type = att->atttypid;
+	attribute->typmod = att->atttypmod;
+	getTypeInputInfo(att->atttypid, &input, &attribute->ioparam);
+	fmgr_info(input, &attribute->input);
+	attribute->reader = dnc_fast_input_find(att->atttypid, att->atttypmod);
+	attribute->field = field && field->name ? (int) (field - provider->fields) : -1;
+	if (column == DNC_COL_ATTRS)
+		decoder->wants_attrs = true;
+	else if (attribute->field < 0)
+	{
+		text = constant_text(decoder->options, column, search);
+		attribute->constant = true;
+		attribute->isnull = text == NULL;
+		if (text)
+			attribute->value = input_text(attribute, text);
+	}
+}
+
+/*
+ * A decoder for the attributes of a table that are in *needed (attribute
+ * numbers).  search is what the column search reads as, or NULL.  palloc'd in
+ * the current context; *options must outlive it.
+ */
+DncDecoder *
+dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *map,
+				 const Bitmapset *needed, const char *search)
+{
+	DncDecoder *decoder = palloc0(sizeof(DncDecoder));
+	int			attnum = -1;
+
+	decoder->options = options;
+	decoder->natts = desc->natts;
+	decoder->needed = palloc0(sizeof(DecoderAttribute) * Max(bms_num_members(needed), 1));
+	decoder->members = palloc0(sizeof(DncJson *) * options->provider->nfields);
+	while ((attnum = bms_next_member(needed, attnum)) >= 0)
+	{
+		if (map->columns[attnum - 1] != DNC_COL_NONE)
+			make_attribute(decoder, &decoder->needed[decoder->nneeded++],
+						   TupleDescAttr(desc, attnum - 1), map->columns[attnum - 1], search);
+	}
+	return decoder;
+}
+
+/*
+ * Take note of a new page, whose entries come next, in their order.  entries is
+ * the text of the array that they stand in, and outlives them.
+ */
+void
+dnc_decoder_page(DncDecoder *decoder, const char *entries)
+{
+	decoder->place = decoder->wants_attrs ? dnc_json_text_enter(entries) : NULL;
+	decoder->place_index = 0;
+}
+
+/* errcontext: which entry of the page, and which column of it. */
+static void
+describe_entry(void *arg)
+{
+	DncDecoder *decoder = arg;
+
+	if (decoder->current)
+		errcontext("entry %d of the page, column \"%s\"", decoder->index + 1, decoder->current);
+	else
+		errcontext("entry %d of the page", decoder->index + 1);
+}
+
+/*
+ * The index of the field that a member of an entry is; -1: none we know.  A
+ * provider lists its fields in the order in which its API writes them, so that the
+ * search goes on behind the one that was found last, which is previous (-1: none).
+ */
+static int
+find_field(const DncProvider *provider, const char *name, int previous)
+{
+	int			field = previous;
+
+	for (int i = 0; i < provider->nfields; i++)
+	{
+		const char *candidate;
+
+		field = field + 1 < provider->nfields ? field + 1 : 0;
+		candidate = provider->fields[field].name;
+		if (candidate && strcmp(candidate, name) == 0)
+			return field;
+	}
+	return -1;
+}
+
+/* Has a value the type that the API documents for the field? */
+static bool
+is_of_kind(const DncJson *json, const DncField *field)
+{
+	return dnc_json_kind(json) ==
+		(field->kind == DNC_FIELD_BOOLEAN ? DNC_JSON_BOOLEAN : DNC_JSON_STRING);
+}
+
+/* Go through an entry: decoder->members, and what the API promises of it. */
+static void
+collect_members(DncDecoder *decoder, const DncJson *entry)
+{
+	const DncOptions *options = decoder->options;
+	const DncProvider *provider = options->provider;
+	int			previous = -1;
+
+	if (dnc_json_kind(entry) != DNC_JSON_OBJECT)
+		dnc_remote_error_contract(options, "An entry is not an object.");
+	memset(decoder->members, 0, sizeof(DncJson *) * provider->nfields);
+	for (const DncJson *member = dnc_json_first(entry); member; member = dnc_json_next(member))
+	{
+		int			field = find_field(provider, dnc_json_name(member), previous);
+
+		if (field < 0)
+			continue;
+		if (decoder->members[field])
+			dnc_remote_error_contract(options, "An entry has \"%s\" twice.", provider->fields[field].name);
+		decoder->members[field] = member;
+		previous = field;
+	}
+	for (int i = 0; i < provider->nfields; i++)
+	{
+		const DncField *field = &provider->fields[i];
+
+		if (!field->required)
+			continue;
+		if (decoder->members[i] == NULL)
+			dnc_remote_error_contract(options, "An entry has no \"%s\".", field->name);
+		if (!is_of_kind(decoder->members[i], field))
+			dnc_remote_error_contract(options, "An entry's \"%s\" is not a %s.", field->name,
+									  field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "string");
+	}
+}
+
+/* The value of an attribute that is a member of the entry; false: NULL. */
+static bool
+decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
+{
+	const DncField *field = &decoder->options->provider->fields[attribute->field];
+	const DncJson *json = decoder->members[attribute->field];
+	const char *utf8;
+
+	if (json == NULL || dnc_json_kind(json) == DNC_JSON_NULL)
+		return false;
+	if (!is_of_kind(json, field))
+		dnc_remote_error_contract(decoder->options, "An entry's \"%s\" is not a %s.", field->name,
+								  field->kind == DNC_FIELD_BOOLEAN ? "boolean" : "string");
+	if (field->kind == DNC_FIELD_BOOLEAN && attribute->type == BOOLOID)
+		*value = BoolGetDatum(dnc_json_boolean(json));
+	else if (field->kind == DNC_FIELD_BOOLEAN)
+		*value = input_text(attribute, dnc_json_boolean(json) ? "true" : "false");
+	else
+	{
+		utf8 = dnc_json_string(json);
+		*value = input_text(attribute, pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+	}
+	return true;
+}
+
+/*
+ * The entry that stands at a place of a page (UTF-8) as jsonb, palloc'd.  jsonb
+ * reads the text itself: cJSON's numbers are doubles, so a tree printed again could
+ * differ from the vendor's text.  Raises 22P05 where the database's encoding lacks a
+ * character of it, and jsonb's own errors where it has a limit.
+ */
+static Jsonb *
+read_attrs(const char *entry)
+{
+	char	   *text = dnc_json_text_copy(entry);
+
+	text = pg_any_to_server(text, strlen(text), PG_UTF8);
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+/* The value of attrs: the entry as it came. */
+static Datum
+decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
+{
+	Jsonb	   *jsonb;
+
+	while (decoder->place_index < decoder->index)
+	{
+		decoder->place = dnc_json_text_next(decoder->place);
+		decoder->place_index++;
+	}
+	jsonb = read_attrs(decoder->place);
+	if (attribute->type == JSONBOID)
+		return JsonbPGetDatum(jsonb);
+	return input_text(attribute, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
+}
+
+/* Fill in the attributes that are needed; the others are NULL. */
+static void
+decode_entry(DncDecoder *decoder, const DncJson *entry, Datum *values, bool *nulls)
+{
+	collect_members(decoder, entry);
+	for (int i = 0; i < decoder->nneeded; i++)
+	{
+		DecoderAttribute *attribute = &decoder->needed[i];
+		Datum	   *value = &values[attribute->attnum - 1];
+		bool	   *isnull = &nulls[attribute->attnum - 1];
+
+		decoder->current = attribute->name;
+		if (attribute->constant)
+		{
+			*value = attribute->value;
+			*isnull = attribute->isnull;
+		}
+		else if (attribute->column == DNC_COL_ATTRS)
+		{
+			*value = decode_attrs(decoder, attribute);
+			*isnull = false;
+		}
+		else
+			*isnull = !decode_member(decoder, attribute, value);
+	}
+	decoder->current = NULL;
+}
+
+/*
+ * One entry, the index-th of its page from 0, as values[] and nulls[] of the
+ * table's attributes; datums in the current context.  Raises 08P01 where the
+ * entry is not as the API promises, and what the input functions raise.
+ */
+void
+dnc_decoder_entry(DncDecoder *decoder, const DncJson *entry, int index, Datum *values, bool *nulls)
+{
+	ErrorContextCallback context;
+
+	decoder->index = index;
+	context.callback = describe_entry;
+	context.arg = decoder;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	memset(values, 0, sizeof(Datum) * decoder->natts);
+	memset(nulls, true, sizeof(bool) * decoder->natts);
+	decode_entry(decoder, entry, values, nulls);
+	error_context_stack = context.previous;
+}
+
+/*
+ * A row of texts[DNC_NCOLUMNS], UTF-8, in place of an entry; NULL where a text is
+ * NULL.  Raises what the input functions raise.
+ */
+void
+dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values, bool *nulls)
+{
+	memset(values, 0, sizeof(Datum) * decoder->natts);
+	memset(nulls, true, sizeof(bool) * decoder->natts);
+	for (int i = 0; i < decoder->nneeded; i++)
+	{
+		DecoderAttribute *attribute = &decoder->needed[i];
+		const char *text = texts[attribute->column];
+
+		if (attribute->constant)
+		{
+			values[attribute->attnum - 1] = attribute->value;
+			nulls[attribute->attnum - 1] = attribute->isnull;
+		}
+		else if (text)
+		{
+			values[attribute->attnum - 1] =
+				input_text(attribute, pg_any_to_server(text, strlen(text), PG_UTF8));
+			nulls[attribute->attnum - 1] = false;
+		}
+	}
+}

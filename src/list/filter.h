@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * filter.h
+ *		Conditions as chains of list requests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_FILTER_H
+#define DNC_FILTER_H
+
+#include "nodes/pg_list.h"
+
+#include "config/option.h"
+
+typedef enum DncOp
+{
+	DNC_OP_EQ,					/* the column is one of the values */
+	DNC_OP_LIKE,
+	DNC_OP_ILIKE
+} DncOp;
+
+/* A condition on a column, its values known at run time. */
+typedef struct DncCondition
+{
+	DncColumn	column;
+	DncOp		op;
+	List	   *values;			/* of char *, in the database's encoding; NIL: nothing
+								 * meets the condition */
+	bool		any;			/* one of several values is meant, if only of one today */
+	bool		placeholder;	/* the value is "$1", for EXPLAIN */
+} DncCondition;
+
+/*
+ * One reading of the list, narrowed by filters.  Where there can be several, an
+ * entry belongs to the one whose value it has: so it comes once, whatever else
+ * the remote search matches.
+ */
+typedef struct DncChain
+{
+	char	   *filters;		/* of the query: "&name=value", percent-encoded */
+	char	   *key;			/* tells what it finds: filters and checks */
+	const char *search;			/* what the column search reads as; NULL: NULL */
+	List	   *checks;			/* of DncChainCheck: what an entry has to have */
+} DncChain;
+
+typedef struct DncChainCheck
+{
+	const char *member;			/* of the entry */
+	char	   *value;			/* UTF-8 */
+} DncChainCheck;
+
+extern bool dnc_filter_has_column(const DncProvider *provider, DncColumn column);
+extern List *dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count);
+extern List *dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions,
+										   int count);
+
+#endif							/* DNC_FILTER_H */

@@ -1,0 +1,425 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *		Paths and plans for scans, costed by the requests they take.
+ *
+ * A request costs hundreds of milliseconds of a limited allowance, a row next
+ * to nothing.  So what is compared is requests: the pages of the list, or a
+ * lookup for each value.  Nothing is sent while planning.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/heap.h"
+#include "foreign/fdwapi.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "config/option.h"
+#include "plan/count_pushdown.h"
+#include "plan/plan.h"
+#include "plan/qual.h"
+
+/* What planning knows of a table, in RelOptInfo.fdw_private. */
+typedef struct DncRelPlan
+{
+	Oid			relid;
+	DncOptions *options;
+	DncColumnMap *map;
+	bool		filters_search; /* a clause looks at the column search */
+	bool		analyzed;		/* there are statistics */
+} DncRelPlan;
+
+/* What a path's fdw_private carries. */
+typedef enum DncPathPrivate
+{
+	DNC_PATH_LOOKUPS,			/* Integer: 1 if values are looked up, 0 if the list is read */
+	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
+} DncPathPrivate;
+
+/* What one scan is expected to take. */
+typedef struct DncEstimate
+{
+	double		requests;
+	double		entries;		/* that the remote sends */
+} DncEstimate;
+
+/* Does a value of this find its few entries with a request of its own? */
+static bool
+is_lookup(const DncPushed *pushed)
+{
+	return pushed->op == DNC_OP_EQ &&
+		(pushed->column == DNC_COL_IDENTIFIER || pushed->column == DNC_COL_REQUEST_UUID ||
+		 pushed->column == DNC_COL_SEARCH);
+}
+
+/* What of a list of DncPushed is sent by a scan with or without lookups. */
+static List *
+sent_by(List *pushed, bool lookups)
+{
+	List	   *sent = NIL;
+	ListCell   *lc;
+
+	foreach(lc, pushed)
+	{
+		if (lookups || !is_lookup(lfirst(lc)))
+			sent = lappend(sent, lfirst(lc));
+	}
+	return sent;
+}
+
+/*
+ * Which part of the list a condition keeps.  Without statistics PostgreSQL
+ * takes each of 200 values to be as frequent, which is far off for the few
+ * types that there are.
+ */
+static double
+selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, double values)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	int			types = 0;
+
+	if (plan->analyzed || pushed->column != DNC_COL_IDENTIFIER_TYPE)
+		return clause_selectivity(root, (Node *) pushed->rinfo, rel->relid, JOIN_INNER, NULL);
+	while (plan->options->provider->identifier_types[types])
+		types++;
+	return Min(values / types, 1);
+}
+
+/* What a scan that sends this is expected to take. */
+static DncEstimate
+estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	DncEstimate estimate = {.entries = rel->tuples};
+	double		lookups = 0;
+	double		chains = 1;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+	{
+		DncPushed  *pushed = lfirst(lc);
+		double		values = pushed->is_array
+			? dnc_estimate_array_length(root, (Node *) pushed->value) : 1;
+
+		if (is_lookup(pushed))
+			lookups = Max(lookups, values);
+		else if (pushed->column != DNC_COL_SOURCE)
+		{
+			chains = Max(chains, values);
+			estimate.entries *= selectivity_of(root, rel, pushed, values);
+		}
+	}
+	if (lookups > 0)
+	{
+		estimate.entries = lookups;
+		estimate.requests = lookups;
+	}
+	else
+	{
+		estimate.entries = clamp_row_est(estimate.entries);
+		estimate.requests = ceil(estimate.entries / plan->options->page_size) + chains - 1;
+	}
+	return estimate;
+}
+
+/* Does a clause of a table, or a join with it, look at one of its system columns? */
+static bool
+compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
+{
+	List	   *clauses = list_concat_copy(rel->baserestrictinfo, rel->joininfo);
+	Bitmapset  *attrs = NULL;
+	Index		relid = rel->relid;
+	Relids		others;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
+	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attrs))
+		return true;
+
+	/* Of joins on equality only the parent of a partition knows. */
+	while (root->append_rel_array && root->append_rel_array[relid])
+		relid = root->append_rel_array[relid]->parent_relid;
+	rel = find_base_rel(root, relid);
+	others = rel->min_attr > attnum ? NULL : rel->attr_needed[attnum - rel->min_attr];
+	return !bms_is_empty(bms_del_member(bms_copy(others), 0));
+}
+
+/*
+ * Refuse queries that look at a system column (0A000), tableoid excepted.  Entries have
+ * none: all rows would have the same ctid, and DELETE ... WHERE ctid = would remove the
+ * whole list.  That is what postgres_fdw sends from another server for a condition that
+ * it does not hand on.
+ *
+ * Where rows are locked, ctid may be in the output: the planner itself asks for it where
+ * other partitions are ordinary tables, and postgres_fdw for an estimate.  So may it in
+ * MERGE, which PostgreSQL refuses by itself for foreign tables.
+ */
+static void
+refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
+{
+	Bitmapset  *output = NULL;
+
+	if (root->rowMarks == NIL && root->parse->commandType != CMD_MERGE)
+		pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &output);
+	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1; attnum < 0; attnum++)
+	{
+		const char *name = NameStr(SystemAttributeDefinition(attnum)->attname);
+
+		if (attnum == TableOidAttributeNumber ||
+			(!bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, output) &&
+			 !compares_system_column(root, rel, attnum)))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot use column \"%s\" of foreign table \"%s\"", name,
+						RelationGetRelationName(relation)),
+				 errdetail("Entries of a remote list have no \"%s\" to be told apart by.", name),
+				 errhint("Use identifier instead. Where postgres_fdw asks for a DELETE, give it only conditions that it sends.")));
+	}
+}
+
+/* Set the expected size of a table's scan. */
+void
+dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	DncRelPlan *plan = palloc0(sizeof(DncRelPlan));
+	Relation	relation = table_open(relid, NoLock);
+
+	plan->relid = relid;
+	plan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	plan->map = dnc_column_map(relid, RelationGetRelationName(relation),
+							   RelationGetDescr(relation));
+	refuse_system_columns(root, rel, relation);
+	table_close(relation, NoLock);
+	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
+	rel->fdw_private = plan;
+
+	plan->analyzed = rel->tuples >= 0;
+	if (!plan->analyzed)
+		rel->tuples = plan->options->estimated_rows;
+	set_baserel_size_estimates(root, rel);
+	if (!plan->analyzed)
+	{
+		List	   *pushed = dnc_qual_pushable(root, rel, rel->baserestrictinfo, plan->options,
+											   plan->map);
+
+		rel->rows = Min(rel->rows, estimate_scan(root, rel, pushed).entries);
+	}
+}
+
+/* Add the path of a scan that sends the given clauses' conditions. */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, double rows,
+			  Relids required_outer)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	DncEstimate estimate = estimate_scan(root, rel, sent);
+	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
+	Cost		total = rel->baserestrictcost.startup +
+		estimate.requests * plan->options->request_cost +
+		estimate.entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+	ForeignPath *path;
+
+	if (plan->filters_search && dnc_qual_find(sent, DNC_COL_SEARCH) == NULL)
+		return;
+	if (!plan->analyzed)
+		rows = Min(rows, estimate.entries);
+	path = dnc_create_foreignscan_path(root, rel, rows, startup, total, required_outer);
+	path->fdw_private = list_make2(makeInteger(lookups),
+								   makeFloat(psprintf("%.0f", estimate.requests)));
+	add_path(rel, (Path *) path);
+}
+
+/*
+ * Add the paths for some clauses: one that sends all that can be sent; and one
+ * that reads the list where the other would look up many values.
+ */
+static void
+add_scan_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
+			   Relids required_outer)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *without = sent_by(pushed, false);
+
+	add_scan_path(root, rel, pushed, true, rows, required_outer);
+	if (list_length(without) < list_length(pushed) && bms_equal(required_outer, rel->lateral_relids))
+		add_scan_path(root, rel, without, false, rows, required_outer);
+}
+
+/* Add the paths of a table: scans by its own clauses, and lookups for joins. */
+void
+dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	List	   *params = NIL;
+	ListCell   *lc;
+
+	add_scan_paths(root, rel, rel->baserestrictinfo, rel->rows, rel->lateral_relids);
+	foreach(lc, dnc_qual_join_clauses(root, rel, plan->options, plan->map))
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Relids		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+
+		outer = bms_del_member(outer, rel->relid);
+		if (!bms_is_empty(outer))
+			params = list_append_unique_ptr(params, get_baserel_parampathinfo(root, rel, outer));
+	}
+	foreach(lc, params)
+	{
+		ParamPathInfo *param = lfirst_node(ParamPathInfo, lc);
+
+		add_scan_paths(root, rel, list_concat_copy(rel->baserestrictinfo, param->ppi_clauses),
+					   param->ppi_rows, param->ppi_req_outer);
+	}
+	if (rel->pathlist == NIL)
+		dnc_qual_refuse_search(plan->options);
+}
+
+/* What a plan carries about the conditions that are sent, and about the rest. */
+static List *
+make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
+			 Node *requests)
+{
+	List	   *columns = NIL;
+	List	   *ops = NIL;
+	List	   *arrays = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+	{
+		DncPushed  *pushed = lfirst(lc);
+
+		columns = lappend_int(columns, pushed->column);
+		ops = lappend_int(ops, pushed->op);
+		arrays = lappend_int(arrays, pushed->is_array);
+	}
+	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
+					   list_make4(makeInteger(page_size), makeInteger(counts),
+								  makeFloat(psprintf("%.0f", limit)), requests));
+}
+
+/* The values of the conditions that are sent, for fdw_exprs. */
+static List *
+values_of(List *sent)
+{
+	List	   *values = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+		values = lappend(values, ((DncPushed *) lfirst(lc))->value);
+	return values;
+}
+
+/* Add the path that answers count(*) with the list's total, where that is right. */
+void
+dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
+{
+	const DncRelPlan *plan = input_rel->fdw_private;
+	List	   *pushed;
+	List	   *private;
+
+	if (plan == NULL)
+		return;
+	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
+							   plan->map);
+	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, pushed))
+		return;
+	private = list_make2(values_of(pushed),
+						 make_private(pushed, NIL, plan->relid, 1, true, 0,
+									  (Node *) makeFloat("1")));
+	add_path(output_rel, (Path *)
+			 dnc_create_foreign_upper_path(root, output_rel,
+										   root->upper_targets[UPPERREL_GROUP_AGG],
+										   plan->options->request_cost + cpu_tuple_cost,
+										   private));
+}
+
+/* The plan for a path of dnc_plan_count(). */
+ForeignScan *
+dnc_plan_count_scan(ForeignPath *path, List *tlist)
+{
+	List	   *scan_tlist = add_to_flat_tlist(NIL, path->path.pathtarget->exprs);
+
+	return make_foreignscan(tlist, NIL, 0, linitial(path->fdw_private),
+							lsecond(path->fdw_private), scan_tlist, NIL, NULL);
+}
+
+/* May Append read this along with other scans? */
+bool
+dnc_plan_is_async_capable(const ForeignPath *path)
+{
+	const DncRelPlan *plan = path->path.parent->fdw_private;
+
+	return plan && plan->options->async_capable;
+}
+
+/* The attributes that have to be decoded: output and all clauses. */
+static List *
+needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
+{
+	Bitmapset  *attrs = NULL;
+	List	   *needed = NIL;
+	bool		whole_row;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
+	pull_varattnos((Node *) clauses, rel->relid, &attrs);
+	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
+	for (int i = 0; i < map->natts; i++)
+	{
+		if (map->columns[i] != DNC_COL_NONE &&
+			(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs)))
+			needed = lappend_int(needed, i + 1);
+	}
+	return needed;
+}
+
+/*
+ * The rows after which LIMIT ends a query in which nothing is left to local
+ * evaluation; 0: it is not known.  A hint, for the page size and what is asked for
+ * ahead: what follows is read all the same if it is asked for.
+ */
+static double
+rows_to_limit(PlannerInfo *root, List *clauses)
+{
+	if (root->limit_tuples < 1 || clauses != NIL || root->query_pathkeys != NIL ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON)
+		return 0;
+	return root->limit_tuples;
+}
+
+/* The plan for a path of dnc_plan_paths(). */
+ForeignScan *
+dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist, List *clauses,
+			  Plan *outer_plan)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
+	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *sent = sent_by(pushed, lookups);
+	double		limit;
+
+	clauses = extract_actual_clauses(clauses, false);
+	limit = rows_to_limit(root, clauses);
+	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent),
+							make_private(sent, needed_attributes(rel, clauses, plan->map),
+										 plan->relid,
+										 limit < plan->options->page_size ? (int) limit : 0,
+										 false, limit,
+										 list_nth(path->fdw_private, DNC_PATH_REQUESTS)),
+							NIL, NIL, outer_plan);
+}

@@ -1,0 +1,450 @@
+/*-------------------------------------------------------------------------
+ *
+ * qual.c
+ *		Which clauses can go into a request.
+ *
+ * The remote narrows, PostgreSQL decides: every clause is evaluated again
+ * locally, so all that is asked of a clause here is that the remote filter
+ * cannot lose an entry that the clause keeps.  Equality of texts under a
+ * deterministic collation is equality of bytes, which is what the APIs'
+ * filters are at least true to.  What a value is, is not known here: that is
+ * seen to when the request is made.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "plan/qual.h"
+
+/* What the matching of a clause needs to know. */
+typedef struct MatchContext
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const DncOptions *options;
+	const DncColumnMap *map;
+	bool		any_column;		/* not only those that a request can be filtered on */
+} MatchContext;
+
+/*
+ * The column that an expression is, if it is one whose text is exactly what
+ * the remote has: text, or a domain or varchar over it without a length that
+ * could have cut something off; or an enum, whose labels are the remote's.
+ * DNC_COL_NONE: it is something else.
+ */
+static DncColumn
+column_of(const MatchContext *context, Expr *expr)
+{
+	Var		   *var;
+	int32		typmod;
+	Oid			type;
+
+	while (IsA(expr, RelabelType) || IsA(expr, CoerceViaIO))
+	{
+		/* An enum's label as text; other types may read back differently. */
+		if (IsA(expr, CoerceViaIO) &&
+			!type_is_enum(exprType((Node *) castNode(CoerceViaIO, expr)->arg)))
+			return DNC_COL_NONE;
+		expr = IsA(expr, RelabelType) ? castNode(RelabelType, expr)->arg
+			: castNode(CoerceViaIO, expr)->arg;
+	}
+	if (!IsA(expr, Var))
+		return DNC_COL_NONE;
+	var = castNode(Var, expr);
+	if (var->varno != (int) context->rel->relid || var->varlevelsup != 0 || var->varattno <= 0)
+		return DNC_COL_NONE;
+	typmod = var->vartypmod;
+	type = getBaseTypeAndTypmod(var->vartype, &typmod);
+	if (!((type == TEXTOID || type == VARCHAROID) && typmod < 0) && !type_is_enum(type))
+		return DNC_COL_NONE;
+	return context->map->columns[var->varattno - 1];
+}
+
+/* The column that an expression is, if a condition on it changes the request. */
+static DncColumn
+filter_column(const MatchContext *context, Expr *expr)
+{
+	DncColumn	column = column_of(context, expr);
+
+	return column != DNC_COL_NONE &&
+		(context->any_column || dnc_filter_has_column(context->options->provider, column))
+		? column : DNC_COL_NONE;
+}
+
+/* Is this equality of texts, as btree indexes know it, or of enums? */
+static bool
+is_equality(Oid opno, Oid collation)
+{
+	Oid			left;
+	Oid			right;
+
+	if (get_opcode(opno) == F_ENUM_EQ)
+		return true;
+	if (get_op_opfamily_strategy(opno, TEXT_BTREE_FAM_OID) != BTEqualStrategyNumber)
+		return false;
+	op_input_types(opno, &left, &right);
+	return left == TEXTOID && right == TEXTOID &&
+		OidIsValid(collation) && get_collation_isdeterministic(collation);
+}
+
+/* Can an expression be evaluated before a scan of this table begins? */
+static bool
+is_run_time_value(const MatchContext *context, Expr *expr)
+{
+	return !bms_is_member(context->rel->relid, pull_varnos(context->root, (Node *) expr)) &&
+		!contain_volatile_functions((Node *) expr) &&
+		!contain_subplans((Node *) expr);
+}
+
+/* A clause that can go into a request; palloc'd. */
+static DncPushed *
+make_pushed(DncColumn column, DncOp op, Expr *value, bool is_array)
+{
+	DncPushed  *pushed = palloc0(sizeof(DncPushed));
+
+	pushed->column = column;
+	pushed->op = op;
+	pushed->value = value;
+	pushed->is_array = is_array;
+	return pushed;
+}
+
+/* "column = value", either way round; NULL: it is something else. */
+static DncPushed *
+match_equality(const MatchContext *context, OpExpr *op)
+{
+	if (list_length(op->args) != 2 || !is_equality(op->opno, op->inputcollid))
+		return NULL;
+	for (int side = 0; side < 2; side++)
+	{
+		DncColumn	column = filter_column(context, list_nth(op->args, side));
+		Expr	   *value = list_nth(op->args, 1 - side);
+
+		if (column != DNC_COL_NONE && is_run_time_value(context, value))
+			return make_pushed(column, DNC_OP_EQ, value, false);
+	}
+	return NULL;
+}
+
+/*
+ * "identifier LIKE pattern", where the remote search is known to look at parts
+ * of a value; NULL: it is something else.
+ */
+static DncPushed *
+match_pattern(const MatchContext *context, OpExpr *op)
+{
+	if ((op->opno != OID_TEXT_LIKE_OP && op->opno != OID_TEXT_ICLIKE_OP) ||
+		context->options->search_match == DNC_SEARCH_EXACT ||
+		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid) ||
+		filter_column(context, linitial(op->args)) != DNC_COL_IDENTIFIER ||
+		!is_run_time_value(context, lsecond(op->args)))
+		return NULL;
+	return make_pushed(DNC_COL_IDENTIFIER,
+					   op->opno == OID_TEXT_LIKE_OP ? DNC_OP_LIKE : DNC_OP_ILIKE,
+					   lsecond(op->args), false);
+}
+
+/* "column = ANY (array)", which IN is too; NULL: it is something else. */
+static DncPushed *
+match_any(const MatchContext *context, ScalarArrayOpExpr *op)
+{
+	DncColumn	column;
+
+	if (!op->useOr || !is_equality(op->opno, op->inputcollid))
+		return NULL;
+	column = filter_column(context, linitial(op->args));
+	if (column == DNC_COL_NONE || !is_run_time_value(context, lsecond(op->args)))
+		return NULL;
+	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
+}
+
+/* The value that an arm of an OR demands of a column; NULL: none in particular. */
+static Expr *
+value_in_arm(const MatchContext *context, Node *arm, DncColumn column)
+{
+	DncPushed  *pushed;
+	ListCell   *lc;
+
+	if (IsA(arm, RestrictInfo))
+		arm = (Node *) castNode(RestrictInfo, arm)->clause;
+	if (IsA(arm, OpExpr))
+	{
+		pushed = match_equality(context, castNode(OpExpr, arm));
+		return pushed && pushed->column == column ? pushed->value : NULL;
+	}
+	if (is_andclause(arm))
+	{
+		foreach(lc, castNode(BoolExpr, arm)->args)
+		{
+			Expr	   *value = value_in_arm(context, lfirst(lc), column);
+
+			if (value)
+				return value;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * An OR each of whose arms demands a value of this column, as "column = ANY";
+ * NULL: it is something else.
+ */
+static DncPushed *
+match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
+{
+	ArrayExpr  *array = makeNode(ArrayExpr);
+	ListCell   *lc;
+
+	foreach(lc, clause->args)
+	{
+		Expr	   *value = value_in_arm(context, lfirst(lc), column);
+
+		if (value == NULL)
+			return NULL;
+		if (array->elements == NIL)
+		{
+			array->element_typeid = exprType((Node *) value);
+			array->array_collid = exprCollation((Node *) value);
+		}
+		if (exprType((Node *) value) != array->element_typeid)
+			return NULL;
+		array->elements = lappend(array->elements, value);
+	}
+	array->array_typeid = get_array_type(array->element_typeid);
+	array->location = -1;
+	if (!OidIsValid(array->array_typeid))
+		return NULL;
+	return make_pushed(column, DNC_OP_EQ, (Expr *) array, true);
+}
+
+/* What a clause lets a request carry, appended to a list of DncPushed. */
+static List *
+match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
+{
+	Node	   *clause = (Node *) rinfo->clause;
+	DncPushed  *pushed = NULL;
+	int			before = list_length(list);
+	ListCell   *lc;
+
+	if (rinfo->orclause)
+	{
+		for (int column = 0; column < DNC_NCOLUMNS; column++)
+		{
+			pushed = match_or(context, castNode(BoolExpr, rinfo->orclause), (DncColumn) column);
+			if (pushed)
+				list = lappend(list, pushed);
+		}
+	}
+	else
+	{
+		if (IsA(clause, OpExpr))
+			pushed = match_equality(context, castNode(OpExpr, clause));
+		if (IsA(clause, OpExpr) && pushed == NULL)
+			pushed = match_pattern(context, castNode(OpExpr, clause));
+		if (IsA(clause, ScalarArrayOpExpr))
+			pushed = match_any(context, castNode(ScalarArrayOpExpr, clause));
+		if (pushed)
+			list = lappend(list, pushed);
+	}
+	for_each_from(lc, list, before)
+		((DncPushed *) lfirst(lc))->rinfo = rinfo;
+	return list;
+}
+
+/* What is sent on a column, in a list of DncPushed; NULL: nothing. */
+DncPushed *
+dnc_qual_find(List *pushed, DncColumn column)
+{
+	ListCell   *lc;
+
+	foreach(lc, pushed)
+	{
+		if (((DncPushed *) lfirst(lc))->column == column)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* The less, the more it narrows: one value, several, a pattern. */
+static int
+rank_of(const DncPushed *pushed)
+{
+	return pushed->op != DNC_OP_EQ ? 2 : pushed->is_array ? 1 : 0;
+}
+
+/*
+ * What of some clauses (RestrictInfos) can go into the requests of a scan, at
+ * most one for a column: a list of DncPushed, palloc'd.
+ */
+List *
+dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
+				  const DncColumnMap *map)
+{
+	MatchContext context = {root, rel, options, map, false};
+	List	   *matches = NIL;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		/* EXPLAIN ANALYZE would tell how many entries match that a view hides. */
+		if (restriction_is_securely_promotable(rinfo, rel))
+			matches = match_clause(&context, rinfo, matches);
+	}
+	for (int rank = 0; rank < 3; rank++)
+	{
+		foreach(lc, matches)
+		{
+			DncPushed  *pushed = lfirst(lc);
+
+			if (rank_of(pushed) == rank && dnc_qual_find(result, pushed->column) == NULL)
+				result = lappend(result, pushed);
+		}
+	}
+	return result;
+}
+
+/*
+ * The clauses "column = value" of a table, on whatever column: a list of DncPushed,
+ * palloc'd.
+ */
+List *
+dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+					const DncColumnMap *map)
+{
+	MatchContext context = {root, rel, options, map, true};
+	List	   *equalities = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		DncPushed  *pushed = IsA(rinfo->clause, OpExpr)
+			? match_equality(&context, castNode(OpExpr, rinfo->clause)) : NULL;
+
+		if (pushed)
+			equalities = lappend(equalities, pushed);
+	}
+	return equalities;
+}
+
+/* ec_matches_callback_type: is this a column that a request can be filtered on? */
+static bool
+is_filter_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
+				 void *arg)
+{
+	return filter_column(arg, em->em_expr) != DNC_COL_NONE;
+}
+
+/*
+ * The join clauses with which each row of other tables could ask for its
+ * entries: a list of RestrictInfo, palloc'd.
+ */
+List *
+dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+					  const DncColumnMap *map)
+{
+	MatchContext context = {root, rel, options, map, false};
+	List	   *candidates = list_copy(rel->joininfo);
+	List	   *clauses = NIL;
+	ListCell   *lc;
+
+	if (rel->has_eclass_joins)
+		candidates = list_concat(candidates,
+								 generate_implied_equalities_for_column(root, rel,
+																		is_filter_member,
+																		&context,
+																		rel->lateral_referencers));
+	foreach(lc, candidates)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (join_clause_is_movable_to(rinfo, rel) && match_clause(&context, rinfo, NIL) != NIL)
+			clauses = lappend(clauses, rinfo);
+	}
+	return clauses;
+}
+
+/*
+ * Which relations need an attribute; relid 0 stands for the output.  Of a
+ * partition, or a member of UNION ALL, only the parent knows.
+ */
+static Relids
+needed_by(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
+{
+	Index		relid = rel->relid;
+
+	while (root->append_rel_array && root->append_rel_array[relid])
+	{
+		AppendRelInfo *info = root->append_rel_array[relid];
+
+		attnum = attnum <= info->num_child_cols ? info->parent_colnos[attnum - 1] : 0;
+		if (attnum == 0)
+			return NULL;
+		relid = info->parent_relid;
+	}
+	rel = find_base_rel(root, relid);
+	return rel->attr_needed[attnum - rel->min_attr];
+}
+
+/* Does any clause of the query look at the column search? */
+bool
+dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map)
+{
+	for (int i = 0; i < map->natts; i++)
+	{
+		Bitmapset  *attrs = NULL;
+		ListCell   *lc;
+
+		if (map->columns[i] != DNC_COL_SEARCH)
+			continue;
+		foreach(lc, rel->baserestrictinfo)
+			pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
+		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+			return true;
+		/* Needed for anything but the output: a join clause. */
+		if (!bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, i + 1)), 0)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The column search reads as what was searched for.  A query that filters on
+ * it in a way that no request carries would find nothing, and look as if the
+ * list held nothing: refuse it.
+ */
+void
+dnc_qual_refuse_search(const DncOptions *options)
+{
+	if (!dnc_filter_has_column(options->provider, DNC_COL_SEARCH))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("server \"%s\" cannot search", options->server_name),
+				 errdetail("The API of provider \"%s\" has no parameter for it.",
+						   options->provider->name),
+				 errhint("Filter on identifier instead of search.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
+					options->server_name),
+			 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
+			 errhint("Write search = '...', or filter on identifier.")));
+}

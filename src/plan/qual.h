@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * qual.h
+ *		Which clauses can go into a request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUAL_H
+#define DNC_QUAL_H
+
+#include "nodes/pathnodes.h"
+
+#include "list/filter.h"
+
+/* A clause "column op value" that a request can carry. */
+typedef struct DncPushed
+{
+	DncColumn	column;
+	DncOp		op;
+	Expr	   *value;			/* no column of this table in it */
+	bool		is_array;		/* value is an array of values, one of which is meant */
+	RestrictInfo *rinfo;
+} DncPushed;
+
+extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses,
+							   const DncOptions *options, const DncColumnMap *map);
+extern List *dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel,
+								   const DncOptions *options, const DncColumnMap *map);
+extern List *dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+								 const DncColumnMap *map);
+extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
+extern bool dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
+_Noreturn extern void dnc_qual_refuse_search(const DncOptions *options);
+
+#endif							/* DNC_QUAL_H */

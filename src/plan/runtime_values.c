@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * runtime_values.c
+ *		The conditions of a scan's plan, and their values.
+ *
+ * The planner leaves a column, an operator and an expression for each; here
+ * the expressions are evaluated, when the scan begins and each time it begins
+ * anew, and their values become the texts that are sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+
+#include "plan/plan.h"
+#include "plan/runtime_values.h"
+
+/* A condition, and how its value is evaluated and read as text. */
+typedef struct PlanCondition
+{
+	DncColumn	column;
+	DncOp		op;
+	bool		is_array;
+	Expr	   *expression;
+	ExprState  *value;
+	Oid			type;			/* of the value, or of its elements */
+	int16		length;			/* of the type, for arrays */
+	bool		by_value;
+	char		align;
+	FmgrInfo	output;
+} PlanCondition;
+
+struct DncRuntimeValues
+{
+	bool		vary;
+	int			count;
+	PlanCondition list[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/* Is there a parameter in an expression that changes while a query is run? */
+static bool
+has_exec_param(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return castNode(Param, node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, has_exec_param, context);
+}
+
+/*
+ * Set up the conditions of a plan, for expressions that are evaluated as part
+ * of parent.  palloc'd in the current context, which must be the executor's.
+ */
+DncRuntimeValues *
+dnc_runtime_values_make(ForeignScan *plan, PlanState *parent)
+{
+	int			count = list_length(plan->fdw_exprs);
+	DncRuntimeValues *conditions = palloc0(offsetof(DncRuntimeValues, list) +
+										   sizeof(PlanCondition) * count);
+
+	conditions->count = count;
+	conditions->vary = has_exec_param((Node *) plan->fdw_exprs, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		PlanCondition *condition = &conditions->list[i];
+		Oid			output;
+		bool		varlena;
+
+		condition->column = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_COLUMNS), i);
+		condition->op = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_OPS), i);
+		condition->is_array = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_ARRAYS), i);
+		condition->expression = list_nth(plan->fdw_exprs, i);
+		condition->value = ExecInitExpr(condition->expression, parent);
+		condition->type = exprType((Node *) condition->expression);
+		if (condition->is_array)
+			condition->type = get_base_element_type(condition->type);
+		get_typlenbyvalalign(condition->type, &condition->length, &condition->by_value,
+							 &condition->align);
+		getTypeOutputInfo(condition->type, &output, &varlena);
+		fmgr_info(output, &condition->output);
+	}
+	return conditions;
+}
+
+/* Can the values be others when the scan is run again? */
+bool
+dnc_runtime_values_vary(const DncRuntimeValues *conditions)
+{
+	return conditions->vary;
+}
+
+/* How many conditions there are. */
+int
+dnc_runtime_values_count(const DncRuntimeValues *conditions)
+{
+	return conditions->count;
+}
+
+/* The values of a condition, as texts, from what its expression gives. */
+static List *
+value_texts(PlanCondition *condition, Datum value, bool isnull)
+{
+	List	   *texts = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	if (isnull)
+		return NIL;
+	if (!condition->is_array)
+		return list_make1(OutputFunctionCall(&condition->output, value));
+	deconstruct_array(DatumGetArrayTypeP(value), condition->type, condition->length,
+					  condition->by_value, condition->align, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			texts = lappend(texts, OutputFunctionCall(&condition->output, elements[i]));
+	}
+	return texts;
+}
+
+/* The conditions with the values that they have now; an array, palloc'd. */
+DncCondition *
+dnc_runtime_values_evaluate(DncRuntimeValues *conditions, ExprContext *econtext)
+{
+	DncCondition *result = palloc0(sizeof(DncCondition) * Max(conditions->count, 1));
+
+	for (int i = 0; i < conditions->count; i++)
+	{
+		PlanCondition *condition = &conditions->list[i];
+		bool		isnull;
+		Datum		value = ExecEvalExpr(condition->value, econtext, &isnull);
+
+		result[i].column = condition->column;
+		result[i].op = condition->op;
+		result[i].any = condition->is_array;
+		result[i].values = value_texts(condition, value, isnull);
+	}
+	return result;
+}
+
+/*
+ * The one value, UTF-8, that evaluated conditions leave a column; NULL: there may be
+ * several.
+ */
+const char *
+dnc_runtime_values_only_value(const DncRuntimeValues *conditions, const DncCondition *evaluated,
+							  DncColumn column)
+{
+	for (int i = 0; i < conditions->count; i++)
+	{
+		if (evaluated[i].column == column && evaluated[i].op == DNC_OP_EQ &&
+			list_length(evaluated[i].values) == 1)
+		{
+			const char *value = linitial(evaluated[i].values);
+
+			return pg_server_to_any(value, strlen(value), PG_UTF8);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The conditions as far as they are known without running the plan: "$1" for a
+ * value that is known at run time only.  An array, palloc'd.
+ */
+DncCondition *
+dnc_runtime_values_planned(DncRuntimeValues *conditions)
+{
+	DncCondition *result = palloc0(sizeof(DncCondition) * Max(conditions->count, 1));
+	int			run_time_values = 0;
+
+	for (int i = 0; i < conditions->count; i++)
+	{
+		PlanCondition *condition = &conditions->list[i];
+
+		result[i].column = condition->column;
+		result[i].op = condition->op;
+		if (IsA(condition->expression, Const))
+		{
+			Const	   *constant = castNode(Const, condition->expression);
+
+			result[i].values = value_texts(condition, constant->constvalue, constant->constisnull);
+		}
+		else
+		{
+			result[i].placeholder = true;
+			result[i].values = list_make1(psprintf(condition->is_array ? "ANY($%d)" : "$%d",
+												   ++run_time_values));
+		}
+	}
+	return result;
+}

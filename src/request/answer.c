@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.c
+ *		The body of a successful answer: as a tree, and at a glance before.
+ *
+ * What is no JSON, or says itself that the request failed, is an error here,
+ * so that nobody else has to look for that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "request/answer.h"
+#include "request/remote_error.h"
+
+/* Look through the text, once. */
+static void
+look_at(DncAnswer *body)
+{
+	if (!body->looked_at)
+		body->problem = dnc_json_problem(body->answer->body, body->answer->length,
+										 &body->outline);
+	body->looked_at = true;
+}
+
+/*
+ * Where in the text the value at a path seems to stand, without making a tree;
+ * NULL: not found.  See dnc_json_text_find().
+ */
+const char *
+dnc_answer_peek(DncAnswer *body, const char *path)
+{
+	look_at(body);
+	return body->problem ? NULL : dnc_json_text_find(&body->outline, path);
+}
+
+/* Raise 08P01 unless the answer says that the request has succeeded, if its API says so. */
+static void
+check_success(const DncAnswer *body, const DncJson *tree)
+{
+	const DncOptions *options = body->options;
+	const char *path = options->provider->success;
+	const DncJson *success;
+	char	   *text;
+
+	if (path == NULL)
+		return;
+	success = dnc_json_get(tree, path);
+	if (success == NULL || dnc_json_kind(success) != DNC_JSON_BOOLEAN)
+		dnc_remote_error_contract(options, "The answer's \"%s\" is missing or not a boolean.", path);
+	if (dnc_json_boolean(success))
+		return;
+	text = dnc_remote_error_api_message(options, tree);
+	dnc_remote_error_contract(options, "The answer's \"%s\" is false. It says: \"%s\".", path,
+							  text ? text : "");
+}
+
+/*
+ * The body as a tree.  Raises 08P01 where it is not JSON, or says itself that the
+ * request failed.
+ */
+const DncJson *
+dnc_answer_tree(DncAnswer *body)
+{
+	const DncHttpAnswer *answer = body->answer;
+	MemoryContext before = MemoryContextSwitchTo(body->context);
+	const DncJson *tree = NULL;
+
+	look_at(body);
+	if (body->problem == NULL)
+		tree = dnc_json_tree(answer->body, answer->length, &body->problem);
+	if (tree == NULL)
+		dnc_remote_error_contract(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
+								  body->problem, answer->status,
+								  answer->content_type
+								  ? dnc_remote_error_text(body->options, answer->content_type)
+								  : "unknown",
+								  answer->length);
+	check_success(body, tree);
+	MemoryContextSwitchTo(before);
+	return tree;
+}

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.h
+ *		The body of a successful answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_ANSWER_H
+#define DNC_ANSWER_H
+
+#include "config/option.h"
+#include "wire/http.h"
+#include "wire/json.h"
+
+/* A body; its first three members are set before it is used, the others are zero. */
+typedef struct DncAnswer
+{
+	const DncOptions *options;
+	const DncHttpAnswer *answer;
+	MemoryContext context;		/* for the tree */
+	bool		looked_at;		/* problem and outline are known */
+	const char *problem;		/* of the text, as a sentence; NULL: none */
+	DncJsonOutline outline;
+} DncAnswer;
+
+extern const char *dnc_answer_peek(DncAnswer *body, const char *path);
+extern const DncJson *dnc_answer_tree(DncAnswer *body);
+
+#endif							/* DNC_ANSWER_H */

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * counters.c
+ *		What requests came to: of one scan or write, for EXPLAIN, and of the
+ *		session, by server, for dnc_fdw_stats().
+ *
+ * Both are counted here in one go, so that they cannot tell different stories.
+ * A counters looks its server up once, at its first request.  An error or a
+ * rollback takes nothing back: this is about what went over the wire.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+
+#include "request/counters.h"
+
+/* The session's, by server.  An entry stays until the session ends, as tallies point to it. */
+static HTAB *servers = NULL;
+
+/* Have the session count along for a server what a counters counts from now on. */
+void
+dnc_counters_begin(DncCounters *counters, Oid serverid)
+{
+	bool		found;
+
+	if (counters->session)
+		return;
+	if (servers == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(DncServerCounters)};
+
+		servers = hash_create("dnc_fdw servers of the session", 8, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	counters->session = hash_search(servers, &serverid, HASH_ENTER, &found);
+	if (!found)
+		memset(counters->session->counts, 0, sizeof(counters->session->counts));
+}
+
+/* Count something. */
+void
+dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
+{
+	counters->counts[what] += more;
+	counters->session->counts[what] += more;
+}
+
+/*
+ * What the session has counted since the last reset: a list of const
+ * DncServerCounters *, palloc'd, in no order, of the servers with anything to tell.
+ */
+List *
+dnc_counters_servers(void)
+{
+	const int64 nothing[DNC_NCOUNTS] = {0};
+	List	   *list = NIL;
+	HASH_SEQ_STATUS status;
+	DncServerCounters *server;
+
+	if (servers == NULL)
+		return NIL;
+	hash_seq_init(&status, servers);
+	while ((server = hash_seq_search(&status)) != NULL)
+	{
+		if (memcmp(server->counts, nothing, sizeof(nothing)) != 0)
+			list = lappend(list, server);
+	}
+	return list;
+}
+
+/* Begin the session's counts anew; those of scans and writes go on. */
+void
+dnc_counters_reset(void)
+{
+	HASH_SEQ_STATUS status;
+	DncServerCounters *server;
+
+	if (servers == NULL)
+		return;
+	hash_seq_init(&status, servers);
+	while ((server = hash_seq_search(&status)) != NULL)
+		memset(server->counts, 0, sizeof(server->counts));
+}

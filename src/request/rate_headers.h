@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * rate_headers.h
+ *		What the headers of an answer say about further requests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_RATE_HEADERS_H
+#define DNC_RATE_HEADERS_H
+
+#include "wire/http.h"
+
+typedef struct DncRateHeaders
+{
+	int			limit;			/* requests in a window; 0: the answer does not say, and the
+								 * next two mean nothing */
+	int			remaining;		/* of them, in the window at hand */
+	double		reset_ms;		/* until the next window; whole seconds, rounded up */
+	double		wait_ms;		/* asked for before the next try; -1: nothing is */
+} DncRateHeaders;
+
+extern void dnc_rate_headers_read(const DncHttpExchange *exchange, int status, DncRateHeaders *rate);
+
+#endif							/* DNC_RATE_HEADERS_H */

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * rate_limit.h
+ *		When the next request to a server may be sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_RATE_LIMIT_H
+#define DNC_RATE_LIMIT_H
+
+#include "config/option.h"
+#include "request/rate_headers.h"
+
+/* Goes with a request that was let through, until it is known how it ended. */
+typedef struct DncRateTicket
+{
+	Oid			serverid;
+	Oid			mapping;
+	int64		sent;			/* on dnc_rate_limit_clock() */
+	uint32		window;
+} DncRateTicket;
+
+extern void dnc_rate_limit_init(void);
+extern int64 dnc_rate_limit_clock(void);
+extern double dnc_rate_limit_admit(const DncOptions *options, DncRateTicket *ticket);
+extern void dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate);
+extern void dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived);
+extern void dnc_rate_limit_pause(const DncRateTicket *ticket, double ms);
+
+#endif							/* DNC_RATE_LIMIT_H */

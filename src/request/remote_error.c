@@ -1,0 +1,342 @@
+/*-------------------------------------------------------------------------
+ *
+ * remote_error.c
+ *		The one funnel from what the remote did wrong to PostgreSQL errors.
+ *
+ * The message is stable and names the server; what varies (libcurl's words,
+ * the API's) is DETAIL; what to do is HINT.  No word of the remote gets out
+ * of here without a look for the token in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "request/remote_error.h"
+
+/* The most that is shown of what the API says, in characters. */
+#define MAX_REMOTE_TEXT 500
+
+/* Put asterisks over each occurrence of a secret in a text, in place. */
+static void
+blot_out(char *text, const char *secret)
+{
+	size_t		length = secret ? strlen(secret) : 0;
+
+	for (char *found = text; length > 0 && (found = strstr(found, secret)) != NULL;)
+		memset(found, '*', length);
+}
+
+/*
+ * Append a UTF-8 character in the database's encoding; false: that does not
+ * have it.
+ */
+static bool
+append_converted(StringInfo text, const char *character, int length)
+{
+	int			encoding = GetDatabaseEncoding();
+	unsigned char converted[MAX_CONVERSION_GROWTH * 4 + 1];
+	Oid			conversion;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || length == 1)
+	{
+		appendBinaryStringInfo(text, character, length);
+		return true;
+	}
+	conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(conversion) ||
+		pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+									  (unsigned char *) unconstify(char *, character), length,
+									  converted, sizeof(converted), true) != length)
+		return false;
+	appendStringInfoString(text, (char *) converted);
+	return true;
+}
+
+/*
+ * Is a UTF-8 character a control character (C0, DEL, C1)?  A terminal or a reader of
+ * logs might take it for an order, or for the end of a line.
+ */
+static bool
+is_control(const char *character, int length)
+{
+	unsigned char first = character[0];
+
+	return first < 0x20 || first == 0x7f ||
+		(length == 2 && first == 0xc2 && (unsigned char) character[1] < 0xa0);
+}
+
+/*
+ * A text that came from the remote, fit to be shown: in the database's encoding,
+ * with a question mark for what that lacks or is not UTF-8, a blank for control
+ * characters, cut, and without the token.  Never raises an error, which would hide
+ * the one that is being told.  palloc'd.
+ */
+char *
+dnc_remote_error_text(const DncOptions *options, const char *utf8)
+{
+	char	   *source = pstrdup(utf8);
+	const char *c = source;
+	StringInfoData text;
+
+	blot_out(source, options->token);
+	blot_out(source, options->workspace_id);
+	initStringInfo(&text);
+	for (int characters = 0; *c && characters < MAX_REMOTE_TEXT; characters++)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) c);
+
+		if (strnlen(c, length) < (size_t) length ||
+			!pg_utf8_islegal((const unsigned char *) c, length))
+			length = 1;
+		if (is_control(c, length))
+			appendStringInfoChar(&text, ' ');
+		else if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
+			appendStringInfoChar(&text, '?');
+		c += length;
+	}
+	if (*c)
+		appendStringInfoString(&text, "...");
+	return text.data;
+}
+
+/* What the API itself says in an error's body, palloc'd; NULL: nothing. */
+char *
+dnc_remote_error_api_message(const DncOptions *options, const DncJson *tree)
+{
+	const char *const *paths = options->provider->error_messages;
+
+	for (size_t i = 0; i < lengthof(options->provider->error_messages) && paths[i]; i++)
+	{
+		const DncJson *text = dnc_json_get(tree, paths[i]);
+
+		if (text && dnc_json_kind(text) == DNC_JSON_STRING && *dnc_json_string(text))
+			return dnc_remote_error_text(options, dnc_json_string(text));
+	}
+	return NULL;
+}
+
+/* How often it was tried, as a sentence with a blank in front, or nothing. */
+static char *
+tries_text(const DncTries *tries)
+{
+	if (tries->count < 2)
+		return "";
+	return psprintf(" Tried %d times in %.1f s.", tries->count, tries->elapsed_ms / 1000);
+}
+
+/* Where an answer leads, without its query, which may hold identifiers; palloc'd. */
+static char *
+redirect_text(const DncOptions *options, const char *url)
+{
+	return psprintf("it leads to \"%s\"",
+					dnc_remote_error_text(options, pnstrdup(url, strcspn(url, "?#"))));
+}
+
+/* What the remote asks for beyond max_wait, as a sentence with a blank behind, or nothing. */
+static char *
+asked_text(const DncOptions *options, const DncTries *tries)
+{
+	if (tries->asked_wait_ms <= 0)
+		return "";
+	return psprintf("It asks to wait for %.0f s, and max_wait is %.0f s. ",
+					tries->asked_wait_ms / 1000, options->max_wait / 1000.0);
+}
+
+/* The status and what the API says about it, for DETAIL; palloc'd. */
+static char *
+status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	const char *problem;
+	const DncJson *tree = dnc_json_parse(answer->body, answer->length, &problem);
+	char	   *message = tree ? dnc_remote_error_api_message(options, tree) : NULL;
+
+	if (answer->redirect)
+		message = redirect_text(options, answer->redirect);
+	return psprintf("%sHTTP status %d%s%s%s%s", asked_text(options, tries), answer->status,
+					message ? ": " : "",
+					message ? message : "",
+					message && *message && message[strlen(message) - 1] == '.' ? "" : ".",
+					tries_text(tries));
+}
+
+/* A problem of these words; *detail and *hint are sentences. */
+static DncProblem
+make_problem(int sqlstate, const char *message, const char *detail, const char *hint)
+{
+	DncProblem	problem = {.sqlstate = sqlstate, .message = message, .detail = detail, .hint = hint};
+
+	return problem;
+}
+
+/* The remote broke the contract of its API. */
+static DncProblem
+broken_contract(const DncOptions *options, const char *detail)
+{
+	return make_problem(ERRCODE_PROTOCOL_VIOLATION,
+						psprintf("server \"%s\" broke the contract of its API",
+								 options->server_name),
+						detail,
+						"An answer that cannot be relied on is not used, not even in part. Check base_url; if it is right, tell the vendor.");
+}
+
+/* No connection came about, or it broke before an answer came. */
+static DncProblem
+no_connection(const DncOptions *options, const DncHttpAnswer *answer, const char *detail)
+{
+	const char *message;
+	const char *hint;
+
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_NOT_SECURED:
+		case DNC_HTTP_NOT_TRUSTED:
+			message = psprintf("could not make a secure connection to server \"%s\"",
+							   options->server_name);
+			hint = "Check base_url, and whether ca_file names the roots that the server's certificate hangs on.";
+			break;
+		case DNC_HTTP_NOT_CONNECTED:
+			message = psprintf("could not connect to server \"%s\"", options->server_name);
+			hint = "Check base_url, and whether the database server may reach that host.";
+			break;
+		case DNC_HTTP_TIMED_OUT:
+			message = psprintf("server \"%s\" did not answer", options->server_name);
+			hint = psprintf("Try again, or raise request_timeout (%d ms) with ALTER SERVER.",
+							options->request_timeout);
+			break;
+		default:
+			message = psprintf("server \"%s\" did not answer", options->server_name);
+			hint = "The connection broke before an answer came. Try again.";
+	}
+	return make_problem(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, message, detail, hint);
+}
+
+/* No answer came, or not a whole one. */
+static DncProblem
+no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	char	   *words = dnc_remote_error_text(options, answer->problem);
+	size_t		length = strlen(words);
+	char	   *detail;
+
+	if (length > 0 && words[length - 1] == '.')
+		words[length - 1] = '\0';	/* it gets one below */
+	detail = psprintf("%s.%s", words, tries_text(tries));
+	switch (answer->outcome)
+	{
+		case DNC_HTTP_MALFORMED:
+			return broken_contract(options,
+								   psprintf("The answer is not HTTP that can be read: %s", detail));
+		case DNC_HTTP_CUT_OFF:
+			return make_problem(ERRCODE_PROTOCOL_VIOLATION,
+								psprintf("server \"%s\" cut its answer off", options->server_name),
+								detail,
+								"Nothing of the answer was used. Try again; if this stays, ask the vendor, or whoever runs a proxy in between.");
+		case DNC_HTTP_TOO_LARGE:
+			return make_problem(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+								psprintf("an answer of server \"%s\" is larger than max_response_size",
+										 options->server_name),
+								psprintf("max_response_size is %d bytes, after decompression.",
+										 options->max_response_size),
+								"Lower page_size, or raise max_response_size with ALTER SERVER.");
+		default:
+			return no_connection(options, answer, detail);
+	}
+}
+
+/* An answer came whole, and says no. */
+static DncProblem
+refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	const char *name = options->server_name;
+	char	   *detail = status_text(options, answer, tries);
+	int			status = answer->status;
+
+	if (status < 200)
+		return broken_contract(options, detail);
+	if (status == 429)			/* and we wait no longer, or have been told so too often */
+		return make_problem(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							psprintf("rate limit of server \"%s\" reached", name), detail,
+							tries->asked_wait_ms > 0
+							? "Try again later, or raise max_wait with ALTER SERVER."
+							: "Others may be using up the account's allowance. Try again later, or raise max_retries with ALTER SERVER.");
+	if (status == 401 || status == 403)
+		return make_problem(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+							psprintf("server \"%s\" refused the token", name), detail,
+							psprintf("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor.",
+									 quote_identifier(name)));
+	if (status >= 300 && status < 400)
+		return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+							psprintf("server \"%s\" answered with a redirection", name), detail,
+							"Redirections are not followed, so that the token goes nowhere else. Set base_url to where the API itself answers.");
+	if (status >= 500)
+		return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+							psprintf("server \"%s\" failed to serve the request", name), detail,
+							"The fault is the vendor's. Try again later.");
+	return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+						psprintf("server \"%s\" refused the request", name), detail,
+						"What follows the status is the vendor's message. If there is none, check base_url: it is put in front of the path of each request.");
+}
+
+/*
+ * Why a request has not succeeded, in the words of an error; palloc'd.  answer is
+ * NULL where the rate limit does not let it through within max_wait, or within it
+ * another time.
+ */
+DncProblem
+dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
+{
+	if (answer && answer->outcome == DNC_HTTP_ANSWERED)
+		return refusal(options, answer, tries);
+	if (answer)
+		return no_answer(options, answer, tries);
+	return make_problem(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+						psprintf("rate limit of server \"%s\" reached", options->server_name),
+						psprintf("The next request may be sent in %.0f s, and max_wait is %.0f s.%s",
+								 ceil(tries->asked_wait_ms / 1000), options->max_wait / 1000.0,
+								 tries_text(tries)),
+						"Try again later, or raise max_wait with ALTER SERVER.");
+}
+
+/* Raise the error that a problem is. */
+void
+dnc_remote_error_raise(const DncProblem *problem)
+{
+	ereport(ERROR,
+			(errcode(problem->sqlstate),
+			 errmsg_internal("%s", problem->message),
+			 errdetail_internal("%s", problem->detail),
+			 errhint("%s", problem->hint)));
+}
+
+/*
+ * The remote broke the contract of its API, so that what it said cannot be
+ * relied on: 08P01.  The format gives the DETAIL, a sentence.
+ */
+void
+dnc_remote_error_contract(const DncOptions *options, const char *format,...)
+{
+	StringInfoData detail;
+	DncProblem	problem;
+
+	initStringInfo(&detail);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&detail, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&detail, needed);
+	}
+	problem = broken_contract(options, detail.data);
+	dnc_remote_error_raise(&problem);
+}

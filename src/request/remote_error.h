@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * remote_error.h
+ *		What the remote did wrong, as PostgreSQL errors.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_REMOTE_ERROR_H
+#define DNC_REMOTE_ERROR_H
+
+#include "config/option.h"
+#include "wire/http.h"
+#include "wire/json.h"
+
+/* How often a request was tried before it was given up, and for how long. */
+typedef struct DncTries
+{
+	int			count;
+	double		elapsed_ms;
+	double		asked_wait_ms;	/* given up because that is longer than max_wait; else 0 */
+} DncTries;
+
+/* What went wrong, in the words of an error. */
+typedef struct DncProblem
+{
+	int			sqlstate;
+	const char *message;
+	const char *detail;			/* a sentence, or several; so is hint */
+	const char *hint;
+} DncProblem;
+
+_Noreturn extern void dnc_remote_error_contract(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3);
+extern DncProblem dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer,
+										   const DncTries *tries);
+_Noreturn extern void dnc_remote_error_raise(const DncProblem *problem);
+extern char *dnc_remote_error_api_message(const DncOptions *options, const DncJson *tree);
+extern char *dnc_remote_error_text(const DncOptions *options, const char *utf8);
+
+#endif							/* DNC_REMOTE_ERROR_H */

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		List requests and writes as HTTP requests: query strings, JSON bodies
+ *		and headers, by what the provider's struct says.
+ *
+ * Bodies are written with PostgreSQL's own escape_json() into a StringInfo:
+ * of a flat list of strings a tree would be a detour, and a StringInfo is on
+ * a memory context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+
+#include "request/request.h"
+#include "wire/url.h"
+
+/*
+ * Path and query of a list request: page size, filters, and the parameter that
+ * says which page, unless NULL (its value is UTF-8); palloc'd.
+ */
+char *
+dnc_request_list_target(const DncOptions *options, int limit, const char *filters,
+						const char *parameter, const char *value)
+{
+	const DncListCall *list = &options->provider->list;
+	StringInfoData target;
+
+	initStringInfo(&target);
+	appendStringInfo(&target, "%s?%s=%d%s", list->path, list->limit_parameter, limit, filters);
+	if (parameter)
+		appendStringInfo(&target, "&%s=%s", parameter, dnc_url_escape(value));
+	return target.data;
+}
+
+/* Append an entry as an object of the members that it has a value for. */
+static void
+append_json_entry(StringInfo body, const DncWriteCall *write, DncMemberValues values)
+{
+	bool		first = true;
+
+	appendStringInfoChar(body, '{');
+	for (int i = 0; write->members[i].name; i++)
+	{
+		if (values[i] == NULL)
+			continue;
+		appendStringInfo(body, "%s\"%s\":", first ? "" : ",", write->members[i].name);
+		escape_json(body, values[i]);
+		first = false;
+	}
+	appendStringInfoChar(body, '}');
+}
+
+/* The body of a write request. */
+static void
+make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
+				int count, StringInfo body)
+{
+	if (write->list == NULL)
+	{
+		append_json_entry(body, write, entries[0]);
+		return;
+	}
+	appendStringInfo(body, "{\"%s\":[", write->list);
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(body, ',');
+		if (write->bare)
+			escape_json(body, entries[i][0]);
+		else
+			append_json_entry(body, write, entries[i]);
+	}
+	appendStringInfoChar(body, ']');
+	if (write == &options->provider->add && options->provider->append_add_options)
+		options->provider->append_add_options(body, options);
+	appendStringInfoChar(body, '}');
+}
+
+/*
+ * An entry's id as a segment of a path; palloc'd.  Raises 22023 for what would not stay
+ * one: libcurl and proxies take dot segments out, and some servers decode %2F before they
+ * look at the path (RFC 3986 3.3, 5.2.4).
+ */
+static char *
+path_segment(const DncOptions *options, const char *id)
+{
+	bool		good = strcmp(id, ".") != 0 && strcmp(id, "..") != 0;
+
+	for (const char *c = id; *c; c++)
+	{
+		if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == '/' || *c == '\\')
+			good = false;
+	}
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("server \"%s\" cannot be asked for an entry with such an id",
+						options->server_name),
+				 errdetail("The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.")));
+	return dnc_url_escape(id);
+}
+
+/*
+ * The request that adds or removes some entries, up to the call's batch, in
+ * *request.  What it points to is palloc'd in the current context.  Raises 22023 for
+ * an id that no path can hold.
+ */
+void
+dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
+				  int count, DncRequest *request)
+{
+	const char *slot = strstr(write->path, "{}");
+	StringInfoData body;
+
+	Assert(count > 0 && count <= write->batch);
+	memset(request, 0, sizeof(*request));
+	request->method = write->method;
+	request->path = write->path;
+	request->repeatable = write->repeatable;
+	request->accepted_status = write->unchanged_status;
+	if (slot)
+	{
+		/* The entry is named by the path, and there is no body. */
+		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
+								   path_segment(options, entries[0][0]), slot + 2);
+		return;
+	}
+	initStringInfo(&body);
+	make_write_body(options, write, entries, count, &body);
+	request->target = write->path;
+	request->body = body.data;
+	request->body_length = body.len;
+}
+
+/* The headers of a request; palloc'd. */
+static List *
+make_headers(const DncOptions *options, bool with_body)
+{
+	const DncProvider *provider = options->provider;
+	List	   *headers;
+
+	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
+								  options->token),
+						 "Accept: application/json",
+						 "User-Agent: dnc_fdw/" DNC_VERSION);
+	if (options->workspace_id)
+		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
+											options->workspace_id));
+	if (with_body)
+	{
+		headers = lappend(headers, "Content-Type: application/json");
+		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
+	}
+	return headers;
+}
+
+/*
+ * A request to a server as transport takes it, with the token in *options.  What
+ * is new is palloc'd in the current context; the rest is the request's.
+ */
+void
+dnc_request_prepare(const DncOptions *options, const DncRequest *request, DncHttpRequest *http)
+{
+	http->method = request->method;
+	http->url = psprintf("%s%s", options->base_url, request->target);
+	http->headers = make_headers(options, request->body != NULL);
+	http->body = request->body;
+	http->body_length = request->body_length;
+	http->connect_timeout = options->connect_timeout;
+	http->timeout = options->request_timeout;
+	http->max_response_size = options->max_response_size;
+	http->ca_file = options->ca_file;
+	http->once = !request->repeatable;
+}

@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * analyze.c
+ *		ANALYZE of a list: a sample of its entries, and its size.
+ *
+ * A list is read to its end, and a reservoir kept of it.  Of a long one whose
+ * pages are numbered and that tells its total, some pages drawn at random do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "common/pg_prng.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/sampling.h"
+
+#include "config/credential.h"
+#include "list/decode.h"
+#include "list/pager.h"
+#include "scan/analyze.h"
+
+/* A list of more pages than this is sampled, and this many of them are read. */
+#define MAX_PAGES 300
+
+/* The sample that is being drawn. */
+typedef struct Sample
+{
+	TupleDesc	desc;
+	DncDecoder *decoder;
+	MemoryContext row_context;	/* reset with each entry */
+	Datum	   *values;
+	bool	   *nulls;
+	HeapTuple  *rows;			/* of those that are kept */
+	int			target;
+	int			kept;
+	double		seen;			/* entries so far */
+	double		skip;			/* entries to pass over before the next is kept; -1: draw */
+	ReservoirStateData reservoir;
+} Sample;
+
+/* The size to record for a table before it has been sampled, in list pages. */
+BlockNumber
+dnc_analyze_pages(Relation relation)
+{
+	Oid			relid = RelationGetRelid(relation);
+	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	double		entries = relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
+		: options->estimated_rows;
+
+	return (BlockNumber) Max(Min(entries / options->page_size, MaxBlockNumber), 1);
+}
+
+/* Begin a sample; palloc'd in the current context. */
+static Sample *
+begin_sample(const DncOptions *options, Relation relation, HeapTuple *rows, int target)
+{
+	Sample	   *sample = palloc0(sizeof(Sample));
+	Bitmapset  *all = NULL;
+
+	sample->desc = RelationGetDescr(relation);
+	for (int i = 0; i < sample->desc->natts; i++)
+		all = bms_add_member(all, i + 1);
+	sample->decoder = dnc_decoder_make(options, sample->desc,
+									   dnc_column_map(RelationGetRelid(relation),
+													  RelationGetRelationName(relation),
+													  sample->desc),
+									   all, NULL);
+	sample->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw sampled row",
+												ALLOCSET_DEFAULT_SIZES);
+	sample->values = palloc(sizeof(Datum) * Max(sample->desc->natts, 1));
+	sample->nulls = palloc(sizeof(bool) * Max(sample->desc->natts, 1));
+	sample->rows = rows;
+	sample->target = target;
+	sample->skip = -1;
+	reservoir_init_selection_state(&sample->reservoir, target);
+	return sample;
+}
+
+/*
+ * Where an entry goes in the sample: the first ones fill it, of the others each
+ * takes a random place with the probability that keeps the sample fair (Vitter's
+ * algorithm, as in PostgreSQL's own ANALYZE).  -1: nowhere.
+ */
+static int
+place_in_sample(Sample *sample)
+{
+	if (sample->kept < sample->target)
+		return sample->kept++;
+	if (sample->skip < 0)
+		sample->skip = reservoir_get_next_S(&sample->reservoir, sample->seen, sample->target);
+	if (sample->skip-- > 0)
+		return -1;
+	return (int) (sample->target * sampler_random_fract(&sample->reservoir.randstate));
+}
+
+/* Take an entry into the sample, or pass it over. */
+static void
+take_entry(Sample *sample, const DncJson *entry, int index)
+{
+	MemoryContext before;
+	int			place = place_in_sample(sample);
+
+	sample->seen++;
+	if (place < 0)
+		return;
+	MemoryContextReset(sample->row_context);
+	before = MemoryContextSwitchTo(sample->row_context);
+	dnc_decoder_entry(sample->decoder, entry, index, sample->values, sample->nulls);
+	MemoryContextSwitchTo(before);
+	if (sample->rows[place])
+		heap_freetuple(sample->rows[place]);
+	sample->rows[place] = heap_form_tuple(sample->desc, sample->values, sample->nulls);
+}
+
+/* Take the entries of a page that were not given before. */
+static void
+take_page(Sample *sample, const DncPage *page)
+{
+	int			index = 0;
+
+	dnc_decoder_page(sample->decoder, page->entries);
+	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), index++)
+	{
+		if (page->given == NULL || !page->given[index])
+			take_entry(sample, entry, index);
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* Take pages drawn at random, each once, of those behind the first. */
+static void
+sample_pages(Sample *sample, DncPager *pager)
+{
+	int64		others = Min(dnc_pager_pages(pager) - 1, (int64) MaxBlockNumber);
+	BlockSamplerData sampler;
+	DncPage		page;
+
+	BlockSampler_Init(&sampler, (BlockNumber) others, MAX_PAGES - 1,
+					  pg_prng_uint32(&pg_global_prng_state));
+	while (BlockSampler_HasMore(&sampler))
+	{
+		if (dnc_pager_jump(pager, 2 + (int64) BlockSampler_Next(&sampler), &page))
+			take_page(sample, &page);
+	}
+}
+
+/*
+ * AcquireSampleRowsFunc: up to target rows of the list, and how many entries it
+ * has.  Asks with the token of the table's owner, as ANALYZE runs.
+ */
+int
+dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, double *total,
+				   double *dead)
+{
+	Oid			relid = RelationGetRelid(relation);
+	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	Sample	   *sample = begin_sample(options, relation, rows, target);
+	DncCounters   *counters = palloc0(sizeof(DncCounters));
+	DncPager   *pager;
+	DncPage		page;
+
+	dnc_credential_add(options, relation->rd_rel->relowner);
+	memset(rows, 0, sizeof(HeapTuple) * target);
+	pager = dnc_pager_begin(options, "", counters);
+	while (dnc_pager_next(pager, &page))
+	{
+		take_page(sample, &page);
+		if (dnc_pager_count(pager) == 1 && dnc_pager_pages(pager) > MAX_PAGES)
+			break;
+	}
+	*total = sample->seen;
+	*dead = 0;
+	if (dnc_pager_pages(pager) > MAX_PAGES)
+	{
+		*total = (double) dnc_pager_total(pager);
+		sample_pages(sample, pager);
+	}
+	ereport(elevel,
+			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",
+					RelationGetRelationName(relation), (long long) counters->counts[DNC_COUNT_REQUESTS],
+					sample->seen, *total, sample->kept)));
+	return sample->kept;
+}

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		What EXPLAIN shows of scans and writes: the requests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/instrument.h"
+#include "utils/lsyscache.h"
+
+#include "scan/explain.h"
+
+/* Requests of one scan that are shown in text; beyond them their number is. */
+#define MAX_SHOWN 10
+
+/* The requests that a scan begins with: a line each, or a list. */
+static void
+show_requests(List *requests, ExplainState *es)
+{
+	ListCell   *lc;
+	int			shown = 0;
+
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyList("Remote Request", requests, es);
+		return;
+	}
+	if (requests == NIL)
+		ExplainPropertyText("Remote Request", "none (nothing can match)", es);
+	foreach(lc, requests)
+	{
+		if (shown++ == MAX_SHOWN)
+		{
+			ExplainPropertyText("Remote Request",
+								psprintf("%d more", list_length(requests) - MAX_SHOWN), es);
+			break;
+		}
+		ExplainPropertyText("Remote Request", lfirst(lc), es);
+	}
+}
+
+/* ExplainForeignScan: what will be, or was, sent. */
+void
+dnc_explain_scan(ForeignScanState *node, ExplainState *es)
+{
+	DncScan    *scan = node->fdw_state;
+	const int64 *counters = dnc_scan_tally(scan)->counts;
+	const DncScanCounts *counts = dnc_scan_counts(scan);
+	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
+
+	if (OidIsValid(dnc_scan_counted_table(scan)))
+		ExplainPropertyText("Counted Table", get_rel_name(dnc_scan_counted_table(scan)), es);
+	show_requests(dnc_scan_request_texts(scan), es);
+	if (es->costs)
+		ExplainPropertyFloat("Estimated Requests", NULL, dnc_scan_expected_requests(scan), 0, es);
+	if (!es->analyze)
+		return;
+	ExplainPropertyInteger("Requests", NULL, counters[DNC_COUNT_REQUESTS], es);
+	if (all || counts->remembered > 0)
+		ExplainPropertyInteger("Lookups Remembered", NULL, counts->remembered, es);
+	ExplainPropertyInteger("Rows Fetched", NULL, counts->rows, es);
+	if (all || counts->waiting > 0)
+		ExplainPropertyInteger("Rows Waiting for COMMIT", NULL, counts->waiting, es);
+	if (node->ss.ps.instrument)
+		ExplainPropertyFloat("Rows Kept", NULL, node->ss.ps.instrument->ntuples, 0, es);
+	ExplainPropertyInteger("Bytes Received", NULL, counters[DNC_COUNT_BYTES], es);
+	if (all || counters[DNC_COUNT_RETRIES] > 0)
+		ExplainPropertyInteger("Retries", NULL, counters[DNC_COUNT_RETRIES], es);
+	if (all || counters[DNC_COUNT_RETRIES] > 0 || counters[DNC_COUNT_WAITED] > 0)
+		ExplainPropertyFloat("Time Waited", "ms", counters[DNC_COUNT_WAITED] / 1000.0, 3, es);
+}
+
+/*
+ * ExplainForeignModify, ExplainDirectModify: the request that writes are sent with.
+ * direct: it is one request for one entry, whatever others could take.
+ */
+void
+dnc_explain_modify(Relation relation, DncAction action, bool direct, ExplainState *es)
+{
+	int			batch;
+	char	   *request = dnc_modify_request_text(relation, action, &batch);
+
+	ExplainPropertyText("Remote Request", request, es);
+	if (!direct)
+		ExplainPropertyInteger("Entries per Request", NULL, batch, es);
+}

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup_cache.h
+ *		What lookups of this statement have found.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_LOOKUP_CACHE_H
+#define DNC_LOOKUP_CACHE_H
+
+#include "executor/tuptable.h"
+
+typedef struct DncLookupCache DncLookupCache;
+typedef struct DncLookup DncLookup;
+
+extern DncLookupCache *dnc_lookup_cache_make(Size limit);
+extern DncLookup *dnc_lookup_cache_find(DncLookupCache *lookups, const char *asked);
+extern bool dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot);
+extern void dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked);
+extern void dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot);
+extern void dnc_lookup_cache_finish(DncLookupCache *lookups);
+extern void dnc_lookup_cache_abandon(DncLookupCache *lookups);
+
+#endif							/* DNC_LOOKUP_CACHE_H */

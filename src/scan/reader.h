@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.h
+ *		The entries of one chain, page by page, as rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_READER_H
+#define DNC_READER_H
+
+#include "executor/tuptable.h"
+
+#include "list/decode.h"
+#include "list/filter.h"
+#include "list/pager.h"
+#include "write/overlay.h"
+
+/* What is to be read, and what of it is left out.  All of it outlives the reader. */
+typedef struct DncReading
+{
+	const DncChain *chain;
+	DncPager   *pager;
+	DncDecoder *decoder;
+	DncOverlay	   *own;			/* the transaction's own writes; NULL: none */
+	const char *counted_type;	/* the only identifier type that is given; NULL: all */
+} DncReading;
+
+typedef struct DncReader DncReader;
+
+extern DncReader *dnc_reader_begin(const DncReading *reading);
+extern DncCall *dnc_reader_ask(DncReader *reader);
+extern bool dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot);
+extern bool dnc_reader_at_end(const DncReader *reader);
+
+#endif							/* DNC_READER_H */

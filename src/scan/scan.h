@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.h
+ *		A foreign scan at run time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_SCAN_H
+#define DNC_SCAN_H
+
+#include "nodes/execnodes.h"
+
+#include "request/call.h"
+
+typedef struct DncScan DncScan;
+
+/* What a scan has got, for EXPLAIN. */
+typedef struct DncScanCounts
+{
+	int64		rows;			/* from the remote, before local clauses */
+	int64		remembered;		/* lookups that were known already */
+	int64		waiting;		/* rows of the transaction's own waiting additions */
+} DncScanCounts;
+
+extern DncScan *dnc_scan_begin(ForeignScanState *node, int eflags);
+extern DncCall *dnc_scan_ask(DncScan *scan);
+extern bool dnc_scan_at_end(const DncScan *scan);
+extern bool dnc_scan_next(DncScan *scan, TupleTableSlot *slot);
+extern void dnc_scan_restart(DncScan *scan);
+extern void dnc_scan_end(DncScan *scan);
+extern List *dnc_scan_request_texts(DncScan *scan);
+extern double dnc_scan_expected_requests(const DncScan *scan);
+extern Oid	dnc_scan_counted_table(const DncScan *scan);
+extern const DncCounters *dnc_scan_tally(const DncScan *scan);
+extern const DncScanCounts *dnc_scan_counts(const DncScan *scan);
+
+#endif							/* DNC_SCAN_H */

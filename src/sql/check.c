@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *		dnc_fdw_check(): does a server answer, and does it take the token?
+ *
+ * One list request of one entry, as the caller would send it, and its answer
+ * looked at as a scan looks at it.  What the remote answers, or fails to, is a
+ * row.  What is wrong on our side is an error, as it is to a scan: the question
+ * was not asked then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "config/credential.h"
+#include "list/decode.h"
+#include "list/pager.h"
+
+#define CHECK_COLUMNS 6
+
+/* What a check has found. */
+typedef struct CheckResult
+{
+	char	   *message;		/* NULL: all is well */
+	bool		sent;			/* else the rate limit did not let it through */
+	DncTryFacts facts;			/* zeros if it was not */
+} CheckResult;
+
+extern Datum dnc_fdw_handler(PG_FUNCTION_ARGS);
+
+PG_FUNCTION_INFO_V1(dnc_fdw_check);
+
+/*
+ * Raise 42501 for a server that the caller may not use: what it would tell with
+ * somebody else's token is not for all.  And 42809 for one of another wrapper.
+ */
+static void
+require_server(Oid serverid, const char *name)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid);
+	AclResult	access = dnc_server_aclcheck(serverid, GetUserId());
+	FmgrInfo	handler = {0};
+
+	if (access != ACLCHECK_OK)
+		aclcheck_error(access, OBJECT_FOREIGN_SERVER, name);
+	if (OidIsValid(wrapper->fdwhandler))
+		fmgr_info(wrapper->fdwhandler, &handler);
+	if (handler.fn_addr != dnc_fdw_handler)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not one of dnc_fdw", name),
+				 errdetail("Its foreign-data wrapper is \"%s\".", wrapper->fdwname)));
+}
+
+/* An error's message and DETAIL in one line, without control characters; palloc'd. */
+static char *
+one_line(const char *message, const char *detail)
+{
+	char	   *line = psprintf("%s: %s", message, detail);
+
+	for (char *c = line; *c; c++)
+	{
+		if ((unsigned char) *c < 0x20 || *c == 0x7f)
+			*c = ' ';
+	}
+	return line;
+}
+
+/* Read the page that has come; raises 08P01 where it is no part of a list of this API. */
+static void
+read_page(DncPager *pager, const DncOptions *options)
+{
+	/* One of no columns looks for what the API promises of an entry all the same. */
+	DncDecoder *decoder = dnc_decoder_make(options, CreateTemplateTupleDesc(0), NULL, NULL, NULL);
+	Datum		no_value;
+	bool		no_null;
+	DncPage		page;
+	int			index = 0;
+
+	if (!dnc_pager_next(pager, &page))
+		return;
+	for (const DncJson *entry = page.first; entry; entry = dnc_json_next(entry))
+		dnc_decoder_entry(decoder, entry, index++, &no_value, &no_null);
+}
+
+/*
+ * What is wrong with an answer that has come with success, palloc'd; NULL: nothing.
+ *
+ * It is raised where it is noticed, deep in the reading, and caught here.  That takes
+ * no subtransaction, since there is nothing that one would have to give back: the
+ * answer is there, so that it is read in memory, with no look at a catalog; and 08P01
+ * is raised by remote_error.c alone, when no lock is held.  Any other error goes on.
+ */
+static char *
+answer_problem(DncPager *pager, const DncOptions *options)
+{
+	MemoryContext before = CurrentMemoryContext;
+	char	   *volatile problem = NULL;
+
+	PG_TRY();
+	{
+		read_page(pager, options);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (geterrcode() != ERRCODE_PROTOCOL_VIOLATION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(before);
+		error = CopyErrorData();
+		FlushErrorState();
+		problem = one_line(error->message, error->detail);
+	}
+	PG_END_TRY();
+	return problem;
+}
+
+/* Send the request, and see what comes of it; palloc'd in the current context. */
+static void
+run_check(Oid serverid, CheckResult *result)
+{
+	DncOptions *options = dnc_options_load(serverid, InvalidOid);
+	DncCounters   *counters = palloc0(sizeof(DncCounters));
+	DncPager   *pager;
+	DncCall    *call;
+	DncProblem	problem;
+
+	dnc_credential_add(options, GetUserId());
+	options->page_size = 1;
+	options->max_retries = 0;	/* how it is now */
+	pager = dnc_pager_begin(options, "", counters);
+	call = dnc_pager_ask(pager);
+	dnc_call_wait_any(&call, 1);
+	result->sent = dnc_call_last_try(call, &result->facts);
+	if (dnc_call_problem(call, &problem))
+		result->message = one_line(problem.message, problem.detail);
+	else
+		result->message = answer_problem(pager, options);
+}
+
+/* Milliseconds as an interval. */
+static Datum
+interval_datum(double ms)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = (TimeOffset) (ms * 1000);
+	return IntervalPGetDatum(interval);
+}
+
+/*
+ * dnc_fdw_check(server name): ok, http_status, message, latency, rate_limit,
+ * rate_remaining.  NULL is what there was none of.
+ */
+Datum
+dnc_fdw_check(PG_FUNCTION_ARGS)
+{
+	const char *name = NameStr(*PG_GETARG_NAME(0));
+	Oid			serverid = get_foreign_server_oid(name, false);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw check",
+												  ALLOCSET_DEFAULT_SIZES);
+	CheckResult result = {0};
+	Datum		values[CHECK_COLUMNS] = {0};
+	bool		nulls[CHECK_COLUMNS] = {0};
+	MemoryContext before;
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "dnc_fdw_check() must return a row");
+	require_server(serverid, name);
+	before = MemoryContextSwitchTo(context);
+	run_check(serverid, &result);
+	MemoryContextSwitchTo(before);
+
+	values[0] = BoolGetDatum(result.message == NULL);
+	values[1] = Int32GetDatum(result.facts.status);
+	nulls[1] = result.facts.status == 0;
+	nulls[2] = result.message == NULL;
+	if (result.message)
+		values[2] = CStringGetTextDatum(result.message);
+	values[3] = interval_datum(result.facts.elapsed_ms);
+	nulls[3] = !result.sent;
+	values[4] = Int32GetDatum(result.facts.rate.limit);
+	values[5] = Int32GetDatum(result.facts.rate.remaining);
+	nulls[4] = nulls[5] = result.facts.rate.limit == 0;
+	MemoryContextDelete(context);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

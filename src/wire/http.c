@@ -1,0 +1,541 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.c
+ *		Transport: HTTP requests and their answers, through libcurl.
+ *
+ * One curl multi handle a session, so that connections are kept and requests
+ * can be under way side by side: each is started, waited for and dropped by
+ * itself.  Only this file and url.c include curl.h, and they know nothing of
+ * providers, SQL or retries.
+ *
+ * An exchange lives in a memory context of its own, a child of the one that
+ * was current at its start; its curl handles hang on that context.  So the
+ * end of a scan, an error and an abort are one path, and leak nothing.  Our
+ * callbacks run inside libcurl: they never ereport, and allocate without
+ * throwing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "wire/http.h"
+
+/* CURLOPT_QUICK_EXIT: do not wait for a resolver thread; 7.87.0. */
+StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 or newer");
+
+/* A signal ends a poll early; this bounds what a lost race may cost. */
+#define POLL_SLICE_MS 100
+
+#define FIRST_BODY_SIZE (32 * 1024)
+
+/* Connections that are kept for the next request: of a few servers, several each. */
+#define MAX_KEPT_CONNECTIONS 32
+
+/*
+ * Headers and trailers of an answer, 1xx among them.  libcurl keeps them all,
+ * and has a limit of its own for some of them only.
+ */
+#define MAX_HEADER_SIZE (256 * 1024)
+
+struct DncHttpExchange
+{
+	MemoryContext context;
+	CURL	   *easy;
+	struct curl_slist *headers;
+	bool		under_way;		/* the multi handle has it */
+	bool		plain;			/* http, which only goes to this machine */
+	CURLcode	result;
+	int			sends;			/* how often libcurl has begun to send it */
+	bool		too_large;
+	bool		out_of_memory;
+	bool		bad_status_line;
+	size_t		header_size;	/* bytes so far */
+	size_t		max_size;
+	char	   *body;
+	size_t		length;
+	size_t		capacity;
+	char		error[CURL_ERROR_SIZE];
+	DncHttpAnswer answer;
+	MemoryContextCallback cleanup;
+};
+
+/* The session's; made by the first request, kept until the session ends. */
+static CURLM *multi = NULL;
+
+/* Free what an exchange has in libcurl.  Runs when its context goes. */
+static void
+release_exchange(void *arg)
+{
+	DncHttpExchange *exchange = arg;
+
+	if (exchange->under_way)
+		curl_multi_remove_handle(multi, exchange->easy);
+	if (exchange->easy)
+		curl_easy_cleanup(exchange->easy);
+	curl_slist_free_all(exchange->headers);
+}
+
+/* Make room in the body for more bytes and a NUL; false: out of memory. */
+static bool
+reserve_body(DncHttpExchange *exchange, size_t more)
+{
+	size_t		needed = exchange->length + more + 1;
+	size_t		capacity = Max(exchange->capacity, FIRST_BODY_SIZE);
+	char	   *body;
+
+	if (needed <= exchange->capacity)
+		return true;
+	while (capacity < needed)
+		capacity *= 2;
+	capacity = Max(Min(capacity, exchange->max_size + 1), needed);
+	body = MemoryContextAllocExtended(exchange->context, capacity,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	if (body == NULL)
+		return false;
+	if (exchange->body)
+	{
+		memcpy(body, exchange->body, exchange->length);
+		pfree(exchange->body);
+	}
+	exchange->body = body;
+	exchange->capacity = capacity;
+	return true;
+}
+
+/* CURLOPT_WRITEFUNCTION: keep a piece of the body, up to the cap. */
+static size_t
+receive_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	DncHttpExchange *exchange = arg;
+	size_t		more = size * count;
+
+	if (exchange->length + more > exchange->max_size)
+	{
+		exchange->too_large = true;
+		return 0;
+	}
+	if (!reserve_body(exchange, more))
+	{
+		exchange->out_of_memory = true;
+		return 0;
+	}
+	memcpy(exchange->body + exchange->length, bytes, more);
+	exchange->length += more;
+	return more;
+}
+
+/*
+ * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl
+ * takes some that are not, newer versions more of them: HTTP/3.0 for HTTP/1.1, of a
+ * status with four digits the first three.
+ */
+static bool
+is_status_line(const char *bytes, size_t length)
+{
+	const char *const versions[] = {"HTTP/1.1 ", "HTTP/1.0 ", "HTTP/2 ", "HTTP/3 "};
+	char		line[16] = "";	/* version, status and what follows */
+
+	memcpy(line, bytes, Min(length, sizeof(line) - 1));
+	for (size_t i = 0; i < lengthof(versions); i++)
+	{
+		const char *status = line + strlen(versions[i]);
+
+		if (strncmp(line, versions[i], strlen(versions[i])) == 0)
+			return strspn(status, "0123456789") == 3 && strchr(" \r\n", status[3]) != NULL;
+	}
+	return false;
+}
+
+/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap; look at the first. */
+static size_t
+receive_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	DncHttpExchange *exchange = arg;
+	size_t		length = size * count;
+
+	exchange->header_size += length;
+	if (length >= 5 && strncmp(bytes, "HTTP/", 5) == 0 && !is_status_line(bytes, length))
+		exchange->bad_status_line = true;
+	return exchange->bad_status_line || exchange->header_size > MAX_HEADER_SIZE ? 0 : length;
+}
+
+/*
+ * CURLOPT_OPENSOCKETFUNCTION: http goes to a loopback address or nowhere,
+ * whatever a resolver makes of the name "localhost".
+ */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	DncHttpExchange *exchange = arg;
+	bool		loopback = false;
+
+	if (address->family == AF_INET)
+		loopback = (ntohl(((struct sockaddr_in *) &address->addr)->sin_addr.s_addr) >> 24) == 127;
+	else if (address->family == AF_INET6)
+		loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) &address->addr)->sin6_addr);
+	if (exchange->plain && !loopback)
+		return CURL_SOCKET_BAD;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/*
+ * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  It does so
+ * again where a kept connection turns out to be dead: libcurl sees to that by itself.
+ */
+static int
+count_send(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	DncHttpExchange *exchange = arg;
+
+	exchange->sends++;
+	return CURL_PREREQFUNC_OK;
+}
+
+/* Make the multi handle, once a session, in the backend that uses it. */
+static void
+ensure_multi(void)
+{
+	if (multi)
+		return;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (multi = curl_multi_init()) == NULL ||
+		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_KEPT_CONNECTIONS) != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not initialize libcurl")));
+}
+
+/* Set one option of a handle, and note whether libcurl took it. */
+#define SET(option, value) \
+	(good = (curl_easy_setopt(easy, option, value) == CURLE_OK) && good)
+
+/* Options that say how a request is sent; false: libcurl refused one. */
+static bool
+set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
+{
+	CURL	   *easy = exchange->easy;
+	bool		good = true;
+
+	SET(CURLOPT_PRIVATE, exchange);
+	SET(CURLOPT_ERRORBUFFER, exchange->error);
+	SET(CURLOPT_WRITEFUNCTION, receive_body);
+	SET(CURLOPT_WRITEDATA, exchange);
+	SET(CURLOPT_HEADERFUNCTION, receive_header);
+	SET(CURLOPT_HEADERDATA, exchange);
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, exchange);
+	SET(CURLOPT_PREREQFUNCTION, count_send);
+	SET(CURLOPT_PREREQDATA, exchange);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, exchange->plain ? "http" : "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+
+	/*
+	 * Where a kept connection turns out to be dead, libcurl sends the request
+	 * again by itself.  Whether the first one arrived is not known then.
+	 */
+	SET(CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
+	/* What stays on this machine needs no proxy, and must not pass one. */
+	if (exchange->plain)
+		SET(CURLOPT_NOPROXY, "*");
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	if (request->ca_file)
+	{
+		SET(CURLOPT_CAINFO, request->ca_file);
+		SET(CURLOPT_CAPATH, NULL);	/* in place of the system's, not beside them */
+	}
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
+	SET(CURLOPT_TIMEOUT_MS, (long) request->timeout);
+	return good;
+}
+
+/* Options that say what is sent; false: libcurl refused one. */
+static bool
+set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
+{
+	CURL	   *easy = exchange->easy;
+	bool		good = true;
+	ListCell   *lc;
+
+	foreach(lc, request->headers)
+	{
+		struct curl_slist *longer = curl_slist_append(exchange->headers, lfirst(lc));
+
+		if (longer == NULL)
+			return false;
+		exchange->headers = longer;
+	}
+	SET(CURLOPT_HTTPHEADER, exchange->headers);
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_ACCEPT_ENCODING, "");	/* whatever libcurl can read; the server chooses */
+	/* Requests side by side share a connection where the server has HTTP/2. */
+	SET(CURLOPT_PIPEWAIT, exchange->plain ? 0L : 1L);
+	if (request->body)
+	{
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
+		SET(CURLOPT_COPYPOSTFIELDS, request->body);
+	}
+	else
+		SET(CURLOPT_HTTPGET, 1L);
+	SET(CURLOPT_CUSTOMREQUEST, request->method);
+	return good;
+}
+
+/*
+ * Let libcurl do for all requests that are under way what can be done at once.
+ * It may start a resolver thread here, which must not be the one that gets the
+ * backend's signals.
+ */
+void
+dnc_http_perform(void)
+{
+	int			running;
+	sigset_t	all;
+	sigset_t	before;
+	CURLMcode	code;
+	CURLMsg    *message;
+	int			left;
+
+	if (multi == NULL)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = curl_multi_perform(multi, &running);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (code != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("libcurl failed"),
+				 errdetail("%s", curl_multi_strerror(code))));
+
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
+	{
+		CURL	   *easy = message->easy_handle;
+		CURLcode	result = message->data.result;
+		char	   *private = NULL;
+		DncHttpExchange *exchange;
+
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+		exchange = (DncHttpExchange *) private;
+		exchange->result = result;
+		exchange->under_way = false;
+		curl_multi_remove_handle(multi, easy);
+	}
+}
+
+/*
+ * Wait until the network has something for a request that is under way, but no
+ * longer than ms milliseconds, nor than a slice after which interrupts are
+ * served.  pg_stat_activity shows wait_event meanwhile.
+ */
+void
+dnc_http_poll(double ms, uint32 wait_event)
+{
+	ensure_multi();
+	pgstat_report_wait_start(wait_event);
+	curl_multi_poll(multi, NULL, 0, (int) ceil(Min(Max(ms, 0), POLL_SLICE_MS)), NULL);
+	pgstat_report_wait_end();
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		proc_exit(1);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Start a request.  The exchange belongs to the current memory context, and
+ * ends with it or by dnc_http_drop().  The request's strings need not outlive
+ * the call.
+ */
+DncHttpExchange *
+dnc_http_start(const DncHttpRequest *request)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw exchange",
+												  ALLOCSET_SMALL_SIZES);
+	DncHttpExchange *exchange = MemoryContextAllocZero(context, sizeof(DncHttpExchange));
+
+	ensure_multi();
+	exchange->context = context;
+	exchange->max_size = request->max_response_size;
+	exchange->plain = pg_strncasecmp(request->url, "http:", 5) == 0;
+	exchange->cleanup.func = release_exchange;
+	exchange->cleanup.arg = exchange;
+	MemoryContextRegisterResetCallback(context, &exchange->cleanup);
+
+	exchange->easy = curl_easy_init();
+	if (exchange->easy == NULL ||
+		!set_transport_options(exchange, request) ||
+		!set_message_options(exchange, request) ||
+		curl_multi_add_handle(multi, exchange->easy) != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("libcurl could not prepare a request"),
+				 errdetail("%s", exchange->error)));
+	exchange->under_way = true;
+	dnc_http_perform();
+	return exchange;
+}
+
+/*
+ * Are an answer's headers larger than is kept?  Of a single line that is too
+ * long, libcurl says that it is out of memory, or since 8.6.0 CURLE_TOO_LARGE.
+ */
+static bool
+headers_too_large(const DncHttpExchange *exchange)
+{
+	const int	curle_too_large = 100;
+	curl_off_t	sent = 0;
+
+	if (exchange->header_size > MAX_HEADER_SIZE)
+		return true;
+	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+	return sent > 0 &&
+		(exchange->result == CURLE_OUT_OF_MEMORY || (int) exchange->result == curle_too_large);
+}
+
+/* What libcurl's result means for whoever asked. */
+static DncHttpOutcome
+outcome_of(const DncHttpExchange *exchange)
+{
+	curl_off_t	connected = 0;
+	long		status = 0;
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
+	switch (exchange->result)
+	{
+		case CURLE_OK:
+			return DNC_HTTP_ANSWERED;
+		case CURLE_COULDNT_RESOLVE_PROXY:
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_CONNECT:
+			return DNC_HTTP_NOT_CONNECTED;
+		case CURLE_SSL_CONNECT_ERROR:
+			return DNC_HTTP_NOT_SECURED;
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_ISSUER_ERROR:
+			return DNC_HTTP_NOT_TRUSTED;
+		case CURLE_OPERATION_TIMEDOUT:
+			return connected > 0 ? DNC_HTTP_TIMED_OUT : DNC_HTTP_NOT_CONNECTED;
+		case CURLE_PARTIAL_FILE:
+			return DNC_HTTP_CUT_OFF;
+		case CURLE_RECV_ERROR:
+		case CURLE_HTTP2:
+		case CURLE_HTTP2_STREAM:
+			return status > 0 ? DNC_HTTP_CUT_OFF : DNC_HTTP_BROKEN;
+		case CURLE_WEIRD_SERVER_REPLY:
+		case CURLE_BAD_CONTENT_ENCODING:
+			return DNC_HTTP_MALFORMED;
+		case CURLE_UNSUPPORTED_PROTOCOL:	/* the first line is not HTTP's */
+			return connected > 0 ? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
+		default:
+			if (exchange->too_large)
+				return DNC_HTTP_TOO_LARGE;
+			return exchange->bad_status_line || headers_too_large(exchange)
+				? DNC_HTTP_MALFORMED : DNC_HTTP_BROKEN;
+	}
+}
+
+/* What went wrong, in words: libcurl's own, but where they would mislead. */
+static const char *
+problem_of(const DncHttpExchange *exchange)
+{
+	if (exchange->bad_status_line)
+		return "its status line is malformed";
+	if (headers_too_large(exchange))
+		return "its headers are too large";
+	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
+}
+
+/* Has a request ended, however it ended?  dnc_http_perform() goes on with it. */
+bool
+dnc_http_ended(const DncHttpExchange *exchange)
+{
+	return !exchange->under_way;
+}
+
+/* The answer to a request that has ended; belongs to the exchange. */
+const DncHttpAnswer *
+dnc_http_answer(DncHttpExchange *exchange)
+{
+	DncHttpAnswer *answer = &exchange->answer;
+	long		status = 0;
+	char	   *content_type = NULL;
+	char	   *redirect = NULL;
+
+	Assert(dnc_http_ended(exchange));
+	if (exchange->out_of_memory || !reserve_body(exchange, 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("An answer of %zu bytes could not be kept.", exchange->length)));
+	exchange->body[exchange->length] = '\0';
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(exchange->easy, CURLINFO_REDIRECT_URL, &redirect);
+	answer->outcome = outcome_of(exchange);
+	answer->problem = problem_of(exchange);
+	answer->status = (int) status;
+	answer->content_type = content_type;
+	answer->redirect = redirect;
+	answer->body = exchange->body;
+	answer->length = exchange->length;
+	answer->resent = exchange->sends > 1 ||
+		(exchange->sends == 1 && answer->outcome == DNC_HTTP_NOT_CONNECTED);
+	return answer;
+}
+
+/*
+ * The value of a header of the answer to a request that has ended, the first
+ * one if it comes several times; NULL: there is none.  Belongs to libcurl: good
+ * until the next call of this.
+ */
+const char *
+dnc_http_header(const DncHttpExchange *exchange, const char *name)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(exchange->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}
+
+/* End a request, finished or not, and free what it holds. */
+void
+dnc_http_drop(DncHttpExchange *exchange)
+{
+	MemoryContextDelete(exchange->context);
+}
+
+/* A date as HTTP writes it (RFC 9110 5.6.7), in seconds since 1970; -1: it is none. */
+int64
+dnc_http_date(const char *text)
+{
+	return curl_getdate(text, NULL);
+}
+
+/* Which libcurl this is, and what it has been built with. */
+const char *
+dnc_http_version(void)
+{
+	return curl_version();
+}

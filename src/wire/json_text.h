@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * json_text.h
+ *		JSON texts as they are, without a tree.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_JSON_TEXT_H
+#define DNC_JSON_TEXT_H
+
+/*
+ * Strings at the top level of a text that is an object: the names of its members, and
+ * values among them.  Of a text with more, the first.
+ */
+typedef struct DncJsonOutline
+{
+	int			count;
+	const char *strings[16];	/* their quotation marks */
+} DncJsonOutline;
+
+extern const char *dnc_json_text_problem(const char *text, size_t length, DncJsonOutline *outline);
+extern const char *dnc_json_text_find(const DncJsonOutline *outline, const char *path);
+extern const char *dnc_json_text_begin(const char *text);
+extern const char *dnc_json_text_enter(const char *container);
+extern const char *dnc_json_text_value(const char *member);
+extern const char *dnc_json_text_next(const char *value);
+extern char *dnc_json_text_copy(const char *value);
+
+#endif							/* DNC_JSON_TEXT_H */

@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_check.c
+ *		A table's rows as what is sent for an entry, checked.
+ *
+ * What can be known to be wrong is an error of the statement, before anything
+ * waits: a value that the API refuses, one that it would ignore, one that only
+ * the remote can give.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "nodes/primnodes.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "write/row_check.h"
+
+struct DncRowCheck
+{
+	Relation	relation;
+	const DncOptions *options;
+	DncAction	action;
+	const DncWriteCall *write;
+	DncColumnMap *map;
+	Oid		   *output;			/* by attribute: its type's output function */
+	AttrNumber	members[DNC_MAX_MEMBERS];	/* by member of the call; 0: not in the table */
+};
+
+/* May an INSERT give a value of this column back? */
+static bool
+can_be_returned(const DncProvider *provider, DncColumn column)
+{
+	const DncField *field = dnc_provider_field(provider, column);
+
+	if (column == DNC_COL_ATTRS)
+		return false;
+	if (field == NULL || field->name == NULL)
+		return true;			/* NULL, or the same for every entry */
+	for (int i = 0; provider->add.members[i].name; i++)
+	{
+		if (provider->add.members[i].column == column)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The
+ * list is that of this table; columns of other tables in it are left alone, and so are
+ * those of the row as it was before, which an INSERT has not (NULL).  Gives back the
+ * attribute that shows the server's name; 0: none does.
+ */
+AttrNumber
+dnc_row_check_returning(DncRowCheck *row, List *returning)
+{
+	AttrNumber	source = 0;
+	ListCell   *lc;
+
+	foreach(lc, pull_var_clause((Node *) returning, PVC_INCLUDE_PLACEHOLDERS))
+	{
+		Var		   *var = lfirst_node(Var, lc);
+
+		if (IS_SPECIAL_VARNO(var->varno) || dnc_is_of_old_row(var))
+			continue;
+		for (int i = 0; i < row->map->natts; i++)
+		{
+			DncColumn	column = row->map->columns[i];
+
+			if (column == DNC_COL_NONE || (var->varattno != 0 && var->varattno != i + 1))
+				continue;
+			if (!can_be_returned(row->options->provider, column))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("INSERT cannot return column \"%s\" of foreign table \"%s\"",
+								NameStr(TupleDescAttr(RelationGetDescr(row->relation), i)->attname),
+								RelationGetRelationName(row->relation)),
+						 errdetail("Only server \"%s\" knows its value, once the entry has been sent.",
+								   row->options->server_name),
+						 errhint("RETURNING gives back what was sent. Query the table after COMMIT.")));
+			if (column == DNC_COL_SOURCE)
+				source = i + 1;
+		}
+	}
+	return source;
+}
+
+/* The attributes of the members of the call; an error if a removal lacks one. */
+static void
+find_members(DncRowCheck *row)
+{
+	for (int i = 0; row->write->members[i].name; i++)
+	{
+		DncColumn	column = row->write->members[i].column;
+
+		row->members[i] = dnc_column_attnum(row->map, column);
+		if (row->members[i] == 0 && row->write->members[i].required &&
+			row->action == DNC_ACTION_REMOVE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot delete from foreign table \"%s\" without a column \"%s\"",
+							RelationGetRelationName(row->relation), dnc_column_name(column)),
+					 errdetail("Server \"%s\" needs it to remove an entry.",
+							   row->options->server_name),
+					 errhint("ALTER FOREIGN TABLE ... ADD COLUMN %s text;",
+							 dnc_column_name(column))));
+	}
+}
+
+/*
+ * How rows of a table become what is sent for an action; palloc'd in the current
+ * context, which *options and *relation must outlive.  Raises 0A000 where the table
+ * lacks a column that a removal takes.
+ */
+DncRowCheck *
+dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action)
+{
+	DncRowCheck	   *row = palloc0(sizeof(DncRowCheck));
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	row->relation = relation;
+	row->options = options;
+	row->action = action;
+	row->write = action == DNC_ACTION_ADD ? &options->provider->add : &options->provider->remove;
+	row->map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation), desc);
+	row->output = palloc0(sizeof(Oid) * Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		bool		varlena;
+
+		if (row->map->columns[i] != DNC_COL_NONE)
+			getTypeOutputInfo(TupleDescAttr(desc, i)->atttypid, &row->output[i], &varlena);
+	}
+	find_members(row);
+	return row;
+}
+
+/* The name of a table's attribute, for messages. */
+static const char *
+attribute_name(DncRowCheck *row, AttrNumber attnum)
+{
+	return NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
+}
+
+/* Refuse a value that cannot be sent, in an attribute that is not NULL. */
+static void
+check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
+{
+	DncColumn	column = row->map->columns[attnum - 1];
+	const DncField *field = dnc_provider_field(row->options->provider, column);
+	const char *constant = column == DNC_COL_SOURCE ? row->options->server_name
+		: field ? field->constant : NULL;
+
+	for (int i = 0; row->write->members[i].name; i++)
+	{
+		if (row->members[i] == attnum)
+			return;
+	}
+	if (constant && strcmp(constant, value) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot be given",
+					attribute_name(row, attnum), RelationGetRelationName(row->relation)),
+			 constant ? errdetail("With server \"%s\" it is always \"%s\".",
+								  row->options->server_name, constant)
+			 : field || column == DNC_COL_ATTRS
+			 ? errdetail("Server \"%s\" sets it by itself.", row->options->server_name)
+			 : errdetail("Server \"%s\" has no such field: the value would be lost.",
+						 row->options->server_name),
+			 errhint("Leave the column out.")));
+}
+
+/* Refuse a member that is missing, or whose value the API does not take. */
+static void
+check_member(DncRowCheck *row, int index, const char *value)
+{
+	const DncMember *member = &row->write->members[index];
+	const DncProvider *provider = row->options->provider;
+
+	if (value == NULL && member->required)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("null value in column \"%s\" of foreign table \"%s\"",
+						dnc_column_name(member->column),
+						RelationGetRelationName(row->relation)),
+				 errdetail("Server \"%s\" cannot add or remove an entry without it.",
+						   row->options->server_name),
+				 row->members[index] == 0
+				 ? errhint("ALTER FOREIGN TABLE ... ADD COLUMN %s text;",
+						   dnc_column_name(member->column))
+				 : errhint("Give the column a value.")));
+	if (value && member->required && *value == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("empty value in column \"%s\" of foreign table \"%s\"",
+						dnc_column_name(member->column),
+						RelationGetRelationName(row->relation)),
+				 errdetail("Server \"%s\" cannot add or remove an entry without it.",
+						   row->options->server_name),
+				 errhint("Give the column a value, or leave the row out.")));
+	/* What is removed is on the list, whatever its type. */
+	if (value && row->action == DNC_ACTION_ADD && member->column == DNC_COL_IDENTIFIER_TYPE &&
+		!dnc_provider_has_type(provider, value))
+	{
+		StringInfoData known;
+
+		initStringInfo(&known);
+		for (const char *const *type = provider->identifier_types; *type; type++)
+			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "", *type);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("server \"%s\" does not know the identifier type \"%s\"",
+						row->options->server_name, value),
+				 errdetail("Its types are: %s.", known.data),
+				 errhint("Map the type to one of these, or leave the row out.")));
+	}
+}
+
+/*
+ * The values of the call's members from a row's attributes, in members[DNC_MAX_MEMBERS];
+ * palloc'd, NULL where there is none.
+ */
+void
+dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **members)
+{
+	memset(members, 0, sizeof(char *) * DNC_MAX_MEMBERS);
+	for (int i = 0; row->write->members[i].name; i++)
+	{
+		AttrNumber	attnum = row->members[i];
+
+		if (attnum != 0 && !slot->tts_isnull[attnum - 1])
+			members[i] = OidOutputFunctionCall(row->output[attnum - 1],
+											   slot->tts_values[attnum - 1]);
+	}
+}
+
+/* Refuse a row that gives what cannot be sent (22023).  All its attributes are there. */
+void
+dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
+{
+	for (int i = 0; i < row->map->natts; i++)
+	{
+		if (row->map->columns[i] != DNC_COL_NONE && !slot->tts_isnull[i])
+			check_attribute(row, i + 1,
+							OidOutputFunctionCall(row->output[i], slot->tts_values[i]));
+	}
+}
+
+/* Refuse values that the call does not take (23502, 22023). */
+void
+dnc_row_check_members(DncRowCheck *row, const char *const *members)
+{
+	for (int i = 0; row->write->members[i].name; i++)
+		check_member(row, i, members[i]);
+}
