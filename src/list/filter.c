@@ -16,7 +16,6 @@
 
 #include "config/registry.h"
 #include "list/filter.h"
-#include "wire/url.h"
 
 /* A longer value is not worth a URL that a server may refuse; bytes. */
 #define MAX_FILTER_VALUE 1024
@@ -233,18 +232,24 @@ choose_filters(const DncOptions *options, const DncCondition *conditions, int co
 	return used;
 }
 
-/* Append "&name=value", percent-encoded unless verbatim. */
-static void
-append_filter(StringInfo filters, const char *name, const char *value, bool verbatim)
+/* A value of a filter as a parameter of the request; palloc'd. */
+static DncParameter *
+make_parameter(const UsedFilter *used, const char *value)
 {
-	appendStringInfo(filters, "&%s=%s", name,
-					 verbatim ? value
-					 : dnc_url_escape(pg_server_to_any(value, strlen(value), PG_UTF8)));
+	DncParameter *parameter = palloc(sizeof(DncParameter));
+
+	parameter->name = used->filter->parameter;
+	parameter->value = pg_server_to_any(value, strlen(value), PG_UTF8);
+	parameter->placeholder = used->condition->placeholder;
+	return parameter;
 }
 
-/* What a filter's value demands of an entry's member; NULL: it has none. */
+/*
+ * What a filter's value demands of an entry; NULL: nothing, since no member of the entry
+ * has it.  palloc'd.
+ */
 static DncChainCheck *
-make_check(const DncOptions *options, const UsedFilter *used, const char *value)
+make_check(const DncOptions *options, const UsedFilter *used, const DncParameter *parameter)
 {
 	const DncField *field = dnc_provider_field(options->provider, used->filter->column);
 	DncChainCheck *check;
@@ -253,8 +258,15 @@ make_check(const DncOptions *options, const UsedFilter *used, const char *value)
 		return NULL;
 	check = palloc(sizeof(DncChainCheck));
 	check->member = field->name;
-	check->value = pstrdup(pg_server_to_any(value, strlen(value), PG_UTF8));
+	check->value = parameter->value;
 	return check;
+}
+
+/* Append a name and a value to a chain's key.  The length tells where the value ends. */
+static void
+append_to_key(StringInfo key, const char *name, const char *value)
+{
+	appendStringInfo(key, "%s=%zu:%s\n", name, strlen(value), value);
 }
 
 /*
@@ -265,31 +277,28 @@ static DncChain *
 make_chain(const DncOptions *options, List *used, int index)
 {
 	DncChain   *chain = palloc0(sizeof(DncChain));
-	StringInfoData filters;
 	StringInfoData key;
 	ListCell   *lc;
 
-	initStringInfo(&filters);
 	initStringInfo(&key);
 	foreach(lc, used)
 	{
 		UsedFilter *filter = lfirst(lc);
 		bool		several = list_length(filter->values) > 1;
 		const char *value = list_nth(filter->values, several ? index : 0);
-		DncChainCheck *check = make_check(options, filter, value);
+		DncParameter *parameter = make_parameter(filter, value);
+		DncChainCheck *check = make_check(options, filter, parameter);
 
-		append_filter(&filters, filter->filter->parameter, value,
-					  filter->condition->placeholder);
+		chain->filters = lappend(chain->filters, parameter);
+		append_to_key(&key, parameter->name, parameter->value);
 		if (filter->filter->column == DNC_COL_SEARCH)
 			chain->search = value;
 		else if (filter->condition->any && check)
 		{
 			chain->checks = lappend(chain->checks, check);
-			appendStringInfo(&key, "%s=%s\n", check->member, check->value);
+			append_to_key(&key, check->member, check->value);
 		}
 	}
-	appendStringInfoString(&key, filters.data);
-	chain->filters = filters.data;
 	chain->key = key.data;
 	return chain;
 }

@@ -46,7 +46,7 @@ void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	DncScan    *scan = node->fdw_state;
-	const int64 *counters = dnc_scan_tally(scan)->counts;
+	const int64 *counters = dnc_scan_counters(scan)->counts;
 	const DncScanCounts *counts = dnc_scan_counts(scan);
 	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
 

@@ -123,18 +123,34 @@ make_room(DncLookupCache *lookups)
 	}
 }
 
-/* What was found by some chain, from its first row; NULL: it is not known. */
-DncLookup *
-dnc_lookup_cache_find(DncLookupCache *lookups, const char *asked)
+/* What is kept for a chain; NULL: nothing. */
+static DncLookup *
+find_lookup(const DncLookupCache *lookups, const char *asked)
 {
 	LookupKey	key = {asked};
 	LookupEntry *entry = hash_search(lookups->by_key, &key, HASH_FIND, NULL);
 
-	if (entry == NULL)
+	return entry ? entry->lookup : NULL;
+}
+
+/* Is it known what a chain finds? */
+bool
+dnc_lookup_cache_has(const DncLookupCache *lookups, const char *asked)
+{
+	return find_lookup(lookups, asked) != NULL;
+}
+
+/* Begin to give what a chain has found, from its first row; NULL: it is not known. */
+DncLookup *
+dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked)
+{
+	DncLookup  *lookup = find_lookup(lookups, asked);
+
+	if (lookup == NULL)
 		return NULL;
-	dlist_move_head(&lookups->recent, &entry->lookup->node);
-	entry->lookup->next = entry->lookup->first;
-	return entry->lookup;
+	dlist_move_head(&lookups->recent, &lookup->node);
+	lookup->next = lookup->first;
+	return lookup;
 }
 
 /* The next row into the slot; false: there are no more. */

@@ -11,8 +11,8 @@
 #include "executor/tuptable.h"
 
 #include "list/decode.h"
+#include "list/entries.h"
 #include "list/filter.h"
-#include "list/pager.h"
 #include "write/overlay.h"
 
 /* What is to be read, and what of it is left out.  All of it outlives the reader. */
@@ -21,7 +21,7 @@ typedef struct DncReading
 	const DncChain *chain;
 	DncPager   *pager;
 	DncDecoder *decoder;
-	DncOverlay	   *own;			/* the transaction's own writes; NULL: none */
+	DncOverlay *own;			/* the transaction's own writes; NULL: none */
 	const char *counted_type;	/* the only identifier type that is given; NULL: all */
 } DncReading;
 

@@ -22,7 +22,7 @@
 #include "compat.h"
 #include "config/credential.h"
 #include "list/decode.h"
-#include "list/pager.h"
+#include "list/entries.h"
 
 #define CHECK_COLUMNS 6
 
@@ -80,15 +80,14 @@ read_page(DncPager *pager, const DncOptions *options)
 {
 	/* One of no columns looks for what the API promises of an entry all the same. */
 	DncDecoder *decoder = dnc_decoder_make(options, CreateTemplateTupleDesc(0), NULL, NULL, NULL);
+	DncEntries	entries = {.pager = pager};
 	Datum		no_value;
 	bool		no_null;
-	DncPage		page;
-	int			index = 0;
 
-	if (!dnc_pager_next(pager, &page))
+	if (!dnc_entries_next_page(&entries))
 		return;
-	for (const DncJson *entry = page.first; entry; entry = dnc_json_next(entry))
-		dnc_decoder_entry(decoder, entry, index++, &no_value, &no_null);
+	while (dnc_entries_next(&entries))
+		dnc_decoder_entry(decoder, &entries, &no_value, &no_null);
 }
 
 /*
@@ -128,23 +127,23 @@ answer_problem(DncPager *pager, const DncOptions *options)
 static void
 run_check(Oid serverid, CheckResult *result)
 {
-	DncOptions *options = dnc_options_load(serverid, InvalidOid);
-	DncCounters   *counters = palloc0(sizeof(DncCounters));
+	DncOptions	options = *dnc_options_load(serverid, InvalidOid);	/* a copy of our own */
+	DncCounters *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncCall    *call;
 	DncProblem	problem;
 
-	dnc_credential_add(options, GetUserId());
-	options->page_size = 1;
-	options->max_retries = 0;	/* how it is now */
-	pager = dnc_pager_begin(options, "", counters);
+	dnc_credential_add(&options, GetUserId());
+	options.max_retries = 0;	/* how it is now */
+	pager = dnc_pager_begin(&options, NIL, counters);
+	dnc_pager_set_page_size(pager, 1);
 	call = dnc_pager_ask(pager);
 	dnc_call_wait_any(&call, 1);
 	result->sent = dnc_call_last_try(call, &result->facts);
 	if (dnc_call_problem(call, &problem))
 		result->message = one_line(problem.message, problem.detail);
 	else
-		result->message = answer_problem(pager, options);
+		result->message = answer_problem(pager, &options);
 }
 
 /* Milliseconds as an interval. */
