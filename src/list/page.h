@@ -38,6 +38,10 @@ typedef enum DncPageFit
  * page have to be found there: otherwise the list has moved too far, or it is another
  * list.  ids holds those of the last page.  A caller that has more of them, of the
  * pages before, can add them: then the place is found again after more changes.
+ *
+ * Nothing is left out that is on the list all the time (where pages are numbered, and as
+ * far as the API's cursors allow).  But where the list moves, an entry that is not in ids
+ * may be given again, so the caller keeps entries by their ids.
  */
 typedef struct DncPosition
 {

@@ -32,8 +32,8 @@ struct DncPageCursor
 	int64		given;			/* entries so far */
 	int64		total;			/* as the first answer has it; -1: none */
 	bool		moved;			/* the list was seen to change */
-	DncKnownEntries *known;		/* those that the page to be read again has to have; NULL: no
-								 * page is to be read again */
+	bool		resuming;		/* the last page of a stored position is to be read again */
+	DncKnownEntries *known;		/* the entries of that page; NULL: there is none */
 };
 
 /*
@@ -96,6 +96,7 @@ dnc_page_cursor_resume(DncPageCursor *reader, const DncPosition *position)
 	reader->given = position->given;
 	reader->total = position->total;
 	reader->moved = position->moved;
+	reader->resuming = true;
 	reader->known = dnc_known_entries_make();
 	dnc_known_entries_restore(reader->known, position->ids, position->given);
 	MemoryContextSwitchTo(before);
@@ -137,23 +138,29 @@ dnc_page_cursor_guess(const DncPageCursor *reader, DncAnswer *answer)
 }
 
 /*
- * Find the entries of a page that is read again, in page->given.  False: the page does
- * not begin with one that was given.  Whatever else it begins with, entries that we have
- * not seen may stand in front of it.
+ * Find the entries of a page that the stored position has, in page->given.  They are on
+ * the page that is read again, and on the next ones if entries came in front of them.
  */
-static bool
+static void
 find_known(DncPageCursor *reader, DncPage *page)
 {
 	bool	   *given = palloc(sizeof(bool) * Max(dnc_page_count_new(page), 1));
 	int			i = 0;
 
 	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
-	{
 		given[i] = dnc_known_entries_has(reader->known, dnc_page_id(reader->options, entry));
-		reader->moved = reader->moved || !given[i];
-	}
 	page->given = given;
-	return i > 0 && given[0];
+}
+
+/*
+ * Does a page that is read again carry on from the stored position?  It does if it
+ * begins with an entry that was given.  Whatever else it begins with, entries that we
+ * have not seen may stand in front of it, unless it is the first page of the list.
+ */
+static bool
+carries_on(const DncPageCursor *reader, const DncPage *page)
+{
+	return reader->cursor == NULL || (page->first && page->given[0]);
 }
 
 /*
@@ -230,11 +237,17 @@ next_cursor(const DncPageCursor *reader, const DncJson *answer, const DncPage *p
 DncPageFit
 dnc_page_cursor_accept(DncPageCursor *reader, const DncJson *answer, DncPage *page, bool *at_end)
 {
+	int64		new;
+
 	*at_end = !goes_on(reader, answer);
-	if (reader->known && !find_known(reader, page))
+	if (reader->known)
+		find_known(reader, page);
+	if (reader->resuming && !carries_on(reader, page))
 		return DNC_PAGE_LOST;
-	reader->known = NULL;
-	reader->given += dnc_page_count_new(page);
+	new = dnc_page_count_new(page);
+	reader->moved = reader->moved || (reader->resuming && new > 0);
+	reader->resuming = false;
+	reader->given += new;
 	if (reader->paging->total)
 		check_total(reader, answer, *at_end);
 	if (!*at_end)

@@ -392,13 +392,13 @@ dnc_pager_position(const DncPager *pager, DncPosition *position)
 	memset(position, 0, sizeof(*position));
 	position->page_size = pager->page_size;
 	position->total = -1;
-	if (pager->current == NULL)
+	if (pager->paging == NULL)
 		return;
 	position->generation = pager->paging->marker;
 	position->pages = pager->count;
 	position->given = pager->given;
 	position->at_end = pager->at_end;
-	if (pager->current->request.cursor)
+	if (pager->current && pager->current->request.cursor)
 		position->cursor = pstrdup(pager->current->request.cursor);
 	for (const DncJson *entry = pager->page.first; entry; entry = dnc_json_next(entry))
 		position->ids = lappend(position->ids, pstrdup(dnc_page_id(pager->options, entry)));
