@@ -3,11 +3,10 @@
  * decode.c
  *		Entries of a list as rows: JSON values into datums.
  *
- * Which member of an entry a column comes from is the provider's data.  Each
- * entry is gone through once; the columns that the query does not need are
- * left NULL, but the members that the API promises are looked for in every
- * entry all the same: an answer without them is not the list that we think it
- * is.
+ * The provider's struct says from which member of an entry a column comes.  We go
+ * through each entry once, and leave columns NULL that the query does not need.  But
+ * every entry must have the members that the API promises: an answer without them is
+ * not the list that we take it for.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,7 +66,7 @@ input_text(DecoderAttribute *attribute, const char *text)
 							 attribute->typmod);
 }
 
-/* What every entry has in a column that is no member of it; NULL: SQL's NULL. */
+/* The value that all entries share in a column that is no member of them; NULL: SQL's NULL. */
 static const char *
 constant_text(const DncOptions *options, DncColumn column, const char *search)
 {
@@ -147,7 +146,7 @@ describe_entry(void *arg)
 }
 
 /*
- * The index of the field that a member of an entry is; -1: none we know.  A
+ * The index of the field for a member of an entry; -1: we know none.  A
  * provider lists its fields in the order in which its API writes them, so that the
  * search goes on behind the one that was found last, which is previous (-1: none).
  */
@@ -176,7 +175,7 @@ is_of_kind(const DncJson *json, const DncField *field)
 		(field->kind == DNC_FIELD_BOOLEAN ? DNC_JSON_BOOLEAN : DNC_JSON_STRING);
 }
 
-/* Go through an entry: decoder->members, and what the API promises of it. */
+/* Fill decoder->members from an entry, and check that it has what the API promises. */
 static void
 collect_members(DncDecoder *decoder, const DncJson *entry)
 {

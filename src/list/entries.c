@@ -3,9 +3,9 @@
  * entries.c
  *		The entries of a list, one by one: as a tree, and as the text that came.
  *
- * An entry that was given with an earlier page is left out.  Pages are gone to by the
- * caller, since a scan must not wait for one while Append has other work, and others
- * stop after the first.
+ * An entry that was given with an earlier page is left out.  The caller turns the pages:
+ * a scan must not wait for a page while Append has other work, and others stop after the
+ * first one.
  *
  *-------------------------------------------------------------------------
  */

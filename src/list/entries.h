@@ -11,8 +11,8 @@
 #include "list/pager.h"
 
 /*
- * The loop over a list, page by page, for who has no executor.  The entry at hand lives
- * until the next page is read.  Begins as {.pager = ...}.
+ * The loop over the entries of a list.  The entry at hand lives until the next page is
+ * read.  Begins as {.pager = ...}.
  */
 typedef struct DncEntries
 {

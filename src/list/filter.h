@@ -25,8 +25,8 @@ typedef struct DncCondition
 {
 	DncColumn	column;
 	DncOp		op;
-	List	   *values;			/* of char *, in the database's encoding; NIL: nothing
-								 * meets the condition */
+	List	   *values;			/* of char *, in the database's encoding; NIL: no entry meets
+								 * the condition */
 	bool		any;			/* from IN or = ANY, even if the array has one element */
 	bool		placeholder;	/* the value is "$1", for EXPLAIN */
 } DncCondition;

@@ -5,10 +5,10 @@
  *
  * A page is a slice of the list as it is at that moment.  When an entry in
  * front of the reader goes, all behind it move up by one, and the next page
- * begins one entry too late.  What is wanted all the same: every entry that is
- * on the list during the whole scan comes exactly once, or the scan fails.
+ * begins one entry too late.  We promise all the same: every entry that is on the
+ * list during the whole scan comes exactly once, or the scan fails.
  *
- * What can be relied on is this.  Let X be an entry that was given, such that
+ * The proof is this.  Let X be an entry that was given, such that
  * every entry in front of X that stays on the list was given too.  A page that
  * has X on it shows, in one moment, what follows X; so when all behind X on
  * that page is given, the last entry of the page is the new X.  Hence: a page
@@ -64,7 +64,7 @@ struct DncPageNumbers
 	DncKnownEntries *known;		/* the last of them */
 };
 
-/* What a page says of itself. */
+/* The facts that a page tells of itself and of the list. */
 typedef struct PageFacts
 {
 	int64		total;
@@ -204,7 +204,7 @@ check_count(const DncPageNumbers *reader, const PageFacts *facts, int64 limit)
 								  (long long) limit, (long long) facts->count);
 }
 
-/* Read what a page says of itself, and check that it can be. */
+/* Read the facts of a page, and check that they agree with each other. */
 static PageFacts
 read_facts(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *answer,
 		   const DncPage *page)
@@ -238,7 +238,7 @@ read_facts(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *a
 }
 
 /*
- * Is a page just what it is on a list that has not moved?  The total is the
+ * Does a page look as it would on a list that has not moved?  The total is the
  * same, the page does not begin behind the reader, and of its entries those in
  * front of the reader are known, and no others.
  */
@@ -258,7 +258,7 @@ looks_unmoved(const DncPageNumbers *reader, const PageFacts *facts)
 /*
  * Does a page carry on where the reader is?  Either its first entry is known,
  * or it is the beginning of the list and nothing that was given is forgotten,
- * or nothing has changed that one can see.
+ * or we can see no change.
  */
 static bool
 carries_on(const DncPageNumbers *reader, const PageFacts *facts)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.c
- *		What EXPLAIN shows of scans and writes: the requests.
+ *		EXPLAIN of scans and writes: the requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@ show_requests(List *requests, ExplainState *es)
 	}
 }
 
-/* ExplainForeignScan: what will be, or was, sent. */
+/* ExplainForeignScan: the requests that will be, or were, sent. */
 void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {

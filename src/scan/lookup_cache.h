@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_cache.h
- *		What lookups of this statement have found.
+ *		The rows that lookups of this statement have found.
  *
  *-------------------------------------------------------------------------
  */

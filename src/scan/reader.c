@@ -123,8 +123,8 @@ dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 }
 
 /*
- * What the next entry has to wait for: the call for the next page, which this sends
- * if need be; NULL: nothing.
+ * The call that the next entry has to wait for: that of the next page, which is sent if
+ * need be; NULL: there is nothing to wait for.
  */
 DncCall *
 dnc_reader_ask(DncReader *reader)

@@ -15,7 +15,7 @@
 #include "list/filter.h"
 #include "write/overlay.h"
 
-/* What is to be read, and what of it is left out.  All of it outlives the reader. */
+/* The chain to read, and the writes that hide entries of it.  All outlive the reader. */
 typedef struct DncReading
 {
 	const DncChain *chain;

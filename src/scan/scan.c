@@ -3,9 +3,9 @@
  * scan.c
  *		A foreign scan at run time: the pull loop from plan to rows.
  *
- * A scan starts late: not before its first row is asked for are its values
- * evaluated, the token looked up and a request sent, so that EXPLAIN and a
- * branch of the plan that is not run cost nothing.
+ * A scan starts late.  We evaluate its values, look up the token and send a request only
+ * when its first row is wanted.  So EXPLAIN, and a branch of the plan that is not run,
+ * cost nothing.
  *
  * Nothing is asked twice in a statement.  Where a scan can be run again with
  * other values, we remember what each of them has found; where it is run again
@@ -53,12 +53,12 @@ struct DncScan
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
 
-	/* What is kept for a scan that is run again. */
+	/* The rows that are kept for a scan that is run again. */
 	bool		may_rerun;
 	DncKeptRows *kept;			/* if the values do not vary; else NULL */
 	DncLookupCache *lookups;	/* if they do; else NULL */
 
-	/* What is asked with the values of now; in context. */
+	/* The chains for the values of now; in context. */
 	MemoryContext context;
 	bool		started;
 	List	   *chains;
@@ -72,7 +72,7 @@ struct DncScan
 	DncPager   *pager;			/* NULL: its rows are known */
 	DncReader  *reader;			/* likewise */
 
-	/* What the transaction has written itself, and not sent yet. */
+	/* The writes of the transaction itself that were not sent yet. */
 	bool		own_begun;		/* dnc_overlay_begin() was called; own may still be NULL */
 	DncOverlay *own;			/* NULL: nothing */
 	DncOwnRows *own_rows;		/* what it has added; in context; NULL: nothing */
@@ -118,7 +118,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 }
 
 /*
- * Find out what is to be asked for the values of now.  In scan->context, but for what
+ * Find the chains for the values of now.  In scan->context, except for data that
  * outlives a restart.
  */
 static void
@@ -152,7 +152,7 @@ choose_chains(DncScan *scan)
 	}
 }
 
-/* Get ready to give what our own transaction has added. */
+/* Get ready to give the entries that our own transaction has added. */
 static void
 begin_own_rows(DncScan *scan)
 {
@@ -163,7 +163,7 @@ begin_own_rows(DncScan *scan)
 	scan->own_rows = dnc_own_rows_begin(&reading);
 }
 
-/* Make what keeps the rows of a scan that may be run again, unless it is there. */
+/* Get ready to keep the rows of a scan that may be run again, unless that is done. */
 static void
 keep_rows(DncScan *scan)
 {
@@ -345,8 +345,8 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 }
 
 /*
- * What the next row has to wait for: the call for the next page, which this
- * sends if need be; NULL: nothing.
+ * The call that the next row has to wait for: that of the next page, which is sent if
+ * need be; NULL: there is nothing to wait for.
  */
 DncCall *
 dnc_scan_ask(DncScan *scan)
@@ -360,7 +360,7 @@ dnc_scan_ask(DncScan *scan)
 	return scan->reader ? dnc_reader_ask(scan->reader) : NULL;
 }
 
-/* Has all been given that there is? */
+/* Were all rows given? */
 bool
 dnc_scan_at_end(const DncScan *scan)
 {
@@ -391,7 +391,7 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 	return found;
 }
 
-/* Let go of what is under way. */
+/* Let go of the requests that are under way, and of all that depends on the values. */
 static void
 stop_reading(DncScan *scan)
 {
@@ -410,8 +410,8 @@ stop_reading(DncScan *scan)
 }
 
 /*
- * Begin anew.  One that does not vary reads what it has, and goes on from
- * there; otherwise with the values that the parameters have by then.
+ * Begin anew.  A scan whose values do not vary gives the rows that it has kept, and
+ * goes on from there.  Others begin with the values that the parameters have by then.
  */
 void
 dnc_scan_restart(DncScan *scan)
@@ -424,7 +424,7 @@ dnc_scan_restart(DncScan *scan)
 	stop_reading(scan);
 }
 
-/* End a scan: what is under way, and what is kept. */
+/* End a scan: the requests that are under way, and the rows that are kept. */
 void
 dnc_scan_end(DncScan *scan)
 {
@@ -476,14 +476,14 @@ dnc_scan_counted_table(const DncScan *scan)
 		: InvalidOid;
 }
 
-/* What the scan's requests came to. */
+/* The scan's requests, counted. */
 const DncCounters *
 dnc_scan_counters(const DncScan *scan)
 {
 	return &scan->counters;
 }
 
-/* What the scan has got. */
+/* The scan's rows, counted. */
 const DncScanCounts *
 dnc_scan_counts(const DncScan *scan)
 {

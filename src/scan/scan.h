@@ -14,7 +14,7 @@
 
 typedef struct DncScan DncScan;
 
-/* What a scan has got, for EXPLAIN. */
+/* The rows of a scan by where they came from, for EXPLAIN. */
 typedef struct DncScanCounts
 {
 	int64		rows;			/* from the remote, before local clauses */
