@@ -36,7 +36,7 @@ PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -MMD -MP
 PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
 # Calls from one of our files to another need not go through the symbol table.
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson) -Wl,-Bsymbolic-functions
-EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) tmp_check
+EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) t/modules/*.so tmp_check
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -52,6 +52,12 @@ $(object_dirs):
 
 # The version is compiled in.
 $(OBJS) $(OBJS:.o=.bc): $(srcdir)/Makefile
+
+# C functions that only tests call, linked with our objects into a library of their own;
+# the tests make it.
+t/modules/%.so: t/modules/%.c $(OBJS)
+	$(MKDIR_P) $(@D)
+	$(CC) $(filter-out -MMD -MP,$(CFLAGS)) $(CPPFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $^ $(SHLIB_LINK)
 
 # The regression tests talk to a sandbox server of their own: this tree's, or
 # the program that $DNC_SANDBOX names.  (What PGXS gives begins with an echo, so

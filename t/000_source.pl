@@ -22,10 +22,10 @@ find(
 			$text{ substr($_, length("$top/")) } = <$file>;
 		}
 	},
-	"$top/dnc_fdw.c", "$top/src", "$top/sandbox", "$top/bench");
+	"$top/dnc_fdw.c", "$top/src", "$top/sandbox", "$top/bench", "$top/t/modules");
 
 my @all = sort keys %text;
-my @extension = grep { !m{^(sandbox|bench)/} } @all;
+my @extension = grep { !m{^(sandbox|bench|t)/} } @all;
 
 cmp_ok(scalar(@extension), '>', 10, 'the extension has its files');
 cmp_ok(scalar(grep { m{^sandbox/} } @all), '>', 2, 'the sandbox has its files');

@@ -3,11 +3,10 @@
  * decode.c
  *		Entries of a list as rows: JSON values into datums.
  *
- * Which member of an entry a column comes from is the provider's data.  Each
- * entry is gone through once; the columns that the query does not need are
- * left NULL, but the members that the API promises are looked for in every
- * entry all the same: an answer without them is not the list that we think it
- * is.
+ * The provider's struct says from which member of an entry a column comes.  We go
+ * through each entry once, and leave columns NULL that the query does not need.  But
+ * every entry must have the members that the API promises: an answer without them is
+ * not the list that we take it for.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,11 +47,10 @@ struct DncDecoder
 	int			natts;			/* of the table */
 	int			nneeded;
 	DecoderAttribute *needed;
-	bool		wants_attrs;
-	const char *place;			/* of the entry at place_index, on the page's text */
-	int			place_index;
 	const DncJson **members;	/* by field, of the entry at hand */
-	const char *current;		/* attribute at hand, for errcontext */
+
+	/* For errcontext. */
+	const char *current;		/* attribute at hand; NULL: none */
 	int			index;			/* entry at hand, from 0 */
 };
 
@@ -68,7 +66,7 @@ input_text(DecoderAttribute *attribute, const char *text)
 							 attribute->typmod);
 }
 
-/* What every entry has in a column that is no member of it; NULL: SQL's NULL. */
+/* The value that all entries share in a column that is no member of them; NULL: SQL's NULL. */
 static const char *
 constant_text(const DncOptions *options, DncColumn column, const char *search)
 {
@@ -100,9 +98,7 @@ make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribu
 	fmgr_info(input, &attribute->input);
 	attribute->reader = dnc_fast_input_find(att->atttypid, att->atttypmod);
 	attribute->field = field && field->name ? (int) (field - provider->fields) : -1;
-	if (column == DNC_COL_ATTRS)
-		decoder->wants_attrs = true;
-	else if (attribute->field < 0)
+	if (attribute->field < 0 && column != DNC_COL_ATTRS)
 	{
 		text = constant_text(decoder->options, column, search);
 		attribute->constant = true;
@@ -137,17 +133,6 @@ dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *
 	return decoder;
 }
 
-/*
- * Take note of a new page, whose entries come next, in their order.  entries is
- * the text of the array that they stand in, and outlives them.
- */
-void
-dnc_decoder_page(DncDecoder *decoder, const char *entries)
-{
-	decoder->place = decoder->wants_attrs ? dnc_json_text_enter(entries) : NULL;
-	decoder->place_index = 0;
-}
-
 /* errcontext: which entry of the page, and which column of it. */
 static void
 describe_entry(void *arg)
@@ -161,7 +146,7 @@ describe_entry(void *arg)
 }
 
 /*
- * The index of the field that a member of an entry is; -1: none we know.  A
+ * The index of the field for a member of an entry; -1: we know none.  A
  * provider lists its fields in the order in which its API writes them, so that the
  * search goes on behind the one that was found last, which is previous (-1: none).
  */
@@ -190,7 +175,7 @@ is_of_kind(const DncJson *json, const DncField *field)
 		(field->kind == DNC_FIELD_BOOLEAN ? DNC_JSON_BOOLEAN : DNC_JSON_STRING);
 }
 
-/* Go through an entry: decoder->members, and what the API promises of it. */
+/* Fill decoder->members from an entry, and check that it has what the API promises. */
 static void
 collect_members(DncDecoder *decoder, const DncJson *entry)
 {
@@ -268,16 +253,10 @@ read_attrs(const char *entry)
 
 /* The value of attrs: the entry as it came. */
 static Datum
-decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
+decode_attrs(DecoderAttribute *attribute, DncEntries *entries)
 {
-	Jsonb	   *jsonb;
+	Jsonb	   *jsonb = read_attrs(dnc_entries_text(entries));
 
-	while (decoder->place_index < decoder->index)
-	{
-		decoder->place = dnc_json_text_next(decoder->place);
-		decoder->place_index++;
-	}
-	jsonb = read_attrs(decoder->place);
 	if (attribute->type == JSONBOID)
 		return JsonbPGetDatum(jsonb);
 	return input_text(attribute, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
@@ -285,9 +264,9 @@ decode_attrs(DncDecoder *decoder, DecoderAttribute *attribute)
 
 /* Fill in the attributes that are needed; the others are NULL. */
 static void
-decode_entry(DncDecoder *decoder, const DncJson *entry, Datum *values, bool *nulls)
+decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
 {
-	collect_members(decoder, entry);
+	collect_members(decoder, entries->entry);
 	for (int i = 0; i < decoder->nneeded; i++)
 	{
 		DecoderAttribute *attribute = &decoder->needed[i];
@@ -302,7 +281,7 @@ decode_entry(DncDecoder *decoder, const DncJson *entry, Datum *values, bool *nul
 		}
 		else if (attribute->column == DNC_COL_ATTRS)
 		{
-			*value = decode_attrs(decoder, attribute);
+			*value = decode_attrs(attribute, entries);
 			*isnull = false;
 		}
 		else
@@ -312,23 +291,23 @@ decode_entry(DncDecoder *decoder, const DncJson *entry, Datum *values, bool *nul
 }
 
 /*
- * One entry, the index-th of its page from 0, as values[] and nulls[] of the
- * table's attributes; datums in the current context.  Raises 08P01 where the
- * entry is not as the API promises, and what the input functions raise.
+ * The entry at hand as values[] and nulls[] of the table's attributes; datums in the
+ * current context.  Raises 08P01 where the entry is not as the API promises, and what
+ * the input functions raise.
  */
 void
-dnc_decoder_entry(DncDecoder *decoder, const DncJson *entry, int index, Datum *values, bool *nulls)
+dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
 {
 	ErrorContextCallback context;
 
-	decoder->index = index;
+	decoder->index = entries->index;
 	context.callback = describe_entry;
 	context.arg = decoder;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	memset(values, 0, sizeof(Datum) * decoder->natts);
 	memset(nulls, true, sizeof(bool) * decoder->natts);
-	decode_entry(decoder, entry, values, nulls);
+	decode_entry(decoder, entries, values, nulls);
 	error_context_stack = context.previous;
 }
 

@@ -3,9 +3,9 @@
  * fast_input.c
  *		Texts as values of common types, without their input functions.
  *
- * The APIs write uuids and times in one form each, and those are read here.
- * Whatever else a text is, is left to the type's input function: so values and
- * errors are always PostgreSQL's own.
+ * The APIs write uuids and times in one form each, and we read those forms here.  All
+ * other texts go to the type's input function, so values and errors are always
+ * PostgreSQL's own.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * filter.c
- *		Conditions as chains of list requests: a chain for each value that has to
- *		be asked for by itself.
+ *		Conditions as chains of list requests: a chain for each value that needs a
+ *		request of its own.
  *
- * What goes into a request may never lose an entry that the conditions keep.
- * So a value that cannot be sent leaves the whole condition to PostgreSQL, and
- * one that nothing can match leaves nothing to ask.
+ * A request must never lose an entry that the conditions keep.  So a condition with a
+ * value that we cannot send is left to PostgreSQL as a whole.  A condition that no entry
+ * can meet leaves nothing to ask.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,6 @@
 
 #include "config/registry.h"
 #include "list/filter.h"
-#include "wire/url.h"
 
 /* A longer value is not worth a URL that a server may refuse; bytes. */
 #define MAX_FILTER_VALUE 1024
@@ -30,8 +29,8 @@ typedef struct UsedFilter
 } UsedFilter;
 
 /*
- * What every entry has in a column, where that can be told without asking:
- * the server's name, or what the provider's struct says; else NULL.
+ * The value that all entries share in a column, if we know it without asking: the
+ * server's name, or a constant of the provider's struct; else NULL.
  */
 static const char *
 constant_of(const DncOptions *options, DncColumn column)
@@ -106,9 +105,9 @@ possible_values(const DncOptions *options, const DncCondition *condition)
 }
 
 /*
- * Does a byte of a LIKE pattern stand for itself in whatever case?  ILIKE folds
- * case by the rules of a locale, which are not the remote's: so letters, and
- * what may be part of one, are left out of what is searched for.
+ * Does a byte of a LIKE pattern stand for itself in whatever case?  ILIKE folds case by
+ * the rules of a locale, which are not the remote's.  So we do not search for letters,
+ * nor for bytes that may be part of a letter.
  */
 static bool
 is_literal(char c, DncOp op)
@@ -119,8 +118,8 @@ is_literal(char c, DncOp op)
 }
 
 /*
- * The longest piece of text that whatever matches a LIKE pattern has in it, or,
- * if prefix, begins with; palloc'd, and may be empty.
+ * The longest piece of text that every match of a LIKE pattern contains, or, if prefix,
+ * begins with; palloc'd, and may be empty.
  */
 static char *
 like_piece(const char *pattern, DncOp op, bool prefix)
@@ -148,7 +147,7 @@ like_piece(const char *pattern, DncOp op, bool prefix)
 	}
 }
 
-/* What is sent for a value of a condition; NULL: nothing can be. */
+/* The text to send for a value of a condition; NULL: the value cannot be sent. */
 static char *
 value_to_send(const DncOptions *options, const DncCondition *condition, char *value)
 {
@@ -161,7 +160,7 @@ value_to_send(const DncOptions *options, const DncCondition *condition, char *va
 	return value[0] != '\0' && strlen(value) <= MAX_FILTER_VALUE ? value : NULL;
 }
 
-/* What is sent for the values of a condition; NIL: one of them cannot be. */
+/* The texts to send for the values of a condition; NIL: one of them cannot be sent. */
 static List *
 values_to_send(const DncOptions *options, const DncCondition *condition, List *values)
 {
@@ -233,18 +232,24 @@ choose_filters(const DncOptions *options, const DncCondition *conditions, int co
 	return used;
 }
 
-/* Append "&name=value", percent-encoded unless verbatim. */
-static void
-append_filter(StringInfo filters, const char *name, const char *value, bool verbatim)
+/* A value of a filter as a parameter of the request; palloc'd. */
+static DncParameter *
+make_parameter(const UsedFilter *used, const char *value)
 {
-	appendStringInfo(filters, "&%s=%s", name,
-					 verbatim ? value
-					 : dnc_url_escape(pg_server_to_any(value, strlen(value), PG_UTF8)));
+	DncParameter *parameter = palloc(sizeof(DncParameter));
+
+	parameter->name = used->filter->parameter;
+	parameter->value = pg_server_to_any(value, strlen(value), PG_UTF8);
+	parameter->placeholder = used->condition->placeholder;
+	return parameter;
 }
 
-/* What a filter's value demands of an entry's member; NULL: it has none. */
+/*
+ * The check that an entry has a filter's value; NULL: no member of the entry holds it.
+ * palloc'd.
+ */
 static DncChainCheck *
-make_check(const DncOptions *options, const UsedFilter *used, const char *value)
+make_check(const DncOptions *options, const UsedFilter *used, const DncParameter *parameter)
 {
 	const DncField *field = dnc_provider_field(options->provider, used->filter->column);
 	DncChainCheck *check;
@@ -253,8 +258,15 @@ make_check(const DncOptions *options, const UsedFilter *used, const char *value)
 		return NULL;
 	check = palloc(sizeof(DncChainCheck));
 	check->member = field->name;
-	check->value = pstrdup(pg_server_to_any(value, strlen(value), PG_UTF8));
+	check->value = parameter->value;
 	return check;
+}
+
+/* Append a name and a value to a chain's key.  The length tells where the value ends. */
+static void
+append_to_key(StringInfo key, const char *name, const char *value)
+{
+	appendStringInfo(key, "%s=%zu:%s\n", name, strlen(value), value);
 }
 
 /*
@@ -265,38 +277,35 @@ static DncChain *
 make_chain(const DncOptions *options, List *used, int index)
 {
 	DncChain   *chain = palloc0(sizeof(DncChain));
-	StringInfoData filters;
 	StringInfoData key;
 	ListCell   *lc;
 
-	initStringInfo(&filters);
 	initStringInfo(&key);
 	foreach(lc, used)
 	{
 		UsedFilter *filter = lfirst(lc);
 		bool		several = list_length(filter->values) > 1;
 		const char *value = list_nth(filter->values, several ? index : 0);
-		DncChainCheck *check = make_check(options, filter, value);
+		DncParameter *parameter = make_parameter(filter, value);
+		DncChainCheck *check = make_check(options, filter, parameter);
 
-		append_filter(&filters, filter->filter->parameter, value,
-					  filter->condition->placeholder);
+		chain->filters = lappend(chain->filters, parameter);
+		append_to_key(&key, parameter->name, parameter->value);
 		if (filter->filter->column == DNC_COL_SEARCH)
 			chain->search = value;
 		else if (filter->condition->any && check)
 		{
 			chain->checks = lappend(chain->checks, check);
-			appendStringInfo(&key, "%s=%s\n", check->member, check->value);
+			append_to_key(&key, check->member, check->value);
 		}
 	}
-	appendStringInfoString(&key, filters.data);
-	chain->filters = filters.data;
 	chain->key = key.data;
 	return chain;
 }
 
 /*
- * The chains that together find whatever meets the conditions; NIL: nothing
- * can, so that there is nothing to ask.  palloc'd.
+ * The chains that together find all entries that meet the conditions; NIL: no entry
+ * can, so there is nothing to ask.  palloc'd.
  */
 List *
 dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count)
@@ -322,10 +331,10 @@ dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int
 }
 
 /*
- * The chains that together find whatever meets the conditions, and all entries of the
- * list that are the same as those in what tells entries apart: for who has to know
- * whether an entry is listed, be it with another value in a column such as the type.
- * NIL, and palloc'd, as dnc_filter_chains().
+ * The chains that together find all entries that meet the conditions, and also those
+ * that share the identity of such an entry, but have another value in a column such as
+ * the type.  A scan with own writes needs them, to know whether an addition is listed
+ * already.  NIL, and palloc'd, as dnc_filter_chains().
  */
 List *
 dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions, int count)

@@ -11,6 +11,7 @@
 #include "nodes/pg_list.h"
 
 #include "config/option.h"
+#include "request/request.h"
 
 typedef enum DncOp
 {
@@ -24,21 +25,22 @@ typedef struct DncCondition
 {
 	DncColumn	column;
 	DncOp		op;
-	List	   *values;			/* of char *, in the database's encoding; NIL: nothing
-								 * meets the condition */
-	bool		any;			/* one of several values is meant, if only of one today */
+	List	   *values;			/* of char *, in the database's encoding; NIL: no entry meets
+								 * the condition */
+	bool		any;			/* from IN or = ANY, even if the array has one element */
 	bool		placeholder;	/* the value is "$1", for EXPLAIN */
 } DncCondition;
 
 /*
- * One reading of the list, narrowed by filters.  Where there can be several, an
- * entry belongs to the one whose value it has: so it comes once, whatever else
- * the remote search matches.
+ * One reading of the list, narrowed by filters.  Where a scan has several chains, an
+ * entry belongs to the chain whose value it has.  So it comes once, even if the remote
+ * search finds it for another chain too.
  */
 typedef struct DncChain
 {
-	char	   *filters;		/* of the query: "&name=value", percent-encoded */
-	char	   *key;			/* tells what it finds: filters and checks */
+	List	   *filters;		/* of DncParameter: what the requests carry */
+	char	   *key;			/* filters and checks as a text: equal for chains that find the
+								 * same */
 	const char *search;			/* what the column search reads as; NULL: NULL */
 	List	   *checks;			/* of DncChainCheck: what an entry has to have */
 } DncChain;
@@ -46,7 +48,7 @@ typedef struct DncChain
 typedef struct DncChainCheck
 {
 	const char *member;			/* of the entry */
-	char	   *value;			/* UTF-8 */
+	const char *value;			/* UTF-8 */
 } DncChainCheck;
 
 extern bool dnc_filter_has_column(const DncProvider *provider, DncColumn column);

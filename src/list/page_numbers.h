@@ -8,24 +8,20 @@
 #ifndef DNC_PAGE_NUMBERS_H
 #define DNC_PAGE_NUMBERS_H
 
-#include "config/option.h"
-#include "wire/json.h"
+#include "list/page.h"
+#include "request/request.h"
 
 typedef struct DncPageNumbers DncPageNumbers;
 
-/* A page that is asked for; limit 0: there is none. */
-typedef struct DncPageRequest
-{
-	int			limit;
-	int64		number;			/* from 1 */
-} DncPageRequest;
-
-extern DncPageNumbers *dnc_page_numbers_begin(const DncOptions *options);
-extern DncPageRequest dnc_page_numbers_request(const DncPageNumbers *numbered, int ahead);
-extern int64 dnc_page_numbers_total(const DncPageNumbers *numbered);
-extern int64 dnc_page_numbers_pages(const DncPageNumbers *numbered);
-extern bool dnc_page_numbers_accept(DncPageNumbers *numbered, DncPageRequest asked,
-									const DncPaging *paging, const DncJson *answer,
-									const DncJson *entries, const bool **given, bool *at_end);
+extern DncPageNumbers *dnc_page_numbers_begin(const DncOptions *options, const DncPaging *paging,
+											  int page_size);
+extern void dnc_page_numbers_resume(DncPageNumbers *reader, const DncPosition *position);
+extern DncPageRequest dnc_page_numbers_request(const DncPageNumbers *reader, int ahead);
+extern DncPageRequest dnc_page_numbers_page(const DncPageNumbers *reader, int64 number);
+extern DncPageFit dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
+										  const DncJson *answer, DncPage *page, bool *at_end);
+extern void dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position);
+extern int64 dnc_page_numbers_total(const DncPageNumbers *reader);
+extern int64 dnc_page_numbers_pages(const DncPageNumbers *reader);
 
 #endif							/* DNC_PAGE_NUMBERS_H */

@@ -3,67 +3,56 @@
  * pager.c
  *		A list, page by page, to its end: every page, or an error.
  *
- * This is where "a list that was not read to its end is an error" is kept.
- * Whatever an answer says about what follows is checked: it has to be there,
- * of its documented type, and to lead on to a page that was not read before.
- * Cursors are followed here; numbered pages have a file of their own.
+ * This is where "a list that was not read to its end is an error" is kept.  The pager
+ * asks for the pages in their order, some of them ahead, and hands each answer to the
+ * rules of the list's paging: page_cursor.c or page_numbers.c.  They check whatever an
+ * answer says about the pages that follow.
+ *
+ * A pager can tell its position after each page, and begin at a position that was
+ * stored.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "utils/hsearch.h"
-#include "utils/memutils.h"
-
+#include "list/fetch.h"
+#include "list/page_cursor.h"
 #include "list/page_numbers.h"
 #include "list/pager.h"
 #include "request/max_requests.h"
 #include "request/remote_error.h"
-#include "request/request.h"
-
-/* Of a cursor, in bytes: beyond, no server takes the URL that it makes. */
-#define MAX_CURSOR 8192
-
-/* A page that was asked for. */
-typedef struct Fetch
-{
-	MemoryContext context;		/* holds the call, and so the page's tree */
-	DncCall    *call;
-	DncPageRequest request;		/* where pages are numbered */
-	const char *cursor;			/* where that is asked for; else NULL */
-} Fetch;
 
 struct DncPager
 {
 	MemoryContext context;
 	const DncOptions *options;
-	const char *filters;		/* of each request */
-	DncCounters   *counters;
-	const DncPaging *paging;	/* NULL until the first answer has shown it */
-	Fetch	   *current;		/* the page that is being read; NULL: none */
-	Fetch	  **ahead;			/* those that come next, max_concurrency at the most */
+	List	   *filters;		/* of DncParameter: of each request */
+	DncCounters *counters;
+	int			page_size;		/* that is asked for */
+	double		limit;			/* entries that will be enough; 0: not known */
+
+	/* How the list is paged; all NULL until the first answer has shown it. */
+	const DncPaging *paging;
+	DncPageCursor *cursors;		/* one of these two */
+	DncPageNumbers *numbers;
+
+	DncFetch   *current;		/* the page that is being read; NULL: none */
+	DncPage		page;			/* its entries */
+	DncFetch  **ahead;			/* those that come next, max_concurrency at the most */
 	int			nahead;
 	int			count;			/* how many pages were waited for */
 	int64		given;			/* entries, each once */
-	double		limit;			/* entries that will be enough; 0: not known */
 	bool		at_end;			/* no page follows the one that is being read */
-	DncPageNumbers *numbered;		/* where pages are numbered; else NULL */
-
-	/* Where an answer carries the cursor of the next page. */
-	char	   *cursor;			/* UTF-8 */
-	HTAB	   *cursors;		/* hashes of all cursors so far */
-	int64		entries;		/* read so far */
-	int64		total;			/* as the first answer has it; -1: none */
-	bool		total_moved;
+	bool		resuming;		/* a stored position was not found yet */
 };
 
 /*
- * Begin to read a list.  The pager belongs to the current memory context;
- * *options, filters and *counters must outlive it.  Sends nothing yet.
+ * Begin to read a list that is narrowed by filters, a list of DncParameter.  The pager
+ * belongs to the current memory context; *options, filters and *counters must outlive
+ * it.  Sends nothing yet.
  */
 DncPager *
-dnc_pager_begin(const DncOptions *options, const char *filters, DncCounters *counters)
+dnc_pager_begin(const DncOptions *options, List *filters, DncCounters *counters)
 {
 	DncPager   *pager = palloc0(sizeof(DncPager));
 
@@ -71,9 +60,16 @@ dnc_pager_begin(const DncOptions *options, const char *filters, DncCounters *cou
 	pager->options = options;
 	pager->filters = filters;
 	pager->counters = counters;
-	pager->total = -1;
-	pager->ahead = palloc(sizeof(Fetch *) * options->max_concurrency);
+	pager->page_size = options->page_size;
+	pager->ahead = palloc(sizeof(DncFetch *) * options->max_concurrency);
 	return pager;
+}
+
+/* Ask for pages of another size than the option page_size says; before anything is asked. */
+void
+dnc_pager_set_page_size(DncPager *pager, int page_size)
+{
+	pager->page_size = page_size;
 }
 
 /* So many entries will be enough: ask for no page ahead that is beyond them. */
@@ -83,39 +79,25 @@ dnc_pager_set_limit(DncPager *pager, double entries)
 	pager->limit = entries;
 }
 
-/* By what a cursor is remembered: exact enough to tell that one comes again, and small. */
-static uint64
-cursor_hash(const char *cursor)
+/* Are so many entries all that will be wanted? */
+static bool
+is_enough(const DncPager *pager, double entries)
 {
-	return hash_bytes_extended((const unsigned char *) cursor, strlen(cursor), 0);
+	return pager->limit > 0 && entries >= pager->limit;
 }
 
-/* Did a cursor come before? */
-static bool
-knows_cursor(const DncPager *pager, const char *cursor)
+/* Go by a paging from now on. */
+static void
+set_paging(DncPager *pager, const DncPaging *paging)
 {
-	uint64		hash = cursor_hash(cursor);
+	MemoryContext before = MemoryContextSwitchTo(pager->context);
 
-	return pager->cursors && hash_search(pager->cursors, &hash, HASH_FIND, NULL);
-}
-
-/* Remember a cursor; false: it came before. */
-static bool
-remember_cursor(DncPager *pager, const char *cursor)
-{
-	uint64		hash = cursor_hash(cursor);
-	bool		found;
-
-	if (pager->cursors == NULL)
-	{
-		HASHCTL		ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64),
-		.hcxt = pager->context};
-
-		pager->cursors = hash_create("dnc_fdw cursors", 64, &ctl,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	hash_search(pager->cursors, &hash, HASH_ENTER, &found);
-	return !found;
+	pager->paging = paging;
+	if (paging->style == DNC_PAGING_NUMBER)
+		pager->numbers = dnc_page_numbers_begin(pager->options, paging, pager->page_size);
+	else
+		pager->cursors = dnc_page_cursor_begin(pager->options, paging, pager->page_size);
+	MemoryContextSwitchTo(before);
 }
 
 /* Find out from the first answer which way of paging the server speaks. */
@@ -124,57 +106,17 @@ find_paging(DncPager *pager, const DncJson *answer)
 {
 	const DncListCall *list = &pager->options->provider->list;
 
-	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i] && !pager->paging; i++)
+	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i]; i++)
 	{
 		if (dnc_json_get(answer, list->pagings[i]->marker))
-			pager->paging = list->pagings[i];
+		{
+			set_paging(pager, list->pagings[i]);
+			return;
+		}
 	}
-	if (pager->paging == NULL)
-		dnc_remote_error_contract(pager->options,
-								  "The answer does not say whether the list goes on: its \"%s\" is missing.",
-								  list->pagings[0]->marker);
-	if (pager->paging->style == DNC_PAGING_NUMBER)
-	{
-		MemoryContext before = MemoryContextSwitchTo(pager->context);
-
-		pager->numbered = dnc_page_numbers_begin(pager->options);
-		MemoryContextSwitchTo(before);
-	}
-}
-
-/*
- * Watch the total that comes with cursors.  As long as it does not move, it is
- * what the pages have to add up to.
- */
-static void
-check_total(DncPager *pager, const DncJson *answer)
-{
-	const DncJson *json = dnc_json_get(answer, pager->paging->total);
-	int64		total = 0;
-
-	if (json == NULL || !dnc_json_count(json, &total))
-		dnc_remote_error_contract(pager->options,
-								  "The answer's \"%s\" is missing or not a whole number.",
-								  pager->paging->total);
-	if (pager->total < 0)
-		pager->total = total;
-	pager->total_moved = pager->total_moved || total != pager->total;
-	if (!pager->total_moved && pager->entries > total)
-		dnc_remote_error_contract(pager->options,
-								  "The answer's \"%s\" is %lld, but there are %lld entries so far.",
-								  pager->paging->total, (long long) total, (long long) pager->entries);
-	if (pager->at_end && !pager->total_moved && pager->entries != total)
-		dnc_remote_error_contract(pager->options,
-								  "The answer's \"%s\" is %lld, but the list ends after %lld entries.",
-								  pager->paging->total, (long long) total, (long long) pager->entries);
-}
-
-/* Give up a page; NULL is none. */
-static void
-drop_fetch(Fetch *fetch)
-{
-	if (fetch)
-		MemoryContextDelete(fetch->context);
+	dnc_remote_error_contract(pager->options,
+							  "The answer does not say whether the list goes on: its \"%s\" is missing.",
+							  list->pagings[0]->marker);
 }
 
 /* Give up all pages that were asked for ahead. */
@@ -182,93 +124,41 @@ static void
 drop_ahead(DncPager *pager)
 {
 	while (pager->nahead > 0)
-		drop_fetch(pager->ahead[--pager->nahead]);
-}
-
-/* Take a page of a list with cursors. */
-static void
-accept_cursor_page(DncPager *pager, const DncJson *answer, const DncJson *entries)
-{
-	const DncPaging *paging = pager->paging;
-	const DncJson *more = dnc_json_get(answer, paging->more);
-	const DncJson *next;
-
-	if (more == NULL || dnc_json_kind(more) != DNC_JSON_BOOLEAN)
-		dnc_remote_error_contract(pager->options, "The answer's \"%s\" is missing or not a boolean.",
-								  paging->more);
-	for (const DncJson *entry = dnc_json_first(entries); entry; entry = dnc_json_next(entry))
-		pager->entries++;
-	pager->at_end = !dnc_json_boolean(more);
-	if (paging->total)
-		check_total(pager, answer);
-	if (pager->at_end)
-		return;
-	next = dnc_json_get(answer, paging->next);
-	if (next == NULL || dnc_json_kind(next) != DNC_JSON_STRING || *dnc_json_string(next) == '\0')
-		dnc_remote_error_contract(pager->options,
-								  "The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a string.",
-								  paging->more, paging->next);
-	if (strlen(dnc_json_string(next)) > MAX_CURSOR)
-		dnc_remote_error_contract(pager->options, "The answer's \"%s\" is longer than %d bytes.",
-								  paging->next, MAX_CURSOR);
-	if (dnc_json_first(entries) == NULL)
-		dnc_remote_error_contract(pager->options,
-								  "The page has no entries, but says that the list goes on.");
-	if (!remember_cursor(pager, dnc_json_string(next)))
-		dnc_remote_error_contract(pager->options,
-								  "The answer leads back to a page that was read before.");
-	if (pager->nahead > 0 && strcmp(pager->ahead[0]->cursor, dnc_json_string(next)) == 0)
-		return;					/* ask_early() has seen it */
-	drop_ahead(pager);
-	pager->cursor = MemoryContextStrdup(pager->context, dnc_json_string(next));
+		dnc_fetch_drop(pager->ahead[--pager->nahead]);
 }
 
 /* The page to ask for next, or so many ahead of it; limit 0: not known, or none. */
 static DncPageRequest
-next_request(const DncPager *pager, int ahead)
+next_page(const DncPager *pager, int ahead)
 {
-	DncPageRequest first = {.limit = pager->options->page_size, .number = 1};
 	DncPageRequest none = {0};
 
-	if (pager->numbered)
-		return dnc_page_numbers_request(pager->numbered, ahead);
-	return ahead == 0 ? first : none;
+	if (pager->numbers)
+		return dnc_page_numbers_request(pager->numbers, ahead);
+	if (ahead > 0)
+		return none;
+	if (pager->cursors)
+		return dnc_page_cursor_request(pager->cursors);
+	return dnc_request_first_page(pager->options, pager->page_size);
 }
 
-/*
- * Send the request for a page: the one with that number, or where the cursor leads
- * to, or the first.
- */
-static Fetch *
-start_fetch(DncPager *pager, DncPageRequest page)
+/* Send the request for a page. */
+static DncFetch *
+start_fetch(DncPager *pager, const DncPageRequest *page)
 {
-	const DncListCall *list = &pager->options->provider->list;
-	MemoryContext context = AllocSetContextCreate(pager->context, "dnc_fdw page",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(context);
-	DncRequest	request = {.method = "GET", .path = list->path, .repeatable = true};
-	const DncPaging *paging = pager->paging;
-	const char *parameter = paging ? paging->parameter : NULL;
-	const char *value = pager->cursor;
-	Fetch	   *fetch = palloc0(sizeof(Fetch));
+	MemoryContext before = MemoryContextSwitchTo(pager->context);
+	DncFetch   *fetch = dnc_fetch_start(pager->options, pager->filters, pager->counters, page);
 
-	fetch->context = context;
-	fetch->request = page;
-	if (paging == NULL && list->numbers_first)
-		parameter = list->pagings[0]->parameter;
-	if (pager->numbered || paging == NULL)
-		value = psprintf("%lld", (long long) page.number);
-	request.target = dnc_request_list_target(pager->options, page.limit, pager->filters, parameter,
-											 value);
-	fetch->call = dnc_call_start(pager->options, &request, pager->counters);
-	if (pager->cursor)
-	{
-		fetch->cursor = pstrdup(pager->cursor);
-		pfree(pager->cursor);
-		pager->cursor = NULL;
-	}
 	MemoryContextSwitchTo(before);
 	return fetch;
+}
+
+/* Send the request for a page that is needed now.  Raises an error beyond max_requests. */
+static DncFetch *
+start_needed(DncPager *pager, const DncPageRequest *page)
+{
+	dnc_max_requests_require(pager->options, 1);
+	return start_fetch(pager, page);
 }
 
 /*
@@ -278,126 +168,105 @@ start_fetch(DncPager *pager, DncPageRequest page)
 static void
 fetch_ahead(DncPager *pager)
 {
-	if (pager->at_end || (pager->paging && !pager->numbered && pager->cursor == NULL) ||
-		pager->count < (pager->numbered ? 1 : 2))
+	if (pager->at_end || pager->count < (pager->numbers ? 1 : 2))
 		return;
 	while (pager->nahead < pager->options->max_concurrency)
 	{
-		DncPageRequest request = next_request(pager, pager->nahead);
+		DncPageRequest page = next_page(pager, pager->nahead);
 
-		if (pager->limit > 0 &&
-			pager->given + (double) pager->nahead * pager->options->page_size >= pager->limit)
-			return;
-		if (request.limit == 0 || (!pager->numbered && pager->nahead > 0) ||
+		if (page.limit == 0 ||
+			is_enough(pager, pager->given + (double) pager->nahead * pager->page_size) ||
 			!dnc_call_has_room(pager->options))
 			return;
-		pager->ahead[pager->nahead++] = start_fetch(pager, request);
+		pager->ahead[pager->nahead++] = start_fetch(pager, &page);
 	}
 }
 
 /*
- * Ask for the page behind one that has come, but was not read yet, so that the server
- * makes it while this one's tree is made.  Where the cursor stands is a hint only:
- * accept_cursor_page() compares.  Nothing is asked that a page which is as it
- * should be would not ask.
+ * Ask for the page behind one that has come, but has not been parsed yet.  The cursor is
+ * a guess: whether the request was the right one is seen when the page is taken.
  */
 static void
-ask_early(DncPager *pager, DncAnswer *body)
+ask_early(DncPager *pager, DncAnswer *answer)
 {
-	const DncPaging *paging = pager->paging;
-	const char *more;
-	const char *next;
-	size_t		length;
+	DncPageRequest guess;
 
-	if (paging == NULL || pager->numbered || pager->nahead > 0 ||
-		(pager->limit > 0 &&
-		 pager->given + (double) pager->options->page_size >= pager->limit))
+	if (pager->cursors == NULL || pager->resuming || pager->nahead > 0 || pager->count < 2 ||
+		is_enough(pager, pager->given + (double) pager->page_size))
 		return;
-	more = dnc_answer_peek(body, paging->more);
-	next = dnc_answer_peek(body, paging->next);
-	if (more == NULL || strncmp(more, "true", 4) != 0 || next == NULL || *next != '"')
-		return;
-	next++;
-	length = strcspn(next, "\"\\");
-	if (length == 0 || length > MAX_CURSOR || next[length] != '"')
-		return;
-	pager->cursor = MemoryContextAlloc(pager->context, length + 1);
-	strlcpy(pager->cursor, next, length + 1);
-	if (!knows_cursor(pager, pager->cursor))
-		fetch_ahead(pager);
-	if (pager->cursor)
-		pfree(pager->cursor);
-	pager->cursor = NULL;
+	guess = dnc_page_cursor_guess(pager->cursors, answer);
+	if (guess.limit > 0 && dnc_call_has_room(pager->options))
+		pager->ahead[pager->nahead++] = start_fetch(pager, &guess);
 }
 
-/*
- * Wait for the page that was asked for, into *page; gives the answer, and its
- * array of entries.
- */
+/* Wait for a page, and parse it into *page; gives the answer. */
 static const DncJson *
-receive_page(DncPager *pager, const Fetch *fetch, DncPage *page, const DncJson **entries)
+receive_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
-	const char *path = pager->options->provider->list.entries;
-	const DncJson *answer;
-	DncAnswer    *body;
+	DncAnswer  *answer = dnc_fetch_wait(fetch, pager->options);
 
-	dnc_call_wait(fetch->call);
-	if (dnc_call_status(fetch->call) != 200)
-		dnc_remote_error_contract(pager->options,
-								  "The list came with HTTP status %d; only 200 says that it is whole.",
-								  dnc_call_status(fetch->call));
-	body = dnc_call_answer(fetch->call);
-	ask_early(pager, body);
-	answer = dnc_answer_tree(body);
-	*entries = dnc_json_get(answer, path);
-	if (*entries == NULL || dnc_json_kind(*entries) != DNC_JSON_ARRAY)
-		dnc_remote_error_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
-	memset(page, 0, sizeof(*page));
-	page->first = dnc_json_first(*entries);
-	page->entries = dnc_json_locate(answer, path, body->answer->body);
-	return answer;
+	ask_early(pager, answer);
+	return dnc_fetch_parse(fetch, answer, page);
 }
 
-/*
- * Take the page that was asked for, when it has come.  False: it is of no use,
- * another has to be asked for.
- */
-static bool
-finish_page(DncPager *pager, const Fetch *fetch, DncPage *page)
+/* Hand a page that has come to the rules of its paging. */
+static DncPageFit
+accept_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
-	const DncJson *entries;
-	const DncJson *answer = receive_page(pager, fetch, page, &entries);
+	const DncJson *answer = receive_page(pager, fetch, page);
 
 	if (pager->paging == NULL)
 		find_paging(pager, answer);
-	if (pager->numbered)
-		return dnc_page_numbers_accept(pager->numbered, fetch->request, pager->paging, answer, entries,
-									   &page->given, &pager->at_end);
-	accept_cursor_page(pager, answer, entries);
-	return true;
+	else if (pager->resuming && dnc_json_get(answer, pager->paging->marker) == NULL)
+		return DNC_PAGE_LOST;
+	if (pager->numbers)
+		return dnc_page_numbers_accept(pager->numbers, &fetch->request, answer, page,
+									   &pager->at_end);
+	return dnc_page_cursor_accept(pager->cursors, answer, page, &pager->at_end);
 }
 
-/* How many entries of a page were not given before. */
-static int64
-count_new(const DncPage *page)
+/* A page takes the place of the one that was read before. */
+static void
+set_current(DncPager *pager, DncFetch *fetch, const DncPage *page)
 {
-	int64		count = 0;
-	int			i = 0;
+	int64		new = dnc_page_count_new(page);
 
-	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
-		count += page->given == NULL || !page->given[i];
-	return count;
+	dnc_fetch_drop(pager->current);
+	pager->current = fetch;
+	pager->page = *page;
+	pager->given += new;
+	dnc_counters_add(pager->counters, DNC_COUNT_ENTRIES, new);
 }
 
-/* Is what was asked for ahead what is wanted next?  The list may have moved since. */
-static bool
-ahead_fits(const DncPager *pager)
+/* Wait for a page, and read it into *page, or drop it if it is of no use. */
+static DncPageFit
+take_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
-	DncPageRequest wanted = next_request(pager, 0);
+	MemoryContext before = MemoryContextSwitchTo(fetch->context);
+	DncPageFit	fit = accept_page(pager, fetch, page);
 
-	return pager->nahead == 0 || !pager->numbered ||
-		(pager->ahead[0]->request.limit == wanted.limit &&
-		 pager->ahead[0]->request.number == wanted.number);
+	MemoryContextSwitchTo(before);
+	if (fit == DNC_PAGE_TAKEN)
+		set_current(pager, fetch, page);
+	else
+		dnc_fetch_drop(fetch);
+	return fit;
+}
+
+/*
+ * Give up what was asked for ahead if it is not what we want next: the list may have
+ * moved since, or a cursor been guessed wrong.
+ */
+static void
+drop_unwanted(DncPager *pager)
+{
+	DncPageRequest wanted;
+
+	if (pager->nahead == 0)
+		return;
+	wanted = next_page(pager, 0);
+	if (!dnc_fetch_asks_for(pager->ahead[0], &wanted))
+		drop_ahead(pager);
 }
 
 /*
@@ -409,27 +278,27 @@ dnc_pager_ask(DncPager *pager)
 {
 	if (pager->at_end)
 		return NULL;
-	if (!ahead_fits(pager))
-		drop_ahead(pager);
+	drop_unwanted(pager);
 	if (pager->nahead == 0)
 	{
-		dnc_max_requests_require(pager->options, 1);
-		pager->ahead[0] = start_fetch(pager, next_request(pager, 0));
+		DncPageRequest page = next_page(pager, 0);
+
+		pager->ahead[0] = start_needed(pager, &page);
 		pager->nahead = 1;
 	}
-	if (pager->numbered)
+	if (pager->numbers)
 		fetch_ahead(pager);
 	return pager->ahead[0]->call;
 }
 
 /* Take the first of the pages that were asked for. */
-static Fetch *
+static DncFetch *
 take_first(DncPager *pager)
 {
-	Fetch	   *fetch = pager->ahead[0];
+	DncFetch   *fetch = pager->ahead[0];
 
 	pager->nahead--;
-	memmove(&pager->ahead[0], &pager->ahead[1], sizeof(Fetch *) * pager->nahead);
+	memmove(&pager->ahead[0], &pager->ahead[1], sizeof(DncFetch *) * pager->nahead);
 	return fetch;
 }
 
@@ -442,45 +311,21 @@ take_first(DncPager *pager)
 bool
 dnc_pager_next(DncPager *pager, DncPage *page)
 {
-	bool		accepted = false;
+	DncPageFit	fit = DNC_PAGE_UNFIT;
 
-	while (!accepted && dnc_pager_ask(pager))
+	while (fit == DNC_PAGE_UNFIT && dnc_pager_ask(pager))
 	{
-		Fetch	   *fetch = take_first(pager);
-		MemoryContext before = MemoryContextSwitchTo(fetch->context);
-
 		pager->count++;
-		accepted = finish_page(pager, fetch, page);
-		MemoryContextSwitchTo(before);
-		drop_fetch(accepted ? pager->current : fetch);
-		if (accepted)
-		{
-			int64		new = count_new(page);
-
-			pager->current = fetch;
-			pager->given += new;
-			dnc_counters_add(pager->counters, DNC_COUNT_ENTRIES, new);
-		}
+		fit = take_page(pager, take_first(pager), page);
 	}
 	if (pager->at_end)
 		drop_ahead(pager);
-	else if (pager->paging && !pager->numbered)
+	else if (pager->cursors)
+	{
+		drop_unwanted(pager);
 		fetch_ahead(pager);
-	return accepted;
-}
-
-/* How many entries the list has, as the first answer said; -1: it did not. */
-int64
-dnc_pager_total(const DncPager *pager)
-{
-	return pager->numbered ? dnc_page_numbers_total(pager->numbered) : pager->total;
-}
-
-/* How many pages the list has, where pages are numbered; else -1. */
-int64
-dnc_pager_pages(const DncPager *pager)
-{
-	return pager->numbered ? dnc_page_numbers_pages(pager->numbered) : -1;
+	}
+	return fit == DNC_PAGE_TAKEN;
 }
 
 /*
@@ -490,21 +335,41 @@ dnc_pager_pages(const DncPager *pager)
 bool
 dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 {
-	DncPageRequest request = next_request(pager, 0);
+	DncPageRequest request = dnc_page_numbers_page(pager->numbers, number);
 	MemoryContext before;
-	const DncJson *entries;
+	DncFetch   *fetch;
 
 	drop_ahead(pager);
-	drop_fetch(pager->current);
-	request.number = number;
-	dnc_max_requests_require(pager->options, 1);
-	pager->current = start_fetch(pager, request);
+	fetch = start_needed(pager, &request);
 	pager->count++;
-	before = MemoryContextSwitchTo(pager->current->context);
-	(void) receive_page(pager, pager->current, page, &entries);
+	before = MemoryContextSwitchTo(fetch->context);
+	(void) receive_page(pager, fetch, page);
 	MemoryContextSwitchTo(before);
-	dnc_counters_add(pager->counters, DNC_COUNT_ENTRIES, count_new(page));
+	set_current(pager, fetch, page);
 	return page->first != NULL;
+}
+
+/* How many entries the list has, as the first answer said; -1: it did not. */
+int64
+dnc_pager_total(const DncPager *pager)
+{
+	if (pager->numbers)
+		return dnc_page_numbers_total(pager->numbers);
+	return pager->cursors ? dnc_page_cursor_total(pager->cursors) : -1;
+}
+
+/* How many pages the list has, where pages are numbered; else -1. */
+int64
+dnc_pager_pages(const DncPager *pager)
+{
+	return pager->numbers ? dnc_page_numbers_pages(pager->numbers) : -1;
+}
+
+/* How many pages were waited for. */
+int
+dnc_pager_count(const DncPager *pager)
+{
+	return pager->count;
 }
 
 /* errcontext, of a pager: which page. */
@@ -517,9 +382,110 @@ dnc_pager_describe(void *arg)
 			   pager->options->server_name);
 }
 
-/* How many pages were waited for. */
-int
-dnc_pager_count(const DncPager *pager)
+/*
+ * The position behind the page that is being read, all of whose entries the caller has
+ * taken: in *position, palloc'd in the current context.
+ */
+void
+dnc_pager_position(const DncPager *pager, DncPosition *position)
 {
-	return pager->count;
+	memset(position, 0, sizeof(*position));
+	position->page_size = pager->page_size;
+	position->total = -1;
+	if (pager->paging == NULL)
+		return;
+	position->generation = pager->paging->marker;
+	position->pages = pager->count;
+	position->given = pager->given;
+	position->at_end = pager->at_end;
+	if (pager->current && pager->current->request.cursor)
+		position->cursor = pstrdup(pager->current->request.cursor);
+	for (const DncJson *entry = pager->page.first; entry; entry = dnc_json_next(entry))
+		position->ids = lappend(position->ids, pstrdup(dnc_page_id(pager->options, entry)));
+	if (pager->numbers)
+		dnc_page_numbers_position(pager->numbers, position);
+	else
+		dnc_page_cursor_position(pager->cursors, position);
+}
+
+/* The provider's paging with this marker; NULL: there is none. */
+static const DncPaging *
+paging_of(const DncOptions *options, const char *marker)
+{
+	for (int i = 0; i < DNC_MAX_PAGINGS && options->provider->list.pagings[i]; i++)
+	{
+		if (strcmp(options->provider->list.pagings[i]->marker, marker) == 0)
+			return options->provider->list.pagings[i];
+	}
+	return NULL;
+}
+
+/* Begin at a position, and read its last page again; see dnc_pager_resume(). */
+static const char *
+take_up(DncPager *pager, const DncPosition *position, DncPage *page)
+{
+	const DncPaging *paging = paging_of(pager->options, position->generation);
+	DncPageFit	fit = DNC_PAGE_UNFIT;
+	bool		refused = false;
+
+	if (paging == NULL)
+		return "The list is paged in another way now.";
+	pager->page_size = position->page_size;
+	set_paging(pager, paging);
+	if (pager->numbers)
+		dnc_page_numbers_resume(pager->numbers, position);
+	else
+		dnc_page_cursor_resume(pager->cursors, position);
+	pager->count = position->pages;
+	pager->given = position->given;
+	pager->at_end = position->at_end;
+	pager->resuming = true;
+	while (fit == DNC_PAGE_UNFIT && !position->at_end)
+	{
+		DncPageRequest request = next_page(pager, 0);
+		DncFetch   *fetch = start_needed(pager, &request);
+
+		refused = dnc_fetch_wait_refused(fetch);
+		if (refused)
+			dnc_fetch_drop(fetch);
+		fit = refused ? DNC_PAGE_LOST : take_page(pager, fetch, page);
+	}
+	pager->resuming = false;
+	if (fit == DNC_PAGE_LOST)
+		return refused ? "The server refuses to give the last page that was read."
+			: "The last page that was read is not where it was: the list has moved.";
+	return NULL;
+}
+
+/*
+ * Begin at a stored position, with a pager that has not asked for anything.  Reads the
+ * last page before it again, into *page: entries of it that were given before are marked
+ * there, the others are new.  Nothing is read, and *page is empty, where the position is
+ * the end of the list, or no page was read before it.
+ *
+ * NULL: dnc_pager_next() goes on from there.  Otherwise a sentence that says why this
+ * cannot be done, and dnc_pager_next() begins with the first page.  Raises what
+ * dnc_pager_next() does.
+ */
+const char *
+dnc_pager_resume(DncPager *pager, const DncPosition *position, DncPage *page)
+{
+	int			page_size = pager->page_size;
+	const char *problem;
+
+	memset(page, 0, sizeof(*page));
+	if (position->generation == NULL)
+		return NULL;
+	problem = take_up(pager, position, page);
+	if (problem)
+	{
+		memset(page, 0, sizeof(*page));
+		pager->page_size = page_size;
+		pager->paging = NULL;
+		pager->cursors = NULL;
+		pager->numbers = NULL;
+		pager->given = pager->count = 0;
+		pager->at_end = false;
+	}
+	return problem;
 }

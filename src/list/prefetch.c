@@ -3,7 +3,7 @@
  * prefetch.c
  *		The pagers of a scan's chains, some of them begun ahead.
  *
- * Each has a memory context of its own, so that it can be let go of by itself.
+ * Each has a memory context of its own, so that we can let go of it by itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,35 +25,37 @@ struct DncPrefetch
 {
 	MemoryContext context;
 	const DncOptions *options;
-	DncCounters   *counters;
+	DncCounters *counters;
+	int			page_size;
 	double		limit;
-	List	   *list;			/* of ChainPager */
+	List	   *pagers;			/* of ChainPager */
 };
 
 /*
- * For the chains of a scan that ends after so many entries (0: not known).  palloc'd
- * in the current context, with which all of its pagers end; *options and *counters
- * must outlive it.
+ * For the chains of a scan that asks for pages of so many entries and ends after limit
+ * entries (0: not known).  palloc'd in the current context, with which all of its pagers
+ * end; *options and *counters must outlive it.
  */
 DncPrefetch *
-dnc_prefetch_make(const DncOptions *options, DncCounters *counters, double limit)
+dnc_prefetch_make(const DncOptions *options, DncCounters *counters, int page_size, double limit)
 {
-	DncPrefetch  *pagers = palloc0(sizeof(DncPrefetch));
+	DncPrefetch *prefetch = palloc0(sizeof(DncPrefetch));
 
-	pagers->context = CurrentMemoryContext;
-	pagers->options = options;
-	pagers->counters = counters;
-	pagers->limit = limit;
-	return pagers;
+	prefetch->context = CurrentMemoryContext;
+	prefetch->options = options;
+	prefetch->counters = counters;
+	prefetch->page_size = page_size;
+	prefetch->limit = limit;
+	return prefetch;
 }
 
 /* The pager of a chain; NULL: it has none yet. */
 static ChainPager *
-find_pager(const DncPrefetch *pagers, const DncChain *chain)
+find_pager(const DncPrefetch *prefetch, const DncChain *chain)
 {
 	ListCell   *lc;
 
-	foreach(lc, pagers->list)
+	foreach(lc, prefetch->pagers)
 	{
 		if (((ChainPager *) lfirst(lc))->chain == chain)
 			return lfirst(lc);
@@ -63,47 +65,48 @@ find_pager(const DncPrefetch *pagers, const DncChain *chain)
 
 /* The pager of a chain, begun if it is not yet.  Sends nothing. */
 DncPager *
-dnc_prefetch_open(DncPrefetch *pagers, const DncChain *chain)
+dnc_prefetch_open(DncPrefetch *prefetch, const DncChain *chain)
 {
-	ChainPager *entry = find_pager(pagers, chain);
+	ChainPager *entry = find_pager(prefetch, chain);
 	MemoryContext before;
 
 	if (entry)
 		return entry->pager;
-	before = MemoryContextSwitchTo(pagers->context);
+	before = MemoryContextSwitchTo(prefetch->context);
 	entry = palloc0(sizeof(ChainPager));
 	entry->chain = chain;
-	entry->context = AllocSetContextCreate(pagers->context, "dnc_fdw chain",
+	entry->context = AllocSetContextCreate(prefetch->context, "dnc_fdw chain",
 										   ALLOCSET_SMALL_SIZES);
-	pagers->list = lappend(pagers->list, entry);
+	prefetch->pagers = lappend(prefetch->pagers, entry);
 	MemoryContextSwitchTo(entry->context);
-	entry->pager = dnc_pager_begin(pagers->options, chain->filters, pagers->counters);
-	dnc_pager_set_limit(entry->pager, pagers->limit);
+	entry->pager = dnc_pager_begin(prefetch->options, chain->filters, prefetch->counters);
+	dnc_pager_set_page_size(entry->pager, prefetch->page_size);
+	dnc_pager_set_limit(entry->pager, prefetch->limit);
 	MemoryContextSwitchTo(before);
 	return entry->pager;
 }
 
 /* Ask for the first page of a chain that comes soon; false: there is no room for it. */
 bool
-dnc_prefetch_ask_ahead(DncPrefetch *pagers, const DncChain *chain)
+dnc_prefetch_ask_ahead(DncPrefetch *prefetch, const DncChain *chain)
 {
-	if (find_pager(pagers, chain))
+	if (find_pager(prefetch, chain))
 		return true;
-	if (!dnc_call_has_room(pagers->options))
+	if (!dnc_call_has_room(prefetch->options))
 		return false;
-	(void) dnc_pager_ask(dnc_prefetch_open(pagers, chain));
+	(void) dnc_pager_ask(dnc_prefetch_open(prefetch, chain));
 	return true;
 }
 
 /* A chain was read: let go of its pager. */
 void
-dnc_prefetch_close(DncPrefetch *pagers, const DncChain *chain)
+dnc_prefetch_close(DncPrefetch *prefetch, const DncChain *chain)
 {
-	ChainPager *entry = find_pager(pagers, chain);
+	ChainPager *entry = find_pager(prefetch, chain);
 
 	if (entry == NULL)
 		return;
-	pagers->list = list_delete_ptr(pagers->list, entry);
+	prefetch->pagers = list_delete_ptr(prefetch->pagers, entry);
 	MemoryContextDelete(entry->context);
 	pfree(entry);
 }

@@ -23,7 +23,7 @@
 #include "plan/count_pushdown.h"
 #include "plan/qual.h"
 
-/* Is what the grouping step gives count(*), and nothing else? */
+/* Does the grouping step give count(*), and nothing else? */
 static bool
 is_plain_count(PlannerInfo *root)
 {
@@ -40,8 +40,8 @@ is_plain_count(PlannerInfo *root)
 }
 
 /*
- * Does the remote filter keep just what a condition keeps?  So it does for a
- * type that the provider documents; and where nothing can match.
+ * Does the remote filter keep exactly the entries that a condition keeps?  It does for a
+ * type that the provider documents, and where no entry can match.
  */
 static bool
 is_exact(const DncOptions *options, const DncPushed *pushed)
@@ -60,7 +60,7 @@ is_exact(const DncOptions *options, const DncPushed *pushed)
 		(dnc_provider_has_type(provider, type) || dnc_registry_lacks_type(provider, type));
 }
 
-/* Is each clause of a table matched exactly by what is sent? */
+/* Does a condition that is sent match each clause of a table exactly? */
 static bool
 all_exact(RelOptInfo *rel, const DncOptions *options, List *pushed)
 {
@@ -84,8 +84,8 @@ all_exact(RelOptInfo *rel, const DncOptions *options, List *pushed)
 }
 
 /*
- * Can the grouping step over a table be replaced by the list's total?  pushed
- * is what of the table's clauses can go into its requests.
+ * Can the grouping step over a table be replaced by the list's total?  pushed are the
+ * conditions of the table's clauses that can go into its requests.
  */
 bool
 dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, List *pushed)

@@ -3,9 +3,9 @@
  * plan.c
  *		Paths and plans for scans, costed by the requests they take.
  *
- * A request costs hundreds of milliseconds of a limited allowance, a row next
- * to nothing.  So what is compared is requests: the pages of the list, or a
- * lookup for each value.  Nothing is sent while planning.
+ * A request costs hundreds of milliseconds of a limited allowance, a row next to
+ * nothing.  So we compare requests: the pages of the list, or a lookup for each value.
+ * Nothing is sent while planning.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +32,7 @@
 #include "plan/plan.h"
 #include "plan/qual.h"
 
-/* What planning knows of a table, in RelOptInfo.fdw_private. */
+/* The facts about a table that planning needs, in RelOptInfo.fdw_private. */
 typedef struct DncRelPlan
 {
 	Oid			relid;
@@ -42,14 +42,14 @@ typedef struct DncRelPlan
 	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
 
-/* What a path's fdw_private carries. */
+/* The members of fdw_private in a path. */
 typedef enum DncPathPrivate
 {
 	DNC_PATH_LOOKUPS,			/* Integer: 1 if values are looked up, 0 if the list is read */
 	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
 } DncPathPrivate;
 
-/* What one scan is expected to take. */
+/* The requests and entries that we expect of one scan. */
 typedef struct DncEstimate
 {
 	double		requests;
@@ -65,7 +65,7 @@ is_lookup(const DncPushed *pushed)
 		 pushed->column == DNC_COL_SEARCH);
 }
 
-/* What of a list of DncPushed is sent by a scan with or without lookups. */
+/* The members of a list of DncPushed that a scan with or without lookups sends. */
 static List *
 sent_by(List *pushed, bool lookups)
 {
@@ -98,7 +98,7 @@ selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, doub
 	return Min(values / types, 1);
 }
 
-/* What a scan that sends this is expected to take. */
+/* Estimate a scan that sends these conditions. */
 static DncEstimate
 estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
 {
@@ -150,7 +150,7 @@ compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attrs))
 		return true;
 
-	/* Of joins on equality only the parent of a partition knows. */
+	/* Only the parent of a partition knows about joins on equality. */
 	while (root->append_rel_array && root->append_rel_array[relid])
 		relid = root->append_rel_array[relid]->parent_relid;
 	rel = find_base_rel(root, relid);
@@ -290,7 +290,7 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 		dnc_qual_refuse_search(plan->options);
 }
 
-/* What a plan carries about the conditions that are sent, and about the rest. */
+/* fdw_private of a plan: the conditions that are sent, and the rest (DncPlanPrivate). */
 static List *
 make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
 			 Node *requests)

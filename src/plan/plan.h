@@ -12,7 +12,7 @@
 #include "nodes/plannodes.h"
 
 /*
- * What a scan's plan carries in fdw_private.  The values of the conditions are
+ * The members of fdw_private in a scan's plan.  The values of the conditions are
  * in fdw_exprs, in the same order, so that the executor can evaluate them.
  * Options and token are not here: they are looked up when the plan is run.
  */

@@ -3,12 +3,11 @@
  * qual.c
  *		Which clauses can go into a request.
  *
- * The remote narrows, PostgreSQL decides: every clause is evaluated again
- * locally, so all that is asked of a clause here is that the remote filter
- * cannot lose an entry that the clause keeps.  Equality of texts under a
- * deterministic collation is equality of bytes, which is what the APIs'
- * filters are at least true to.  What a value is, is not known here: that is
- * seen to when the request is made.
+ * The remote narrows, PostgreSQL decides.  Every clause is evaluated again locally, so a
+ * clause qualifies if the remote filter cannot lose an entry that the clause keeps.
+ * Equality of texts under a deterministic collation is equality of bytes, and the APIs'
+ * filters keep at least the entries whose bytes are equal.  Values are not known yet:
+ * filter.c looks at them when the request is made.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,14 +30,14 @@
 
 #include "plan/qual.h"
 
-/* What the matching of a clause needs to know. */
+/* The table, and the kind of columns, that clauses are matched for. */
 typedef struct MatchContext
 {
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const DncOptions *options;
 	const DncColumnMap *map;
-	bool		any_column;		/* not only those that a request can be filtered on */
+	bool		any_column;		/* also those that no request can be filtered on */
 } MatchContext;
 
 /*
@@ -232,7 +231,7 @@ match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 	return make_pushed(column, DNC_OP_EQ, (Expr *) array, true);
 }
 
-/* What a clause lets a request carry, appended to a list of DncPushed. */
+/* Append the conditions that a clause lets a request carry to a list of DncPushed. */
 static List *
 match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 {
@@ -266,7 +265,7 @@ match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 	return list;
 }
 
-/* What is sent on a column, in a list of DncPushed; NULL: nothing. */
+/* The condition on a column in a list of DncPushed; NULL: there is none. */
 DncPushed *
 dnc_qual_find(List *pushed, DncColumn column)
 {
@@ -288,8 +287,8 @@ rank_of(const DncPushed *pushed)
 }
 
 /*
- * What of some clauses (RestrictInfos) can go into the requests of a scan, at
- * most one for a column: a list of DncPushed, palloc'd.
+ * The conditions of some clauses (RestrictInfos) that can go into the requests of a
+ * scan, at most one for a column: a list of DncPushed, palloc'd.
  */
 List *
 dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
@@ -383,7 +382,7 @@ dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *opti
 }
 
 /*
- * Which relations need an attribute; relid 0 stands for the output.  Of a
+ * The relations that need an attribute; relid 0 stands for the output.  For a
  * partition, or a member of UNION ALL, only the parent knows.
  */
 static Relids

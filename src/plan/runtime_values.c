@@ -3,9 +3,9 @@
  * runtime_values.c
  *		The conditions of a scan's plan, and their values.
  *
- * The planner leaves a column, an operator and an expression for each; here
- * the expressions are evaluated, when the scan begins and each time it begins
- * anew, and their values become the texts that are sent.
+ * The planner leaves a column, an operator and an expression for each.  We evaluate the
+ * expressions when the scan begins, and each time it begins anew.  Their values become
+ * the texts that are sent.
  *
  *-------------------------------------------------------------------------
  */

@@ -20,21 +20,59 @@
 #include "wire/url.h"
 
 /*
- * Path and query of a list request: page size, filters, and the parameter that
- * says which page, unless NULL (its value is UTF-8); palloc'd.
+ * The first page of a list: the only one that is asked for before an answer has shown
+ * how the list goes on.  Its number is 1 where pages are numbered.  Some APIs want to be
+ * told (numbers_first); for the others it is what a request without a page means.
  */
-char *
-dnc_request_list_target(const DncOptions *options, int limit, const char *filters,
-						const char *parameter, const char *value)
+DncPageRequest
+dnc_request_first_page(const DncOptions *options, int limit)
+{
+	const DncListCall *list = &options->provider->list;
+	DncPageRequest first = {.limit = limit, .number = 1};
+
+	if (list->numbers_first)
+		first.paging = list->pagings[0];
+	return first;
+}
+
+/* Append a parameter to a query string. */
+static void
+append_parameter(StringInfo target, const char *name, const char *value)
+{
+	appendStringInfo(target, "&%s=%s", name, value);
+}
+
+/*
+ * The request for a page of a list that is narrowed by filters, a list of DncParameter,
+ * in *request.  The target is palloc'd in the current context.
+ */
+void
+dnc_request_list(const DncOptions *options, const DncPageRequest *page, const List *filters,
+				 DncRequest *request)
 {
 	const DncListCall *list = &options->provider->list;
 	StringInfoData target;
+	ListCell   *lc;
 
 	initStringInfo(&target);
-	appendStringInfo(&target, "%s?%s=%d%s", list->path, list->limit_parameter, limit, filters);
-	if (parameter)
-		appendStringInfo(&target, "&%s=%s", parameter, dnc_url_escape(value));
-	return target.data;
+	appendStringInfo(&target, "%s?%s=%d", list->path, list->limit_parameter, page->limit);
+	foreach(lc, filters)
+	{
+		const DncParameter *filter = lfirst(lc);
+
+		append_parameter(&target, filter->name,
+						 filter->placeholder ? filter->value : dnc_url_escape(filter->value));
+	}
+	if (page->paging && page->cursor)
+		append_parameter(&target, page->paging->parameter, dnc_url_escape(page->cursor));
+	else if (page->paging && page->number > 0)
+		append_parameter(&target, page->paging->parameter,
+						 psprintf("%lld", (long long) page->number));
+	memset(request, 0, sizeof(*request));
+	request->method = "GET";
+	request->path = list->path;
+	request->target = target.data;
+	request->repeatable = true;
 }
 
 /* Append an entry as an object of the members that it has a value for. */

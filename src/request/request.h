@@ -8,8 +8,28 @@
 #ifndef DNC_REQUEST_H
 #define DNC_REQUEST_H
 
+#include "nodes/pg_list.h"
+
 #include "config/option.h"
 #include "wire/http.h"
+
+/* A query parameter that narrows a list.  Both are as they are, not percent-encoded. */
+typedef struct DncParameter
+{
+	const char *name;
+	const char *value;			/* UTF-8 */
+	bool		placeholder;	/* the value is "$1", for EXPLAIN, and is shown as it is */
+} DncParameter;
+
+/* Which page of a list is asked for. */
+typedef struct DncPageRequest
+{
+	int			limit;			/* entries, at the most; 0: there is no such page */
+	const DncPaging *paging;	/* says which parameter names the page; NULL: none does, which
+								 * means the first page */
+	int64		number;			/* where pages are numbered, from 1; else 0 */
+	const char *cursor;			/* where a cursor leads to the page, UTF-8; else NULL */
+} DncPageRequest;
 
 /* What is to be sent.  Strings are UTF-8. */
 typedef struct DncRequest
@@ -28,8 +48,9 @@ typedef struct DncRequest
  */
 typedef const char *const *DncMemberValues;
 
-extern char *dnc_request_list_target(const DncOptions *options, int limit, const char *filters,
-									 const char *parameter, const char *value);
+extern DncPageRequest dnc_request_first_page(const DncOptions *options, int limit);
+extern void dnc_request_list(const DncOptions *options, const DncPageRequest *page,
+							 const List *filters, DncRequest *request);
 extern void dnc_request_write(const DncOptions *options, const DncWriteCall *write,
 							  DncMemberValues *entries, int count, DncRequest *request);
 extern void dnc_request_prepare(const DncOptions *options, const DncRequest *request,

@@ -3,8 +3,8 @@
  * analyze.c
  *		ANALYZE of a list: a sample of its entries, and its size.
  *
- * A list is read to its end, and a reservoir kept of it.  Of a long one whose
- * pages are numbered and that tells its total, some pages drawn at random do.
+ * We read the list to its end, and keep a reservoir of its entries.  Where pages are
+ * numbered, the total is known: for a long list, we read some pages drawn at random.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 
 #include "config/credential.h"
 #include "list/decode.h"
-#include "list/pager.h"
+#include "list/entries.h"
 #include "scan/analyze.h"
 
 /* A list of more pages than this is sampled, and this many of them are read. */
@@ -80,12 +80,12 @@ begin_sample(const DncOptions *options, Relation relation, HeapTuple *rows, int 
 }
 
 /*
- * Where an entry goes in the sample: the first ones fill it, of the others each
- * takes a random place with the probability that keeps the sample fair (Vitter's
- * algorithm, as in PostgreSQL's own ANALYZE).  -1: nowhere.
+ * Choose where the next entry goes in the sample: the first ones fill it, and of the
+ * others each takes a random place with the probability that keeps the sample fair
+ * (Vitter's algorithm, as in PostgreSQL's own ANALYZE).  -1: nowhere.
  */
 static int
-place_in_sample(Sample *sample)
+choose_place(Sample *sample)
 {
 	if (sample->kept < sample->target)
 		return sample->kept++;
@@ -96,44 +96,39 @@ place_in_sample(Sample *sample)
 	return (int) (sample->target * sampler_random_fract(&sample->reservoir.randstate));
 }
 
-/* Take an entry into the sample, or pass it over. */
+/* Take the entry at hand into the sample, or pass it over. */
 static void
-take_entry(Sample *sample, const DncJson *entry, int index)
+take_entry(Sample *sample, DncEntries *entries)
 {
 	MemoryContext before;
-	int			place = place_in_sample(sample);
+	int			place = choose_place(sample);
 
 	sample->seen++;
 	if (place < 0)
 		return;
 	MemoryContextReset(sample->row_context);
 	before = MemoryContextSwitchTo(sample->row_context);
-	dnc_decoder_entry(sample->decoder, entry, index, sample->values, sample->nulls);
+	dnc_decoder_entry(sample->decoder, entries, sample->values, sample->nulls);
 	MemoryContextSwitchTo(before);
 	if (sample->rows[place])
 		heap_freetuple(sample->rows[place]);
 	sample->rows[place] = heap_form_tuple(sample->desc, sample->values, sample->nulls);
 }
 
-/* Take the entries of a page that were not given before. */
+/* Take the entries of a page. */
 static void
-take_page(Sample *sample, const DncPage *page)
+take_page(Sample *sample, DncEntries *entries)
 {
-	int			index = 0;
-
-	dnc_decoder_page(sample->decoder, page->entries);
-	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), index++)
-	{
-		if (page->given == NULL || !page->given[index])
-			take_entry(sample, entry, index);
-	}
+	while (dnc_entries_next(entries))
+		take_entry(sample, entries);
 	CHECK_FOR_INTERRUPTS();
 }
 
 /* Take pages drawn at random, each once, of those behind the first. */
 static void
-sample_pages(Sample *sample, DncPager *pager)
+sample_pages(Sample *sample, DncEntries *entries)
 {
+	DncPager   *pager = entries->pager;
 	int64		others = Min(dnc_pager_pages(pager) - 1, (int64) MaxBlockNumber);
 	BlockSamplerData sampler;
 	DncPage		page;
@@ -143,7 +138,10 @@ sample_pages(Sample *sample, DncPager *pager)
 	while (BlockSampler_HasMore(&sampler))
 	{
 		if (dnc_pager_jump(pager, 2 + (int64) BlockSampler_Next(&sampler), &page))
-			take_page(sample, &page);
+		{
+			dnc_entries_begin_page(entries, &page);
+			take_page(sample, entries);
+		}
 	}
 }
 
@@ -158,16 +156,17 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	Oid			relid = RelationGetRelid(relation);
 	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	Sample	   *sample = begin_sample(options, relation, rows, target);
-	DncCounters   *counters = palloc0(sizeof(DncCounters));
+	DncCounters *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
-	DncPage		page;
+	DncEntries	entries = {0};
 
 	dnc_credential_add(options, relation->rd_rel->relowner);
 	memset(rows, 0, sizeof(HeapTuple) * target);
-	pager = dnc_pager_begin(options, "", counters);
-	while (dnc_pager_next(pager, &page))
+	pager = dnc_pager_begin(options, NIL, counters);
+	entries.pager = pager;
+	while (dnc_entries_next_page(&entries))
 	{
-		take_page(sample, &page);
+		take_page(sample, &entries);
 		if (dnc_pager_count(pager) == 1 && dnc_pager_pages(pager) > MAX_PAGES)
 			break;
 	}
@@ -176,7 +175,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	if (dnc_pager_pages(pager) > MAX_PAGES)
 	{
 		*total = (double) dnc_pager_total(pager);
-		sample_pages(sample, pager);
+		sample_pages(sample, &entries);
 	}
 	ereport(elevel,
 			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",

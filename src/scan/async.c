@@ -3,12 +3,11 @@
  * async.c
  *		Several servers read at once, under Append.
  *
- * Append asks each scan for a row; one that has to wait for a page sends the
- * request and says so, and Append goes on to the next scan.  When all of them
- * wait, Append lets each register what it waits for.  libcurl's sockets are
- * libcurl's to wait on, so that nothing is registered here: the first scan that
- * is asked waits for the pages of all of them, and whichever has come is handed
- * over then.
+ * Append asks each scan for a row.  A scan that has to wait for a page sends the request
+ * and says so, and Append goes on to the next scan.  When all of them wait, Append lets
+ * each register the sockets that it waits for.  We register none, since only libcurl can
+ * wait on its sockets.  Instead the first scan that is asked waits for the pages of all of
+ * them, and the page that came is handed over then.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.c
- *		What EXPLAIN shows of scans and writes: the requests.
+ *		EXPLAIN of scans and writes: the requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,12 +41,12 @@ show_requests(List *requests, ExplainState *es)
 	}
 }
 
-/* ExplainForeignScan: what will be, or was, sent. */
+/* ExplainForeignScan: the requests that will be, or were, sent. */
 void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	DncScan    *scan = node->fdw_state;
-	const int64 *counters = dnc_scan_tally(scan)->counts;
+	const int64 *counters = dnc_scan_counters(scan)->counts;
 	const DncScanCounts *counts = dnc_scan_counts(scan);
 	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
 

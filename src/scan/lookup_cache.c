@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_cache.c
- *		What lookups of this statement have found, so that none is sent twice.
+ *		The rows that lookups of this statement have found, so that none is sent twice.
  *
  * A correlated subquery, or a join that the planner gives no Memoize, asks for
  * the same value again and again.  The rows of each lookup that was read to its
@@ -29,7 +29,7 @@ typedef struct LookupRow
 struct DncLookup
 {
 	dlist_node	node;			/* in DncLookupCache.recent */
-	char	   *asked;			/* what tells it: DncChain.key */
+	char	   *asked;			/* DncChain.key */
 	Size		size;
 	LookupRow  *first;
 	LookupRow **last;			/* where the next row is hung */
@@ -107,7 +107,7 @@ free_lookup(DncLookup *lookup)
 	pfree(lookup);
 }
 
-/* Forget what was used least recently, until the rest fits. */
+/* Forget the lookups that were used least recently, until the rest fits. */
 static void
 make_room(DncLookupCache *lookups)
 {
@@ -123,18 +123,34 @@ make_room(DncLookupCache *lookups)
 	}
 }
 
-/* What was found by some chain, from its first row; NULL: it is not known. */
-DncLookup *
-dnc_lookup_cache_find(DncLookupCache *lookups, const char *asked)
+/* The rows that are kept for a chain; NULL: none are. */
+static DncLookup *
+find_lookup(const DncLookupCache *lookups, const char *asked)
 {
 	LookupKey	key = {asked};
 	LookupEntry *entry = hash_search(lookups->by_key, &key, HASH_FIND, NULL);
 
-	if (entry == NULL)
+	return entry ? entry->lookup : NULL;
+}
+
+/* Do we know the rows of a chain? */
+bool
+dnc_lookup_cache_has(const DncLookupCache *lookups, const char *asked)
+{
+	return find_lookup(lookups, asked) != NULL;
+}
+
+/* Begin to give the rows of a chain, from its first row; NULL: we do not know them. */
+DncLookup *
+dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked)
+{
+	DncLookup  *lookup = find_lookup(lookups, asked);
+
+	if (lookup == NULL)
 		return NULL;
-	dlist_move_head(&lookups->recent, &entry->lookup->node);
-	entry->lookup->next = entry->lookup->first;
-	return entry->lookup;
+	dlist_move_head(&lookups->recent, &lookup->node);
+	lookup->next = lookup->first;
+	return lookup;
 }
 
 /* The next row into the slot; false: there are no more. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_cache.h
- *		What lookups of this statement have found.
+ *		The rows that lookups of this statement have found.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,8 @@ typedef struct DncLookupCache DncLookupCache;
 typedef struct DncLookup DncLookup;
 
 extern DncLookupCache *dnc_lookup_cache_make(Size limit);
-extern DncLookup *dnc_lookup_cache_find(DncLookupCache *lookups, const char *asked);
+extern bool dnc_lookup_cache_has(const DncLookupCache *lookups, const char *asked);
+extern DncLookup *dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked);
 extern bool dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot);
 extern void dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked);
 extern void dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot);

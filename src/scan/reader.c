@@ -3,8 +3,8 @@
  * reader.c
  *		The entries of one chain, page by page, as rows.
  *
- * What a page has that was given before, that belongs to another chain or that
- * the transaction itself has removed is left out here.
+ * An entry that belongs to another chain, or that the transaction itself has removed, is
+ * left out here.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,10 +15,8 @@
 struct DncReader
 {
 	DncReading	reading;
+	DncEntries	entries;
 	bool		at_end;			/* there is no page behind the last one */
-	DncPage		page;
-	const DncJson *entry;		/* the next one of the page; NULL: the page is read */
-	int			index;			/* its index on the page */
 };
 
 /* Begin to read a chain; palloc'd in the current context.  Sends nothing yet. */
@@ -28,29 +26,8 @@ dnc_reader_begin(const DncReading *reading)
 	DncReader  *reader = palloc0(sizeof(DncReader));
 
 	reader->reading = *reading;
+	reader->entries.pager = reading->pager;
 	return reader;
-}
-
-/* Go to the next page, or to the end. */
-static void
-read_page(DncReader *reader)
-{
-	if (!dnc_pager_next(reader->reading.pager, &reader->page))
-	{
-		reader->at_end = true;
-		return;
-	}
-	dnc_decoder_page(reader->reading.decoder, reader->page.entries);
-	reader->entry = reader->page.first;
-	reader->index = 0;
-}
-
-/* Go to the next entry of the page. */
-static void
-step_entry(DncReader *reader)
-{
-	reader->entry = dnc_json_next(reader->entry);
-	reader->index++;
 }
 
 /* Does an entry belong to the chain at hand, rather than to another one? */
@@ -76,43 +53,47 @@ static bool
 is_left_out(const DncReader *reader)
 {
 	const DncReading *reading = &reader->reading;
+	const DncJson *entry = reader->entries.entry;
 
-	if (reader->page.given && reader->page.given[reader->index])
-		return true;
 	if (reading->own &&
-		(dnc_overlay_hides(reading->own, reader->entry) ||
-		 !dnc_overlay_is_of_type(reading->own, reader->entry, reading->counted_type)))
+		(dnc_overlay_hides(reading->own, entry) ||
+		 !dnc_overlay_is_of_type(reading->own, entry, reading->counted_type)))
 		return true;
-	return !belongs_to_chain(reading->chain, reader->entry);
+	return !belongs_to_chain(reading->chain, entry);
 }
 
-/* Has the next page been asked for, and not come yet? */
+/*
+ * Go to the next page, or to the end.  False: the page has been asked for, but has not
+ * come yet, and must not be waited for.
+ */
 static bool
-must_wait(DncReader *reader)
+turn_page(DncReader *reader, bool may_wait)
 {
-	DncCall    *call = dnc_pager_ask(reader->reading.pager);
+	if (!may_wait)
+	{
+		DncCall    *call = dnc_pager_ask(reader->reading.pager);
 
-	return call && !dnc_call_ready(call);
+		if (call && !dnc_call_ready(call))
+			return false;
+	}
+	reader->at_end = !dnc_entries_next_page(&reader->entries);
+	return true;
 }
 
 /* Go to the next entry that is to be given; false: there is none, or it is still to come. */
 static bool
 find_entry(DncReader *reader, bool may_wait)
 {
-	while (!reader->at_end)
+	for (;;)
 	{
-		if (reader->entry == NULL)
+		while (dnc_entries_next(&reader->entries))
 		{
-			if (!may_wait && must_wait(reader))
-				return false;
-			read_page(reader);
+			if (!is_left_out(reader))
+				return true;
 		}
-		else if (is_left_out(reader))
-			step_entry(reader);
-		else
-			return true;
+		if (reader->at_end || !turn_page(reader, may_wait))
+			return false;
 	}
-	return false;
 }
 
 /*
@@ -133,23 +114,24 @@ dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 	found = find_entry(reader, may_wait);
 	if (found)
 	{
-		dnc_decoder_entry(reader->reading.decoder, reader->entry, reader->index,
-						  slot->tts_values, slot->tts_isnull);
+		dnc_decoder_entry(reader->reading.decoder, &reader->entries, slot->tts_values,
+						  slot->tts_isnull);
 		ExecStoreVirtualTuple(slot);
-		step_entry(reader);
 	}
 	error_context_stack = context.previous;
 	return found;
 }
 
 /*
- * What the next entry has to wait for: the call for the next page, which this sends
- * if need be; NULL: nothing.
+ * The call that the next entry has to wait for: that of the next page, which is sent if
+ * need be; NULL: there is nothing to wait for.
  */
 DncCall *
 dnc_reader_ask(DncReader *reader)
 {
-	return reader->at_end || reader->entry ? NULL : dnc_pager_ask(reader->reading.pager);
+	if (reader->at_end || !dnc_entries_page_is_read(&reader->entries))
+		return NULL;
+	return dnc_pager_ask(reader->reading.pager);
 }
 
 /* Was all of the chain read? */

@@ -11,17 +11,17 @@
 #include "executor/tuptable.h"
 
 #include "list/decode.h"
+#include "list/entries.h"
 #include "list/filter.h"
-#include "list/pager.h"
 #include "write/overlay.h"
 
-/* What is to be read, and what of it is left out.  All of it outlives the reader. */
+/* The chain to read, and the writes that hide entries of it.  All outlive the reader. */
 typedef struct DncReading
 {
 	const DncChain *chain;
 	DncPager   *pager;
 	DncDecoder *decoder;
-	DncOverlay	   *own;			/* the transaction's own writes; NULL: none */
+	DncOverlay *own;			/* the transaction's own writes; NULL: none */
 	const char *counted_type;	/* the only identifier type that is given; NULL: all */
 } DncReading;
 

@@ -3,13 +3,13 @@
  * scan.c
  *		A foreign scan at run time: the pull loop from plan to rows.
  *
- * A scan starts late: not before its first row is asked for are its values
- * evaluated, the token looked up and a request sent, so that EXPLAIN and a
- * branch of the plan that is not run cost nothing.
+ * A scan starts late.  We evaluate its values, look up the token and send a request only
+ * when its first row is wanted.  So EXPLAIN, and a branch of the plan that is not run,
+ * cost nothing.
  *
  * Nothing is asked twice in a statement.  Where a scan can be run again with
- * other values, what each of them has found is remembered; where it is run
- * again with the same, its rows are kept, on disk if they are beyond work_mem.
+ * other values, we remember what each of them has found; where it is run again
+ * with the same, we keep its rows, on disk if they are beyond work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,17 +20,19 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
 
 #include "compat.h"
 #include "config/credential.h"
 #include "list/decode.h"
 #include "list/filter.h"
 #include "list/prefetch.h"
+#include "list/total.h"
 #include "plan/plan.h"
 #include "plan/runtime_values.h"
 #include "request/request.h"
+#include "scan/kept_rows.h"
 #include "scan/lookup_cache.h"
+#include "scan/own_rows.h"
 #include "scan/reader.h"
 #include "scan/scan.h"
 #include "write/overlay.h"
@@ -45,24 +47,23 @@ struct DncScan
 	bool		counted;		/* has given it */
 	const char *identifier;		/* the only one that is asked for; NULL: others may be */
 	const char *counted_type;	/* the only one that it counts; NULL: all */
-	int			full_page_size; /* as the options say */
+	int			page_size;		/* that is asked for */
 	TupleDesc	desc;			/* the table's; where it counts, of its one row */
 	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
 
-	/* What is kept for a scan that is run again. */
+	/* The rows that are kept for a scan that is run again. */
 	bool		may_rerun;
-	Tuplestorestate *store;		/* the rows so far, of one that does not vary */
-	TupleTableSlot *store_slot; /* for the rows of store; their memory is the query's */
-	DncLookupCache *lookups;	/* of one that varies */
+	DncKeptRows *kept;			/* if the values do not vary; else NULL */
+	DncLookupCache *lookups;	/* if they do; else NULL */
 
-	/* What is asked with the values of now; in context. */
+	/* The chains for the values of now; in context. */
 	MemoryContext context;
 	bool		started;
 	List	   *chains;
 	int			chain_index;	/* of the next one */
-	DncPrefetch  *pagers;			/* of the one that is read and of some that come next */
+	DncPrefetch *prefetch;		/* pagers of the one that is read and of some that come next */
 
 	/* The chain that is being read; in chain_context. */
 	MemoryContext chain_context;
@@ -71,13 +72,12 @@ struct DncScan
 	DncPager   *pager;			/* NULL: its rows are known */
 	DncReader  *reader;			/* likewise */
 
-	/* What the transaction has written itself, and not sent yet. */
-	bool		own_known;		/* own is what it is */
-	DncOverlay	   *own;			/* NULL: nothing */
-	int			own_chain;		/* whose additions are being given */
-	DncDecoder *own_decoder;	/* NULL: to be made for that chain */
+	/* The writes of the transaction itself that were not sent yet. */
+	bool		own_begun;		/* dnc_overlay_begin() was called; own may still be NULL */
+	DncOverlay *own;			/* NULL: nothing */
+	DncOwnRows *own_rows;		/* what it has added; in context; NULL: nothing */
 
-	DncCounters	counters;			/* over all this scan has read */
+	DncCounters counters;		/* over all this scan has read */
 	DncScanCounts counts;
 };
 
@@ -98,9 +98,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->node = node;
 	scan->userid = dnc_scan_user(node);
 	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
-	scan->full_page_size = scan->options->page_size;
-	if (page_size > 0)
-		scan->options->page_size = page_size;
+	scan->page_size = page_size > 0 ? page_size : scan->options->page_size;
 	scan->gives_total = intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) != 0;
 	scan->desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	if (!scan->gives_total)
@@ -119,52 +117,83 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	return scan;
 }
 
-/* Find out what is to be asked for the values of now. */
+/*
+ * Find the chains for the values of now.  In scan->context, except for data that
+ * outlives a restart.
+ */
 static void
-start_scan(DncScan *scan)
+choose_chains(DncScan *scan)
 {
-	MemoryContext before = MemoryContextSwitchTo(scan->context);
+	MemoryContext query = scan->node->ss.ps.state->es_query_cxt;
+	int			count = dnc_runtime_values_count(scan->conditions);
 	DncCondition *conditions;
 
-	scan->started = true;
-	scan->pagers = dnc_prefetch_make(scan->options, &scan->counters, scan->limit);
-	scan->own_chain = 0;
-	scan->own_decoder = NULL;
 	conditions = dnc_runtime_values_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
-	scan->chains = dnc_filter_chains(scan->options, conditions,
-									 dnc_runtime_values_count(scan->conditions));
+	scan->chains = dnc_filter_chains(scan->options, conditions, count);
 	scan->identifier = dnc_runtime_values_only_value(scan->conditions, conditions, DNC_COL_IDENTIFIER);
 	if (scan->gives_total)
 		scan->counted_type = dnc_runtime_values_only_value(scan->conditions, conditions,
 														   DNC_COL_IDENTIFIER_TYPE);
-	scan->chain_index = 0;
-	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
-	if (scan->chains && scan->options->token == NULL)
-		dnc_credential_add(scan->options, scan->userid);
-	if (scan->chains && !scan->own_known)
+	if (scan->chains && !scan->own_begun)
 	{
+		MemoryContext before = MemoryContextSwitchTo(query);
+
+		dnc_credential_add(scan->options, scan->userid);
 		scan->own = dnc_overlay_begin(scan->options,
 									  scan->node->ss.ps.state->es_snapshot->curcid);
-		scan->own_known = true;
+		scan->own_begun = true;
+		MemoryContextSwitchTo(before);
 	}
 	if (scan->own)
 	{
-		scan->options->page_size = scan->full_page_size;	/* a LIMIT's may all be hidden */
-		MemoryContextSwitchTo(scan->context);
-		scan->chains = dnc_filter_chains_by_identity(scan->options, conditions,
-													 dnc_runtime_values_count(scan->conditions));
-		MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
+		/* The few entries that a LIMIT asks for may all be hidden. */
+		scan->page_size = scan->options->page_size;
+		scan->chains = dnc_filter_chains_by_identity(scan->options, conditions, count);
 	}
-	if (scan->may_rerun && dnc_runtime_values_vary(scan->conditions) && scan->lookups == NULL)
+}
+
+/* Get ready to give the entries that our own transaction has added. */
+static void
+begin_own_rows(DncScan *scan)
+{
+	DncOwnReading reading = {.options = scan->options, .own = scan->own, .chains = scan->chains,
+		.identifier = scan->identifier, .type = scan->counted_type, .desc = scan->desc,
+	.map = scan->map, .needed = scan->needed};
+
+	scan->own_rows = dnc_own_rows_begin(&reading);
+}
+
+/* Get ready to keep the rows of a scan that may be run again, unless that is done. */
+static void
+keep_rows(DncScan *scan)
+{
+	EState	   *estate = scan->node->ss.ps.state;
+	MemoryContext before;
+
+	if (!scan->may_rerun || scan->lookups || scan->kept)
+		return;
+	before = MemoryContextSwitchTo(estate->es_query_cxt);
+	if (dnc_runtime_values_vary(scan->conditions))
 		scan->lookups = dnc_lookup_cache_make(work_mem * (Size) 1024);
-	if (scan->may_rerun && !dnc_runtime_values_vary(scan->conditions) && scan->store == NULL)
-	{
-		scan->store = tuplestore_begin_heap(true, false, work_mem);
-		scan->store_slot =
-			ExecInitExtraTupleSlot(scan->node->ss.ps.state,
-								   scan->desc,
-								   &TTSOpsMinimalTuple);
-	}
+	else
+		scan->kept = dnc_kept_rows_make(estate, scan->desc);
+	MemoryContextSwitchTo(before);
+}
+
+/* Begin with the values of now; sends nothing. */
+static void
+start_scan(DncScan *scan)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->context);
+
+	scan->started = true;
+	scan->chain_index = 0;
+	choose_chains(scan);
+	if (scan->own)
+		begin_own_rows(scan);
+	scan->prefetch = dnc_prefetch_make(scan->options, &scan->counters, scan->page_size,
+									   scan->limit);
+	keep_rows(scan);
 	MemoryContextSwitchTo(before);
 }
 
@@ -182,9 +211,9 @@ ask_ahead(DncScan *scan)
 	{
 		const DncChain *chain = list_nth(scan->chains, i);
 
-		if (scan->lookups && dnc_lookup_cache_find(scan->lookups, chain->key))
+		if (scan->lookups && dnc_lookup_cache_has(scan->lookups, chain->key))
 			continue;
-		if (!dnc_prefetch_ask_ahead(scan->pagers, chain))
+		if (!dnc_prefetch_ask_ahead(scan->prefetch, chain))
 			break;
 	}
 }
@@ -202,13 +231,13 @@ begin_chain(DncScan *scan)
 	scan->chain = list_nth(scan->chains, scan->chain_index++);
 	scan->pager = NULL;
 	scan->reader = NULL;
-	scan->known = scan->lookups ? dnc_lookup_cache_find(scan->lookups, scan->chain->key) : NULL;
+	scan->known = scan->lookups ? dnc_lookup_cache_open(scan->lookups, scan->chain->key) : NULL;
 	if (scan->known)
 	{
 		scan->counts.remembered++;
 		return true;
 	}
-	scan->pager = dnc_prefetch_open(scan->pagers, scan->chain);
+	scan->pager = dnc_prefetch_open(scan->prefetch, scan->chain);
 	before = MemoryContextSwitchTo(scan->chain_context);
 	reading.chain = scan->chain;
 	reading.pager = scan->pager;
@@ -228,7 +257,7 @@ end_chain(DncScan *scan)
 {
 	if (scan->lookups && scan->known == NULL)
 		dnc_lookup_cache_finish(scan->lookups);
-	dnc_prefetch_close(scan->pagers, scan->chain);
+	dnc_prefetch_close(scan->prefetch, scan->chain);
 	scan->chain = NULL;
 	scan->known = NULL;
 	scan->pager = NULL;
@@ -264,49 +293,16 @@ fetch_remote_row(DncScan *scan, TupleTableSlot *slot)
 	return false;
 }
 
-/* The next row that our own transaction has added, into the slot. */
-static bool
-fetch_own_row(DncScan *scan, TupleTableSlot *slot)
-{
-	while (scan->own && scan->own_chain < list_length(scan->chains))
-	{
-		const DncChain *chain = list_nth(scan->chains, scan->own_chain);
-		const char *texts[DNC_NCOLUMNS];
-		const DncEntry *entry;
-
-		if (scan->own_decoder == NULL)
-		{
-			MemoryContext before = MemoryContextSwitchTo(scan->context);
-
-			scan->own_decoder = dnc_decoder_make(scan->options,
-												 scan->desc,
-												 scan->map, scan->needed, chain->search);
-			MemoryContextSwitchTo(before);
-			dnc_overlay_rewind(scan->own);
-		}
-		entry = dnc_overlay_next(scan->own, chain->search, scan->identifier, scan->counted_type);
-		if (entry)
-		{
-			dnc_overlay_texts(entry, texts);
-			dnc_decoder_texts(scan->own_decoder, texts, slot->tts_values, slot->tts_isnull);
-			ExecStoreVirtualTuple(slot);
-			scan->counts.waiting++;
-			return true;
-		}
-		scan->own_decoder = NULL;
-		scan->own_chain = chain->search ? scan->own_chain + 1 : list_length(scan->chains);
-	}
-	return false;
-}
-
 /* The next row of the scan, into the slot; false: none, or it is still to come. */
 static bool
 fetch_row(DncScan *scan, TupleTableSlot *slot)
 {
 	if (fetch_remote_row(scan, slot))
 		return true;
-	/* What was added is known when all of the list has been seen. */
-	return scan->chain == NULL && fetch_own_row(scan, slot);
+	if (scan->chain || scan->own_rows == NULL || !dnc_own_rows_next(scan->own_rows, slot))
+		return false;
+	scan->counts.waiting++;
+	return true;
 }
 
 /*
@@ -326,24 +322,6 @@ count_one_by_one(DncScan *scan, TupleTableSlot *slot)
 	return count;
 }
 
-/* The total that the first page tells of the list. */
-static int64
-ask_total(DncScan *scan)
-{
-	const DncChain *chain = linitial(scan->chains);
-	DncPager   *pager = dnc_pager_begin(scan->options, chain->filters, &scan->counters);
-	ErrorContextCallback context;
-	DncPage		page;
-
-	context.callback = dnc_pager_describe;
-	context.arg = pager;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-	(void) dnc_pager_next(pager, &page);
-	error_context_stack = context.previous;
-	return dnc_pager_total(pager);
-}
-
 /* The one row of a scan that counts, into the slot. */
 static bool
 count_entries(DncScan *scan, TupleTableSlot *slot)
@@ -356,7 +334,8 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 	if (scan->own)
 		total = count_one_by_one(scan, slot);
 	else if (scan->chains)
-		total = ask_total(scan);
+		total = dnc_total(scan->options, linitial(scan->chains), scan->page_size,
+						  &scan->counters);
 	scan->counted = true;
 	MemoryContextSwitchTo(before);
 	slot->tts_values[0] = Int64GetDatum(total);
@@ -366,52 +345,29 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 }
 
 /*
- * What the next row has to wait for: the call for the next page, which this
- * sends if need be; NULL: nothing.
+ * The call that the next row has to wait for: that of the next page, which is sent if
+ * need be; NULL: there is nothing to wait for.
  */
 DncCall *
 dnc_scan_ask(DncScan *scan)
 {
 	if (!scan->started)
 		start_scan(scan);
-	if (scan->store && !tuplestore_ateof(scan->store))
+	if (scan->kept && !dnc_kept_rows_at_end(scan->kept))
 		return NULL;
 	if (scan->chain == NULL)
 		(void) begin_chain(scan);
 	return scan->reader ? dnc_reader_ask(scan->reader) : NULL;
 }
 
-/* Has all been given that there is? */
+/* Were all rows given? */
 bool
 dnc_scan_at_end(const DncScan *scan)
 {
 	return scan->started && scan->chain == NULL &&
 		scan->chain_index >= list_length(scan->chains) &&
-		(scan->own == NULL || scan->own_chain >= list_length(scan->chains)) &&
-		(scan->store == NULL || tuplestore_ateof(scan->store));
-}
-
-/*
- * The next of the kept rows, into the slot; false: all of them were given.
- *
- * A tuplestore beyond work_mem reads a row back from disk into the current memory
- * context, and store_slot frees that row when it gets the next one.  PostgreSQL calls
- * us in the memory of one row, which is reset in between.  So we read in the query's.
- */
-static bool
-fetch_kept_row(DncScan *scan, TupleTableSlot *slot)
-{
-	MemoryContext before;
-	bool		found;
-
-	if (scan->store == NULL || tuplestore_ateof(scan->store))
-		return false;
-	before = MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
-	found = tuplestore_gettupleslot(scan->store, true, false, scan->store_slot);
-	MemoryContextSwitchTo(before);
-	if (found)
-		ExecCopySlot(slot, scan->store_slot);
-	return found;
+		(scan->own_rows == NULL || dnc_own_rows_at_end(scan->own_rows)) &&
+		(scan->kept == NULL || dnc_kept_rows_at_end(scan->kept));
 }
 
 /*
@@ -427,15 +383,15 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 
 	if (!scan->started)
 		start_scan(scan);
-	if (fetch_kept_row(scan, slot))
+	if (scan->kept && dnc_kept_rows_next(scan->kept, slot))
 		return true;
 	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
-	if (found && scan->store)
-		tuplestore_puttupleslot(scan->store, slot);
+	if (found && scan->kept)
+		dnc_kept_rows_add(scan->kept, slot);
 	return found;
 }
 
-/* Let go of what is under way. */
+/* Let go of the requests that are under way, and of all that depends on the values. */
 static void
 stop_reading(DncScan *scan)
 {
@@ -448,33 +404,34 @@ stop_reading(DncScan *scan)
 	scan->known = NULL;
 	scan->pager = NULL;
 	scan->reader = NULL;
+	scan->own_rows = NULL;
 	MemoryContextReset(scan->chain_context);
 	MemoryContextReset(scan->context);
 }
 
 /*
- * Begin anew.  One that does not vary reads what it has, and goes on from
- * there; otherwise with the values that the parameters have by then.
+ * Begin anew.  A scan whose values do not vary gives the rows that it has kept, and
+ * goes on from there.  Others begin with the values that the parameters have by then.
  */
 void
 dnc_scan_restart(DncScan *scan)
 {
-	if (scan->store)
+	if (scan->kept)
 	{
-		tuplestore_rescan(scan->store);
+		dnc_kept_rows_rewind(scan->kept);
 		return;
 	}
 	stop_reading(scan);
 }
 
-/* End a scan: what is under way, and what is kept. */
+/* End a scan: the requests that are under way, and the rows that are kept. */
 void
 dnc_scan_end(DncScan *scan)
 {
 	stop_reading(scan);
-	if (scan->store)
-		tuplestore_end(scan->store);
-	scan->store = NULL;
+	if (scan->kept)
+		dnc_kept_rows_end(scan->kept);
+	scan->kept = NULL;
 }
 
 /*
@@ -485,19 +442,18 @@ dnc_scan_end(DncScan *scan)
 List *
 dnc_scan_request_texts(DncScan *scan)
 {
-	const DncListCall *list = &scan->options->provider->list;
+	DncPageRequest first = dnc_request_first_page(scan->options, scan->page_size);
 	List	   *texts = NIL;
 	ListCell   *lc;
 
 	foreach(lc, dnc_filter_chains(scan->options, dnc_runtime_values_planned(scan->conditions),
 								  dnc_runtime_values_count(scan->conditions)))
-		texts = lappend(texts,
-						psprintf("GET %s",
-								 dnc_request_list_target(scan->options, scan->options->page_size,
-														 ((DncChain *) lfirst(lc))->filters,
-														 list->numbers_first
-														 ? list->pagings[0]->parameter : NULL,
-														 "1")));
+	{
+		DncRequest	request;
+
+		dnc_request_list(scan->options, &first, ((DncChain *) lfirst(lc))->filters, &request);
+		texts = lappend(texts, psprintf("%s %s", request.method, request.target));
+	}
 	return texts;
 }
 
@@ -520,14 +476,14 @@ dnc_scan_counted_table(const DncScan *scan)
 		: InvalidOid;
 }
 
-/* What the scan's requests came to. */
+/* The scan's requests, counted. */
 const DncCounters *
-dnc_scan_tally(const DncScan *scan)
+dnc_scan_counters(const DncScan *scan)
 {
 	return &scan->counters;
 }
 
-/* What the scan has got. */
+/* The scan's rows, counted. */
 const DncScanCounts *
 dnc_scan_counts(const DncScan *scan)
 {

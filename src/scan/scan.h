@@ -14,7 +14,7 @@
 
 typedef struct DncScan DncScan;
 
-/* What a scan has got, for EXPLAIN. */
+/* The rows of a scan by where they came from, for EXPLAIN. */
 typedef struct DncScanCounts
 {
 	int64		rows;			/* from the remote, before local clauses */
@@ -31,7 +31,7 @@ extern void dnc_scan_end(DncScan *scan);
 extern List *dnc_scan_request_texts(DncScan *scan);
 extern double dnc_scan_expected_requests(const DncScan *scan);
 extern Oid	dnc_scan_counted_table(const DncScan *scan);
-extern const DncCounters *dnc_scan_tally(const DncScan *scan);
+extern const DncCounters *dnc_scan_counters(const DncScan *scan);
 extern const DncScanCounts *dnc_scan_counts(const DncScan *scan);
 
 #endif							/* DNC_SCAN_H */

@@ -3,10 +3,9 @@
  * check.c
  *		dnc_fdw_check(): does a server answer, and does it take the token?
  *
- * One list request of one entry, as the caller would send it, and its answer
- * looked at as a scan looks at it.  What the remote answers, or fails to, is a
- * row.  What is wrong on our side is an error, as it is to a scan: the question
- * was not asked then.
+ * We send one list request of one entry, as the caller would send it, and look at the
+ * answer as a scan does.  The remote's answer, or its failure, becomes a row.  A fault on
+ * our side is an error, as in a scan: the question was not asked then.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +21,11 @@
 #include "compat.h"
 #include "config/credential.h"
 #include "list/decode.h"
-#include "list/pager.h"
+#include "list/entries.h"
 
 #define CHECK_COLUMNS 6
 
-/* What a check has found. */
+/* The result of a check. */
 typedef struct CheckResult
 {
 	char	   *message;		/* NULL: all is well */
@@ -39,8 +38,8 @@ extern Datum dnc_fdw_handler(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(dnc_fdw_check);
 
 /*
- * Raise 42501 for a server that the caller may not use: what it would tell with
- * somebody else's token is not for all.  And 42809 for one of another wrapper.
+ * Raise 42501 for a server that the caller may not use, since its answers to somebody
+ * else's token are not for all, and 42809 for a server of another wrapper.
  */
 static void
 require_server(Oid serverid, const char *name)
@@ -78,21 +77,20 @@ one_line(const char *message, const char *detail)
 static void
 read_page(DncPager *pager, const DncOptions *options)
 {
-	/* One of no columns looks for what the API promises of an entry all the same. */
+	/* Without columns, it still checks that an entry has what the API promises. */
 	DncDecoder *decoder = dnc_decoder_make(options, CreateTemplateTupleDesc(0), NULL, NULL, NULL);
+	DncEntries	entries = {.pager = pager};
 	Datum		no_value;
 	bool		no_null;
-	DncPage		page;
-	int			index = 0;
 
-	if (!dnc_pager_next(pager, &page))
+	if (!dnc_entries_next_page(&entries))
 		return;
-	for (const DncJson *entry = page.first; entry; entry = dnc_json_next(entry))
-		dnc_decoder_entry(decoder, entry, index++, &no_value, &no_null);
+	while (dnc_entries_next(&entries))
+		dnc_decoder_entry(decoder, &entries, &no_value, &no_null);
 }
 
 /*
- * What is wrong with an answer that has come with success, palloc'd; NULL: nothing.
+ * The problem of an answer that came with a good status, palloc'd; NULL: there is none.
  *
  * It is raised where it is noticed, deep in the reading, and caught here.  That takes
  * no subtransaction, since there is nothing that one would have to give back: the
@@ -124,27 +122,27 @@ answer_problem(DncPager *pager, const DncOptions *options)
 	return problem;
 }
 
-/* Send the request, and see what comes of it; palloc'd in the current context. */
+/* Send the request, and note what comes of it; palloc'd in the current context. */
 static void
 run_check(Oid serverid, CheckResult *result)
 {
-	DncOptions *options = dnc_options_load(serverid, InvalidOid);
-	DncCounters   *counters = palloc0(sizeof(DncCounters));
+	DncOptions	options = *dnc_options_load(serverid, InvalidOid);	/* a copy of our own */
+	DncCounters *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncCall    *call;
 	DncProblem	problem;
 
-	dnc_credential_add(options, GetUserId());
-	options->page_size = 1;
-	options->max_retries = 0;	/* how it is now */
-	pager = dnc_pager_begin(options, "", counters);
+	dnc_credential_add(&options, GetUserId());
+	options.max_retries = 0;	/* how it is now */
+	pager = dnc_pager_begin(&options, NIL, counters);
+	dnc_pager_set_page_size(pager, 1);
 	call = dnc_pager_ask(pager);
 	dnc_call_wait_any(&call, 1);
 	result->sent = dnc_call_last_try(call, &result->facts);
 	if (dnc_call_problem(call, &problem))
 		result->message = one_line(problem.message, problem.detail);
 	else
-		result->message = answer_problem(pager, options);
+		result->message = answer_problem(pager, &options);
 }
 
 /* Milliseconds as an interval. */
@@ -159,7 +157,7 @@ interval_datum(double ms)
 
 /*
  * dnc_fdw_check(server name): ok, http_status, message, latency, rate_limit,
- * rate_remaining.  NULL is what there was none of.
+ * rate_remaining.  A value that the answer did not have is NULL.
  */
 Datum
 dnc_fdw_check(PG_FUNCTION_ARGS)

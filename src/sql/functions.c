@@ -85,7 +85,7 @@ provider_types(const DncProvider *provider)
 	return text_array(list);
 }
 
-/* dnc_fdw_providers(): what each provider can do, a row each. */
+/* dnc_fdw_providers(): the abilities of each provider, a row each. */
 Datum
 dnc_fdw_providers(PG_FUNCTION_ARGS)
 {
@@ -140,8 +140,8 @@ pending_text(const DncEntry *entry, DncColumn column, Datum *value)
 }
 
 /*
- * dnc_fdw_pending(): what COMMIT will send, a row a write, in the order of the
- * transaction.  Of tables that the caller may not read, identifiers are NULL.
+ * dnc_fdw_pending(): the writes that COMMIT will send, a row each, in the order of the
+ * transaction.  Identifiers are NULL for tables that the caller may not read.
  */
 Datum
 dnc_fdw_pending(PG_FUNCTION_ARGS)
@@ -174,8 +174,8 @@ dnc_fdw_pending(PG_FUNCTION_ARGS)
 }
 
 /*
- * dnc_fdw_stats(): what this session has sent and got, a row a server.  Of a
- * server that was dropped there is nothing left to say it of.
+ * dnc_fdw_stats(): this session's requests and their results, a row a server.  Servers
+ * that were dropped are left out.
  */
 Datum
 dnc_fdw_stats(PG_FUNCTION_ARGS)
@@ -210,7 +210,7 @@ dnc_fdw_stats_reset(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* dnc_fdw_version(): of this library, of libcurl and what it was built with, of cJSON. */
+/* dnc_fdw_version(): the versions of this library, of libcurl with its parts, and of cJSON. */
 Datum
 dnc_fdw_version(PG_FUNCTION_ARGS)
 {

@@ -12,11 +12,9 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
-#include "list/filter.h"
-#include "list/pager.h"
+#include "list/contains.h"
 #include "request/call.h"
 #include "request/remote_error.h"
 #include "write/send.h"
@@ -123,28 +121,10 @@ dnc_send_begin(DncPending *queue)
 static bool
 is_listed(const DncEntry *entry)
 {
-	const DncOptions *options = entry->target->options;
-	const char *identifier = dnc_entry_value(entry, DNC_COL_IDENTIFIER);
-	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
-	.values = list_make1(pg_any_to_server(identifier, strlen(identifier), PG_UTF8))};
-	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
-	DncCounters   *counters = palloc0(sizeof(DncCounters));
-	DncChain   *chain = linitial(dnc_filter_chains(options, &condition, 1));
-	DncPager   *pager = dnc_pager_begin(options, chain->filters, counters);
-	DncPage		page;
+	DncCounters *counters = palloc0(sizeof(DncCounters));
 
-	while (dnc_pager_next(pager, &page))
-	{
-		for (const DncJson *listed = page.first; listed; listed = dnc_json_next(listed))
-		{
-			const DncJson *value = dnc_json_get(listed, member);
-
-			if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
-				strcmp(dnc_json_string(value), identifier) == 0)
-				return true;
-		}
-	}
-	return false;
+	return dnc_contains(entry->target->options, dnc_entry_value(entry, DNC_COL_IDENTIFIER),
+						counters);
 }
 
 /* The API has refused to add an entry: find out whether that is an error. */

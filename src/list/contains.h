@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * contains.h
+ *		Is an identifier on a list?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_CONTAINS_H
+#define DNC_CONTAINS_H
+
+#include "config/option.h"
+#include "request/counters.h"
+
+extern bool dnc_contains(const DncOptions *options, const char *identifier,
+						 DncCounters *counters);
+
+#endif							/* DNC_CONTAINS_H */

@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * page_cursor.c
+ *		Lists in which each page carries the cursor of the next one.
+ *
+ * A page says whether the list goes on, and where.  It must not lead back to a page
+ * that was read before, and as long as the total that some APIs tell does not change,
+ * the entries have to add up to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/hsearch.h"
+
+#include "list/known_entries.h"
+#include "list/page_cursor.h"
+#include "request/remote_error.h"
+
+/* Bytes of a cursor.  No server takes the URL that a longer one makes. */
+#define MAX_CURSOR 8192
+
+struct DncPageCursor
+{
+	MemoryContext context;
+	const DncOptions *options;
+	const DncPaging *paging;
+	int			page_size;
+	char	   *cursor;			/* of the next page, UTF-8; NULL: that is the first one */
+	HTAB	   *cursors;		/* hashes of all cursors so far */
+	int64		given;			/* entries so far */
+	int64		total;			/* as the first answer has it; -1: none */
+	bool		moved;			/* the list was seen to change */
+	bool		resuming;		/* the last page of a stored position is to be read again */
+	DncKnownEntries *known;		/* the entries of that page; NULL: there is none */
+};
+
+/*
+ * Begin to read a list, of which nothing is known yet but its paging.  palloc'd in the
+ * current memory context; *options must outlive it.
+ */
+DncPageCursor *
+dnc_page_cursor_begin(const DncOptions *options, const DncPaging *paging, int page_size)
+{
+	DncPageCursor *reader = palloc0(sizeof(DncPageCursor));
+	HASHCTL		ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64),
+	.hcxt = CurrentMemoryContext};
+
+	reader->context = CurrentMemoryContext;
+	reader->options = options;
+	reader->paging = paging;
+	reader->page_size = page_size;
+	reader->total = -1;
+	reader->cursors = hash_create("dnc_fdw cursors", 64, &ctl,
+								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return reader;
+}
+
+/* A cursor's hash: exact enough to tell that a cursor comes again, and small. */
+static uint64
+cursor_hash(const char *cursor)
+{
+	return hash_bytes_extended((const unsigned char *) cursor, (int) strlen(cursor), 0);
+}
+
+/* Did a cursor come before? */
+static bool
+knows_cursor(const DncPageCursor *reader, const char *cursor)
+{
+	uint64		hash = cursor_hash(cursor);
+
+	return hash_search(reader->cursors, &hash, HASH_FIND, NULL) != NULL;
+}
+
+/* Go on to the page that a cursor leads to. */
+static void
+set_cursor(DncPageCursor *reader, const char *cursor)
+{
+	uint64		hash = cursor_hash(cursor);
+
+	(void) hash_search(reader->cursors, &hash, HASH_ENTER, NULL);
+	if (reader->cursor)
+		pfree(reader->cursor);
+	reader->cursor = MemoryContextStrdup(reader->context, cursor);
+}
+
+/* Begin with the last page of a stored position, which is to be read again. */
+void
+dnc_page_cursor_resume(DncPageCursor *reader, const DncPosition *position)
+{
+	MemoryContext before = MemoryContextSwitchTo(reader->context);
+
+	if (position->cursor)
+		set_cursor(reader, position->cursor);
+	reader->given = position->given;
+	reader->total = position->total;
+	reader->moved = position->moved;
+	reader->resuming = true;
+	reader->known = dnc_known_entries_make();
+	dnc_known_entries_restore(reader->known, position->ids, position->given);
+	MemoryContextSwitchTo(before);
+}
+
+/* The page to ask for next. */
+DncPageRequest
+dnc_page_cursor_request(const DncPageCursor *reader)
+{
+	DncPageRequest next = {.limit = reader->page_size, .paging = reader->paging,
+	.cursor = reader->cursor};
+
+	return reader->cursor ? next : dnc_request_first_page(reader->options, reader->page_size);
+}
+
+/*
+ * The page behind one that has come, but has not been parsed yet, so that the server can
+ * make it while we make this one's tree; limit 0: it is not known.  The cursor is a
+ * guess until the page is accepted.  For a well-formed page, this is exactly the request
+ * that dnc_page_cursor_request() gives then.  palloc'd in the current context.
+ */
+DncPageRequest
+dnc_page_cursor_guess(const DncPageCursor *reader, DncAnswer *answer)
+{
+	DncPageRequest guess = {.limit = reader->page_size, .paging = reader->paging};
+	DncPageRequest none = {0};
+	const char *more = dnc_answer_peek(answer, reader->paging->more);
+	const char *next = dnc_answer_peek(answer, reader->paging->next);
+	size_t		length;
+
+	if (more == NULL || strncmp(more, "true", 4) != 0 || next == NULL || *next != '"')
+		return none;
+	next++;
+	length = strcspn(next, "\"\\");
+	if (length == 0 || length > MAX_CURSOR || next[length] != '"')
+		return none;
+	guess.cursor = pnstrdup(next, length);
+	return knows_cursor(reader, guess.cursor) ? none : guess;
+}
+
+/*
+ * Find the entries of a page that the stored position has, in page->given.  They are on
+ * the page that is read again, and on the next ones if entries came in front of them.
+ */
+static void
+find_known(DncPageCursor *reader, DncPage *page)
+{
+	bool	   *given = palloc(sizeof(bool) * Max(dnc_page_count_new(page), 1));
+	int			i = 0;
+
+	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
+		given[i] = dnc_known_entries_has(reader->known, dnc_page_id(reader->options, entry));
+	page->given = given;
+}
+
+/*
+ * Does a page that is read again carry on from the stored position?  It does if it
+ * begins with an entry that was given.  Whatever else it begins with, entries that we
+ * have not seen may stand in front of it, unless it is the first page of the list.
+ */
+static bool
+carries_on(const DncPageCursor *reader, const DncPage *page)
+{
+	return reader->cursor == NULL || (page->first && page->given[0]);
+}
+
+/*
+ * Watch the total.  As long as it does not change, the pages have to add up to it.
+ */
+static void
+check_total(DncPageCursor *reader, const DncJson *answer, bool at_end)
+{
+	const char *path = reader->paging->total;
+	const DncJson *json = dnc_json_get(answer, path);
+	int64		total = 0;
+
+	if (json == NULL || !dnc_json_count(json, &total))
+		dnc_remote_error_contract(reader->options,
+								  "The answer's \"%s\" is missing or not a whole number.", path);
+	if (reader->total < 0)
+		reader->total = total;
+	reader->moved = reader->moved || total != reader->total;
+	if (reader->moved)
+		return;
+	if (reader->given > total)
+		dnc_remote_error_contract(reader->options,
+								  "The answer's \"%s\" is %lld, but there are %lld entries so far.",
+								  path, (long long) total, (long long) reader->given);
+	if (at_end && reader->given != total)
+		dnc_remote_error_contract(reader->options,
+								  "The answer's \"%s\" is %lld, but the list ends after %lld entries.",
+								  path, (long long) total, (long long) reader->given);
+}
+
+/* Does the list go on, as an answer has it? */
+static bool
+goes_on(const DncPageCursor *reader, const DncJson *answer)
+{
+	const DncJson *more = dnc_json_get(answer, reader->paging->more);
+
+	if (more == NULL || dnc_json_kind(more) != DNC_JSON_BOOLEAN)
+		dnc_remote_error_contract(reader->options,
+								  "The answer's \"%s\" is missing or not a boolean.",
+								  reader->paging->more);
+	return dnc_json_boolean(more);
+}
+
+/* The cursor of the next page, as an answer has it. */
+static const char *
+next_cursor(const DncPageCursor *reader, const DncJson *answer, const DncPage *page)
+{
+	const DncPaging *paging = reader->paging;
+	const DncJson *next = dnc_json_get(answer, paging->next);
+
+	if (next == NULL || dnc_json_kind(next) != DNC_JSON_STRING || *dnc_json_string(next) == '\0')
+		dnc_remote_error_contract(reader->options,
+								  "The answer's \"%s\" says that the list goes on, but \"%s\", which leads to the next page, is missing or not a string.",
+								  paging->more, paging->next);
+	if (strlen(dnc_json_string(next)) > MAX_CURSOR)
+		dnc_remote_error_contract(reader->options, "The answer's \"%s\" is longer than %d bytes.",
+								  paging->next, MAX_CURSOR);
+	if (page->first == NULL)
+		dnc_remote_error_contract(reader->options,
+								  "The page has no entries, but says that the list goes on.");
+	if (knows_cursor(reader, dnc_json_string(next)))
+		dnc_remote_error_contract(reader->options,
+								  "The answer leads back to a page that was read before.");
+	return dnc_json_string(next);
+}
+
+/*
+ * Take the page that was asked for.  *at_end says whether the list ends with it.
+ * DNC_PAGE_LOST: it is not the page that was to be read again.  Sets page->given
+ * (palloc'd in the current context) where the page was read before.
+ *
+ * Raises 08P01 for a page that contradicts itself, or does not lead on.
+ */
+DncPageFit
+dnc_page_cursor_accept(DncPageCursor *reader, const DncJson *answer, DncPage *page, bool *at_end)
+{
+	int64		new;
+
+	*at_end = !goes_on(reader, answer);
+	if (reader->known)
+		find_known(reader, page);
+	if (reader->resuming && !carries_on(reader, page))
+		return DNC_PAGE_LOST;
+	new = dnc_page_count_new(page);
+	reader->moved = reader->moved || (reader->resuming && new > 0);
+	reader->resuming = false;
+	reader->given += new;
+	if (reader->paging->total)
+		check_total(reader, answer, *at_end);
+	if (!*at_end)
+		set_cursor(reader, next_cursor(reader, answer, page));
+	return DNC_PAGE_TAKEN;
+}
+
+/* Note what a position has to know of the list, except for the last page's cursor. */
+void
+dnc_page_cursor_position(const DncPageCursor *reader, DncPosition *position)
+{
+	position->page_size = reader->page_size;
+	position->total = reader->total;
+	position->moved = reader->moved;
+}
+
+/* How many entries the list has, as the first answer said; -1: it did not. */
+int64
+dnc_page_cursor_total(const DncPageCursor *reader)
+{
+	return reader->total;
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * own_rows.c
+ *		The entries that the transaction itself has added, as rows of a scan.
+ *
+ * They come behind the rows of the list, since only then do we know which of them the
+ * remote has already.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "list/decode.h"
+#include "list/filter.h"
+#include "scan/own_rows.h"
+
+struct DncOwnRows
+{
+	MemoryContext context;
+	DncOwnReading reading;
+	int			chain;			/* whose additions are being given */
+	DncDecoder *decoder;		/* NULL: to be made for that chain */
+};
+
+/* Begin with the first addition; palloc'd in the current context. */
+DncOwnRows *
+dnc_own_rows_begin(const DncOwnReading *reading)
+{
+	DncOwnRows *rows = palloc0(sizeof(DncOwnRows));
+
+	rows->context = CurrentMemoryContext;
+	rows->reading = *reading;
+	return rows;
+}
+
+/* Begin with the additions that a chain finds. */
+static void
+begin_chain(DncOwnRows *rows, const DncChain *chain)
+{
+	const DncOwnReading *reading = &rows->reading;
+	MemoryContext before = MemoryContextSwitchTo(rows->context);
+
+	rows->decoder = dnc_decoder_make(reading->options, reading->desc, reading->map,
+									 reading->needed, chain->search);
+	MemoryContextSwitchTo(before);
+	dnc_overlay_rewind(reading->own);
+}
+
+/*
+ * The next addition into an empty slot, datums in the current context; false: there are
+ * no more.  Where chains are searches, each gives what it would find.  Other chains part
+ * the list among themselves, so all additions come with the first one.
+ */
+bool
+dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
+{
+	const DncOwnReading *reading = &rows->reading;
+
+	while (!dnc_own_rows_at_end(rows))
+	{
+		const DncChain *chain = list_nth(reading->chains, rows->chain);
+		const char *texts[DNC_NCOLUMNS];
+		const DncEntry *entry;
+
+		if (rows->decoder == NULL)
+			begin_chain(rows, chain);
+		entry = dnc_overlay_next(reading->own, chain->search, reading->identifier, reading->type);
+		if (entry)
+		{
+			dnc_overlay_texts(entry, texts);
+			dnc_decoder_texts(rows->decoder, texts, slot->tts_values, slot->tts_isnull);
+			ExecStoreVirtualTuple(slot);
+			return true;
+		}
+		rows->decoder = NULL;
+		rows->chain = chain->search ? rows->chain + 1 : list_length(reading->chains);
+	}
+	return false;
+}
+
+/* Were all additions given? */
+bool
+dnc_own_rows_at_end(const DncOwnRows *rows)
+{
+	return rows->chain >= list_length(rows->reading.chains);
+}
