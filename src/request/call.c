@@ -26,7 +26,7 @@
 #include "request/max_requests.h"
 #include "request/rate_limit.h"
 #include "request/retry.h"
-#include "wire/http.h"
+#include "wire/http_session.h"
 
 /* Shorter waits are not announced, whatever wait_notice is. */
 #define SHORT_WAIT_MS 1000.0
@@ -208,7 +208,7 @@ advance_all(void)
 {
 	dlist_iter	iter;
 
-	dnc_http_perform();
+	dnc_http_session_perform();
 	dlist_foreach(iter, &calls)
 	{
 		DncCall    *call = dlist_container(DncCall, link, iter.cur);
@@ -349,7 +349,7 @@ wait_a_while(DncCall **awaited, int count)
 	}
 	for (int i = 0; i < count; i++)
 		limited = limited && awaited[i]->state == CALL_WAITING && awaited[i]->limited;
-	dnc_http_poll((until - begin) / 1000.0, limited ? limited_event : PG_WAIT_EXTENSION);
+	dnc_http_session_poll((until - begin) / 1000.0, limited ? limited_event : PG_WAIT_EXTENSION);
 	for (int i = 0; i < count; i++)
 	{
 		if (awaited[i]->state != CALL_WAITING || awaited[i]->counters == charged)
