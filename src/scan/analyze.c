@@ -46,7 +46,7 @@ BlockNumber
 dnc_analyze_pages(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	double		entries = relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
 		: options->estimated_rows;
 
@@ -156,13 +156,14 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 				   double *dead)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options =
+		dnc_credential_options(dnc_options_load(GetForeignServerIdByRelId(relid), relid),
+							   relation->rd_rel->relowner);
 	Sample	   *sample = begin_sample(options, relation, rows, target);
 	DncCounters   *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncPage		page;
 
-	dnc_credential_add(options, relation->rd_rel->relowner);
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	pager = dnc_pager_begin(options, "", counters);
 	while (dnc_pager_next(pager, &page))

@@ -81,6 +81,16 @@ struct DncScan
 	DncScanCounts counts;
 };
 
+/* A copy of options, of which the scan sets the page size; palloc'd. */
+static DncOptions *
+copy_options(const DncOptions *options)
+{
+	DncOptions *copy = palloc(sizeof(DncOptions));
+
+	*copy = *options;
+	return copy;
+}
+
 /*
  * Set a scan up from its plan; sends nothing.  palloc'd in the current
  * context, which must be the executor's.
@@ -97,7 +107,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 
 	scan->node = node;
 	scan->userid = dnc_scan_user(node);
-	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	scan->options = copy_options(dnc_options_load(GetForeignServerIdByRelId(relid), relid));
 	scan->full_page_size = scan->options->page_size;
 	if (page_size > 0)
 		scan->options->page_size = page_size;
@@ -127,7 +137,6 @@ start_scan(DncScan *scan)
 	DncCondition *conditions;
 
 	scan->started = true;
-	scan->pagers = dnc_prefetch_make(scan->options, &scan->counters, scan->limit);
 	scan->own_chain = 0;
 	scan->own_decoder = NULL;
 	conditions = dnc_runtime_values_evaluate(scan->conditions, scan->node->ss.ps.ps_ExprContext);
@@ -140,7 +149,7 @@ start_scan(DncScan *scan)
 	scan->chain_index = 0;
 	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->chains && scan->options->token == NULL)
-		dnc_credential_add(scan->options, scan->userid);
+		scan->options = copy_options(dnc_credential_options(scan->options, scan->userid));
 	if (scan->chains && !scan->own_known)
 	{
 		scan->own = dnc_overlay_begin(scan->options,
@@ -155,6 +164,9 @@ start_scan(DncScan *scan)
 													 dnc_runtime_values_count(scan->conditions));
 		MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	}
+	MemoryContextSwitchTo(scan->context);
+	scan->pagers = dnc_prefetch_make(scan->options, &scan->counters, scan->limit);
+	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->may_rerun && dnc_runtime_values_vary(scan->conditions) && scan->lookups == NULL)
 		scan->lookups = dnc_lookup_cache_make(work_mem * (Size) 1024);
 	if (scan->may_rerun && !dnc_runtime_values_vary(scan->conditions) && scan->store == NULL)

@@ -128,13 +128,13 @@ answer_problem(DncPager *pager, const DncOptions *options)
 static void
 run_check(Oid serverid, CheckResult *result)
 {
-	DncOptions *options = dnc_options_load(serverid, InvalidOid);
+	DncOptions *options = palloc(sizeof(DncOptions));
 	DncCounters   *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncCall    *call;
 	DncProblem	problem;
 
-	dnc_credential_add(options, GetUserId());
+	*options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
 	options->page_size = 1;
 	options->max_retries = 0;	/* how it is now */
 	pager = dnc_pager_begin(options, "", counters);
