@@ -289,7 +289,7 @@ fetch_ahead(DncPager *pager)
 			pager->given + (double) pager->nahead * pager->options->page_size >= pager->limit)
 			return;
 		if (request.limit == 0 || (!pager->numbered && pager->nahead > 0) ||
-			!dnc_call_has_room(pager->options))
+			!dnc_call_has_room(pager->options, pager->counters->budget))
 			return;
 		pager->ahead[pager->nahead++] = start_fetch(pager, request);
 	}
@@ -413,7 +413,7 @@ dnc_pager_ask(DncPager *pager)
 		drop_ahead(pager);
 	if (pager->nahead == 0)
 	{
-		dnc_max_requests_require(pager->options, 1);
+		dnc_max_requests_require(pager->counters->budget, pager->options, 1);
 		pager->ahead[0] = start_fetch(pager, next_request(pager, 0));
 		pager->nahead = 1;
 	}
@@ -497,7 +497,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	drop_ahead(pager);
 	drop_fetch(pager->current);
 	request.number = number;
-	dnc_max_requests_require(pager->options, 1);
+	dnc_max_requests_require(pager->counters->budget, pager->options, 1);
 	pager->current = start_fetch(pager, request);
 	pager->count++;
 	before = MemoryContextSwitchTo(pager->current->context);

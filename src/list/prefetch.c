@@ -89,7 +89,7 @@ dnc_prefetch_ask_ahead(DncPrefetch *pagers, const DncChain *chain)
 {
 	if (find_pager(pagers, chain))
 		return true;
-	if (!dnc_call_has_room(pagers->options))
+	if (!dnc_call_has_room(pagers->options, pagers->counters->budget))
 		return false;
 	(void) dnc_pager_ask(dnc_prefetch_open(pagers, chain));
 	return true;

@@ -83,10 +83,10 @@ describe_call(void *arg)
 
 /*
  * Is there room for one more request to a server, that is not needed yet?  By
- * max_concurrency, and by what the statement may still send.
+ * max_concurrency, and by the budget that it would be charged to.
  */
 bool
-dnc_call_has_room(const DncOptions *options)
+dnc_call_has_room(const DncOptions *options, const DncBudget *budget)
 {
 	int			under_way = 0;
 	dlist_iter	iter;
@@ -99,7 +99,7 @@ dnc_call_has_room(const DncOptions *options)
 			(call->state == CALL_WAITING || call->state == CALL_UNDER_WAY))
 			under_way++;
 	}
-	return under_way < options->max_concurrency && dnc_max_requests_allows(options, 1);
+	return under_way < options->max_concurrency && dnc_max_requests_allows(budget, 1);
 }
 
 /* Runs when a call's context goes, whatever the reason. */
@@ -198,7 +198,7 @@ try_to_send(DncCall *call)
 	else
 	{
 		dnc_counters_add(call->counters, DNC_COUNT_RETRIES, 1);
-		dnc_max_requests_spend(call->options);
+		dnc_max_requests_spend(call->counters->budget);
 	}
 }
 
@@ -236,6 +236,8 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncCounters
 	MemoryContext before = MemoryContextSwitchTo(context);
 	DncCall    *call = palloc0(sizeof(DncCall));
 
+	if (counters->budget == NULL)
+		elog(ERROR, "a request has no budget");
 	call->context = context;
 	call->options = options;
 	call->request = *request;
@@ -249,12 +251,11 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncCounters
 		call->request.body = body;
 	}
 	call->counters = counters;
-	dnc_counters_begin(counters, options->serverid);
 	dnc_request_prepare(options, request, &call->http);
 	call->http.body = call->request.body;	/* our own copy of it */
 	MemoryContextSwitchTo(before);
 
-	dnc_max_requests_spend(options);
+	dnc_max_requests_spend(counters->budget);
 	call->state = CALL_WAITING;
 	call->cleanup.func = release_call;
 	call->cleanup.arg = call;

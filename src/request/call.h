@@ -27,7 +27,7 @@ typedef struct DncCall DncCall;
 
 extern int	dnc_wait_notice;	/* setting dnc_fdw.wait_notice, in ms; -1: never */
 
-extern bool dnc_call_has_room(const DncOptions *options);
+extern bool dnc_call_has_room(const DncOptions *options, const DncBudget *budget);
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncCounters *counters);
 extern bool dnc_call_ready(DncCall *call);

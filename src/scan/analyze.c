@@ -164,6 +164,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	DncPager   *pager;
 	DncPage		page;
 
+	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	pager = dnc_pager_begin(options, "", counters);
 	while (dnc_pager_next(pager, &page))

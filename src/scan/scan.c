@@ -149,7 +149,11 @@ start_scan(DncScan *scan)
 	scan->chain_index = 0;
 	MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
 	if (scan->chains && scan->options->token == NULL)
+	{
 		scan->options = copy_options(dnc_credential_options(scan->options, scan->userid));
+		dnc_counters_begin(&scan->counters, scan->options->serverid,
+						   dnc_max_requests_of_statement(scan->options));
+	}
 	if (scan->chains && !scan->own_known)
 	{
 		scan->own = dnc_overlay_begin(scan->options,

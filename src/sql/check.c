@@ -137,6 +137,7 @@ run_check(Oid serverid, CheckResult *result)
 	*options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
 	options->page_size = 1;
 	options->max_retries = 0;	/* how it is now */
+	dnc_counters_begin(counters, serverid, dnc_max_requests_of_statement(options));
 	pager = dnc_pager_begin(options, "", counters);
 	call = dnc_pager_ask(pager);
 	dnc_call_wait_any(&call, 1);

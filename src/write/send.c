@@ -133,6 +133,7 @@ is_listed(const DncEntry *entry)
 	DncPager   *pager = dnc_pager_begin(options, chain->filters, counters);
 	DncPage		page;
 
+	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
 	while (dnc_pager_next(pager, &page))
 	{
 		for (const DncJson *listed = page.first; listed; listed = dnc_json_next(listed))
@@ -222,6 +223,8 @@ begin_batch(DncSend *dispatch)
 	dnc_request_write(first->target->options, dnc_entry_call(first), entries, batch->count,
 					  &request);
 	dispatch->batches[dispatch->nbatches++] = batch;
+	dnc_counters_begin(&batch->counters, first->target->options->serverid,
+					   dnc_max_requests_of_statement(first->target->options));
 	batch->call = dnc_call_start(first->target->options, &request, &batch->counters);
 	MemoryContextSwitchTo(before);
 }
