@@ -354,7 +354,7 @@ receive_page(DncPager *pager, const Fetch *fetch, DncPage *page, const DncJson *
 		dnc_remote_error_contract(pager->options, "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(*entries);
-	page->entries = dnc_json_locate(answer, path, body->answer->body);
+	page->entries = dnc_json_locate(answer, path, body->http->body);
 	return answer;
 }
 

@@ -35,6 +35,7 @@
 #include "utils/hsearch.h"
 
 #include "request/rate_limit.h"
+#include "request/retry.h"
 #include "shmem.h"
 
 #define SECOND INT64CONST(1000000)	/* in the units of dnc_rate_limit_clock() */
@@ -55,9 +56,6 @@
 
 /* When to ask again where it depends on answers that may come any time; ms. */
 #define ASK_AGAIN_MS 20
-
-/* However long a server asks to wait, it is asked again after an hour. */
-#define LONGEST_PAUSE (60 * MINUTE)
 
 #define UNKNOWN INT_MAX
 
@@ -331,7 +329,7 @@ wait_for_window(const Allowance *allowance, int64 now)
 static void
 learn(Allowance *allowance, int64 sent, const DncRateHeaders *rate)
 {
-	int64		reset = (int64) Min(rate->reset_ms * 1000, (double) LONGEST_PAUSE);
+	int64		reset = (int64) (Min(rate->reset_ms, DNC_LONGEST_PAUSE_MS) * 1000);
 	int64		from = sent + reset - SECOND;
 	int64		to = dnc_rate_limit_clock() + reset;
 
@@ -422,12 +420,12 @@ dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
 	unlock_allowance();
 }
 
-/* The answer to a request asks for a pause of so many milliseconds. */
+/* No request is to be let through for so many milliseconds. */
 void
 dnc_rate_limit_pause(const DncRateTicket *ticket, double ms)
 {
 	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, true);
-	int64		until = dnc_rate_limit_clock() + (int64) Min(ms * 1000, (double) LONGEST_PAUSE);
+	int64		until = dnc_rate_limit_clock() + (int64) (ms * 1000);
 
 	allowance->paused_until = Max(allowance->paused_until, until);
 	unlock_allowance();

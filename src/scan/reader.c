@@ -92,7 +92,7 @@ must_wait(DncReader *reader)
 {
 	DncCall    *call = dnc_pager_ask(reader->reading.pager);
 
-	return call && !dnc_call_ready(call);
+	return call && !dnc_call_poll(call);
 }
 
 /* Go to the next entry that is to be given; false: there is none, or it is still to come. */

@@ -305,7 +305,7 @@ finish_any(DncSend *dispatch)
 	for (int i = 0; i < dispatch->nbatches; i++)
 		calls[i] = dispatch->batches[i]->call;
 	dnc_call_wait_any(calls, dispatch->nbatches);
-	while (!dnc_call_ready(calls[ready]))
+	while (!dnc_call_poll(calls[ready]))
 		ready++;
 	pfree(calls);
 	finish_batch(dispatch, ready);
