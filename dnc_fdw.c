@@ -18,17 +18,16 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "plan/plan.h"
-#include "request/max_requests.h"
 #include "request/rate_limit.h"
 #include "scan/analyze.h"
 #include "scan/async.h"
 #include "scan/explain.h"
 #include "scan/scan.h"
+#include "settings.h"
 #include "sql/import.h"
 #include "write/delete_by_key.h"
 #include "write/modify.h"
@@ -39,23 +38,11 @@ PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 
 void		_PG_init(void);
 
-/*
- * Our settings; their prefix is kept to ourselves, so that a misspelt one is
- * noticed.  And our shared memory, where we are preloaded.
- */
+/* Our settings; and our shared memory, where we are preloaded. */
 void
 _PG_init(void)
 {
-	DefineCustomIntVariable("dnc_fdw.max_requests",
-							"Requests that one statement may send to a server.",
-							"0 means no limit. The smaller of this and the server's option max_requests counts.",
-							&dnc_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("dnc_fdw.wait_notice",
-							"Waits for a rate limit that are longer than this are announced.",
-							"-1 means that none is.",
-							&dnc_wait_notice, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-	MarkGUCPrefixReserved("dnc_fdw");
+	dnc_settings_define();
 	dnc_rate_limit_init();
 }
 

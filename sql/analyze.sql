@@ -106,6 +106,15 @@ SET dnc_fdw.max_requests = 5;
 SELECT count(id) FROM opt_outs;
 SELECT count(id) FROM phones;
 SELECT count(id) FROM opt_outs WHERE identifier = 'person000001@example.com';
+-- all scans of a statement share it; each FETCH or MOVE is a statement of its own
+SELECT count(id) FROM ((SELECT id FROM opt_outs LIMIT 300) UNION ALL (SELECT id FROM opt_outs LIMIT 300)) u;
+BEGIN;
+DECLARE entries CURSOR FOR SELECT id FROM opt_outs;
+MOVE 400 IN entries;
+MOVE 400 IN entries;
+MOVE 400 IN entries;
+MOVE 800 IN entries;
+ROLLBACK;
 SET dnc_fdw.max_requests = 100;
 SELECT count(id) FROM opt_outs;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/size/log" >/dev/null; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/size/log" >/dev/null

@@ -45,8 +45,8 @@ sub nowhere
 	is(join("\n", @found), '', $rule);
 }
 
-nowhere('only src/wire/http.c and src/wire/url.c include curl',
-	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/wire/(http|url)\.c$});
+nowhere('only src/wire/http.c, src/wire/http_session.c and src/wire/url.c include curl',
+	qr{^\s*#\s*include\s*[<"]curl/}, \@extension, qr{^src/wire/(http|http_session|url)\.c$});
 nowhere('only src/wire/json.c includes cJSON',
 	qr{^\s*#\s*include\s*[<"](cjson/)?cJSON\.h}i, \@extension, qr{^src/wire/json\.c$});
 my $providers = join '|', map { m{^src/config/providers/(\w+)\.c$} ? $1 : () } @extension;

@@ -51,14 +51,17 @@ check_workspace(const DncOptions *options)
 }
 
 /*
- * Add the token of a user's mapping, or of the one for PUBLIC.  Raises 28000
- * where there is none.
+ * The options of a server or table, and with them the token of a user's mapping, or of the
+ * one for PUBLIC: a copy, palloc'd in the current context.  What it points to is in part
+ * that of *given, which must outlive it.  Raises 28000 where there is no token.
  */
-void
-dnc_credential_add(DncOptions *options, Oid userid)
+const DncOptions *
+dnc_credential_options(const DncOptions *given, Oid userid)
 {
+	DncOptions *options = palloc(sizeof(DncOptions));
 	UserMapping *mapping;
 
+	*options = *given;
 	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
 							   ObjectIdGetDatum(options->serverid)) &&
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
@@ -83,4 +86,5 @@ dnc_credential_add(DncOptions *options, Oid userid)
 						 ? quote_identifier(GetUserNameFromId(mapping->userid, false)) : "PUBLIC",
 						 quote_identifier(options->server_name))));
 	check_workspace(options);
+	return options;
 }

@@ -10,6 +10,6 @@
 
 #include "config/option.h"
 
-extern void dnc_credential_add(DncOptions *options, Oid userid);
+extern const DncOptions *dnc_credential_options(const DncOptions *given, Oid userid);
 
 #endif							/* DNC_CREDENTIAL_H */

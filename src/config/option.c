@@ -362,7 +362,7 @@ dnc_fdw_validator(PG_FUNCTION_ARGS)
  * The options in force for a server, or for one foreign table of it where
  * relid is valid; without a token.  palloc'd in the current context.
  */
-DncOptions *
+const DncOptions *
 dnc_options_load(Oid serverid, Oid relid)
 {
 	ForeignServer *server = GetForeignServer(serverid);

@@ -28,6 +28,7 @@ typedef enum DncScanCheck
  * What is in force for one foreign table of one server: the table's options
  * over the server's over the provider's over ours.  Plain data, palloc'd in
  * one context; the enums are ints so that the option table can fill them in.
+ * Nothing outside src/config/ writes to it.
  */
 typedef struct DncOptions
 {
@@ -57,13 +58,13 @@ typedef struct DncOptions
 	bool		updatable;
 	bool		async_capable;
 
-	/* From the user mapping; not there until dnc_credential_add(). */
+	/* From the user mapping; only there in what dnc_credential_options() gives. */
 	Oid			mapping;		/* the user mapping's own OID */
 	char	   *token;
 	char	   *workspace_id;
 } DncOptions;
 
-extern DncOptions *dnc_options_load(Oid serverid, Oid relid);
+extern const DncOptions *dnc_options_load(Oid serverid, Oid relid);
 extern void dnc_options_apply_user(DncOptions *options, List *list);
 
 #endif							/* DNC_OPTION_H */

@@ -87,7 +87,7 @@ dnc_fetch_parse(DncFetch *fetch, DncAnswer *answer, DncPage *page)
 								  "The answer's \"%s\" is missing or not an array.", path);
 	memset(page, 0, sizeof(*page));
 	page->first = dnc_json_first(entries);
-	page->entries = dnc_json_locate(tree, path, answer->answer->body);
+	page->entries = dnc_json_locate(tree, path, answer->http->body);
 	return tree;
 }
 

@@ -157,7 +157,7 @@ start_fetch(DncPager *pager, const DncPageRequest *page)
 static DncFetch *
 start_needed(DncPager *pager, const DncPageRequest *page)
 {
-	dnc_max_requests_require(pager->options, 1);
+	dnc_max_requests_require(pager->counters->budget, pager->options, 1);
 	return start_fetch(pager, page);
 }
 
@@ -176,7 +176,7 @@ fetch_ahead(DncPager *pager)
 
 		if (page.limit == 0 ||
 			is_enough(pager, pager->given + (double) pager->nahead * pager->page_size) ||
-			!dnc_call_has_room(pager->options))
+			!dnc_call_has_room(pager->options, pager->counters->budget))
 			return;
 		pager->ahead[pager->nahead++] = start_fetch(pager, &page);
 	}
@@ -195,7 +195,7 @@ ask_early(DncPager *pager, DncAnswer *answer)
 		is_enough(pager, pager->given + (double) pager->page_size))
 		return;
 	guess = dnc_page_cursor_guess(pager->cursors, answer);
-	if (guess.limit > 0 && dnc_call_has_room(pager->options))
+	if (guess.limit > 0 && dnc_call_has_room(pager->options, pager->counters->budget))
 		pager->ahead[pager->nahead++] = start_fetch(pager, &guess);
 }
 

@@ -92,7 +92,7 @@ dnc_prefetch_ask_ahead(DncPrefetch *prefetch, const DncChain *chain)
 {
 	if (find_pager(prefetch, chain))
 		return true;
-	if (!dnc_call_has_room(prefetch->options))
+	if (!dnc_call_has_room(prefetch->options, prefetch->counters->budget))
 		return false;
 	(void) dnc_pager_ask(dnc_prefetch_open(prefetch, chain));
 	return true;

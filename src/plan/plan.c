@@ -36,7 +36,7 @@
 typedef struct DncRelPlan
 {
 	Oid			relid;
-	DncOptions *options;
+	const DncOptions *options;
 	DncColumnMap *map;
 	bool		filters_search; /* a clause looks at the column search */
 	bool		analyzed;		/* there are statistics */

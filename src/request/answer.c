@@ -15,12 +15,12 @@
 
 /* Look through the text, once. */
 static void
-look_at(DncAnswer *body)
+look_at(DncAnswer *answer)
 {
-	if (!body->looked_at)
-		body->problem = dnc_json_problem(body->answer->body, body->answer->length,
-										 &body->outline);
-	body->looked_at = true;
+	if (!answer->looked_at)
+		answer->problem = dnc_json_problem(answer->http->body, answer->http->length,
+										   &answer->outline);
+	answer->looked_at = true;
 }
 
 /*
@@ -28,17 +28,17 @@ look_at(DncAnswer *body)
  * NULL: not found.  See dnc_json_text_find().
  */
 const char *
-dnc_answer_peek(DncAnswer *body, const char *path)
+dnc_answer_peek(DncAnswer *answer, const char *path)
 {
-	look_at(body);
-	return body->problem ? NULL : dnc_json_text_find(&body->outline, path);
+	look_at(answer);
+	return answer->problem ? NULL : dnc_json_text_find(&answer->outline, path);
 }
 
 /* Raise 08P01 unless the answer says that the request has succeeded, if its API says so. */
 static void
-check_success(const DncAnswer *body, const DncJson *tree)
+check_success(const DncAnswer *answer, const DncJson *tree)
 {
-	const DncOptions *options = body->options;
+	const DncOptions *options = answer->options;
 	const char *path = options->provider->success;
 	const DncJson *success;
 	char	   *text;
@@ -60,23 +60,23 @@ check_success(const DncAnswer *body, const DncJson *tree)
  * request failed.
  */
 const DncJson *
-dnc_answer_tree(DncAnswer *body)
+dnc_answer_tree(DncAnswer *answer)
 {
-	const DncHttpAnswer *answer = body->answer;
-	MemoryContext before = MemoryContextSwitchTo(body->context);
+	const DncHttpAnswer *http = answer->http;
+	MemoryContext before = MemoryContextSwitchTo(answer->context);
 	const DncJson *tree = NULL;
 
-	look_at(body);
-	if (body->problem == NULL)
-		tree = dnc_json_tree(answer->body, answer->length, &body->problem);
+	look_at(answer);
+	if (answer->problem == NULL)
+		tree = dnc_json_tree(http->body, http->length, &answer->problem);
 	if (tree == NULL)
-		dnc_remote_error_contract(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
-								  body->problem, answer->status,
-								  answer->content_type
-								  ? dnc_remote_error_text(body->options, answer->content_type)
+		dnc_remote_error_contract(answer->options, "%s HTTP status %d, content type %s, %zu bytes.",
+								  answer->problem, http->status,
+								  http->content_type
+								  ? dnc_remote_error_text(answer->options, http->content_type)
 								  : "unknown",
-								  answer->length);
-	check_success(body, tree);
+								  http->length);
+	check_success(answer, tree);
 	MemoryContextSwitchTo(before);
 	return tree;
 }

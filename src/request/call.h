@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call.h
- *		One request to a server, tried until it is answered.
+ *		Requests to servers that are under way side by side.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,26 +15,36 @@
 #include "request/remote_error.h"
 #include "request/request.h"
 
+/* What became of a call's request. */
+typedef enum DncCallOutcome
+{
+	DNC_CALL_SUCCEEDED,			/* the answer is success by its status, or accepted_status */
+	DNC_CALL_REFUSED,			/* the remote says no, and would again */
+	DNC_CALL_UNCLEAR,			/* the remote may have acted on it without our knowing */
+	DNC_CALL_NOT_TAKEN			/* nothing has arrived, or it was turned away for now (408, 429) */
+} DncCallOutcome;
+
 /* How the last try of a call ended. */
 typedef struct DncTryFacts
 {
-	double		elapsed_ms;		/* from its being sent */
+	double		elapsed_ms;		/* since it was sent */
 	int			status;			/* 0: none came */
-	DncRateHeaders		rate;
+	DncRateHeaders rate;
 } DncTryFacts;
 
 typedef struct DncCall DncCall;
 
 extern int	dnc_wait_notice;	/* setting dnc_fdw.wait_notice, in ms; -1: never */
 
-extern bool dnc_call_has_room(const DncOptions *options);
+extern bool dnc_call_has_room(const DncOptions *options, const DncBudget *budget);
 extern DncCall *dnc_call_start(const DncOptions *options, const DncRequest *request,
 							   DncCounters *counters);
-extern bool dnc_call_ready(DncCall *call);
-extern void dnc_call_wait_any(DncCall **calls, int count);
+extern bool dnc_call_poll(DncCall *call);
+extern void dnc_call_wait_any(DncCall **awaited, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
 _Noreturn extern void dnc_call_fail(DncCall *call);
+extern DncCallOutcome dnc_call_outcome(const DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
 extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern DncAnswer *dnc_call_answer(DncCall *call);

@@ -5,8 +5,8 @@
  *		session, by server, for dnc_fdw_stats().
  *
  * Both are counted here in one go, so that they cannot tell different stories.
- * A counters looks its server up once, at its first request.  An error or a
- * rollback takes nothing back: this is about what went over the wire.
+ * An error or a rollback takes nothing back: this is about what went over the
+ * wire.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,17 +16,21 @@
 
 #include "request/counters.h"
 
-/* The session's, by server.  An entry stays until the session ends, as tallies point to it. */
+/*
+ * The session's, by server.  An entry stays until the session ends, since counters
+ * of scans and writes point to it.
+ */
 static HTAB *servers = NULL;
 
-/* Have the session count along for a server what a counters counts from now on. */
+/*
+ * From now on the session counts along for a server, and requests are charged to a
+ * budget.  *budget must outlive *counters.
+ */
 void
-dnc_counters_begin(DncCounters *counters, Oid serverid)
+dnc_counters_begin(DncCounters *counters, Oid serverid, DncBudget *budget)
 {
 	bool		found;
 
-	if (counters->session)
-		return;
 	if (servers == NULL)
 	{
 		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(DncServerCounters)};
@@ -36,6 +40,7 @@ dnc_counters_begin(DncCounters *counters, Oid serverid)
 	counters->session = hash_search(servers, &serverid, HASH_ENTER, &found);
 	if (!found)
 		memset(counters->session->counts, 0, sizeof(counters->session->counts));
+	counters->budget = budget;
 }
 
 /* Count something. */

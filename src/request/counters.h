@@ -10,6 +10,8 @@
 
 #include "nodes/pg_list.h"
 
+#include "request/max_requests.h"
+
 /* What is counted, in the order of the columns of dnc_fdw_stats(). */
 typedef enum DncCount
 {
@@ -20,7 +22,7 @@ typedef enum DncCount
 	DNC_COUNT_ADDED,			/* entries, as the remote has confirmed */
 	DNC_COUNT_DELETED,			/* likewise */
 	DNC_COUNT_BYTES,			/* of bodies that were received, after decompression */
-	DNC_COUNT_WAITED,			/* microseconds waited for, to be allowed to send, or to try again */
+	DNC_COUNT_WAITED,			/* microseconds, to be allowed to send, or to try again */
 	DNC_NCOUNTS
 } DncCount;
 
@@ -31,14 +33,18 @@ typedef struct DncServerCounters
 	int64		counts[DNC_NCOUNTS];
 } DncServerCounters;
 
-/* That of one scan or write.  Begins as zeros; one server each. */
+/*
+ * Those of one scan or write, which goes to one server.  They begin as zeros, and
+ * dnc_counters_begin() comes before the first request.
+ */
 typedef struct DncCounters
 {
 	int64		counts[DNC_NCOUNTS];
-	DncServerCounters *session;	/* counts along; NULL until dnc_counters_begin() */
+	DncServerCounters *session; /* counts along */
+	DncBudget  *budget;			/* requests are charged to it */
 } DncCounters;
 
-extern void dnc_counters_begin(DncCounters *counters, Oid serverid);
+extern void dnc_counters_begin(DncCounters *counters, Oid serverid, DncBudget *budget);
 extern void dnc_counters_add(DncCounters *counters, DncCount what, int64 more);
 extern List *dnc_counters_servers(void);
 extern void dnc_counters_reset(void);

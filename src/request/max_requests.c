@@ -1,7 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * max_requests.c
- *		The requests that one statement may send: max_requests.
+ *		The requests that may be sent to a server: budgets.
+ *
+ * Each request is charged to the budget that its sender hands in.  A statement
+ * has one for each server, which all of its scans and its COMMIT share; the option
+ * and the setting max_requests limit it.
+ *
+ * A scan can outlive the statement that began it: a cursor is read by one FETCH
+ * after another.  So a statement's budget remembers when its statement began, and
+ * begins anew with the next one.  That time does not move within a procedure or a
+ * background worker, which is why these have budgets of their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,87 +18,105 @@
 
 #include "access/xact.h"
 #include "utils/hsearch.h"
-#include "utils/timestamp.h"
 
 #include "request/max_requests.h"
 
 int			dnc_max_requests = 0;
 
-/* The requests of the present statement to one server. */
-typedef struct StatementCount
+typedef struct ServerBudget
 {
 	Oid			serverid;
-	TimestampTz statement;		/* when it began */
-	int64		requests;
-} StatementCount;
+	DncBudget	budget;
+} ServerBudget;
 
-/* The session's, by server. */
-static HTAB *statement_counts = NULL;
+/* The statements', by server.  An entry stays until the session ends, since scans point to it. */
+static HTAB *server_budgets = NULL;
 
-/* How many requests the present statement has sent to a server. */
-static StatementCount *
-find_count(Oid serverid)
+/*
+ * The budget of the present statement for a server, with the limit of *options.  Lasts as
+ * long as the session.
+ */
+DncBudget *
+dnc_max_requests_of_statement(const DncOptions *options)
 {
-	TimestampTz statement = GetCurrentStatementStartTimestamp();
-	StatementCount *count;
+	ServerBudget *entry;
 	bool		found;
 
-	if (statement_counts == NULL)
+	if (server_budgets == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(StatementCount)};
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(ServerBudget)};
 
-		statement_counts = hash_create("dnc_fdw requests of a statement", 8, &ctl,
-									   HASH_ELEM | HASH_BLOBS);
+		server_budgets = hash_create("dnc_fdw requests of a statement", 8, &ctl,
+									 HASH_ELEM | HASH_BLOBS);
 	}
-	count = hash_search(statement_counts, &serverid, HASH_ENTER, &found);
-	if (!found || count->statement != statement)
+	entry = hash_search(server_budgets, &options->serverid, HASH_ENTER, &found);
+	if (!found)
 	{
-		count->statement = statement;
-		count->requests = 0;
+		memset(&entry->budget, 0, sizeof(entry->budget));
+		entry->budget.of_statement = true;
 	}
-	return count;
+	entry->budget.limit = options->max_requests;
+	return &entry->budget;
 }
 
-/* What a statement may send to a server: by its option, and the setting; 0: no limit. */
+/* Was what a budget has counted sent by an earlier statement? */
+static bool
+is_stale(const DncBudget *budget)
+{
+	return budget->of_statement && budget->statement != GetCurrentStatementStartTimestamp();
+}
+
+/* How many requests were charged to a budget. */
+static int64
+sent(const DncBudget *budget)
+{
+	return is_stale(budget) ? 0 : budget->sent;
+}
+
+/* The limit of a budget; 0: there is none.  The setting can lower a statement's. */
 static int
-max_requests(const DncOptions *options)
+limit_of(const DncBudget *budget)
 {
-	if (options->max_requests == 0 ||
-		(dnc_max_requests > 0 && dnc_max_requests < options->max_requests))
+	if (budget->of_statement && dnc_max_requests > 0 &&
+		(budget->limit == 0 || dnc_max_requests < budget->limit))
 		return dnc_max_requests;
-	return options->max_requests;
+	return budget->limit;
 }
 
-/* May the present statement send some more requests to a server? */
+/* Is there enough in a budget for some more requests? */
 bool
-dnc_max_requests_allows(const DncOptions *options, int64 more)
+dnc_max_requests_allows(const DncBudget *budget, int64 more)
 {
-	int			limit = max_requests(options);
+	int			limit = limit_of(budget);
 
-	return limit == 0 || find_count(options->serverid)->requests + more <= limit;
+	return limit == 0 || sent(budget) + more <= limit;
 }
 
-/* Count a request to a server. */
+/* Charge a request to a budget. */
 void
-dnc_max_requests_spend(const DncOptions *options)
+dnc_max_requests_spend(DncBudget *budget)
 {
-	find_count(options->serverid)->requests++;
+	if (is_stale(budget))
+	{
+		budget->sent = 0;
+		budget->statement = GetCurrentStatementStartTimestamp();
+	}
+	budget->sent++;
 }
 
 /*
- * The present statement is about to send some more requests to a server.  Raises
- * 54000 where max_requests of the server, or the setting, forbids it.
+ * A statement is about to send some more requests to the server of *options.  Raises 54000
+ * where its budget forbids that.
  */
 void
-dnc_max_requests_require(const DncOptions *options, int64 more)
+dnc_max_requests_require(const DncBudget *budget, const DncOptions *options, int64 more)
 {
-	if (!dnc_max_requests_allows(options, more))
+	if (!dnc_max_requests_allows(budget, more))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("statement needs more requests to server \"%s\" than max_requests allows",
 						options->server_name),
 				 errdetail("It has sent %lld and needs %lld more at least; max_requests is %d.",
-						   (long long) find_count(options->serverid)->requests, (long long) more,
-						   max_requests(options)),
+						   (long long) sent(budget), (long long) more, limit_of(budget)),
 				 errhint("ANALYZE the foreign table, and look with EXPLAIN whether another plan takes fewer. If all are needed, raise max_requests of the server, or dnc_fdw.max_requests.")));
 }

@@ -5,8 +5,9 @@
  *
  * RateLimit-Limit, -Remaining and -Reset are those of the IETF's draft
  * "RateLimit header fields for HTTP" up to version 07: requests, and seconds
- * from now.  Retry-After is that of RFC 9110 10.2.3.  What is not of the
- * documented form counts as not there.
+ * from now.  Retry-After is that of RFC 9110 10.2.3.  A header that is not of
+ * the documented form counts as not there.  What follows from them is decided in
+ * retry.c and rate_limit.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -76,22 +77,23 @@ retry_after(const DncHttpExchange *exchange)
 	return (int) Min(Max(then - now, 0), MAX_NUMBER);
 }
 
-/*
- * Read the headers of the answer to a request that has ended.  A 429 that only
- * says when the window ends asks to wait until then.
- */
+/* A number of seconds as milliseconds; -1 stays. */
+static double
+milliseconds(int seconds)
+{
+	return seconds < 0 ? -1 : seconds * 1000.0;
+}
+
+/* Read the headers of the answer to a request that has ended. */
 void
-dnc_rate_headers_read(const DncHttpExchange *exchange, int status, DncRateHeaders *rate)
+dnc_rate_headers_read(const DncHttpExchange *exchange, DncRateHeaders *rate)
 {
 	int			limit = header_number(exchange, "RateLimit-Limit");
 	int			remaining = header_number(exchange, "RateLimit-Remaining");
 	int			reset = header_number(exchange, "RateLimit-Reset");
-	int			wait = retry_after(exchange);
 
-	if (wait < 0 && status == 429)
-		wait = reset;
-	rate->wait_ms = wait < 0 ? -1 : wait * 1000.0;
+	rate->retry_after_ms = milliseconds(retry_after(exchange));
 	rate->limit = limit > 0 && remaining >= 0 && reset >= 0 ? limit : 0;
 	rate->remaining = remaining;
-	rate->reset_ms = reset * 1000.0;
+	rate->reset_ms = milliseconds(reset);
 }

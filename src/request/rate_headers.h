@@ -12,13 +12,14 @@
 
 typedef struct DncRateHeaders
 {
-	int			limit;			/* requests in a window; 0: the answer does not say, and the
-								 * next two mean nothing */
+	int			limit;			/* requests in a window; 0: the answer does not say it all, and
+								 * remaining means nothing */
 	int			remaining;		/* of them, in the window at hand */
-	double		reset_ms;		/* until the next window; whole seconds, rounded up */
-	double		wait_ms;		/* asked for before the next try; -1: nothing is */
+	double		reset_ms;		/* until the next window; whole seconds, rounded up; -1: the
+								 * answer does not say */
+	double		retry_after_ms; /* likewise, until the next try */
 } DncRateHeaders;
 
-extern void dnc_rate_headers_read(const DncHttpExchange *exchange, int status, DncRateHeaders *rate);
+extern void dnc_rate_headers_read(const DncHttpExchange *exchange, DncRateHeaders *rate);
 
 #endif							/* DNC_RATE_HEADERS_H */

@@ -23,9 +23,8 @@
  * that is looked at late, because its session had something else to do, is told
  * by its bounds too.
  *
- * Shared memory comes from the DSM registry, where PostgreSQL has it, or with
- * shared_preload_libraries.  Without either, and for an allowance that finds no
- * room there, each session has its own.
+ * The allowances are in shared memory (shmem.c).  Where there is none, and for an
+ * allowance that finds no room there, each session has its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,13 +32,11 @@
 
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/hsearch.h"
 
-#include "compat.h"
 #include "request/rate_limit.h"
+#include "request/retry.h"
+#include "shmem.h"
 
 #define SECOND INT64CONST(1000000)	/* in the units of dnc_rate_limit_clock() */
 #define MINUTE (60 * SECOND)
@@ -60,16 +57,7 @@
 /* When to ask again where it depends on answers that may come any time; ms. */
 #define ASK_AGAIN_MS 20
 
-/* However long a server asks to wait, it is asked again after an hour. */
-#define LONGEST_PAUSE (60 * MINUTE)
-
 #define UNKNOWN INT_MAX
-
-/*
- * The number changes with the layout of the shared memory, so that a newer
- * library in a cluster that was not restarted does not take the old one's.
- */
-#define SHARED_NAME "dnc_fdw 1"
 
 typedef struct AllowanceKey
 {
@@ -101,19 +89,21 @@ typedef struct Allowance
 
 typedef struct SharedAllowances
 {
-	LWLock		lock;			/* over all that follows */
-	int			tranche;
+	DncSharedLock lock;			/* over all that follows */
 	int			count;
 	Allowance	allowances[MAX_SHARED];
 } SharedAllowances;
+
+static void init_shared(void *memory);
+
+/* The number changes with the layout. */
+static DncSharedArea shared_area = {.name = "dnc_fdw 1", .size = sizeof(SharedAllowances),
+.init = init_shared};
 
 static SharedAllowances *shared = NULL;
 
 /* This session's own, those that are not shared. */
 static HTAB *own_allowances = NULL;
-
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 /* ----- memory ----- */
 
@@ -123,57 +113,15 @@ init_shared(void *memory)
 {
 	SharedAllowances *all = memory;
 
-	all->tranche = LWLockNewTrancheId();
-	LWLockInitialize(&all->lock, all->tranche);
+	dnc_shmem_init_lock(&all->lock);
 	all->count = 0;
-}
-
-/* shmem_request_hook */
-static void
-request_shared(void)
-{
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(sizeof(SharedAllowances));
-}
-
-/* shmem_startup_hook */
-static void
-startup_shared(void)
-{
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct(SHARED_NAME, sizeof(SharedAllowances), &found);
-	if (!found)
-		init_shared(shared);
-	LWLockRelease(AddinShmemInitLock);
-	LWLockRegisterTranche(shared->tranche, "dnc_fdw");
 }
 
 /* For _PG_init(): have the memory reserved where the library is preloaded. */
 void
 dnc_rate_limit_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shared;
-}
-
-/* Find the shared memory, if there is any. */
-static void
-attach_shared(void)
-{
-	if (shared)
-		return;
-	shared = dnc_shared_memory(SHARED_NAME, sizeof(SharedAllowances), init_shared);
-	if (shared)
-		LWLockRegisterTranche(shared->tranche, "dnc_fdw");
+	dnc_shmem_register(&shared_area);
 }
 
 /*
@@ -286,10 +234,10 @@ lock_allowance(Oid serverid, Oid mapping, bool make)
 
 	if (allowance == NULL && shared)
 	{
-		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+		LWLockAcquire(&shared->lock.lock, LW_EXCLUSIVE);
 		allowance = find_shared(&key, make);
 		if (allowance == NULL)
-			LWLockRelease(&shared->lock);
+			LWLockRelease(&shared->lock.lock);
 	}
 	if (allowance == NULL && make)
 		allowance = find_own(&key, true);
@@ -301,8 +249,8 @@ lock_allowance(Oid serverid, Oid mapping, bool make)
 static void
 unlock_allowance(void)
 {
-	if (shared && LWLockHeldByMe(&shared->lock))
-		LWLockRelease(&shared->lock);
+	if (shared && LWLockHeldByMe(&shared->lock.lock))
+		LWLockRelease(&shared->lock.lock);
 }
 
 /* ----- the last minute ----- */
@@ -327,7 +275,7 @@ go_to_slot(Allowance *allowance, int64 now)
  * many of the oldest slots are over as have to be.
  */
 static int64
-wait_for_slot(Allowance *allowance, int per_minute, int64 now)
+wait_for_slot(const Allowance *allowance, int per_minute, int64 now)
 {
 	int64		left = allowance->started;
 	int64		slot = allowance->slot - SLOTS;
@@ -355,12 +303,18 @@ next_window(Allowance *allowance)
 	allowance->end = 0;
 }
 
-/* How long until one more request may be sent by what the headers say. */
-static int64
-wait_for_window(Allowance *allowance, int64 now)
+/* Go to the window of a time: the next one, if that at hand is over. */
+static void
+go_to_window(Allowance *allowance, int64 now)
 {
 	if (allowance->end != 0 && now >= allowance->end)
 		next_window(allowance);
+}
+
+/* How long until one more request may be sent by what the headers say. */
+static int64
+wait_for_window(const Allowance *allowance, int64 now)
+{
 	if (allowance->remaining > allowance->promised)
 		return 0;
 	/* When a window ends, its first answer says: somebody has to ask. */
@@ -375,7 +329,7 @@ wait_for_window(Allowance *allowance, int64 now)
 static void
 learn(Allowance *allowance, int64 sent, const DncRateHeaders *rate)
 {
-	int64		reset = (int64) Min(rate->reset_ms * 1000, (double) LONGEST_PAUSE);
+	int64		reset = (int64) (Min(rate->reset_ms, DNC_LONGEST_PAUSE_MS) * 1000);
 	int64		from = sent + reset - SECOND;
 	int64		to = dnc_rate_limit_clock() + reset;
 
@@ -412,10 +366,12 @@ dnc_rate_limit_admit(const DncOptions *options, DncRateTicket *ticket)
 	int64		now;
 	int64		wait;
 
-	attach_shared();
+	shared = dnc_shmem_attach(&shared_area);
 	allowance = lock_allowance(options->serverid, options->mapping, true);
 	now = dnc_rate_limit_clock();
 	go_to_slot(allowance, now);
+	if (allowance->limit > 0)
+		go_to_window(allowance, now);
 	wait = allowance->limit > 0 ? wait_for_window(allowance, now)
 		: wait_for_slot(allowance, options->requests_per_minute, now);
 	wait = Max(wait, allowance->paused_until - now);
@@ -464,12 +420,12 @@ dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
 	unlock_allowance();
 }
 
-/* The answer to a request asks for a pause of so many milliseconds. */
+/* No request is to be let through for so many milliseconds. */
 void
 dnc_rate_limit_pause(const DncRateTicket *ticket, double ms)
 {
 	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, true);
-	int64		until = dnc_rate_limit_clock() + (int64) Min(ms * 1000, (double) LONGEST_PAUSE);
+	int64		until = dnc_rate_limit_clock() + (int64) (ms * 1000);
 
 	allowance->paused_until = Max(allowance->paused_until, until);
 	unlock_allowance();

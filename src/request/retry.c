@@ -3,9 +3,14 @@
  * retry.c
  *		Which requests are tried again, and after how long.
  *
- * What may pass by itself is tried again: no connection, no whole answer, and
- * the statuses by which servers say that they are overloaded or out of order.
- * A write that may have arrived is only repeated where that is harmless.
+ * A request is tried again where the fault may pass by itself: there was no
+ * connection, or no whole answer, or a status by which servers say that they are
+ * overloaded or out of order.  A write that may have arrived is only repeated
+ * where that is harmless.
+ *
+ * All that a status says about waiting is decided here, and so are the bounds of
+ * a wait: what 429 and 503 ask for, for whom that holds, and how long is too
+ * long.  Nothing waits here.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,15 +48,14 @@ judge_status(const DncRequest *request, int status)
 }
 
 /*
- * What the end of a try means.  Sets *unclear where the remote may have acted
- * on it without our knowing.
+ * What the end of a try means, as far as its outcome goes.  Sets *unclear where the
+ * remote may have acted on it without our knowing.
  */
-DncVerdict
-dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, bool *unclear)
+static DncVerdict
+judge_outcome(const DncRequest *request, const DncHttpAnswer *answer, bool *unclear)
 {
-	/* What became of the first one is not known, whatever the answer says. */
-	if (answer->resent)
-		*unclear = true;
+	/* We do not know what became of the first one, whatever the answer says. */
+	*unclear = answer->resent;
 	switch (answer->outcome)
 	{
 		case DNC_HTTP_ANSWERED:
@@ -77,15 +81,50 @@ dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, bool *un
 }
 
 /*
- * Milliseconds to wait before the next try, after so many and where the server
- * does not say: by chance, so that those who failed together do not come back
- * together; no longer than longest_ms.
+ * What the end of a try means.  *rate is of its answer, and not looked at where there is
+ * none.
+ *
+ * Retry-After says how long to wait (RFC 9110 10.2.3).  A 429 without it asks to wait
+ * until the window ends, if it says when that is.  429 (RFC 6585 4) is about the
+ * account, and 503 (RFC 9110 15.6.4) about the server: so the wait holds for all
+ * sessions.
+ */
+DncJudgement
+dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, const DncRateHeaders *rate)
+{
+	DncJudgement judgement = {.asked_ms = -1, .pause_ms = -1};
+
+	judgement.verdict = judge_outcome(request, answer, &judgement.unclear);
+	judgement.rate_limited = answer->status == 429;
+	if (answer->outcome != DNC_HTTP_ANSWERED)
+		return judgement;
+	judgement.asked_ms = rate->retry_after_ms;
+	if (judgement.rate_limited && judgement.asked_ms < 0)
+		judgement.asked_ms = rate->reset_ms;
+	if (judgement.rate_limited || answer->status == 503)
+		judgement.pause_ms = Min(judgement.asked_ms, DNC_LONGEST_PAUSE_MS);
+	return judgement;
+}
+
+/*
+ * Milliseconds to wait before the next try, after so many: as long as the server asks.
+ * Where it does not say, the wait is by chance, so that requests which failed together
+ * do not come back together; it is never too long then.
  */
 double
-dnc_retry_backoff(int tries, double longest_ms)
+dnc_retry_wait(const DncOptions *options, const DncJudgement *judgement, int tries)
 {
 	double		range = BACKOFF_BASE_MS * (double) (1 << Min(tries - 1, 10));
 
-	range = Min(range, Min(BACKOFF_CAP_MS, longest_ms));
+	if (judgement->asked_ms >= 0)
+		return judgement->asked_ms;
+	range = Min(range, Min(BACKOFF_CAP_MS, (double) options->max_wait));
 	return pg_prng_double(&pg_global_prng_state) * range;
+}
+
+/* Is a wait longer than a statement puts up with? */
+bool
+dnc_retry_waits_too_long(const DncOptions *options, double ms)
+{
+	return ms > options->max_wait;
 }

@@ -46,7 +46,7 @@ BlockNumber
 dnc_analyze_pages(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	double		entries = relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
 		: options->estimated_rows;
 
@@ -154,13 +154,15 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 				   double *dead)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options =
+		dnc_credential_options(dnc_options_load(GetForeignServerIdByRelId(relid), relid),
+							   relation->rd_rel->relowner);
 	Sample	   *sample = begin_sample(options, relation, rows, target);
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncEntries	entries = {0};
 
-	dnc_credential_add(options, relation->rd_rel->relowner);
+	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	pager = dnc_pager_begin(options, NIL, counters);
 	entries.pager = pager;

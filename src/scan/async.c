@@ -39,7 +39,7 @@ dnc_async_request(AsyncRequest *request)
 		DncCall    *call = dnc_scan_ask(scan);
 		TupleTableSlot *row;
 
-		if (call && !dnc_call_ready(call))
+		if (call && !dnc_call_poll(call))
 		{
 			ExecAsyncRequestPending(request);
 			return;
@@ -94,9 +94,9 @@ dnc_async_wait(AsyncRequest *request)
 	AppendState *append = castNode(AppendState, request->requestor);
 	DncCall    *call = dnc_scan_ask(scan_of(request));
 
-	if (call && !dnc_call_ready(call) && append->as_syncdone)
+	if (call && !dnc_call_poll(call) && append->as_syncdone)
 		wait_for_any(append, castNode(ForeignScanState, request->requestee)->fdwroutine);
-	if (call && !dnc_call_ready(call))
+	if (call && !dnc_call_poll(call))
 		return;
 	/* Append does these for a request that an event has woken. */
 	request->callback_pending = false;

@@ -73,7 +73,7 @@ turn_page(DncReader *reader, bool may_wait)
 	{
 		DncCall    *call = dnc_pager_ask(reader->reading.pager);
 
-		if (call && !dnc_call_ready(call))
+		if (call && !dnc_call_poll(call))
 			return false;
 	}
 	reader->at_end = !dnc_entries_next_page(&reader->entries);

@@ -41,7 +41,7 @@ struct DncScan
 {
 	ForeignScanState *node;
 	Oid			userid;			/* whose token is used: fixed when the query begins */
-	DncOptions *options;		/* without a token until it is needed */
+	const DncOptions *options;	/* without a token until it is needed */
 	double		limit;			/* rows that will be enough; 0: not known */
 	bool		gives_total;	/* gives the list's total, and no entries */
 	bool		counted;		/* has given it */
@@ -138,7 +138,9 @@ choose_chains(DncScan *scan)
 	{
 		MemoryContext before = MemoryContextSwitchTo(query);
 
-		dnc_credential_add(scan->options, scan->userid);
+		scan->options = dnc_credential_options(scan->options, scan->userid);
+		dnc_counters_begin(&scan->counters, scan->options->serverid,
+						   dnc_max_requests_of_statement(scan->options));
 		scan->own = dnc_overlay_begin(scan->options,
 									  scan->node->ss.ps.state->es_snapshot->curcid);
 		scan->own_begun = true;

@@ -126,14 +126,15 @@ answer_problem(DncPager *pager, const DncOptions *options)
 static void
 run_check(Oid serverid, CheckResult *result)
 {
-	DncOptions	options = *dnc_options_load(serverid, InvalidOid);	/* a copy of our own */
+	DncOptions	options;		/* a copy of our own */
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 	DncPager   *pager;
 	DncCall    *call;
 	DncProblem	problem;
 
-	dnc_credential_add(&options, GetUserId());
+	options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
 	options.max_retries = 0;	/* how it is now */
+	dnc_counters_begin(counters, serverid, dnc_max_requests_of_statement(&options));
 	pager = dnc_pager_begin(&options, NIL, counters);
 	dnc_pager_set_page_size(pager, 1);
 	call = dnc_pager_ask(pager);

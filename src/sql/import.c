@@ -85,7 +85,7 @@ is_wanted(ImportForeignSchemaStmt *statement)
 List *
 dnc_import_schema(ImportForeignSchemaStmt *statement, Oid serverid)
 {
-	DncOptions *options = dnc_options_load(serverid, InvalidOid);
+	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
 
 	if (strcmp(statement->remote_schema, REMOTE_SCHEMA) != 0)
 		ereport(ERROR,

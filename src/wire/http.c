@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *		Transport: HTTP requests and their answers, through libcurl.
+ *		Transport: one HTTP request and its answer, through libcurl.
  *
- * One curl multi handle a session, so that connections are kept and requests
- * can be under way side by side: each is started, waited for and dropped by
- * itself.  Only this file and url.c include curl.h, and they know nothing of
- * providers, SQL or retries.
+ * Each exchange is started and dropped by itself; http_session.c lets libcurl
+ * work on all that are under way.  Only these two files and url.c include curl.h,
+ * and they know nothing of providers, SQL or retries.
  *
  * An exchange lives in a memory context of its own, a child of the one that
  * was current at its start; its curl handles hang on that context.  So the
@@ -20,31 +19,18 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <math.h>
-#include <signal.h>
 #include <sys/socket.h>
 
-#include "libpq/pqsignal.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/ipc.h"
-#include "storage/pmsignal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/wait_event.h"
 
 #include "wire/http.h"
+#include "wire/http_session.h"
 
 /* CURLOPT_QUICK_EXIT: do not wait for a resolver thread; 7.87.0. */
 StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 or newer");
 
-/* A signal ends a poll early; this bounds what a lost race may cost. */
-#define POLL_SLICE_MS 100
-
 #define FIRST_BODY_SIZE (32 * 1024)
-
-/* Connections that are kept for the next request: of a few servers, several each. */
-#define MAX_KEPT_CONNECTIONS 32
 
 /*
  * Headers and trailers of an answer, 1xx among them.  libcurl keeps them all,
@@ -55,11 +41,9 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 
 struct DncHttpExchange
 {
 	MemoryContext context;
-	CURL	   *easy;
+	DncHttpTransfer transfer;
 	struct curl_slist *headers;
-	bool		under_way;		/* the multi handle has it */
 	bool		plain;			/* http, which only goes to this machine */
-	CURLcode	result;
 	int			sends;			/* how often libcurl has begun to send it */
 	bool		too_large;
 	bool		out_of_memory;
@@ -74,19 +58,15 @@ struct DncHttpExchange
 	MemoryContextCallback cleanup;
 };
 
-/* The session's; made by the first request, kept until the session ends. */
-static CURLM *multi = NULL;
-
 /* Free what an exchange has in libcurl.  Runs when its context goes. */
 static void
 release_exchange(void *arg)
 {
 	DncHttpExchange *exchange = arg;
 
-	if (exchange->under_way)
-		curl_multi_remove_handle(multi, exchange->easy);
-	if (exchange->easy)
-		curl_easy_cleanup(exchange->easy);
+	dnc_http_session_remove(&exchange->transfer);
+	if (exchange->transfer.easy)
+		curl_easy_cleanup(exchange->transfer.easy);
 	curl_slist_free_all(exchange->headers);
 }
 
@@ -206,19 +186,6 @@ count_send(void *arg, char *remote, char *local, int remote_port, int local_port
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Make the multi handle, once a session, in the backend that uses it. */
-static void
-ensure_multi(void)
-{
-	if (multi)
-		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (multi = curl_multi_init()) == NULL ||
-		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_KEPT_CONNECTIONS) != CURLM_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not initialize libcurl")));
-}
-
 /* Set one option of a handle, and note whether libcurl took it. */
 #define SET(option, value) \
 	(good = (curl_easy_setopt(easy, option, value) == CURLE_OK) && good)
@@ -227,10 +194,9 @@ ensure_multi(void)
 static bool
 set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 {
-	CURL	   *easy = exchange->easy;
+	CURL	   *easy = exchange->transfer.easy;
 	bool		good = true;
 
-	SET(CURLOPT_PRIVATE, exchange);
 	SET(CURLOPT_ERRORBUFFER, exchange->error);
 	SET(CURLOPT_WRITEFUNCTION, receive_body);
 	SET(CURLOPT_WRITEDATA, exchange);
@@ -269,7 +235,7 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 static bool
 set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 {
-	CURL	   *easy = exchange->easy;
+	CURL	   *easy = exchange->transfer.easy;
 	bool		good = true;
 	ListCell   *lc;
 
@@ -299,65 +265,6 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 }
 
 /*
- * Let libcurl do for all requests that are under way what can be done at once.
- * It may start a resolver thread here, which must not be the one that gets the
- * backend's signals.
- */
-void
-dnc_http_perform(void)
-{
-	int			running;
-	sigset_t	all;
-	sigset_t	before;
-	CURLMcode	code;
-	CURLMsg    *message;
-	int			left;
-
-	if (multi == NULL)
-		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = curl_multi_perform(multi, &running);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (code != CURLM_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("libcurl failed"),
-				 errdetail("%s", curl_multi_strerror(code))));
-
-	while ((message = curl_multi_info_read(multi, &left)) != NULL)
-	{
-		CURL	   *easy = message->easy_handle;
-		CURLcode	result = message->data.result;
-		char	   *private = NULL;
-		DncHttpExchange *exchange;
-
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-		exchange = (DncHttpExchange *) private;
-		exchange->result = result;
-		exchange->under_way = false;
-		curl_multi_remove_handle(multi, easy);
-	}
-}
-
-/*
- * Wait until the network has something for a request that is under way, but no
- * longer than ms milliseconds, nor than a slice after which interrupts are
- * served.  pg_stat_activity shows wait_event meanwhile.
- */
-void
-dnc_http_poll(double ms, uint32 wait_event)
-{
-	ensure_multi();
-	pgstat_report_wait_start(wait_event);
-	curl_multi_poll(multi, NULL, 0, (int) ceil(Min(Max(ms, 0), POLL_SLICE_MS)), NULL);
-	pgstat_report_wait_end();
-	if (IsUnderPostmaster && !PostmasterIsAlive())
-		proc_exit(1);
-	CHECK_FOR_INTERRUPTS();
-}
-
-/*
  * Start a request.  The exchange belongs to the current memory context, and
  * ends with it or by dnc_http_drop().  The request's strings need not outlive
  * the call.
@@ -369,7 +276,7 @@ dnc_http_start(const DncHttpRequest *request)
 												  ALLOCSET_SMALL_SIZES);
 	DncHttpExchange *exchange = MemoryContextAllocZero(context, sizeof(DncHttpExchange));
 
-	ensure_multi();
+	dnc_http_session_begin();
 	exchange->context = context;
 	exchange->max_size = request->max_response_size;
 	exchange->plain = pg_strncasecmp(request->url, "http:", 5) == 0;
@@ -377,17 +284,16 @@ dnc_http_start(const DncHttpRequest *request)
 	exchange->cleanup.arg = exchange;
 	MemoryContextRegisterResetCallback(context, &exchange->cleanup);
 
-	exchange->easy = curl_easy_init();
-	if (exchange->easy == NULL ||
+	exchange->transfer.easy = curl_easy_init();
+	if (exchange->transfer.easy == NULL ||
 		!set_transport_options(exchange, request) ||
 		!set_message_options(exchange, request) ||
-		curl_multi_add_handle(multi, exchange->easy) != CURLM_OK)
+		!dnc_http_session_add(&exchange->transfer))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("libcurl could not prepare a request"),
 				 errdetail("%s", exchange->error)));
-	exchange->under_way = true;
-	dnc_http_perform();
+	dnc_http_session_perform();
 	return exchange;
 }
 
@@ -403,9 +309,10 @@ headers_too_large(const DncHttpExchange *exchange)
 
 	if (exchange->header_size > MAX_HEADER_SIZE)
 		return true;
-	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
 	return sent > 0 &&
-		(exchange->result == CURLE_OUT_OF_MEMORY || (int) exchange->result == curle_too_large);
+		(exchange->transfer.result == CURLE_OUT_OF_MEMORY ||
+		 exchange->transfer.result == curle_too_large);
 }
 
 /* What libcurl's result means for whoever asked. */
@@ -415,9 +322,9 @@ outcome_of(const DncHttpExchange *exchange)
 	curl_off_t	connected = 0;
 	long		status = 0;
 
-	curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
-	switch (exchange->result)
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	switch ((CURLcode) exchange->transfer.result)
 	{
 		case CURLE_OK:
 			return DNC_HTTP_ANSWERED;
@@ -462,14 +369,15 @@ problem_of(const DncHttpExchange *exchange)
 		return "its status line is malformed";
 	if (headers_too_large(exchange))
 		return "its headers are too large";
-	return exchange->error[0] ? exchange->error : curl_easy_strerror(exchange->result);
+	return exchange->error[0] ? exchange->error :
+		curl_easy_strerror((CURLcode) exchange->transfer.result);
 }
 
-/* Has a request ended, however it ended?  dnc_http_perform() goes on with it. */
+/* Has a request ended, however it ended?  http_session.c goes on with it. */
 bool
 dnc_http_ended(const DncHttpExchange *exchange)
 {
-	return !exchange->under_way;
+	return !exchange->transfer.under_way;
 }
 
 /* The answer to a request that has ended; belongs to the exchange. */
@@ -489,9 +397,9 @@ dnc_http_answer(DncHttpExchange *exchange)
 				 errdetail("An answer of %zu bytes could not be kept.", exchange->length)));
 	exchange->body[exchange->length] = '\0';
 
-	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &content_type);
-	curl_easy_getinfo(exchange->easy, CURLINFO_REDIRECT_URL, &redirect);
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_REDIRECT_URL, &redirect);
 	answer->outcome = outcome_of(exchange);
 	answer->problem = problem_of(exchange);
 	answer->status = (int) status;
@@ -514,7 +422,7 @@ dnc_http_header(const DncHttpExchange *exchange, const char *name)
 {
 	struct curl_header *header;
 
-	if (curl_easy_header(exchange->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+	if (curl_easy_header(exchange->transfer.easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return NULL;
 	return header->value;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.h
- *		Transport: HTTP requests and their answers.
+ *		Transport: one HTTP request and its answer.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,8 +53,6 @@ typedef struct DncHttpAnswer
 typedef struct DncHttpExchange DncHttpExchange;
 
 extern DncHttpExchange *dnc_http_start(const DncHttpRequest *request);
-extern void dnc_http_perform(void);
-extern void dnc_http_poll(double ms, uint32 wait_event);
 extern bool dnc_http_ended(const DncHttpExchange *exchange);
 extern const DncHttpAnswer *dnc_http_answer(DncHttpExchange *exchange);
 extern const char *dnc_http_header(const DncHttpExchange *exchange, const char *name);

@@ -98,7 +98,11 @@ check_max_requests(const DncPending *queue)
 	int64		requests = dnc_send_requests(queue);
 
 	if (requests > 0)
-		dnc_max_requests_require(queue->entries[0]->target->options, requests);
+	{
+		const DncOptions *options = queue->entries[0]->target->options;
+
+		dnc_max_requests_require(dnc_max_requests_of_statement(options), options, requests);
+	}
 }
 
 /* Remember what a queue that is sent at once comes to, however it ended. */

@@ -111,7 +111,7 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 {
 	RangeTblEntry *rte = planner_rt_fetch(result_relation, root);
 	ForeignScan *scan = (ForeignScan *) outerPlan(plan);
-	DncOptions *options;
+	const DncOptions *options;
 	Relation	relation;
 	List	   *values;
 

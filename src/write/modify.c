@@ -59,7 +59,7 @@ int
 dnc_modify_supported(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 
 	return options->updatable ? (1 << CMD_INSERT) | (1 << CMD_DELETE) : 0;
 }
@@ -358,7 +358,7 @@ char *
 dnc_modify_request_text(Relation relation, DncAction action, int *batch)
 {
 	Oid			relid = RelationGetRelid(relation);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	const DncWriteCall *write = action == DNC_ACTION_ADD ? &options->provider->add
 		: &options->provider->remove;
 

@@ -28,7 +28,7 @@ typedef struct DncTarget
 	struct DncPending *queue;		/* the server's in this transaction */
 	Oid			relid;
 	Oid			userid;
-	DncOptions *options;		/* with the token */
+	const DncOptions *options;		/* with the token */
 } DncTarget;
 
 typedef enum DncEntryState

@@ -123,6 +123,8 @@ is_listed(const DncEntry *entry)
 {
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 
+	dnc_counters_begin(counters, entry->target->options->serverid,
+					   dnc_max_requests_of_statement(entry->target->options));
 	return dnc_contains(entry->target->options, dnc_entry_value(entry, DNC_COL_IDENTIFIER),
 						counters);
 }
@@ -202,6 +204,8 @@ begin_batch(DncSend *dispatch)
 	dnc_request_write(first->target->options, dnc_entry_call(first), entries, batch->count,
 					  &request);
 	dispatch->batches[dispatch->nbatches++] = batch;
+	dnc_counters_begin(&batch->counters, first->target->options->serverid,
+					   dnc_max_requests_of_statement(first->target->options));
 	batch->call = dnc_call_start(first->target->options, &request, &batch->counters);
 	MemoryContextSwitchTo(before);
 }
@@ -282,7 +286,7 @@ finish_any(DncSend *dispatch)
 	for (int i = 0; i < dispatch->nbatches; i++)
 		calls[i] = dispatch->batches[i]->call;
 	dnc_call_wait_any(calls, dispatch->nbatches);
-	while (!dnc_call_ready(calls[ready]))
+	while (!dnc_call_poll(calls[ready]))
 		ready++;
 	pfree(calls);
 	finish_batch(dispatch, ready);

@@ -194,14 +194,14 @@ ensure_queue(Oid serverid)
 
 /*
  * Where writes to a table go, as a user; lives as long as the transaction.
- * Raises what dnc_credential_add() raises: there has to be a token before
+ * Raises what dnc_credential_options() raises: there has to be a token before
  * anything waits.
  */
 DncTarget *
 dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 {
 	MemoryContext before;
-	DncOptions *options;
+	const DncOptions *options;
 	DncTarget  *target;
 
 	ensure_outbox();
@@ -211,8 +211,7 @@ dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 			return target;
 	}
 	before = MemoryContextSwitchTo(outbox->context);
-	options = dnc_options_load(serverid, relid);
-	dnc_credential_add(options, userid);
+	options = dnc_credential_options(dnc_options_load(serverid, relid), userid);
 	target = palloc0(sizeof(DncTarget));
 	target->relid = relid;
 	target->userid = userid;

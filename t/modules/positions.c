@@ -133,7 +133,8 @@ Datum
 read_pages(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	const DncOptions *options =
+		dnc_credential_options(dnc_options_load(GetForeignServerIdByRelId(relid), relid), GetUserId());
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 	TupleDesc	position_desc = lookup_rowtype_tupdesc(get_fn_expr_argtype(fcinfo->flinfo, 1), -1);
 	int			count = PG_GETARG_INT32(2);
@@ -148,7 +149,7 @@ read_pages(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "read_pages() must return a row");
-	dnc_credential_add(options, GetUserId());
+	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
 	pager = dnc_pager_begin(options, NIL, counters);
 	dnc_pager_set_limit(pager, (double) count * options->page_size);
 	if (!PG_ARGISNULL(1))

@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempts.c
+ *		The tries of one request, one after the other.
+ *
+ * A request waits until it may be sent (rate_limit.c says when) and is under way
+ * until its try has ended.  Then it is done, or has failed, or waits for the next
+ * try (retry.c says which, and for how long).  Each step that can be done at once
+ * is done here; the waiting is the business of call.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "request/attempts.h"
+
+/* Tell the rate limit how the last try has ended. */
+static void
+report_to_rate_limit(const DncAttempts *attempts, const DncJudgement *judgement)
+{
+	const DncHttpAnswer *answer = attempts->answer;
+
+	if (answer->outcome != DNC_HTTP_ANSWERED)
+		dnc_rate_limit_lost(&attempts->ticket, judgement->unclear);
+	else if (attempts->rate.limit > 0 || (answer->status >= 200 && answer->status < 300))
+		dnc_rate_limit_answered(&attempts->ticket, &attempts->rate);
+	else
+		dnc_rate_limit_lost(&attempts->ticket, true);
+	if (judgement->pause_ms >= 0)
+		dnc_rate_limit_pause(&attempts->ticket, judgement->pause_ms);
+}
+
+/* Take in the answer of a try that has ended, and what it says about further ones. */
+static DncJudgement
+judge_try(DncAttempts *attempts)
+{
+	DncJudgement judgement;
+
+	attempts->answer = dnc_http_answer(attempts->exchange);
+	attempts->ended = dnc_rate_limit_clock();
+	attempts->state = DNC_ATTEMPTS_FAILED;	/* until the verdict says more */
+	attempts->rate.limit = 0;
+	if (attempts->answer->outcome == DNC_HTTP_ANSWERED)
+		dnc_rate_headers_read(attempts->exchange, &attempts->rate);
+	judgement = dnc_retry_judge(&attempts->request, attempts->answer, &attempts->rate);
+	attempts->verdict = judgement.verdict;
+	attempts->unclear = attempts->unclear || judgement.unclear;
+	report_to_rate_limit(attempts, &judgement);
+	dnc_counters_add(attempts->counters, DNC_COUNT_BYTES, (int64) attempts->answer->length);
+	if (judgement.rate_limited)
+		dnc_counters_add(attempts->counters, DNC_COUNT_RATE_LIMITED, 1);
+	return judgement;
+}
+
+/* A try has ended: the request is done, has failed, or waits for the next one. */
+static void
+finish_try(DncAttempts *attempts)
+{
+	DncJudgement judgement = judge_try(attempts);
+	double		wait;
+
+	if (judgement.verdict == DNC_VERDICT_DONE)
+		attempts->state = DNC_ATTEMPTS_DONE;
+	if (judgement.verdict != DNC_VERDICT_AGAIN || attempts->stopped)
+		return;
+	wait = dnc_retry_wait(attempts->options, &judgement, attempts->count);
+	if (dnc_retry_waits_too_long(attempts->options, wait))
+		attempts->asked_wait_ms = wait;
+	else if (attempts->count <= attempts->options->max_retries)
+	{
+		dnc_http_drop(attempts->exchange);
+		attempts->exchange = NULL;
+		attempts->answer = NULL;
+		attempts->state = DNC_ATTEMPTS_WAITING;
+		attempts->due = dnc_rate_limit_clock() + (int64) (wait * 1000);
+		attempts->limited = judgement.asked_ms >= 0;
+	}
+}
+
+/* Send the request, once more or for the first time, unless it has to wait on. */
+static void
+try_to_send(DncAttempts *attempts)
+{
+	double		wait = dnc_rate_limit_admit(attempts->options, &attempts->ticket);
+
+	attempts->limited = true;
+	attempts->due = dnc_rate_limit_clock() + (int64) (wait * 1000);
+	if (wait > 0)
+		return;
+
+	attempts->exchange = dnc_http_start(&attempts->http);
+	attempts->state = DNC_ATTEMPTS_UNDER_WAY;
+	dnc_counters_add(attempts->counters, DNC_COUNT_REQUESTS, 1);
+	if (attempts->count++ == 0)
+		attempts->first_sent = attempts->due;
+	else
+	{
+		dnc_counters_add(attempts->counters, DNC_COUNT_RETRIES, 1);
+		dnc_max_requests_spend(attempts->counters->budget);
+	}
+}
+
+/*
+ * Go on with a request as far as can be without waiting.  Exchanges are made in the
+ * current context, which must last as long as *attempts.
+ */
+void
+dnc_attempts_advance(DncAttempts *attempts)
+{
+	if (attempts->state == DNC_ATTEMPTS_UNDER_WAY && dnc_http_ended(attempts->exchange))
+		finish_try(attempts);
+	if (attempts->state == DNC_ATTEMPTS_WAITING && dnc_rate_limit_clock() >= attempts->due)
+		try_to_send(attempts);
+}
+
+/* Milliseconds until a request is sent, or we ask again whether it may be; else 0. */
+double
+dnc_attempts_wait_left(const DncAttempts *attempts)
+{
+	if (attempts->state != DNC_ATTEMPTS_WAITING)
+		return 0;
+	return Max(attempts->due - dnc_rate_limit_clock(), 0) / 1000.0;
+}
+
+/* Has a request succeeded or failed? */
+bool
+dnc_attempts_are_over(const DncAttempts *attempts)
+{
+	return attempts->state == DNC_ATTEMPTS_DONE || attempts->state == DNC_ATTEMPTS_FAILED;
+}
+
+/* Let a request fail that would wait for too long. */
+void
+dnc_attempts_refuse_long_wait(DncAttempts *attempts)
+{
+	double		wait = dnc_attempts_wait_left(attempts);
+
+	if (!dnc_retry_waits_too_long(attempts->options, wait))
+		return;
+	attempts->asked_wait_ms = wait;
+	attempts->state = DNC_ATTEMPTS_FAILED;
+}
+
+/* Send no further try. */
+void
+dnc_attempts_stop(DncAttempts *attempts)
+{
+	attempts->stopped = true;
+	if (attempts->state == DNC_ATTEMPTS_WAITING)
+		attempts->state = DNC_ATTEMPTS_FAILED;
+}
+
+/* A request is given up, whatever its state: what is under way counts as sent.  Raises nothing. */
+void
+dnc_attempts_abandon(DncAttempts *attempts)
+{
+	if (attempts->state == DNC_ATTEMPTS_UNDER_WAY)
+		dnc_rate_limit_lost(&attempts->ticket, true);
+}
+
+/* Why a request has failed, in the words of an error; palloc'd in the current context. */
+DncProblem
+dnc_attempts_problem(const DncAttempts *attempts)
+{
+	DncTries	tries = {.count = attempts->count, .asked_wait_ms = attempts->asked_wait_ms};
+
+	tries.elapsed_ms = (dnc_rate_limit_clock() - attempts->first_sent) / 1000.0;
+	return dnc_remote_error_problem(attempts->options, attempts->answer, &tries);
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		The settings dnc_fdw.*.
+ *
+ * The variables stand in the modules that use them.  All settings are defined
+ * here, so that a reader finds them, their ranges and their rights on one page.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "request/call.h"
+#include "request/max_requests.h"
+#include "settings.h"
+
+/*
+ * For _PG_init(): define our settings.  We keep their prefix to ourselves, so that
+ * PostgreSQL notices a misspelt one.
+ */
+void
+dnc_settings_define(void)
+{
+	DefineCustomIntVariable("dnc_fdw.max_requests",
+							"Requests that one statement may send to a server.",
+							"0 means no limit. The smaller of this and the server's option max_requests counts.",
+							&dnc_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("dnc_fdw.wait_notice",
+							"Waits for a rate limit that are longer than this are announced.",
+							"-1 means that none is.",
+							&dnc_wait_notice, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("dnc_fdw");
+}

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_session.c
+ *		The session's hold on libcurl: what is under way, and waiting for it.
+ *
+ * One curl multi handle a session, so that connections are kept and requests
+ * can be under way side by side.  This file lets libcurl work and waits for the
+ * network.  It knows nothing of what is sent and what comes back: that is in
+ * http.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <signal.h>
+
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/wait_event.h"
+
+#include "wire/http_session.h"
+
+/* A signal ends a poll early; this bounds what a lost race may cost. */
+#define POLL_SLICE_MS 100
+
+/* Connections that are kept for the next request: of a few servers, several each. */
+#define MAX_KEPT_CONNECTIONS 32
+
+/* The session's; made by the first request, kept until the session ends. */
+static CURLM *multi = NULL;
+
+/*
+ * Make the multi handle, once a session, in the backend that uses it.  Comes before the
+ * first handle of libcurl is made.
+ */
+void
+dnc_http_session_begin(void)
+{
+	if (multi)
+		return;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (multi = curl_multi_init()) == NULL ||
+		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_KEPT_CONNECTIONS) != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not initialize libcurl")));
+}
+
+/* Put a request under way; false: libcurl does not take it. */
+bool
+dnc_http_session_add(DncHttpTransfer *transfer)
+{
+	if (curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer) != CURLE_OK ||
+		curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
+		return false;
+	transfer->under_way = true;
+	return true;
+}
+
+/* Take back a request, unless it is not under way. */
+void
+dnc_http_session_remove(DncHttpTransfer *transfer)
+{
+	if (transfer->under_way)
+		curl_multi_remove_handle(multi, transfer->easy);
+	transfer->under_way = false;
+}
+
+/*
+ * Let libcurl do for all requests that are under way what can be done at once.
+ * It may start a resolver thread here, which must not be the one that gets the
+ * backend's signals.
+ */
+void
+dnc_http_session_perform(void)
+{
+	int			running;
+	sigset_t	all;
+	sigset_t	before;
+	CURLMcode	code;
+	CURLMsg    *message;
+	int			left;
+
+	if (multi == NULL)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = curl_multi_perform(multi, &running);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (code != CURLM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("libcurl failed"),
+				 errdetail("%s", curl_multi_strerror(code))));
+
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
+	{
+		CURLcode	result = message->data.result;
+		char	   *private = NULL;
+		DncHttpTransfer *transfer;
+
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+		transfer = (DncHttpTransfer *) private;
+		transfer->result = (int) result;
+		dnc_http_session_remove(transfer);
+	}
+}
+
+/*
+ * Wait until the network has something for a request that is under way, but no
+ * longer than ms milliseconds, nor than a slice after which interrupts are
+ * served.  pg_stat_activity shows wait_event meanwhile.
+ */
+void
+dnc_http_session_poll(double ms, uint32 wait_event)
+{
+	dnc_http_session_begin();
+	pgstat_report_wait_start(wait_event);
+	curl_multi_poll(multi, NULL, 0, (int) ceil(Min(Max(ms, 0), POLL_SLICE_MS)), NULL);
+	pgstat_report_wait_end();
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		proc_exit(1);
+	CHECK_FOR_INTERRUPTS();
+}
