@@ -34,9 +34,9 @@ dnc_answer_peek(DncAnswer *body, const char *path)
 	return body->problem ? NULL : dnc_json_text_find(&body->outline, path);
 }
 
-/* Raise 08P01 unless the answer says that the request has succeeded, if its API says so. */
-static void
-check_success(const DncAnswer *body, const DncJson *tree)
+/* Does the answer say that the request has succeeded, if its API says so?  Else why not. */
+static bool
+says_success(const DncAnswer *body, const DncJson *tree, DncProblem *problem)
 {
 	const DncOptions *options = body->options;
 	const char *path = options->provider->success;
@@ -44,23 +44,28 @@ check_success(const DncAnswer *body, const DncJson *tree)
 	char	   *text;
 
 	if (path == NULL)
-		return;
+		return true;
 	success = dnc_json_get(tree, path);
-	if (success == NULL || dnc_json_kind(success) != DNC_JSON_BOOLEAN)
-		dnc_remote_error_contract(options, "The answer's \"%s\" is missing or not a boolean.", path);
-	if (dnc_json_boolean(success))
-		return;
-	text = dnc_remote_error_api_message(options, tree);
-	dnc_remote_error_contract(options, "The answer's \"%s\" is false. It says: \"%s\".", path,
-							  text ? text : "");
+	if (success && dnc_json_kind(success) == DNC_JSON_BOOLEAN)
+	{
+		if (dnc_json_boolean(success))
+			return true;
+		text = dnc_remote_error_api_message(options, tree);
+		*problem = dnc_remote_error_breach(options, "The answer's \"%s\" is false. It says: \"%s\".",
+										   path, text ? text : "");
+	}
+	else
+		*problem = dnc_remote_error_breach(options, "The answer's \"%s\" is missing or not a boolean.",
+										   path);
+	return false;
 }
 
 /*
- * The body as a tree.  Raises 08P01 where it is not JSON, or says itself that the
- * request failed.
+ * The body as a tree; NULL: it is not JSON, or says itself that the request failed, and
+ * *problem (08P01) says which.  Both live as long as the body's context.
  */
 const DncJson *
-dnc_answer_tree(DncAnswer *body)
+dnc_answer_read(DncAnswer *body, DncProblem *problem)
 {
 	const DncHttpAnswer *answer = body->answer;
 	MemoryContext before = MemoryContextSwitchTo(body->context);
@@ -70,13 +75,26 @@ dnc_answer_tree(DncAnswer *body)
 	if (body->problem == NULL)
 		tree = dnc_json_tree(answer->body, answer->length, &body->problem);
 	if (tree == NULL)
-		dnc_remote_error_contract(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
-								  body->problem, answer->status,
-								  answer->content_type
-								  ? dnc_remote_error_text(body->options, answer->content_type)
-								  : "unknown",
-								  answer->length);
-	check_success(body, tree);
+		*problem = dnc_remote_error_breach(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
+										   body->problem, answer->status,
+										   answer->content_type
+										   ? dnc_remote_error_text(body->options, answer->content_type)
+										   : "unknown",
+										   answer->length);
+	else if (!says_success(body, tree, problem))
+		tree = NULL;
 	MemoryContextSwitchTo(before);
+	return tree;
+}
+
+/* The same, but raises the problem. */
+const DncJson *
+dnc_answer_tree(DncAnswer *body)
+{
+	DncProblem	problem;
+	const DncJson *tree = dnc_answer_read(body, &problem);
+
+	if (tree == NULL)
+		dnc_remote_error_raise(&problem);
 	return tree;
 }

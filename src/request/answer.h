@@ -9,6 +9,7 @@
 #define DNC_ANSWER_H
 
 #include "config/option.h"
+#include "request/remote_error.h"
 #include "wire/http.h"
 #include "wire/json.h"
 
@@ -24,6 +25,7 @@ typedef struct DncAnswer
 } DncAnswer;
 
 extern const char *dnc_answer_peek(DncAnswer *body, const char *path);
+extern const DncJson *dnc_answer_read(DncAnswer *body, DncProblem *problem);
 extern const DncJson *dnc_answer_tree(DncAnswer *body);
 
 #endif							/* DNC_ANSWER_H */
