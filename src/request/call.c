@@ -424,16 +424,11 @@ dnc_call_status(const DncCall *call)
 	return call->answer->status;
 }
 
-/* Raise the error that the status of a call means, although it was accepted. */
-void
-dnc_call_fail(DncCall *call)
+/* What the status of a call means as an error, although it was accepted; palloc'd. */
+DncProblem
+dnc_call_refusal(const DncCall *call)
 {
-	ErrorContextCallback context;
-
-	MemoryContextSwitchTo(call->context);
-	enter_call(call, &context);
-	give_up(call);
-	pg_unreachable();
+	return problem_of(call);
 }
 
 /*

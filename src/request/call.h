@@ -34,7 +34,7 @@ extern bool dnc_call_ready(DncCall *call);
 extern void dnc_call_wait_any(DncCall **calls, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
-_Noreturn extern void dnc_call_fail(DncCall *call);
+extern DncProblem dnc_call_refusal(const DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
 extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern DncAnswer *dnc_call_answer(DncCall *call);

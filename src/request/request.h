@@ -9,6 +9,7 @@
 #define DNC_REQUEST_H
 
 #include "config/option.h"
+#include "request/remote_error.h"
 #include "wire/http.h"
 
 /* What is to be sent.  Strings are UTF-8. */
@@ -30,8 +31,9 @@ typedef const char *const *DncMemberValues;
 
 extern char *dnc_request_list_target(const DncOptions *options, int limit, const char *filters,
 									 const char *parameter, const char *value);
-extern void dnc_request_write(const DncOptions *options, const DncWriteCall *write,
-							  DncMemberValues *entries, int count, DncRequest *request);
+extern bool dnc_request_write(const DncOptions *options, const DncWriteCall *write,
+							  DncMemberValues *entries, int count, DncRequest *request,
+							  DncProblem *problem);
 extern void dnc_request_prepare(const DncOptions *options, const DncRequest *request,
 								DncHttpRequest *http);
 

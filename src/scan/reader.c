@@ -86,6 +86,16 @@ is_left_out(const DncReader *reader)
 	return !belongs_to_chain(reading->chain, reader->entry);
 }
 
+/* Tell the overlay of the entry at hand, which was not given before. */
+static void
+note_listed(const DncReader *reader)
+{
+	const DncReading *reading = &reader->reading;
+
+	if (reading->own && !(reader->page.given && reader->page.given[reader->index]))
+		dnc_overlay_note_listed(reading->own, reader->entry);
+}
+
 /* Has the next page been asked for, and not come yet? */
 static bool
 must_wait(DncReader *reader)
@@ -107,10 +117,13 @@ find_entry(DncReader *reader, bool may_wait)
 				return false;
 			read_page(reader);
 		}
-		else if (is_left_out(reader))
-			step_entry(reader);
 		else
-			return true;
+		{
+			note_listed(reader);
+			if (!is_left_out(reader))
+				return true;
+			step_entry(reader);
+		}
 	}
 	return false;
 }

@@ -272,7 +272,7 @@ fetch_own_row(DncScan *scan, TupleTableSlot *slot)
 	{
 		const DncChain *chain = list_nth(scan->chains, scan->own_chain);
 		const char *texts[DNC_NCOLUMNS];
-		const DncEntry *entry;
+		const DncWrite *addition;
 
 		if (scan->own_decoder == NULL)
 		{
@@ -284,10 +284,10 @@ fetch_own_row(DncScan *scan, TupleTableSlot *slot)
 			MemoryContextSwitchTo(before);
 			dnc_overlay_rewind(scan->own);
 		}
-		entry = dnc_overlay_next(scan->own, chain->search, scan->identifier, scan->counted_type);
-		if (entry)
+		addition = dnc_overlay_next(scan->own, chain->search, scan->identifier, scan->counted_type);
+		if (addition)
 		{
-			dnc_overlay_texts(entry, texts);
+			dnc_write_texts(addition, texts);
 			dnc_decoder_texts(scan->own_decoder, texts, slot->tts_values, slot->tts_isnull);
 			ExecStoreVirtualTuple(slot);
 			scan->counts.waiting++;
