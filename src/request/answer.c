@@ -75,12 +75,13 @@ dnc_answer_read(DncAnswer *body, DncProblem *problem)
 	if (body->problem == NULL)
 		tree = dnc_json_tree(answer->body, answer->length, &body->problem);
 	if (tree == NULL)
-		*problem = dnc_remote_error_breach(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
-										   body->problem, answer->status,
-										   answer->content_type
-										   ? dnc_remote_error_text(body->options, answer->content_type)
-										   : "unknown",
-										   answer->length);
+		*problem =
+			dnc_remote_error_breach(body->options, "%s HTTP status %d, content type %s, %zu bytes.",
+									body->problem, answer->status,
+									answer->content_type
+									? dnc_remote_error_text(body->options, answer->content_type)
+									: "unknown",
+									answer->length);
 	else if (!says_success(body, tree, problem))
 		tree = NULL;
 	MemoryContextSwitchTo(before);

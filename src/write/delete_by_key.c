@@ -194,7 +194,7 @@ evaluate_key(DncDeleteByKey *direct, const char **members)
 	return true;
 }
 
-/* Send the removal, and count the entries that it has removed.  Raises what dnc_route_end() does. */
+/* Send the removal, and count the entries removed.  Raises what dnc_route_end() does. */
 void
 dnc_delete_by_key_run(DncDeleteByKey *direct)
 {

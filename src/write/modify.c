@@ -143,20 +143,19 @@ fill_in_source(DncModify *modify, TupleTableSlot *slot)
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), index);
 	Oid			input;
 	Oid			ioparam;
+	char	   *name = unconstify(char *, modify->options->server_name);
 
 	ExecCopySlot(returned, slot);
 	slot_getallattrs(returned);
 	getTypeInputInfo(att->atttypid, &input, &ioparam);
-	returned->tts_values[index] = OidInputFunctionCall(input,
-													   unconstify(char *, modify->options->server_name),
-													   ioparam, att->atttypmod);
+	returned->tts_values[index] = OidInputFunctionCall(input, name, ioparam, att->atttypmod);
 	returned->tts_isnull[index] = false;
 	return returned;
 }
 
 /*
- * The addition of an entry that the transaction is adding already.  Raises 23505 where
- * the API will refuse the second one.
+ * Check the addition of an entry that is being added already.  Raises 23505 where the API
+ * will refuse the second one.
  */
 static void
 check_repetition(const DncModify *modify)
