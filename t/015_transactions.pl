@@ -311,6 +311,39 @@ cmp_ok(40 - count('alta'), '<=', $taken + $unknown, 'cancelled: and all that is 
 cmp_ok($taken, '>', 0, 'cancelled: some are');
 is(here(), 0, 'cancelled: nothing here');
 
+# One addition fails, and the three beside it get no answer: statement_timeout ends the wait for these.
+my $four = q{(identifier) SELECT n::text FROM generate_series(1, 4) n};
+for my $case ([ list => 'had taken 0 of 4 additions' ], [ now => 'had taken 0 additions of this transaction by then' ])
+{
+	my ($table, $counts) = @$case;
+
+	reset_lists();
+	control('POST', 'weya', '/fault?kind=status&arg=500&method=POST');
+	control('POST', 'weya', '/fault?kind=stall&method=POST&times=3');
+	my $start = time;
+	my $said = gives("SET statement_timeout = '2s'; INSERT INTO weya.$table $four");
+	cmp_ok(time - $start, '<', 20, "weya.$table: statement_timeout ends the wait after a failure");
+	like($said, qr/ERROR:  57014: canceling statement due to statement timeout\nDETAIL:  The sending had failed before: server "weya" failed to serve the request\. Server "weya" $counts\. Whether the last 4 requests, with 4 of them, were taken is not known\.\n/,
+		"weya.$table: DETAIL has the failure, and counts");
+}
+
+# The answers beside a failure are read like all others: none of these says that anything was taken.
+reset_lists();
+control('POST', 'weya', '/fault?kind=status&arg=500&method=POST');
+control('POST', 'weya', '/fault?kind=not_success&method=POST&times=3');
+like(gives("INSERT INTO weya.list $four"), qr/Server "weya" had taken 0 of 4 additions\. Whether the last 4 requests, with 4 of them, were taken is not known\.\n/,
+	'weya: success is what the body says');
+
+# An addition is refused, and the look whether it is listed fails, or is cancelled.
+reset_lists();
+control('POST', 'weya', '/fault?kind=status&arg=400&method=POST&times=2');
+control('POST', 'weya', "/fault?kind=$_&method=GET") for 'status&arg=500', 'stall';
+like(gives(q{INSERT INTO weya.list (identifier) VALUES ('1')}),
+	qr{ERROR:  HV00M: server "weya" failed to serve the request\nDETAIL:  HTTP status 500.* Server "weya" had taken 0 of 1 additions\.\nHINT:  .*\nCONTEXT:  request GET /api/dnc/list to server "weya"\n},
+	'weya: a look that fails is the error');
+like(gives(q{SET statement_timeout = '1s'; INSERT INTO weya.list (identifier) VALUES ('1')}),
+	qr/ERROR:  57014: .*\nDETAIL:  Server "weya" had taken 0 of 1 additions\.\n/, 'weya: a look that is cancelled');
+
 # Three servers, of which the last, and the first, fails.
 my @three = (
 	q{DELETE FROM alta.list WHERE identifier = 'person000001@example.com'},

@@ -152,11 +152,16 @@ while ($source{'src/request/remote_error.c'} =~ /\bmessage = psprintf\(\s*$strin
 	push @raised, map { "$sqlstate{$code} | " . shown($_) } @messages;
 	@messages = ();
 }
+# And what is kept as a problem elsewhere.
+while ($all_source =~ /\.sqlstate = (ERRCODE_\w+)\};\s*problem\.message = psprintf\(\s*$string/g)
+{
+	push @raised, "$sqlstate{$1} | " . shown($2);
+}
 my @errors = grep { $_->[0] =~ /^(?:[0-9A-Z]{5}|WARNING)$/ && @$_ == 3 } rows('docs/errors.md');
 same_elements([ map { "$_->[0] | $_->[1]" } @errors ], \@raised, 'messages and their SQLSTATEs');
 is(join("\n", map { $_->[1] } grep { $_->[2] !~ /\w{3}/ } @errors), '', 'each has a remedy');
 is(join(' ', grep { my $code = $sqlstate{$_}; !$code || !grep { $_->[0] eq $code } @errors }
-			do { my %seen; grep { !$seen{$_}++ } $all_source =~ /\b(?:errcode|make_problem)\((ERRCODE_\w+)/g }),
+			do { my %seen; grep { !$seen{$_}++ } $all_source =~ /\b(?:(?:errcode|make_problem)\(|sqlstate = )(ERRCODE_\w+)/g }),
 	'', 'each SQLSTATE that the source raises stands in docs/errors.md');
 
 # What is shown of messages outside of blocks that run is what the source says.

@@ -9,21 +9,23 @@
 #define DNC_ANSWER_H
 
 #include "config/option.h"
+#include "request/remote_error.h"
 #include "wire/http.h"
 #include "wire/json.h"
 
-/* An answer; its first three members are set before it is used, the others are zero. */
+/* A body; its first three members are set before it is used, the others are zero. */
 typedef struct DncAnswer
 {
 	const DncOptions *options;
 	const DncHttpAnswer *http;
 	MemoryContext context;		/* for the tree */
 	bool		looked_at;		/* problem and outline are known */
-	const char *problem;		/* of the body's text, as a sentence; NULL: none */
+	const char *problem;		/* of the text, as a sentence; NULL: none */
 	DncJsonOutline outline;
 } DncAnswer;
 
 extern const char *dnc_answer_peek(DncAnswer *answer, const char *path);
+extern const DncJson *dnc_answer_read(DncAnswer *answer, DncProblem *problem);
 extern const DncJson *dnc_answer_tree(DncAnswer *answer);
 
 #endif							/* DNC_ANSWER_H */

@@ -310,16 +310,11 @@ dnc_call_status(const DncCall *call)
 	return call->attempts.answer->status;
 }
 
-/* Raise the error that the status of a call means, although it was accepted. */
-void
-dnc_call_fail(DncCall *call)
+/* What the status of a call means as an error, although it was accepted; palloc'd. */
+DncProblem
+dnc_call_refusal(const DncCall *call)
 {
-	ErrorContextCallback context;
-
-	MemoryContextSwitchTo(call->context);
-	enter_call(call, &context);
-	give_up(call);
-	pg_unreachable();
+	return dnc_attempts_problem(&call->attempts);
 }
 
 /*
@@ -401,24 +396,4 @@ void
 dnc_call_stop(DncCall *call)
 {
 	dnc_attempts_stop(&call->attempts);
-}
-
-/* Wait for the answer to what was sent of a call that was stopped; true: it was success. */
-bool
-dnc_call_settle(DncCall *call)
-{
-	while (!dnc_attempts_are_over(&call->attempts))
-	{
-		advance_all();
-		if (!dnc_attempts_are_over(&call->attempts))
-			wait_a_while(&call, 1);
-	}
-	return call->attempts.state == DNC_ATTEMPTS_DONE;
-}
-
-/* End a call, answered or not, and free what it holds. */
-void
-dnc_call_drop(DncCall *call)
-{
-	MemoryContextDelete(call->context);
 }

@@ -43,14 +43,12 @@ extern bool dnc_call_poll(DncCall *call);
 extern void dnc_call_wait_any(DncCall **awaited, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
-_Noreturn extern void dnc_call_fail(DncCall *call);
+extern DncProblem dnc_call_refusal(const DncCall *call);
 extern DncCallOutcome dnc_call_outcome(const DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
 extern bool dnc_call_last_try(const DncCall *call, DncTryFacts *facts);
 extern DncAnswer *dnc_call_answer(DncCall *call);
 extern bool dnc_call_unclear(const DncCall *call);
 extern void dnc_call_stop(DncCall *call);
-extern bool dnc_call_settle(DncCall *call);
-extern void dnc_call_drop(DncCall *call);
 
 #endif							/* DNC_CALL_H */

@@ -314,29 +314,73 @@ dnc_remote_error_raise(const DncProblem *problem)
 			 errhint("%s", problem->hint)));
 }
 
+/* Is this the SQLSTATE of a problem that the remote has made? */
+bool
+dnc_remote_error_is(int sqlstate)
+{
+	switch (sqlstate)
+	{
+		case ERRCODE_PROTOCOL_VIOLATION:
+		case ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+		case ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION:
+		case ERRCODE_FDW_UNABLE_TO_CREATE_REPLY:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static char *format_sentence(const char *format, va_list args) pg_attribute_printf(1, 0);
+
+/* A sentence from a format and its arguments; palloc'd. */
+static char *
+format_sentence(const char *format, va_list args)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		copy;
+		int			needed;
+
+		va_copy(copy, args);
+		needed = appendStringInfoVA(&text, format, copy);
+		va_end(copy);
+		if (needed == 0)
+			return text.data;
+		enlargeStringInfo(&text, needed);
+	}
+}
+
 /*
- * The remote broke the contract of its API, so that what it said cannot be
- * relied on: 08P01.  The format gives the DETAIL, a sentence.
+ * The remote broke the contract of its API, so that we cannot rely on anything it said:
+ * 08P01.  The format gives the DETAIL, a sentence.  palloc'd.
  */
+DncProblem
+dnc_remote_error_breach(const DncOptions *options, const char *format,...)
+{
+	va_list		args;
+	char	   *detail;
+
+	va_start(args, format);
+	detail = format_sentence(format, args);
+	va_end(args);
+	return broken_contract(options, detail);
+}
+
+/* The same, raised. */
 void
 dnc_remote_error_contract(const DncOptions *options, const char *format,...)
 {
-	StringInfoData detail;
+	va_list		args;
 	DncProblem	problem;
 
-	initStringInfo(&detail);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&detail, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&detail, needed);
-	}
-	problem = broken_contract(options, detail.data);
+	va_start(args, format);
+	problem = broken_contract(options, format_sentence(format, args));
+	va_end(args);
 	dnc_remote_error_raise(&problem);
 }

@@ -29,11 +29,14 @@ typedef struct DncProblem
 	const char *hint;
 } DncProblem;
 
+extern DncProblem dnc_remote_error_breach(const DncOptions *options, const char *format,...)
+			pg_attribute_printf(2, 3);
 _Noreturn extern void dnc_remote_error_contract(const DncOptions *options, const char *format,...)
 			pg_attribute_printf(2, 3);
 extern DncProblem dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer,
 										   const DncTries *tries);
 _Noreturn extern void dnc_remote_error_raise(const DncProblem *problem);
+extern bool dnc_remote_error_is(int sqlstate);
 extern char *dnc_remote_error_api_message(const DncOptions *options, const DncJson *tree);
 extern char *dnc_remote_error_text(const DncOptions *options, const char *utf8);
 

@@ -120,37 +120,42 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 }
 
 /*
- * An entry's id as a segment of a path; palloc'd.  Raises 22023 for what would not stay
- * one: libcurl and proxies take dot segments out, and some servers decode %2F before they
- * look at the path (RFC 3986 3.3, 5.2.4).
+ * Can a path hold an entry's id as one segment?  libcurl and proxies take dot segments
+ * out, and some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
  */
-static char *
-path_segment(const DncOptions *options, const char *id)
+static bool
+path_can_hold(const char *id)
 {
-	bool		good = strcmp(id, ".") != 0 && strcmp(id, "..") != 0;
-
+	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+		return false;
 	for (const char *c = id; *c; c++)
 	{
 		if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == '/' || *c == '\\')
-			good = false;
+			return false;
 	}
-	if (!good)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("server \"%s\" cannot be asked for an entry with such an id",
-						options->server_name),
-				 errdetail("The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.")));
-	return dnc_url_escape(id);
+	return true;
+}
+
+/* The problem of an id that no path can hold; palloc'd. */
+static DncProblem
+path_problem(const DncOptions *options)
+{
+	DncProblem	problem = {.sqlstate = ERRCODE_INVALID_PARAMETER_VALUE};
+
+	problem.message = psprintf("server \"%s\" cannot be asked for an entry with such an id",
+							   options->server_name);
+	problem.detail = "The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.";
+	return problem;
 }
 
 /*
- * The request that adds or removes some entries, up to the call's batch, in
- * *request.  What it points to is palloc'd in the current context.  Raises 22023 for
- * an id that no path can hold.
+ * The request that adds or removes some entries, up to the call's batch, in *request.
+ * What it points to is palloc'd in the current context.  False: no request can carry
+ * them, for the reason in *problem.
  */
-void
+bool
 dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
-				  int count, DncRequest *request)
+				  int count, DncRequest *request, DncProblem *problem)
 {
 	const char *slot = strstr(write->path, "{}");
 	StringInfoData body;
@@ -164,15 +169,21 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	if (slot)
 	{
 		/* The entry is named by the path, and there is no body. */
+		if (!path_can_hold(entries[0][0]))
+		{
+			*problem = path_problem(options);
+			return false;
+		}
 		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
-								   path_segment(options, entries[0][0]), slot + 2);
-		return;
+								   dnc_url_escape(entries[0][0]), slot + 2);
+		return true;
 	}
 	initStringInfo(&body);
 	make_write_body(options, write, entries, count, &body);
 	request->target = write->path;
 	request->body = body.data;
 	request->body_length = body.len;
+	return true;
 }
 
 /* The headers of a request; palloc'd. */

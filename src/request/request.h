@@ -11,6 +11,7 @@
 #include "nodes/pg_list.h"
 
 #include "config/option.h"
+#include "request/remote_error.h"
 #include "wire/http.h"
 
 /* A query parameter that narrows a list.  Both are as they are, not percent-encoded. */
@@ -51,8 +52,9 @@ typedef const char *const *DncMemberValues;
 extern DncPageRequest dnc_request_first_page(const DncOptions *options, int limit);
 extern void dnc_request_list(const DncOptions *options, const DncPageRequest *page,
 							 const List *filters, DncRequest *request);
-extern void dnc_request_write(const DncOptions *options, const DncWriteCall *write,
-							  DncMemberValues *entries, int count, DncRequest *request);
+extern bool dnc_request_write(const DncOptions *options, const DncWriteCall *write,
+							  DncMemberValues *entries, int count, DncRequest *request,
+							  DncProblem *problem);
 extern void dnc_request_prepare(const DncOptions *options, const DncRequest *request,
 								DncHttpRequest *http);
 

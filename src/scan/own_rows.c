@@ -60,14 +60,14 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 	{
 		const DncChain *chain = list_nth(reading->chains, rows->chain);
 		const char *texts[DNC_NCOLUMNS];
-		const DncEntry *entry;
+		const DncWrite *addition;
 
 		if (rows->decoder == NULL)
 			begin_chain(rows, chain);
-		entry = dnc_overlay_next(reading->own, chain->search, reading->identifier, reading->type);
-		if (entry)
+		addition = dnc_overlay_next(reading->own, chain->search, reading->identifier, reading->type);
+		if (addition)
 		{
-			dnc_overlay_texts(entry, texts);
+			dnc_write_texts(addition, texts);
 			dnc_decoder_texts(rows->decoder, texts, slot->tts_values, slot->tts_isnull);
 			ExecStoreVirtualTuple(slot);
 			return true;

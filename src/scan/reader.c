@@ -88,6 +88,8 @@ find_entry(DncReader *reader, bool may_wait)
 	{
 		while (dnc_entries_next(&reader->entries))
 		{
+			if (reader->reading.own)
+				dnc_overlay_note_listed(reader->reading.own, reader->entries.entry);
 			if (!is_left_out(reader))
 				return true;
 		}

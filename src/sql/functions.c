@@ -126,10 +126,10 @@ may_see(Oid relid)
 
 /* A column of a waiting write; false: the write does not say. */
 static bool
-pending_text(const DncEntry *entry, DncColumn column, Datum *value)
+pending_text(const DncWrite *write, DncColumn column, Datum *value)
 {
-	const DncField *field = dnc_provider_field(entry->target->options->provider, column);
-	const char *text = dnc_entry_value(entry, column);
+	const DncField *field = dnc_provider_field(write->target->options->provider, column);
+	const char *text = dnc_write_value(write, column);
 
 	if (text == NULL && field && field->name == NULL)
 		text = field->constant;
@@ -149,24 +149,23 @@ dnc_fdw_pending(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (DncPending *queue = dnc_transaction_queues(); queue; queue = queue->next)
+	for (DncServerWrites *server = dnc_transaction_servers(); server; server = server->next)
 	{
-		dnc_pending_mark_overtaken(queue);
-		for (int i = 0; i < queue->count; i++)
+		dnc_pending_mark_overtaken(server->pending);
+		for (int i = 0; i < server->pending->count; i++)
 		{
-			const DncEntry *entry = queue->entries[i];
+			const DncWrite *write = server->pending->writes[i];
 			Datum		values[PENDING_COLUMNS] = {0};
 			bool		nulls[PENDING_COLUMNS] = {0};
-			bool		seen = may_see(entry->target->relid);
+			bool		seen = may_see(write->target->relid);
 
-			if (entry->state == DNC_ENTRY_OVERTAKEN)
+			if (dnc_pending_at(server->pending, i)->overtaken)
 				continue;
-			values[0] = DirectFunctionCall1(namein,
-											CStringGetDatum(entry->target->options->server_name));
-			values[1] = ObjectIdGetDatum(entry->target->relid);
-			values[2] = CStringGetTextDatum(entry->action == DNC_ACTION_ADD ? "add" : "delete");
-			nulls[3] = !seen || !pending_text(entry, DNC_COL_IDENTIFIER, &values[3]);
-			nulls[4] = !seen || !pending_text(entry, DNC_COL_IDENTIFIER_TYPE, &values[4]);
+			values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->server_name));
+			values[1] = ObjectIdGetDatum(write->target->relid);
+			values[2] = CStringGetTextDatum(write->action == DNC_ACTION_ADD ? "add" : "delete");
+			nulls[3] = !seen || !pending_text(write, DNC_COL_IDENTIFIER, &values[3]);
+			nulls[4] = !seen || !pending_text(write, DNC_COL_IDENTIFIER_TYPE, &values[4]);
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		}
 	}

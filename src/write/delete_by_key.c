@@ -3,9 +3,8 @@
  * delete_by_key.c
  *		DELETE of one entry by its key, without reading the list.
  *
- * With write_mode 'immediate', a DELETE whose WHERE is exactly what the API removes
- * an entry by needs no scan: the removal is sent, and the answer says whether the
- * entry was there.
+ * An API removes an entry by its key.  A DELETE whose WHERE gives exactly that needs no
+ * scan, if its rows go a route that tells at once whether the entry was there.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,20 +25,20 @@
 #include "config/registry.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
-#include "write/commit.h"
 #include "write/delete_by_key.h"
-#include "write/modify.h"
+#include "write/route.h"
 #include "write/transaction.h"
 
 struct DncDeleteByKey
 {
 	ForeignScanState *node;
-	DncTarget  *target;
+	const DncProvider *provider;
+	DncRoute   *route;
 	List	   *values;			/* of ExprState, by the members that name an entry */
 	bool		set_processed;
 };
 
-/* How many members of a removal name the entry: they are sent, and come first. */
+/* How many members of a removal name the entry.  They are sent, and come first. */
 static int
 key_length(const DncWriteCall *remove)
 {
@@ -53,9 +52,9 @@ key_length(const DncWriteCall *remove)
 }
 
 /*
- * Is a value, as far as it is known, one that an entry can have?  An API that stores
- * lower case would remove an entry that differs in case, and an unknown type would be
- * refused.
+ * Can an entry have this value, as far as we know it when planning?  An API that stores
+ * lower case would remove an entry that differs in case, and it would refuse a type that
+ * it does not know.
  */
 static bool
 is_as_stored(const DncProvider *provider, DncColumn column, const Expr *value)
@@ -78,8 +77,8 @@ is_as_stored(const DncProvider *provider, DncColumn column, const Expr *value)
 }
 
 /*
- * The values with which the clauses of a table name one entry, each member of the
- * key once and nothing else; NIL: they do something else.
+ * The values with which the clauses of a table name one entry: each member of the key
+ * once, and nothing else.  NIL: the clauses do something else.
  */
 static List *
 key_values(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const DncColumnMap *map)
@@ -103,8 +102,9 @@ key_values(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const 
 }
 
 /*
- * Can a DELETE be done without reading?  If so, turn its scan into that.  Nothing else
- * may be read by the statement: a removal in the midst of that would move entries.
+ * Can a DELETE be done without reading?  If so, turn its scan into that.  The statement
+ * may read nothing else, since a removal would move the entries of a list that is being
+ * read.
  */
 bool
 dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relation)
@@ -121,7 +121,7 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 		bms_membership(root->all_baserels) != BMS_SINGLETON)
 		return false;
 	options = dnc_options_load(GetForeignServerIdByRelId(rte->relid), rte->relid);
-	if (options->write_mode != DNC_WRITE_IMMEDIATE)
+	if (!dnc_route_tells_changes(options))
 		return false;
 	relation = RelationIdGetRelation(rte->relid);
 	values = key_values(root, find_base_rel(root, result_relation), options,
@@ -137,33 +137,38 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 	return true;
 }
 
-/* Set up the removal; sends nothing.  palloc'd in the current context. */
+/*
+ * Set up the removal; sends nothing.  palloc'd in the current context.  Raises 25006 in a
+ * read-only transaction, 28000 where there is no token, and what dnc_route_begin() does.
+ */
 DncDeleteByKey *
 dnc_delete_by_key_begin(ForeignScanState *node)
 {
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	ResultRelInfo *result = node->resultRelInfo;
+	EState	   *estate = node->ss.ps.state;
 	Oid			relid = RelationGetRelid(result->ri_RelationDesc);
-	DncDeleteByKey  *direct = palloc0(sizeof(DncDeleteByKey));
+	DncDeleteByKey *direct = palloc0(sizeof(DncDeleteByKey));
+	DncRouteStatement statement = {.result = result, .estate = estate,
+	.action = DNC_ACTION_REMOVE};
+	const DncTarget *target;
 
 	PreventCommandIfReadOnly("DELETE");
+	target = dnc_transaction_target(GetForeignServerIdByRelId(relid), relid,
+									dnc_modify_user(result, estate));
 	direct->node = node;
-	direct->target = dnc_transaction_target(GetForeignServerIdByRelId(relid), relid,
-											dnc_modify_user(result, node->ss.ps.state));
+	direct->provider = target->options->provider;
 	direct->values = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	direct->set_processed = boolVal(linitial(plan->fdw_private));
-	dnc_modify_refuse_overtaking(direct->target, RelationGetRelationName(result->ri_RelationDesc));
+	direct->route = dnc_route_begin(target, &statement);
 	return direct;
 }
 
-/*
- * The values of the key in members[DNC_MAX_MEMBERS], as texts; false: no entry can
- * have them.
- */
+/* The values of the key in members[DNC_MAX_MEMBERS], as texts; false: no entry can have them. */
 static bool
 evaluate_key(DncDeleteByKey *direct, const char **members)
 {
-	const DncProvider *provider = direct->target->options->provider;
+	const DncProvider *provider = direct->provider;
 	ExprContext *econtext = direct->node->ss.ps.ps_ExprContext;
 	ListCell   *lc;
 
@@ -189,7 +194,7 @@ evaluate_key(DncDeleteByKey *direct, const char **members)
 	return true;
 }
 
-/* Send the removal, and count what it has removed.  Raises what delivery raises. */
+/* Send the removal, and count the entries removed.  Raises what dnc_route_end() does. */
 void
 dnc_delete_by_key_run(DncDeleteByKey *direct)
 {
@@ -199,11 +204,8 @@ dnc_delete_by_key_run(DncDeleteByKey *direct)
 
 	if (evaluate_key(direct, members))
 	{
-		DncPending   *queue = dnc_pending_make(estate->es_query_cxt, direct->target->options->serverid);
-
-		(void) dnc_pending_append(queue, direct->target, DNC_ACTION_REMOVE, members,
-								  estate->es_output_cid);
-		removed = dnc_commit_send_now(queue);
+		(void) dnc_route_add(direct->route, DNC_ACTION_REMOVE, members, estate->es_output_cid);
+		removed = dnc_route_end(direct->route);
 	}
 	if (direct->set_processed)
 		estate->es_processed += removed;

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * modify.c
- *		INSERT, COPY and DELETE: rows into the outbox, or on their way at once.
+ *		INSERT, COPY and DELETE: rows, checked, on their way to the list.
  *
- * With write_mode 'immediate' a statement has a queue of its own: additions go
- * out as batches fill, removals when the statement is over, and with it the
- * scan that they were found by.
+ * Each row is checked when its statement runs, and handed to a route.  The route knows
+ * whether the row waits for COMMIT or is sent at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,8 +21,8 @@
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "write/commit.h"
 #include "write/modify.h"
+#include "write/route.h"
 #include "write/row_check.h"
 #include "write/transaction.h"
 
@@ -31,12 +30,11 @@ struct DncModify
 {
 	Relation	relation;
 	bool		skip_listed;
-	DncTarget  *target;
-	DncPending   *queue;			/* the transaction's, or the statement's own */
-	int			full;			/* send the additions when there are so many; 0: do not */
+	const DncOptions *options;
+	DncRoute   *route;
 	CommandId	command;
 	CommandId	seen;			/* DELETE: its scan sees the commands before this one */
-	DncRowCheck	   *row;
+	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
 	TupleTableSlot *returned;	/* holds the row when source is filled in */
@@ -44,8 +42,8 @@ struct DncModify
 };
 
 /*
- * DELETE finds its rows by an ordinary scan, which has to give the whole row:
- * what the entry is removed by is in it, and what RETURNING shows.
+ * DELETE finds its rows by an ordinary scan.  The scan has to give the whole row: a removal
+ * takes its values from there, and RETURNING shows it.
  */
 void
 dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex)
@@ -64,30 +62,14 @@ dnc_modify_supported(Relation relation)
 	return options->updatable ? (1 << CMD_INSERT) | (1 << CMD_DELETE) : 0;
 }
 
-/* Does a statement read lists of a server, beside writing to one? */
-static bool
-reads_server(ResultRelInfo *result, EState *estate, Oid serverid)
-{
-	for (Index rti = 1; rti <= estate->es_range_table_size; rti++)
-	{
-		RangeTblEntry *rte = exec_rt_fetch(rti, estate);
-
-		if (rti != result->ri_RangeTableIndex && rte->rtekind == RTE_RELATION &&
-			rte->relkind == RELKIND_FOREIGN_TABLE &&
-			GetForeignServerIdByRelId(rte->relid) == serverid)
-			return true;
-	}
-	return false;
-}
-
 /*
- * The queue of another part of the same statement that writes to the server at once;
- * NULL: there is none.  WITH may delete what the rest of the statement adds again, and
- * the parts end in another order than they ran in.
+ * The routes of the other parts of a statement that write to the same server; a List of
+ * DncRoute.
  */
-static DncPending *
-queue_of_part(EState *estate, Oid serverid)
+static List *
+routes_of_parts(EState *estate, Oid serverid)
 {
+	List	   *routes = NIL;
 	ListCell   *lc;
 
 	foreach(lc, estate->es_auxmodifytables)
@@ -100,87 +82,43 @@ queue_of_part(EState *estate, Oid serverid)
 			DncModify  *modify = result->ri_FdwState;
 
 			if (modify && result->ri_RelationDesc->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
-				GetForeignServerIdByRelId(RelationGetRelid(result->ri_RelationDesc)) == serverid &&
-				modify->queue != modify->target->queue)
-				return modify->queue;
+				GetForeignServerIdByRelId(RelationGetRelid(result->ri_RelationDesc)) == serverid)
+				routes = lappend(routes, modify->route);
 		}
 	}
-	return NULL;
+	return routes;
 }
 
 /*
- * Where the rows of a statement go.  Raises 0A000 where they would overtake
- * writes that wait for COMMIT.
- */
-static void
-choose_queue(DncModify *modify, ResultRelInfo *result, EState *estate, DncAction action,
-			 const ModifyTable *plan)
-{
-	const DncOptions *options = modify->target->options;
-
-	modify->queue = modify->target->queue;
-	if (options->write_mode == DNC_WRITE_COMMIT)
-		return;
-	dnc_modify_refuse_overtaking(modify->target, RelationGetRelationName(modify->relation));
-	modify->queue = queue_of_part(estate, options->serverid);
-	if (modify->queue)
-		return;
-	modify->queue = dnc_pending_make(CurrentMemoryContext, options->serverid);
-
-	/*
-	 * Additions that were sent while the statement still reads the list could
-	 * be read by it; and PostgreSQL looks at a view's WITH CHECK OPTION only
-	 * after it has handed us the row.  What takes one entry a request goes out
-	 * several requests at a time.
-	 */
-	if (action == DNC_ACTION_ADD && !reads_server(result, estate, options->serverid) &&
-		(plan == NULL || plan->withCheckOptionLists == NIL))
-		modify->full = options->batch_size > 1 ? options->batch_size : options->max_concurrency;
-}
-
-/*
- * Refuse to send writes at once while others to the same server wait for
- * COMMIT: what was written first would arrive last (0A000).
- */
-void
-dnc_modify_refuse_overtaking(const DncTarget *target, const char *table)
-{
-	if (target->queue->count == 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("cannot write to foreign table \"%s\" at once", table),
-			 errdetail("Its write_mode is 'immediate', and earlier writes of this transaction to server \"%s\" wait for COMMIT.",
-					   target->options->server_name),
-			 errhint("COMMIT first, or use tables of the same write_mode.")));
-}
-
-/*
- * Set up the writing to a table; palloc'd in the current context.  returning
- * is the statement's list for this table, or NIL; plan is NULL for COPY.  Raises
- * 28000 where there is no token, 0A000 for what a table or its write_mode does not
- * allow, and 25006 in a read-only transaction.
+ * Set up the writing to a table; palloc'd in the current context.  returning is the
+ * statement's list for this table, or NIL; plan is NULL for COPY.  Raises 28000 where
+ * there is no token, 0A000 for statements that a table or its route does not allow, and
+ * 25006 in a read-only transaction.
  */
 DncModify *
 dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *returning,
 				 ModifyTable *plan)
 {
 	DncModify  *modify = palloc0(sizeof(DncModify));
+	DncRouteStatement statement = {.result = result, .estate = estate, .action = action,
+	.plan = plan};
 	Relation	relation = result->ri_RelationDesc;
 	Oid			relid = RelationGetRelid(relation);
+	Oid			serverid = GetForeignServerIdByRelId(relid);
+	const DncTarget *target;
 
 	/* PostgreSQL excepts temporary tables, but the list of this one is not temporary. */
 	PreventCommandIfReadOnly(action == DNC_ACTION_REMOVE ? "DELETE"
 							 : plan ? "INSERT" : "COPY FROM");
+	target = dnc_transaction_target(serverid, relid, dnc_modify_user(result, estate));
 	modify->relation = relation;
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
-	modify->target = dnc_transaction_target(GetForeignServerIdByRelId(relid), relid,
-											dnc_modify_user(result, estate));
+	modify->options = target->options;
 	if (action == DNC_ACTION_REMOVE)
 		modify->seen = estate->es_snapshot->curcid;
 	/* COPY has no plan that would have taken a command number. */
 	modify->command = plan ? estate->es_output_cid : GetCurrentCommandId(true);
-	modify->row = dnc_row_check_make(relation, modify->target->options, action);
+	modify->row = dnc_row_check_make(relation, modify->options, action);
 	if (action == DNC_ACTION_ADD)
 		modify->source_attno = dnc_row_check_returning(modify->row, returning);
 	else
@@ -189,7 +127,8 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	if (modify->source_attno)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
-	choose_queue(modify, result, estate, action, plan);
+	statement.others = routes_of_parts(estate, serverid);
+	modify->route = dnc_route_begin(target, &statement);
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw row",
 												ALLOCSET_SMALL_SIZES);
 	return modify;
@@ -204,30 +143,25 @@ fill_in_source(DncModify *modify, TupleTableSlot *slot)
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), index);
 	Oid			input;
 	Oid			ioparam;
+	char	   *name = unconstify(char *, modify->options->server_name);
 
 	ExecCopySlot(returned, slot);
 	slot_getallattrs(returned);
 	getTypeInputInfo(att->atttypid, &input, &ioparam);
-	returned->tts_values[index] = OidInputFunctionCall(input,
-													   unconstify(char *, modify->target->options->server_name),
-													   ioparam, att->atttypmod);
+	returned->tts_values[index] = OidInputFunctionCall(input, name, ioparam, att->atttypmod);
 	returned->tts_isnull[index] = false;
 	return returned;
 }
 
 /*
- * An entry is added that this transaction has added already; true: leave it out.
- * Raises 23505 where the API will refuse the second one.
+ * Check the addition of an entry that is being added already.  Raises 23505 where the API
+ * will refuse the second one.
  */
-static bool
-is_repetition(DncModify *modify, const DncEntry *entry)
+static void
+check_repetition(const DncModify *modify)
 {
-	const DncOptions *options = modify->target->options;
+	const DncOptions *options = modify->options;
 
-	if (entry->previous == NULL || entry->previous->action != DNC_ACTION_ADD)
-		return false;
-	if (modify->skip_listed)
-		return true;
 	if (options->provider->add.unchanged_status != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -235,20 +169,20 @@ is_repetition(DncModify *modify, const DncEntry *entry)
 						options->server_name),
 				 errdetail("This transaction has added it already, and the API refuses to add what is listed."),
 				 errhint("INSERT ... ON CONFLICT DO NOTHING leaves out what is listed.")));
-	return false;
 }
 
 /*
- * Let a row wait, or send it when enough of them are there.  Gives back the row
- * that RETURNING sees; NULL: it is left out.  Raises 23502, 22023 and 23505 for what
- * cannot be sent, and what dnc_commit_send_now() raises.
+ * Hand a row to its route.  Gives back the row that RETURNING sees; NULL: it is left out,
+ * since ON CONFLICT DO NOTHING was said and the entry is being added already.  Raises
+ * 23502, 22023 and 23505 for rows that cannot be sent, and what dnc_route_flush() raises.
  */
 TupleTableSlot *
 dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 {
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
-	DncEntry   *entry;
+	DncPendingWrite *waiting;
+	bool		repeats;
 
 	slot_getallattrs(slot);
 	MemoryContextReset(modify->row_context);
@@ -256,19 +190,20 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	dnc_row_check_attributes(modify->row, slot);
 	dnc_row_check_values(modify->row, slot, members);
 	dnc_row_check_members(modify->row, members);
-	entry = dnc_pending_append(modify->queue, modify->target, DNC_ACTION_ADD, members,
-							   modify->command);
-	entry->skip_listed = modify->skip_listed;
-	if (is_repetition(modify, entry))
+	waiting = dnc_route_add(modify->route, DNC_ACTION_ADD, members, modify->command);
+	waiting->skip_listed = modify->skip_listed;
+	repeats = dnc_pending_repeats(waiting);
+	if (repeats && modify->skip_listed)
 	{
-		dnc_pending_drop_last(modify->queue);
+		dnc_pending_drop_last(modify->route->pending);
 		MemoryContextSwitchTo(before);
 		return NULL;
 	}
+	if (repeats)
+		check_repetition(modify);
 	if (modify->source_attno)
 		slot = fill_in_source(modify, slot);
-	if (modify->full > 0 && modify->queue->count >= modify->full)
-		(void) dnc_commit_send_now(modify->queue);
+	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
 	return slot;
 }
@@ -295,59 +230,46 @@ fetch_deleted_row(DncModify *modify, TupleTableSlot *plan_slot, TupleTableSlot *
 	ExecStoreVirtualTuple(slot);
 }
 
-/* Is the same entry being removed already? */
-static bool
-is_removed_already(const DncEntry *entry)
-{
-	for (const DncEntry *before = entry->previous;
-		 before && before->action == DNC_ACTION_REMOVE; before = before->previous)
-	{
-		if (dnc_entry_removes_same(before, entry))
-			return true;
-	}
-	return false;
-}
-
 /*
- * Let the removal of a row that the plan found wait.  Gives back the row for
- * RETURNING in *slot; NULL: it is being removed already.  Raises 23502 where
- * the row does not tell which entry is meant.
+ * Hand the removal of a row that the plan has found to the route.  Gives back the row for
+ * RETURNING in *slot; NULL: the entry is being removed already.  Raises 23502 where the
+ * row does not tell which entry is meant, and what dnc_route_flush() raises.
  */
 TupleTableSlot *
 dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
-	DncEntry   *entry;
-	bool		removed;
+	DncPendingWrite *waiting;
+	DncPendingWrite *previous;
 
 	MemoryContextReset(modify->row_context);
 	before = MemoryContextSwitchTo(modify->row_context);
 	fetch_deleted_row(modify, plan_slot, slot);
 	dnc_row_check_values(modify->row, slot, members);
-	entry = dnc_pending_append(modify->queue, modify->target, DNC_ACTION_REMOVE, members,
-							   modify->command);
-	removed = is_removed_already(entry);
-	if (removed)
-		dnc_pending_drop_last(modify->queue);
-	else if (entry->previous == NULL || entry->previous->action != DNC_ACTION_ADD)
+	waiting = dnc_route_add(modify->route, DNC_ACTION_REMOVE, members, modify->command);
+	previous = waiting->previous;
+	if (dnc_pending_repeats(waiting))
+	{
+		dnc_pending_drop_last(modify->route->pending);
+		MemoryContextSwitchTo(before);
+		return NULL;
+	}
+	if (previous == NULL || previous->write.action != DNC_ACTION_ADD)
 		dnc_row_check_members(modify->row, members);
-	/* An addition that the scan could not see is not what it has found. */
-	else if (entry->previous->command >= modify->seen)
-		entry->previous->listed = true;
+	/* The scan could not see this addition, so it has found the entry on the list. */
+	else if (previous->command >= modify->seen)
+		previous->listed = true;
+	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
-	return removed ? NULL : slot;
+	return slot;
 }
 
-/*
- * The statement is over: send what it has left to be sent at once.  Raises what
- * dnc_commit_send_now() raises.
- */
+/* The statement is over.  Raises what dnc_route_end() does. */
 void
 dnc_modify_end(DncModify *modify)
 {
-	if (modify->queue != modify->target->queue)
-		(void) dnc_commit_send_now(modify->queue);
+	(void) dnc_route_end(modify->route);
 }
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify.h
- *		INSERT, COPY and DELETE: rows into the outbox.
+ *		INSERT, COPY and DELETE: rows, checked, on their way to the list.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
 
-#include "write/transaction.h"
+#include "write/write.h"
 
 typedef struct DncModify DncModify;
 
@@ -23,7 +23,6 @@ extern TupleTableSlot *dnc_modify_insert(DncModify *modify, TupleTableSlot *slot
 extern TupleTableSlot *dnc_modify_delete(DncModify *modify, TupleTableSlot *slot,
 										 TupleTableSlot *plan_slot);
 extern void dnc_modify_end(DncModify *modify);
-extern void dnc_modify_refuse_overtaking(const DncTarget *target, const char *table);
 extern char *dnc_modify_request_text(Relation relation, DncAction action, int *batch);
 
 #endif							/* DNC_MODIFY_H */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * overlay.c
- *		What a scan sees of its own transaction's waiting writes.
+ *		What a scan sees of its own transaction's pending writes.
  *
- * A scan reads what the remote has, and what waits for COMMIT is laid over it: an
- * entry that is to be removed is hidden, and behind the list come the entries that
- * are to be added and were not on it.  The rules are those of command visibility: a
- * write is seen by the commands after the one that made it.
+ * A scan reads the remote's list, and we lay over it the writes that wait for COMMIT.
+ * We hide an entry that is to be removed.  Behind the list we show the entries that are to
+ * be added and were not on it.  The rules are those of command visibility: a write is seen
+ * by the commands after the one that made it.
  *
- * Entries of one list are told apart by the provider's identity.  Where an entry
- * was added that the remote already has, the remote's row is shown: it is what there
- * will be, and it has what only the remote knows.
+ * The provider's identity tells entries of one list apart.  If the transaction adds an
+ * entry that the remote already has, we show the remote's row.  It will be the same after
+ * COMMIT, and it has the columns that only the remote knows.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,18 +27,18 @@ struct DncOverlay
 {
 	MemoryContext context;		/* holds listed */
 	const DncOptions *options;
-	const DncPending *queue;
+	const DncPending *pending;
 	CommandId	command;		/* sees the writes of the commands before it */
-	Bitmapset  *listed;			/* by index: additions that the remote has already */
+	Bitmapset  *listed;			/* by index: additions of entries that the remote has already */
 	int			index;			/* the next write to look at */
 	int			end;			/* behind the last one that was there at the beginning */
 };
 
 /* Does the scan see a write? */
 static bool
-is_visible(const DncOverlay *own, const DncEntry *entry)
+is_visible(const DncOverlay *overlay, const DncPendingWrite *waiting)
 {
-	return entry->command < own->command;
+	return waiting->command < overlay->command;
 }
 
 /*
@@ -66,33 +66,35 @@ refuse_parallel_worker(const DncOptions *options)
 DncOverlay *
 dnc_overlay_begin(const DncOptions *options, CommandId command)
 {
-	const DncPending *queue = dnc_transaction_queue(options->serverid);
-	DncOverlay	   *own;
+	const DncPending *pending = dnc_transaction_pending(options->serverid);
+	DncOverlay *overlay;
 
 	refuse_parallel_worker(options);
-	if (queue == NULL)
+	if (pending == NULL)
 		return NULL;
-	own = palloc0(sizeof(DncOverlay));
-	own->context = CurrentMemoryContext;
-	own->options = options;
-	own->queue = queue;
-	own->command = command;
-	own->end = queue->count;
-	for (int i = 0; i < queue->count; i++)
+	overlay = palloc0(sizeof(DncOverlay));
+	overlay->context = CurrentMemoryContext;
+	overlay->options = options;
+	overlay->pending = pending;
+	overlay->command = command;
+	overlay->end = pending->count;
+	for (int i = 0; i < pending->count; i++)
 	{
-		if (is_visible(own, queue->entries[i]) &&
-			queue->entries[i]->target->options->mapping == options->mapping)
-			return own;
+		if (is_visible(overlay, dnc_pending_at(pending, i)) &&
+			pending->writes[i]->target->options->mapping == options->mapping)
+			return overlay;
 	}
-	pfree(own);
+	pfree(overlay);
 	return NULL;
 }
 
+/* ----- entries of the list ----- */
+
 /* The text of a column of an entry of the list, UTF-8; NULL: it has none. */
 static const char *
-listed_value(const DncOverlay *own, const DncJson *entry, DncColumn column)
+listed_value(const DncOverlay *overlay, const DncJson *entry, DncColumn column)
 {
-	const DncField *field = dnc_provider_field(own->options->provider, column);
+	const DncField *field = dnc_provider_field(overlay->options->provider, column);
 	const DncJson *value;
 
 	if (field == NULL)
@@ -103,26 +105,43 @@ listed_value(const DncOverlay *own, const DncJson *entry, DncColumn column)
 	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
 }
 
-/* Is an entry of the list of a type?  Of NULL is any. */
+/* Does an entry of the list have this type?  NULL matches any type. */
 bool
-dnc_overlay_is_of_type(const DncOverlay *own, const DncJson *entry, const char *type)
+dnc_overlay_is_of_type(const DncOverlay *overlay, const DncJson *entry, const char *type)
 {
-	const char *listed = listed_value(own, entry, DNC_COL_IDENTIFIER_TYPE);
+	const char *listed = listed_value(overlay, entry, DNC_COL_IDENTIFIER_TYPE);
 
 	return type == NULL || (listed && strcmp(listed, type) == 0);
 }
 
-/* Is this entry of the list the one that a removal on its key names? */
-static bool
-removes(const DncOverlay *own, const DncEntry *removal, const DncJson *entry)
+/* The last write on an entry of the list; NULL: none, or the entry lacks a key. */
+static DncPendingWrite *
+find_last(const DncOverlay *overlay, const DncJson *entry)
 {
-	const DncProvider *provider = own->options->provider;
+	const DncProvider *provider = overlay->options->provider;
+	DncIdentity identity = {.account = overlay->options->mapping,
+	.folds_case = provider->folds_case};
+
+	for (int i = 0; i < provider->nidentity; i++)
+	{
+		identity.values[i] = listed_value(overlay, entry, provider->identity[i]);
+		if (identity.values[i] == NULL)
+			return NULL;		/* not as the API promises: the decoder will say so */
+	}
+	return dnc_pending_find(overlay->pending, &identity);
+}
+
+/* Does a removal on the identity of an entry of the list name this entry? */
+static bool
+removes(const DncOverlay *overlay, const DncWrite *removal, const DncJson *entry)
+{
+	const DncProvider *provider = overlay->options->provider;
 
 	for (int i = 0; provider->remove.members[i].name; i++)
 	{
 		const DncMember *member = &provider->remove.members[i];
-		const char *wanted = dnc_entry_value(removal, member->column);
-		const char *listed = listed_value(own, entry, member->column);
+		const char *wanted = dnc_write_value(removal, member->column);
+		const char *listed = listed_value(overlay, entry, member->column);
 
 		if (member->required && !dnc_provider_is_identity(provider, member->column) &&
 			(wanted == NULL || listed == NULL || strcmp(wanted, listed) != 0))
@@ -131,79 +150,85 @@ removes(const DncOverlay *own, const DncEntry *removal, const DncJson *entry)
 	return true;
 }
 
-/*
- * Has the transaction removed this entry of the list?  Also takes note of it, should
- * the transaction have added it.
- */
-bool
-dnc_overlay_hides(DncOverlay *own, const DncJson *entry)
+/* Is a removal that the scan sees, of this entry, among a write and those before it? */
+static bool
+is_removed(const DncOverlay *overlay, const DncPendingWrite *last, const DncJson *entry)
 {
-	const DncProvider *provider = own->options->provider;
-	DncKey		key = {.account = own->options->mapping, .folds_case = provider->folds_case};
-	DncEntry   *last;
-	MemoryContext before;
-
-	for (int i = 0; i < provider->nidentity; i++)
+	for (const DncPendingWrite *waiting = last; waiting; waiting = waiting->previous)
 	{
-		key.values[i] = listed_value(own, entry, provider->identity[i]);
-		if (key.values[i] == NULL)
-			return false;		/* not as the API promises: the decoder will say so */
-	}
-	last = dnc_pending_find(own->queue, &key);
-	if (last == NULL)
-		return false;
-	for (const DncEntry *write = last; write; write = write->previous)
-	{
-		if (is_visible(own, write) && write->action == DNC_ACTION_REMOVE &&
-			removes(own, write, entry))
+		if (is_visible(overlay, waiting) && waiting->write.action == DNC_ACTION_REMOVE &&
+			removes(overlay, &waiting->write, entry))
 			return true;
 	}
-	before = MemoryContextSwitchTo(own->context);
-	for (DncEntry *write = last; write; write = write->previous)
-	{
-		if (write->action != DNC_ACTION_ADD)
-			continue;
-		own->listed = bms_add_member(own->listed, write->index);
-		write->listed = true;
-	}
-	MemoryContextSwitchTo(before);
 	return false;
 }
 
+/* Has the transaction removed this entry of the list? */
+bool
+dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry)
+{
+	return is_removed(overlay, find_last(overlay, entry), entry);
+}
+
 /*
- * Is an addition to be shown?  Not if it was taken back later, nor if the entry was
- * there before it: on the remote list, or by an earlier addition.
+ * Take note of an entry that is on the list and not hidden, should the transaction have
+ * added it.  Then we do not show the addition, and a removal of it has to be sent.
+ */
+void
+dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry)
+{
+	DncPendingWrite *last = find_last(overlay, entry);
+	MemoryContext before;
+
+	if (last == NULL || is_removed(overlay, last, entry))
+		return;
+	before = MemoryContextSwitchTo(overlay->context);
+	for (DncPendingWrite *waiting = last; waiting; waiting = waiting->previous)
+	{
+		if (waiting->write.action != DNC_ACTION_ADD)
+			continue;
+		overlay->listed = bms_add_member(overlay->listed, waiting->index);
+		waiting->listed = true;
+	}
+	MemoryContextSwitchTo(before);
+}
+
+/* ----- additions ----- */
+
+/*
+ * Do we show an addition?  Not if it was taken back later, nor if the entry was there
+ * before it: on the remote list, or by an earlier addition.
  */
 static bool
-shows(const DncOverlay *own, const DncEntry *addition)
+shows(const DncOverlay *overlay, const DncPendingWrite *addition)
 {
-	DncKey		key;
+	DncIdentity identity;
 
-	if (!is_visible(own, addition) || !dnc_entry_key(addition, &key) ||
-		key.account != own->options->mapping)
+	if (!is_visible(overlay, addition) || !dnc_write_identity(&addition->write, &identity) ||
+		identity.account != overlay->options->mapping)
 		return false;
-	for (const DncEntry *write = dnc_pending_find(own->queue, &key); write != addition;
-		 write = write->previous)
+	for (const DncPendingWrite *waiting = dnc_pending_find(overlay->pending, &identity);
+		 waiting != addition; waiting = waiting->previous)
 	{
-		if (is_visible(own, write) && write->action == DNC_ACTION_REMOVE)
+		if (is_visible(overlay, waiting) && waiting->write.action == DNC_ACTION_REMOVE)
 			return false;
 	}
-	for (const DncEntry *write = addition->previous; write; write = write->previous)
+	for (const DncPendingWrite *waiting = addition->previous; waiting; waiting = waiting->previous)
 	{
-		if (is_visible(own, write))
-			return write->action == DNC_ACTION_REMOVE;
+		if (is_visible(overlay, waiting))
+			return waiting->write.action == DNC_ACTION_REMOVE;
 	}
-	return !bms_is_member(addition->index, own->listed);
+	return !bms_is_member(addition->index, overlay->listed);
 }
 
-/* Begin anew with the additions.  What was found on the list stays known. */
+/* Begin anew with the additions.  The entries that were found on the list stay known. */
 void
-dnc_overlay_rewind(DncOverlay *own)
+dnc_overlay_rewind(DncOverlay *overlay)
 {
-	own->index = 0;
+	overlay->index = 0;
 }
 
-/* Does a text match a search?  Letters of ASCII in any case. */
+/* Does a text match a search?  ASCII letters match in any case. */
 static bool
 matches_search(const char *text, const char *search, int how)
 {
@@ -223,32 +248,19 @@ matches_search(const char *text, const char *search, int how)
 	return false;
 }
 
-/* What was given for an addition: texts[DNC_NCOLUMNS], UTF-8, NULL where nothing was. */
-void
-dnc_overlay_texts(const DncEntry *entry, const char **texts)
-{
-	const DncWriteCall *write = dnc_entry_call(entry);
-	const char *values[DNC_MAX_MEMBERS];
-
-	memset(texts, 0, sizeof(char *) * DNC_NCOLUMNS);
-	dnc_entry_unpack(entry, values);
-	for (int i = 0; write->members[i].name; i++)
-		texts[write->members[i].column] = values[i];
-}
-
 /*
- * Would the remote search for a text, in the database's encoding, find an addition?  As far as search_match says: it looks
- * at the columns whose filters have the same parameter.
+ * Would the remote's search find an addition?  It looks at the columns whose filters have
+ * the same parameter, and search_match says how.  search is in the database's encoding.
  */
 static bool
-is_found(const DncOverlay *own, const DncEntry *entry, const char *search)
+is_found(const DncOverlay *overlay, const DncWrite *addition, const char *search)
 {
-	const DncProvider *provider = own->options->provider;
+	const DncProvider *provider = overlay->options->provider;
 	const char *parameter = NULL;
 	const char *texts[DNC_NCOLUMNS];
 
 	search = pg_server_to_any(search, strlen(search), PG_UTF8);
-	dnc_overlay_texts(entry, texts);
+	dnc_write_texts(addition, texts);
 	for (int i = 0; i < provider->nfilters; i++)
 	{
 		const DncFilter *filter = &provider->filters[i];
@@ -257,33 +269,35 @@ is_found(const DncOverlay *own, const DncEntry *entry, const char *search)
 			parameter = filter->parameter;
 		else if (parameter && strcmp(filter->parameter, parameter) == 0 &&
 				 texts[filter->column] &&
-				 matches_search(texts[filter->column], search, own->options->search_match))
+				 matches_search(texts[filter->column], search, overlay->options->search_match))
 			return true;
 	}
 	return *search == '\0';
 }
 
 /*
- * The next addition that is not on the remote list, once that was read; NULL: there
- * is none.  Unless these are NULL, search (in the database's encoding) is what it has to
- * be found by, and identifier and type (UTF-8) are its own.
+ * The next addition that is not on the remote list, once that was read; NULL: there is
+ * none.  search (in the database's encoding) has to find it, and identifier and type
+ * (UTF-8) have to be its own; NULL matches any.
  */
-const DncEntry *
-dnc_overlay_next(DncOverlay *own, const char *search, const char *identifier, const char *type)
+const DncWrite *
+dnc_overlay_next(DncOverlay *overlay, const char *search, const char *identifier,
+				 const char *type)
 {
-	while (own->index < Min(own->end, own->queue->count))
+	while (overlay->index < Min(overlay->end, overlay->pending->count))
 	{
-		const DncEntry *entry = own->queue->entries[own->index++];
+		const DncPendingWrite *waiting = dnc_pending_at(overlay->pending, overlay->index++);
+		const DncWrite *write = &waiting->write;
 		const char *own_type;
 
-		if (entry->action != DNC_ACTION_ADD ||
-			(identifier && strcmp(dnc_entry_value(entry, DNC_COL_IDENTIFIER), identifier) != 0))
+		if (write->action != DNC_ACTION_ADD ||
+			(identifier && strcmp(dnc_write_value(write, DNC_COL_IDENTIFIER), identifier) != 0))
 			continue;
-		own_type = dnc_entry_value(entry, DNC_COL_IDENTIFIER_TYPE);
-		if (shows(own, entry) &&
-			(search == NULL || is_found(own, entry, search)) &&
+		own_type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
+		if (shows(overlay, waiting) &&
+			(search == NULL || is_found(overlay, write, search)) &&
 			(type == NULL || own_type == NULL || strcmp(type, own_type) == 0))
-			return entry;
+			return write;
 	}
 	return NULL;
 }

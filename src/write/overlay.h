@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * overlay.h
- *		What a scan sees of its own transaction's waiting writes.
+ *		What a scan sees of its own transaction's pending writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,16 +9,17 @@
 #define DNC_OVERLAY_H
 
 #include "wire/json.h"
-#include "write/pending.h"
+#include "write/write.h"
 
 typedef struct DncOverlay DncOverlay;
 
 extern DncOverlay *dnc_overlay_begin(const DncOptions *options, CommandId command);
-extern bool dnc_overlay_hides(DncOverlay *own, const DncJson *entry);
-extern bool dnc_overlay_is_of_type(const DncOverlay *own, const DncJson *entry, const char *type);
-extern void dnc_overlay_rewind(DncOverlay *own);
-extern const DncEntry *dnc_overlay_next(DncOverlay *own, const char *search, const char *identifier,
-										const char *type);
-extern void dnc_overlay_texts(const DncEntry *entry, const char **texts);
+extern bool dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry);
+extern void dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry);
+extern bool dnc_overlay_is_of_type(const DncOverlay *overlay, const DncJson *entry,
+								   const char *type);
+extern void dnc_overlay_rewind(DncOverlay *overlay);
+extern const DncWrite *dnc_overlay_next(DncOverlay *overlay, const char *search,
+										const char *identifier, const char *type);
 
 #endif							/* DNC_OVERLAY_H */

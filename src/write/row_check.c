@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * row_check.c
- *		A table's rows as what is sent for an entry, checked.
+ *		A table's rows as the values that are sent for an entry, checked.
  *
- * What can be known to be wrong is an error of the statement, before anything
- * waits: a value that the API refuses, one that it would ignore, one that only
- * the remote can give.
+ * We refuse a row in its statement, before it waits, where we can know that it is wrong: a
+ * value is one that the API refuses, or would ignore, or that only the remote can give.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,10 +49,10 @@ can_be_returned(const DncProvider *provider, DncColumn column)
 }
 
 /*
- * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The
- * list is that of this table; columns of other tables in it are left alone, and so are
- * those of the row as it was before, which an INSERT has not (NULL).  Gives back the
- * attribute that shows the server's name; 0: none does.
+ * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The list
+ * is that of this table.  We leave columns of other tables alone, and those of the old row,
+ * which are NULL for an INSERT.  Gives back the attribute that shows the server's name; 0:
+ * none does.
  */
 AttrNumber
 dnc_row_check_returning(DncRowCheck *row, List *returning)
@@ -89,7 +88,7 @@ dnc_row_check_returning(DncRowCheck *row, List *returning)
 	return source;
 }
 
-/* The attributes of the members of the call; an error if a removal lacks one. */
+/* Find the attributes of the members of the call.  Raises 0A000 if a removal lacks one. */
 static void
 find_members(DncRowCheck *row)
 {
@@ -112,14 +111,14 @@ find_members(DncRowCheck *row)
 }
 
 /*
- * How rows of a table become what is sent for an action; palloc'd in the current
- * context, which *options and *relation must outlive.  Raises 0A000 where the table
- * lacks a column that a removal takes.
+ * Set up the checking of a table's rows for an action; palloc'd in the current context,
+ * which *options and *relation must outlive.  Raises 0A000 where the table lacks a column
+ * that a removal takes.
  */
 DncRowCheck *
 dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action)
 {
-	DncRowCheck	   *row = palloc0(sizeof(DncRowCheck));
+	DncRowCheck *row = palloc0(sizeof(DncRowCheck));
 	TupleDesc	desc = RelationGetDescr(relation);
 
 	row->relation = relation;
@@ -146,7 +145,7 @@ attribute_name(DncRowCheck *row, AttrNumber attnum)
 	return NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
 }
 
-/* Refuse a value that cannot be sent, in an attribute that is not NULL. */
+/* Refuse the value of an attribute, not NULL, that no member of the call takes (22023). */
 static void
 check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 {
@@ -175,7 +174,7 @@ check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 			 errhint("Leave the column out.")));
 }
 
-/* Refuse a member that is missing, or whose value the API does not take. */
+/* Refuse a member that is missing (23502), or whose value the API does not take (22023). */
 static void
 check_member(DncRowCheck *row, int index, const char *value)
 {
@@ -203,7 +202,7 @@ check_member(DncRowCheck *row, int index, const char *value)
 				 errdetail("Server \"%s\" cannot add or remove an entry without it.",
 						   row->options->server_name),
 				 errhint("Give the column a value, or leave the row out.")));
-	/* What is removed is on the list, whatever its type. */
+	/* A removal is not checked for its type, since the entry is on the list. */
 	if (value && row->action == DNC_ACTION_ADD && member->column == DNC_COL_IDENTIFIER_TYPE &&
 		!dnc_provider_has_type(provider, value))
 	{
@@ -222,8 +221,8 @@ check_member(DncRowCheck *row, int index, const char *value)
 }
 
 /*
- * The values of the call's members from a row's attributes, in members[DNC_MAX_MEMBERS];
- * palloc'd, NULL where there is none.
+ * Take the values of the call's members from a row, into members[DNC_MAX_MEMBERS]; palloc'd,
+ * NULL where there is none.
  */
 void
 dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **members)
@@ -239,7 +238,7 @@ dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **member
 	}
 }
 
-/* Refuse a row that gives what cannot be sent (22023).  All its attributes are there. */
+/* Refuse a row that gives values that cannot be sent (22023).  Its slot has all attributes. */
 void
 dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
 {

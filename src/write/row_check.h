@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_check.h
- *		A table's rows as what is sent for an entry.
+ *		A table's rows as the values that are sent for an entry, checked.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,11 +11,12 @@
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
-#include "write/pending.h"
+#include "write/write.h"
 
 typedef struct DncRowCheck DncRowCheck;
 
-extern DncRowCheck *dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action);
+extern DncRowCheck *dnc_row_check_make(Relation relation, const DncOptions *options,
+									   DncAction action);
 extern AttrNumber dnc_row_check_returning(DncRowCheck *row, List *returning);
 extern void dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **members);
 extern void dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot);

@@ -1,12 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * send.c
- *		The writes of one queue as requests, several of them under way at once.
+ *		Writes as requests, several of them under way at once.
  *
- * Requests begin in the order of the queue, runs of the same kind in batches.  Of
- * calls that take one entry each, up to max_concurrency are under way at a time.  A
- * write on an entry of the list waits until the one before it on the same entry has
- * been answered; otherwise it does not matter which of two requests is faster.
+ * Requests begin in the order of the writes, runs of the same kind in batches.  Where
+ * a call takes one entry, up to max_concurrency requests are under way at a time.  Two
+ * writes on the same entry are never under way together; for all others it does not
+ * matter which request is faster.
+ *
+ * We tell the outcome of each request, and leave it to the caller to make an error of
+ * it, or a record.  Whatever the remote does is an outcome.  Errors that are thrown
+ * from here are interrupts, lack of memory, and bugs.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,348 +20,458 @@
 
 #include "list/contains.h"
 #include "request/call.h"
-#include "request/remote_error.h"
 #include "write/send.h"
 
 /* One request, and the writes that are in it. */
-typedef struct Batch
+typedef struct Request
 {
-	MemoryContext context;		/* holds the request and its answer */
-	DncEntry  **entries;
+	MemoryContext context;		/* holds the request, its answer and the outcome */
+	DncWrite  **writes;
 	int			count;
-	DncCounters	counters;
-	DncCall    *call;
-} Batch;
+	DncCounters counters;
+	DncCall    *call;			/* NULL: it could not be begun */
+	DncProblem	problem;		/* call is NULL: why, as far as it is known */
+} Request;
 
 struct DncSend
 {
 	MemoryContext context;
-	DncPending   *queue;
+	DncWrite  **writes;
+	int			count;
+	DncBudget  *budget;
 	int			next;			/* the first write that is in no request yet */
-	int			nbatches;		/* under way */
-	int			max_batches;
-	Batch	  **batches;
-	Batch	   *waited_for;		/* that an error comes from, if one comes; NULL: none */
-	int64		changed;
+	bool		stopped;
+	Request   **requests;		/* under way */
+	int			nrequests;
+	int			max_requests;
+	Request    *told;			/* the one whose outcome was told last; NULL: none */
 };
 
-/* The first write from index on that is to be sent; queue->count: none. */
+/* How many of the writes from index on go into one request. */
 static int
-skip_overtaken(const DncPending *queue, int index)
+batch_size(DncWrite **writes, int count, int index)
 {
-	while (index < queue->count && queue->entries[index]->state == DNC_ENTRY_OVERTAKEN)
-		index++;
-	return index;
+	const DncWrite *first = writes[index];
+	const DncOptions *options = first->target->options;
+	int			max = first->action == DNC_ACTION_ADD ? options->batch_size
+		: options->provider->remove.batch;
+	int			size = 1;
+
+	while (size < max && index + size < count &&
+		   writes[index + size]->target == first->target &&
+		   writes[index + size]->action == first->action)
+		size++;
+	return size;
 }
 
-/* How many writes one request of a kind takes. */
-static int
-batch_size(const DncEntry *entry)
-{
-	const DncOptions *options = entry->target->options;
-
-	return entry->action == DNC_ACTION_ADD ? options->batch_size : options->provider->remove.batch;
-}
-
-/*
- * Collect the writes that go into one request, from *index on, which is set to the
- * first behind them.  entries may be NULL; gives back how many they are.
- */
-static int
-collect_batch(const DncPending *queue, int *index, DncEntry **entries)
-{
-	const DncEntry *first = queue->entries[*index];
-	int			max = batch_size(first);
-	int			count = 0;
-
-	while (count < max && *index < queue->count &&
-		   queue->entries[*index]->target == first->target &&
-		   queue->entries[*index]->action == first->action)
-	{
-		if (entries)
-			entries[count] = queue->entries[*index];
-		count++;
-		*index = skip_overtaken(queue, *index + 1);
-	}
-	return count;
-}
-
-/* How many requests the writes of a queue take. */
+/* How many requests the writes take. */
 int64
-dnc_send_requests(const DncPending *queue)
+dnc_send_requests(DncWrite **writes, int count)
 {
 	int64		requests = 0;
 
-	for (int i = skip_overtaken(queue, 0); i < queue->count; requests++)
-		(void) collect_batch(queue, &i, NULL);
+	for (int i = 0; i < count; requests++)
+		i += batch_size(writes, count, i);
 	return requests;
 }
 
 /*
- * Get ready to send what a queue holds.  palloc'd in the current context, which has to
- * last until dnc_send_settle(), if that is called.
+ * Get ready to send writes, all of them to one server.  Nothing is sent yet.  palloc'd
+ * in the current context, which has to last as long as the sending.  The array, the
+ * writes and the budget that their requests are charged to have to outlive it.
  */
 DncSend *
-dnc_send_begin(DncPending *queue)
+dnc_send_begin(DncWrite **writes, int count, DncBudget *budget)
 {
-	DncSend *dispatch = palloc0(sizeof(DncSend));
-	int			first = skip_overtaken(queue, 0);
+	DncSend    *send = palloc0(sizeof(DncSend));
 
-	dispatch->context = CurrentMemoryContext;
-	dispatch->queue = queue;
-	dispatch->next = first;
-	if (first < queue->count)
+	send->context = CurrentMemoryContext;
+	send->writes = writes;
+	send->count = count;
+	send->budget = budget;
+	if (count > 0)
 	{
-		dispatch->max_batches = queue->entries[first]->target->options->max_concurrency;
-		dispatch->batches = palloc(sizeof(Batch *) * dispatch->max_batches);
+		send->max_requests = writes[0]->target->options->max_concurrency;
+		send->requests = palloc(sizeof(Request *) * send->max_requests);
 	}
-	return dispatch;
+	return send;
 }
 
-/*
- * Is an entry on the remote list?  Asked where the API has refused to add it
- * with a status that may mean that, or something else.
- */
+/* Start the call of a request; false: no request can carry its writes. */
 static bool
-is_listed(const DncEntry *entry)
+start_call(Request *request, DncBudget *budget)
 {
-	DncCounters *counters = palloc0(sizeof(DncCounters));
+	const DncWrite *first = request->writes[0];
+	const DncOptions *options = first->target->options;
+	const char *(*values)[DNC_MAX_MEMBERS] = palloc(sizeof(*values) * request->count);
+	DncMemberValues *entries = palloc(sizeof(DncMemberValues) * request->count);
+	DncRequest	content;
 
-	dnc_counters_begin(counters, entry->target->options->serverid,
-					   dnc_max_requests_of_statement(entry->target->options));
-	return dnc_contains(entry->target->options, dnc_entry_value(entry, DNC_COL_IDENTIFIER),
-						counters);
-}
-
-/* The API has refused to add an entry: find out whether that is an error. */
-static void
-handle_refusal(const DncEntry *entry, DncCall *call)
-{
-	if (!is_listed(entry))
-		dnc_call_fail(call);
-	if (!entry->skip_listed)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("an entry is already on the list of server \"%s\"",
-						entry->target->options->server_name),
-				 errdetail("The API refuses to add what is listed."),
-				 errhint("INSERT ... ON CONFLICT DO NOTHING leaves out what is listed.")));
-}
-
-/*
- * How many entries a good answer speaks of.  One that counts them has to agree
- * with what was sent; of removals some may not have been on the list.
- */
-static int64
-count_changed(const Batch *batch)
-{
-	const DncEntry *entry = batch->entries[0];
-	const DncOptions *options = entry->target->options;
-	const DncWriteCall *write = dnc_entry_call(entry);
-	const DncJson *answer;
-	int64		sum = 0;
-
-	if (options->provider->success == NULL)
-		return batch->count;	/* the status says it all */
-	answer = dnc_answer_tree(dnc_call_answer(batch->call));
-	if (write->counts[0] == NULL)
-		return batch->count;
-	for (size_t i = 0; i < lengthof(write->counts) && write->counts[i]; i++)
+	for (int i = 0; i < request->count; i++)
 	{
-		const DncJson *json = dnc_json_get(answer, write->counts[i]);
-		int64		count = 0;
-
-		if (json == NULL || !dnc_json_count(json, &count))
-			dnc_remote_error_contract(options, "The answer's \"%s\" is missing or not a whole number.",
-									  write->counts[i]);
-		sum += count;
-	}
-	if (entry->action == DNC_ACTION_ADD ? sum != batch->count : sum > batch->count)
-		dnc_remote_error_contract(options, "%d entries were sent, and the answer speaks of %lld.",
-								  batch->count, (long long) sum);
-	return sum;
-}
-
-/* Begin the request with the writes from dispatch->next on. */
-static void
-begin_batch(DncSend *dispatch)
-{
-	MemoryContext context = AllocSetContextCreate(dispatch->context, "dnc_fdw batch",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(context);
-	Batch	   *batch = palloc0(sizeof(Batch));
-	DncEntry   *first = dispatch->queue->entries[dispatch->next];
-	const char *(*values)[DNC_MAX_MEMBERS];
-	DncMemberValues *entries;
-	DncRequest	request;
-
-	batch->context = context;
-	batch->entries = palloc(sizeof(DncEntry *) * batch_size(first));
-	batch->count = collect_batch(dispatch->queue, &dispatch->next, batch->entries);
-	values = palloc(sizeof(*values) * batch->count);
-	entries = palloc(sizeof(DncMemberValues) * batch->count);
-	for (int i = 0; i < batch->count; i++)
-	{
-		dnc_entry_unpack(batch->entries[i], values[i]);
+		dnc_write_unpack(request->writes[i], values[i]);
 		entries[i] = values[i];
 	}
-	dnc_request_write(first->target->options, dnc_entry_call(first), entries, batch->count,
-					  &request);
-	dispatch->batches[dispatch->nbatches++] = batch;
-	dnc_counters_begin(&batch->counters, first->target->options->serverid,
-					   dnc_max_requests_of_statement(first->target->options));
-	batch->call = dnc_call_start(first->target->options, &request, &batch->counters);
-	MemoryContextSwitchTo(before);
+	if (!dnc_request_write(options, dnc_write_call(first), entries, request->count, &content,
+						   &request->problem))
+		return false;
+	dnc_counters_begin(&request->counters, options->serverid, budget);
+	request->call = dnc_call_start(options, &content, &request->counters);
+	return true;
 }
 
-/* The remote has taken a batch, and so many of its entries have changed the list. */
-static void
-end_batch(DncSend *dispatch, int index, int64 changed)
-{
-	Batch	   *batch = dispatch->batches[index];
-
-	dispatch->changed += changed;
-	dnc_counters_add(&batch->counters, batch->entries[0]->action == DNC_ACTION_ADD
-					 ? DNC_COUNT_ADDED : DNC_COUNT_DELETED, changed);
-	for (int i = 0; i < batch->count; i++)
-		batch->entries[i]->state = DNC_ENTRY_TAKEN;
-	dispatch->batches[index] = dispatch->batches[--dispatch->nbatches];
-	MemoryContextDelete(batch->context);
-}
-
-/* Wait for the answer to a batch, and see to what it says. */
-static void
-finish_batch(DncSend *dispatch, int index)
-{
-	Batch	   *batch = dispatch->batches[index];
-	const DncEntry *entry = batch->entries[0];
-	MemoryContext before = MemoryContextSwitchTo(batch->context);
-	int64		changed = 0;
-
-	dispatch->waited_for = batch;
-	dnc_call_wait(batch->call);
-	if (dnc_call_status(batch->call) == dnc_entry_call(entry)->unchanged_status)
-	{
-		if (entry->action == DNC_ACTION_ADD)
-			handle_refusal(entry, batch->call);
-	}
-	else
-		changed = count_changed(batch);
-	dispatch->waited_for = NULL;
-	MemoryContextSwitchTo(before);
-	end_batch(dispatch, index, changed);
-}
-
-/* Has the remote answered the last write on the same entry of the list that it was sent? */
+/* Begin the request with the writes from send->next on; false: no request can carry them. */
 static bool
-is_its_turn(const DncEntry *entry)
+begin_request(DncSend *send)
 {
-	const DncEntry *before = entry->previous;
+	MemoryContext context = AllocSetContextCreate(send->context, "dnc_fdw write request",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	Request    *request = palloc0(sizeof(Request));
+	bool		started;
 
-	while (before && before->state == DNC_ENTRY_OVERTAKEN)
-		before = before->previous;
-	return before == NULL || before->state == DNC_ENTRY_TAKEN;
+	request->context = context;
+	request->writes = &send->writes[send->next];
+	request->count = batch_size(send->writes, send->count, send->next);
+	send->next += request->count;
+	/* It is counted from here on: an error may come when it is on its way already. */
+	send->requests[send->nrequests++] = request;
+	started = start_call(request, send->budget);
+	MemoryContextSwitchTo(before);
+	return started;
+}
+
+/* Are two writes on the same entry of the list? */
+static bool
+is_same_entry(const DncWrite *one, const DncWrite *other)
+{
+	DncIdentity identity;
+	DncIdentity other_identity;
+
+	return dnc_write_identity(one, &identity) && dnc_write_identity(other, &other_identity) &&
+		dnc_write_identity_compare(&identity, &other_identity, sizeof(DncIdentity)) == 0;
 }
 
 /*
- * Can the next request be sent beside those under way?  All of them have to be of
- * calls that take one entry each, and none on the same one.
+ * Can the next request be sent beside those under way?  All of them have to be of calls
+ * that take one entry each, and none on the same entry.
  */
 static bool
-fits_in(const DncSend *dispatch)
+fits_in(const DncSend *send)
 {
-	const DncEntry *entry = dispatch->queue->entries[dispatch->next];
+	const DncWrite *next = send->writes[send->next];
 
-	if (dispatch->nbatches == 0)
+	if (send->nrequests == 0)
 		return true;
-	return dispatch->nbatches < dispatch->max_batches &&
-		dnc_entry_call(dispatch->batches[0]->entries[0])->batch == 1 &&
-		dnc_entry_call(entry)->batch == 1 &&
-		is_its_turn(entry);
+	if (send->nrequests >= send->max_requests || dnc_write_call(next)->batch != 1)
+		return false;
+	for (int i = 0; i < send->nrequests; i++)
+	{
+		const DncWrite *under_way = send->requests[i]->writes[0];
+
+		if (dnc_write_call(under_way)->batch != 1 || is_same_entry(under_way, next))
+			return false;
+	}
+	return true;
 }
 
-/* Wait until one of the requests under way is answered, and finish it. */
-static void
-finish_any(DncSend *dispatch)
+/* The text of a request's CONTEXT; palloc'd. */
+static char *
+context_text(const DncOptions *options, const char *method, const char *path)
 {
-	DncCall   **calls = palloc(sizeof(DncCall *) * dispatch->nbatches);
-	int			ready = 0;
+	return psprintf("request %s %s to server \"%s\"", method, path, options->server_name);
+}
 
-	for (int i = 0; i < dispatch->nbatches; i++)
-		calls[i] = dispatch->batches[i]->call;
-	dnc_call_wait_any(calls, dispatch->nbatches);
-	while (!dnc_call_poll(calls[ready]))
-		ready++;
-	pfree(calls);
-	finish_batch(dispatch, ready);
+/* ----- whether an entry is listed ----- */
+
+/* Is the entry of a write on the remote list?  Raises what reading a list does. */
+static bool
+is_on_list(const DncWrite *write, DncBudget *budget)
+{
+	const DncOptions *options = write->target->options;
+	DncCounters *counters = palloc0(sizeof(DncCounters));
+
+	dnc_counters_begin(counters, options->serverid, budget);
+	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), counters);
 }
 
 /*
- * Send all; gives back how many entries were added to the list or removed from it,
- * as far as the API tells.  Raises what dnc_call_wait() raises, 23505, and 08P01.
+ * The same, without raising what the remote does wrong: then problem->message is set.
+ *
+ * Such an error is raised deep in the reading of the list, and caught here.  That takes
+ * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
+ * above all.
  */
-int64
-dnc_send_run(DncSend *dispatch)
-{
-	while (dispatch->next < dispatch->queue->count || dispatch->nbatches > 0)
-	{
-		while (dispatch->next < dispatch->queue->count && fits_in(dispatch))
-			begin_batch(dispatch);
-		finish_any(dispatch);
-	}
-	return dispatch->changed;
-}
-
-/* Was a request answered, with success?  Errors count as no. */
 static bool
-was_taken(Batch *batch)
+look_up(const DncWrite *write, DncBudget *budget, DncProblem *problem)
 {
-	volatile bool taken = false;
 	MemoryContext before = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(before, "dnc_fdw look-up",
+												  ALLOCSET_DEFAULT_SIZES);
+	volatile bool listed = false;
 
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		taken = dnc_call_settle(batch->call) &&
-			(batch->entries[0]->action == DNC_ACTION_REMOVE ||
-			 dnc_call_status(batch->call) != dnc_entry_call(batch->entries[0])->unchanged_status);
+		listed = is_on_list(write, budget);
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
+		if (!dnc_remote_error_is(geterrcode()))
+			PG_RE_THROW();
 		MemoryContextSwitchTo(before);
+		error = CopyErrorData();
 		FlushErrorState();
+		problem->sqlstate = error->sqlerrcode;
+		problem->message = error->message;
+		problem->detail = error->detail;
+		problem->hint = error->hint;
 	}
 	PG_END_TRY();
-	return taken;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return listed;
+}
+
+/* ----- outcomes ----- */
+
+/* The outcome of a call that was not answered with success. */
+static DncOutcome
+outcome_of_failure(const DncCall *call)
+{
+	if (dnc_call_unclear(call))
+		return DNC_OUTCOME_UNCLEAR;
+	return dnc_call_outcome(call) == DNC_CALL_NOT_TAKEN ? DNC_OUTCOME_NOT_SENT
+		: DNC_OUTCOME_REFUSED;
+}
+
+/* A call has failed. */
+static void
+judge_failure(const DncSend *send, const Request *request, DncSent *sent)
+{
+	const DncWriteCall *call = dnc_write_call(request->writes[0]);
+
+	sent->outcome = outcome_of_failure(request->call);
+	/* One that was stopped before it was tried again says that of the rate limit. */
+	if (send->stopped && dnc_call_answer(request->call)->http == NULL)
+		memset(&sent->problem, 0, sizeof(DncProblem));
+	else
+		sent->context = context_text(request->writes[0]->target->options, call->method,
+									 call->path);
 }
 
 /*
- * After an error: see what became of the requests that were under way beside
- * the one that it came from, waiting for their answers if told to, and what is
- * not known.
+ * The API has refused to add an entry, with a status that may mean that it is listed.  We
+ * look, unless we have been told to stop: then it is a refusal.
  */
-void
-dnc_send_settle(DncSend *dispatch, bool wait, DncUnclear *unclear)
+static void
+judge_refused_addition(const DncSend *send, const Request *request, DncSent *sent)
 {
-	unclear->requests = unclear->entries = 0;
-	for (int i = 0; i < dispatch->nbatches; i++)
-	{
-		if (dispatch->batches[i]->call)
-			dnc_call_stop(dispatch->batches[i]->call);
-	}
-	for (int i = dispatch->nbatches - 1; i >= 0; i--)
-	{
-		Batch	   *batch = dispatch->batches[i];
+	const DncWrite *write = request->writes[0];
+	const DncOptions *options = write->target->options;
+	DncProblem	problem = {0};
 
-		if (batch->call == NULL)
-			continue;
-		if (wait && batch != dispatch->waited_for && was_taken(batch))
-			end_batch(dispatch, i,
-					  dnc_call_status(batch->call) == dnc_entry_call(batch->entries[0])->unchanged_status
-					  ? 0 : batch->count);
-		else if (dnc_call_unclear(batch->call))
+	if (!send->stopped && look_up(write, send->budget, &problem))
+	{
+		sent->outcome = DNC_OUTCOME_UNCHANGED;
+		sent->unclear_before = dnc_call_unclear(request->call);
+		return;
+	}
+	sent->outcome = outcome_of_failure(request->call);
+	if (problem.message)
+	{
+		sent->problem = problem;
+		sent->context = context_text(options, "GET", options->provider->list.path);
+		return;
+	}
+	sent->problem = dnc_call_refusal(request->call);
+	sent->context = context_text(options, options->provider->add.method,
+								 options->provider->add.path);
+}
+
+/*
+ * Find out how many entries an answer of success speaks of.  One that counts them has to
+ * agree with what was sent; of removals some may not have been on the list.
+ */
+static void
+judge_success(const Request *request, DncSent *sent)
+{
+	const DncWrite *write = request->writes[0];
+	const DncOptions *options = write->target->options;
+	const DncWriteCall *call = dnc_write_call(write);
+	const DncJson *answer;
+	int64		sum = 0;
+
+	sent->outcome = DNC_OUTCOME_TAKEN;
+	sent->changed = request->count;
+	if (options->provider->success == NULL)
+		return;					/* the status says it all */
+	sent->outcome = DNC_OUTCOME_UNCLEAR;
+	answer = dnc_answer_read(dnc_call_answer(request->call), &sent->problem);
+	if (answer == NULL)
+		return;
+	for (size_t i = 0; i < lengthof(call->counts) && call->counts[i]; i++)
+	{
+		const DncJson *json = dnc_json_get(answer, call->counts[i]);
+		int64		count = 0;
+
+		if (json == NULL || !dnc_json_count(json, &count))
+		{
+			sent->problem =
+				dnc_remote_error_breach(options, "The answer's \"%s\" is missing or not a whole number.",
+										call->counts[i]);
+			return;
+		}
+		sum += count;
+	}
+	if (call->counts[0] &&
+		(write->action == DNC_ACTION_ADD ? sum != request->count : sum > request->count))
+	{
+		sent->problem =
+			dnc_remote_error_breach(options, "%d entries were sent, and the answer speaks of %lld.",
+									request->count, (long long) sum);
+		return;
+	}
+	sent->outcome = DNC_OUTCOME_TAKEN;
+	if (call->counts[0])
+		sent->changed = sum;
+}
+
+/* Tell what became of a request that is over. */
+static void
+judge(const DncSend *send, const Request *request, DncSent *sent)
+{
+	const DncWrite *write = request->writes[0];
+
+	if (request->call == NULL)
+	{
+		sent->outcome = request->problem.message ? DNC_OUTCOME_REFUSED : DNC_OUTCOME_UNCLEAR;
+		sent->problem = request->problem;
+	}
+	else if (dnc_call_problem(request->call, &sent->problem))
+		judge_failure(send, request, sent);
+	else if (dnc_call_status(request->call) != dnc_write_call(write)->unchanged_status)
+		judge_success(request, sent);
+	else if (write->action == DNC_ACTION_ADD)
+		judge_refused_addition(send, request, sent);
+	else
+	{
+		sent->outcome = DNC_OUTCOME_UNCHANGED;
+		sent->unclear_before = dnc_call_unclear(request->call);
+	}
+}
+
+/* ----- the sending ----- */
+
+/* Wait until one of the requests under way is over; gives its index. */
+static int
+wait_for_any(const DncSend *send)
+{
+	DncCall   **calls = palloc(sizeof(DncCall *) * send->nrequests);
+	int			over = 0;
+
+	for (int i = 0; i < send->nrequests; i++)
+	{
+		calls[i] = send->requests[i]->call;
+		if (calls[i] == NULL)
+		{
+			pfree(calls);
+			return i;
+		}
+	}
+	dnc_call_wait_any(calls, send->nrequests);
+	while (!dnc_call_poll(calls[over]))
+		over++;
+	pfree(calls);
+	return over;
+}
+
+/* The writes that no request was begun for; false: there are none. */
+static bool
+hand_back_rest(DncSend *send, DncSent *sent)
+{
+	if (send->next == send->count)
+		return false;
+	sent->writes = &send->writes[send->next];
+	sent->count = send->count - send->next;
+	sent->outcome = DNC_OUTCOME_NOT_SENT;
+	send->next = send->count;
+	return true;
+}
+
+/* Free the request whose outcome was told last. */
+static void
+drop_told(DncSend *send)
+{
+	if (send->told)
+		MemoryContextDelete(send->told->context);
+	send->told = NULL;
+}
+
+/*
+ * Go on with the sending until a request is over, and tell in *sent what became of it.
+ * Each write comes back once.  After dnc_send_stop() no further request is begun, and the
+ * writes that were left come last, as not sent.  What *sent points to lives until the
+ * next call.  False: all writes have come back.
+ *
+ * Serves interrupts.  After an error from here dnc_send_count_unclear() says what is not
+ * known, and dnc_send_stop() and this may be called to know more.
+ */
+bool
+dnc_send_next(DncSend *send, DncSent *sent)
+{
+	MemoryContext before;
+	Request    *request;
+	int			index;
+
+	memset(sent, 0, sizeof(DncSent));
+	drop_told(send);
+	while (!send->stopped && send->next < send->count && fits_in(send) && begin_request(send))
+		continue;
+	if (send->nrequests == 0)
+		return hand_back_rest(send, sent);
+
+	index = wait_for_any(send);
+	request = send->requests[index];
+	sent->writes = request->writes;
+	sent->count = request->count;
+	before = MemoryContextSwitchTo(request->context);
+	judge(send, request, sent);
+	MemoryContextSwitchTo(before);
+	if (sent->outcome == DNC_OUTCOME_TAKEN)
+		dnc_counters_add(&request->counters, request->writes[0]->action == DNC_ACTION_ADD
+						 ? DNC_COUNT_ADDED : DNC_COUNT_DELETED, sent->changed);
+	send->requests[index] = send->requests[--send->nrequests];
+	send->told = request;
+	return true;
+}
+
+/* Begin no further request, nor a further try of those under way. */
+void
+dnc_send_stop(DncSend *send)
+{
+	send->stopped = true;
+	for (int i = 0; i < send->nrequests; i++)
+	{
+		if (send->requests[i]->call)
+			dnc_call_stop(send->requests[i]->call);
+	}
+}
+
+/* Add to *unclear the requests under way that the remote may have acted on. */
+void
+dnc_send_count_unclear(const DncSend *send, DncUnclear *unclear)
+{
+	for (int i = 0; i < send->nrequests; i++)
+	{
+		const Request *request = send->requests[i];
+
+		if (request->call ? dnc_call_unclear(request->call) : request->problem.message == NULL)
 		{
 			unclear->requests++;
-			unclear->entries += batch->count;
+			unclear->writes += request->count;
 		}
 	}
 }

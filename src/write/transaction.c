@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * transaction.c
- *		This transaction's waiting writes.
+ *		This transaction's writes.
  *
- * A write is put here when its statement runs, checked; nothing is sent
- * before COMMIT.  ROLLBACK, ROLLBACK TO SAVEPOINT and errors drop what they
- * take back.  What happens at COMMIT is commit.c's job.
+ * A statement puts its writes here, checked, and we send nothing before COMMIT.
+ * ROLLBACK, ROLLBACK TO SAVEPOINT and errors drop the writes that they take back.
+ * commit.c does the sending.
  *
- * Entries of a subtransaction are always the last ones of their queue: so its
- * abort is a matter of taking entries off the end.
+ * The writes of a subtransaction are always the last ones of their collection.  So we
+ * drop them by taking writes off its end.
  *
- * Of write_mode 'immediate' nothing waits here, but what was sent is counted:
- * for max_deletes, and to say so should the transaction be rolled back.
+ * With write_mode 'immediate' no write waits here.  We count what was sent: max_deletes
+ * needs to know, and so does the user, should the transaction be rolled back.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,65 +21,52 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-#include "config/credential.h"
-#include "write/commit.h"
 #include "write/transaction.h"
 
-/* The whole of it lives in one context below the transaction's. */
-typedef struct DncTransaction
+/* All of it lives in one context below the transaction's. */
+typedef struct Transaction
 {
 	MemoryContext context;
-	DncPending   *queues;
-	DncTarget  *targets;
-} DncTransaction;
+	DncServerWrites *servers;
+	List	   *targets;		/* of DncTarget */
+} Transaction;
 
 /* This transaction's; NULL: it has written nothing. */
-static DncTransaction *outbox = NULL;
+static Transaction *current = NULL;
 
-/* The name of a queue's server. */
-static const char *
-server_name(const DncPending *queue)
-{
-	const DncTarget *target = outbox->targets;
-
-	while (target->queue != queue)
-		target = target->next;
-	return target->options->server_name;
-}
-
-/* Two-phase commit would promise what can only be known once it was sent. */
+/* Two-phase commit would promise what we only know once it was sent. */
 static void
 refuse_prepare(void)
 {
-	for (DncPending *queue = outbox->queues; queue; queue = queue->next)
+	for (DncServerWrites *server = current->servers; server; server = server->next)
 	{
-		if (queue->count > 0)
+		if (server->pending->count > 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot PREPARE a transaction that has written to server \"%s\"",
-							server_name(queue)),
+							server->server_name),
 					 errdetail("Its writes are sent at COMMIT, and can fail then."),
 					 errhint("Use COMMIT, or leave the foreign table out of this transaction.")));
 	}
 }
 
 /*
- * The transaction is rolled back: say what it cannot take back.  Only to the log
- * where the process ends with it: whoever reads what a background worker sends
- * (pg_cron does) may take its last message for the outcome, and that was an error.
+ * The transaction is rolled back: say what we cannot take back.  If the process ends with
+ * it, we say so to the log only.  A client of a background worker, pg_cron for example,
+ * may take the last message for the outcome, and that was an error.
  */
 static void
 warn_of_taken(void)
 {
 	int			level = proc_exit_inprogress ? LOG_SERVER_ONLY : WARNING;
 
-	for (DncPending *queue = outbox->queues; queue; queue = queue->next)
+	for (DncServerWrites *server = current->servers; server; server = server->next)
 	{
-		if (queue->taken[DNC_ACTION_ADD] + queue->taken[DNC_ACTION_REMOVE] > 0)
+		if (server->taken[DNC_ACTION_ADD] + server->taken[DNC_ACTION_REMOVE] > 0)
 			ereport(level,
 					(errmsg("server \"%s\" keeps what was sent to it at once (additions: %lld, deletions: %lld)",
-							server_name(queue), (long long) queue->taken[DNC_ACTION_ADD],
-							(long long) queue->taken[DNC_ACTION_REMOVE]),
+							server->server_name, (long long) server->taken[DNC_ACTION_ADD],
+							(long long) server->taken[DNC_ACTION_REMOVE]),
 					 errdetail("The transaction is rolled back, but write_mode is 'immediate'.")));
 	}
 }
@@ -88,28 +75,50 @@ warn_of_taken(void)
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	if (outbox == NULL)
+	if (current == NULL)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			dnc_commit_send_all(outbox->queues, outbox->context);
+			dnc_commit_send_all(current->servers, current->context);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			refuse_prepare();
 			break;
 		case XACT_EVENT_ABORT:
 			warn_of_taken();
-			outbox = NULL;		/* its memory goes with the transaction's */
+			current = NULL;		/* its memory goes with the transaction's */
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			outbox = NULL;
+			current = NULL;
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
 			break;
+	}
+}
+
+/* Drop the writes of a subtransaction of this nest level, and of those within it. */
+static void
+drop_level(DncPending *pending, int level)
+{
+	while (pending->count > 0 && dnc_pending_at(pending, pending->count - 1)->nest_level >= level)
+		dnc_pending_drop_last(pending);
+}
+
+/* Hand the writes of a subtransaction of this nest level on to its parent. */
+static void
+lift_level(DncPending *pending, int level)
+{
+	for (int i = pending->count - 1; i >= 0; i--)
+	{
+		DncPendingWrite *waiting = dnc_pending_at(pending, i);
+
+		if (waiting->nest_level < level)
+			break;
+		waiting->nest_level = level - 1;
 	}
 }
 
@@ -120,32 +129,26 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	if (outbox == NULL)
+	if (current == NULL)
 		return;
-	for (DncPending *queue = outbox->queues; queue; queue = queue->next)
+	for (DncServerWrites *server = current->servers; server; server = server->next)
 	{
 		if (event == SUBXACT_EVENT_ABORT_SUB)
-		{
-			while (queue->count > 0 && queue->entries[queue->count - 1]->nest_level >= level)
-				dnc_pending_drop_last(queue);
-		}
+			drop_level(server->pending, level);
 		else if (event == SUBXACT_EVENT_COMMIT_SUB)
-		{
-			for (int i = queue->count - 1; i >= 0 && queue->entries[i]->nest_level >= level; i--)
-				queue->entries[i]->nest_level = level - 1;
-		}
+			lift_level(server->pending, level);
 	}
 }
 
-/* Make this transaction's outbox. */
+/* Make what this transaction is kept in. */
 static void
-ensure_outbox(void)
+ensure_current(void)
 {
 	static bool registered = false;
 	MemoryContext context;
-	DncTransaction  *box;
+	Transaction *transaction;
 
-	if (outbox)
+	if (current)
 		return;
 	if (!registered)
 	{
@@ -153,72 +156,73 @@ ensure_outbox(void)
 		RegisterSubXactCallback(at_subtransaction_event, NULL);
 		registered = true;
 	}
-	context = AllocSetContextCreate(TopTransactionContext, "dnc_fdw outbox",
+	context = AllocSetContextCreate(TopTransactionContext, "dnc_fdw transaction",
 									ALLOCSET_DEFAULT_SIZES);
-	box = MemoryContextAllocZero(context, sizeof(DncTransaction));
-	box->context = context;
-	outbox = box;
+	transaction = MemoryContextAllocZero(context, sizeof(Transaction));
+	transaction->context = context;
+	current = transaction;
 }
 
-/* This transaction's queues, linked by next; NULL: it has written nothing. */
-DncPending *
-dnc_transaction_queues(void)
+/* What this transaction has written, server by server; NULL: nothing. */
+DncServerWrites *
+dnc_transaction_servers(void)
 {
-	return outbox ? outbox->queues : NULL;
+	return current ? current->servers : NULL;
 }
 
 /* The writes to a server that wait for COMMIT; NULL: none does. */
 const DncPending *
-dnc_transaction_queue(Oid serverid)
+dnc_transaction_pending(Oid serverid)
 {
-	for (const DncPending *queue = dnc_transaction_queues(); queue; queue = queue->next)
+	for (DncServerWrites *server = dnc_transaction_servers(); server; server = server->next)
 	{
-		if (queue->serverid == serverid && queue->count > 0)
-			return queue;
+		if (server->serverid == serverid && server->pending->count > 0)
+			return server->pending;
 	}
 	return NULL;
 }
 
-/* The queue of a server, made if need be. */
-static DncPending *
-ensure_queue(Oid serverid)
+/* What this transaction has written to the server of one of its targets. */
+DncServerWrites *
+dnc_transaction_server(const DncTarget *target)
 {
-	DncPending  **link = &outbox->queues;
+	const DncOptions *options = target->options;
+	DncServerWrites **link = &current->servers;
+	DncServerWrites *server;
 
-	while (*link && (*link)->serverid != serverid)
+	while (*link && (*link)->serverid != options->serverid)
 		link = &(*link)->next;
-	if (*link == NULL)
-		*link = dnc_pending_make(outbox->context, serverid);
-	return *link;
+	if (*link)
+		return *link;
+	server = MemoryContextAllocZero(current->context, sizeof(DncServerWrites));
+	server->serverid = options->serverid;
+	server->server_name = options->server_name;
+	server->pending = dnc_pending_make(current->context);
+	*link = server;
+	return server;
 }
 
 /*
- * Where writes to a table go, as a user; lives as long as the transaction.
- * Raises what dnc_credential_options() raises: there has to be a token before
- * anything waits.
+ * Where writes to a table go, as a user; lives as long as the transaction.  Raises what
+ * dnc_target_make() raises.
  */
 DncTarget *
 dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 {
 	MemoryContext before;
-	const DncOptions *options;
 	DncTarget  *target;
+	ListCell   *lc;
 
-	ensure_outbox();
-	for (target = outbox->targets; target; target = target->next)
+	ensure_current();
+	foreach(lc, current->targets)
 	{
+		target = lfirst(lc);
 		if (target->relid == relid && target->userid == userid)
 			return target;
 	}
-	before = MemoryContextSwitchTo(outbox->context);
-	options = dnc_credential_options(dnc_options_load(serverid, relid), userid);
-	target = palloc0(sizeof(DncTarget));
-	target->relid = relid;
-	target->userid = userid;
-	target->options = options;
-	target->next = outbox->targets;
-	target->queue = ensure_queue(serverid);
-	outbox->targets = target;
+	target = dnc_target_make(current->context, serverid, relid, userid);
+	before = MemoryContextSwitchTo(current->context);
+	current->targets = lappend(current->targets, target);
 	MemoryContextSwitchTo(before);
 	return target;
 }

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * route.h
+ *		Where a written row goes: it waits for COMMIT, or is sent at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_ROUTE_H
+#define DNC_ROUTE_H
+
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
+
+#include "write/pending.h"
+
+/* The part of a statement that writes to a table. */
+typedef struct DncRouteStatement
+{
+	ResultRelInfo *result;
+	EState	   *estate;
+	DncAction	action;
+	const ModifyTable *plan;	/* NULL: COPY */
+	List	   *others;			/* of DncRoute: those of the other parts, to the same server */
+} DncRouteStatement;
+
+/* A way that rows go.  A kind of route may put members of its own behind these. */
+typedef struct DncRoute
+{
+	const struct DncRouteKind *kind;
+	const DncTarget *target;
+	DncPending *pending;		/* holds what was added, until it has gone on */
+} DncRoute;
+
+/* One of the ways, by the table's write_mode. */
+typedef struct DncRouteKind
+{
+	bool		tells_changes;	/* end() says how many entries the remote has changed */
+	DncRoute   *(*begin) (const DncTarget *target, const DncRouteStatement *statement);
+	void		(*flush) (DncRoute *route);
+	int64		(*end) (DncRoute *route);
+} DncRouteKind;
+
+extern bool dnc_route_tells_changes(const DncOptions *options);
+extern DncRoute *dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement);
+extern DncPendingWrite *dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values,
+									  CommandId command);
+extern void dnc_route_flush(DncRoute *route);
+extern int64 dnc_route_end(DncRoute *route);
+
+#endif							/* DNC_ROUTE_H */

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		Where writes go: a table of a server, as a user.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_TARGET_H
+#define DNC_TARGET_H
+
+#include "config/option.h"
+
+typedef struct DncTarget
+{
+	Oid			relid;
+	Oid			userid;
+	const DncOptions *options;	/* with the token */
+} DncTarget;
+
+extern DncTarget *dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid);
+
+#endif							/* DNC_TARGET_H */
