@@ -90,7 +90,7 @@ fuzz:
 	$(srcdir)/scripts/fuzz
 
 picture:
-	$(srcdir)/scripts/draw-flow $(srcdir)/docs/architecture.flow >$(srcdir)/docs/architecture.svg
+	dot -Tsvg $(srcdir)/docs/architecture.dot >$(srcdir)/docs/architecture.svg
 
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -6,7 +6,7 @@
  * A provider is a const struct: what can be filtered, how an entry reads,
  * how a list pages, how entries are added and removed is data that the other
  * modules loop over; the few hooks stand last.  A provider knows nothing of
- * SQL, and no file outside src/providers/ and the registry asks which
+ * SQL, and no file outside src/config/providers/ and the registry asks which
  * provider it deals with.  A fourth API is one file, one line in the
  * registry, and its tests.
  *
