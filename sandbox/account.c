@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api.h"
 #include "encode.h"
 
 #define BUCKETS 1024
@@ -68,7 +67,7 @@ begin(SbAccount *account)
 
 /* The account of that (valid) name at an API; a new one if there is none yet. */
 SbAccount *
-sb_account_get(const struct SbApi *api, const char *name)
+sb_account_get(const SbApi *api, const char *name)
 {
 	SbAccount **first = &bucket[sb_hash((uintptr_t) api, name, strlen(name)) % BUCKETS];
 	SbAccount  *account = *first;

@@ -5,6 +5,7 @@
 #ifndef SB_ACCOUNT_H
 #define SB_ACCOUNT_H
 
+#include "api.h"
 #include "config.h"
 #include "fault.h"
 #include "limit.h"
@@ -30,7 +31,7 @@ typedef struct SbStats
 typedef struct SbAccount
 {
 	struct SbAccount *next;
-	const struct SbApi *api;
+	const SbApi *api;
 	char		name[SB_ACCOUNT_NAME_MAX + 1];
 	uint64_t	serial;			/* never used twice, also not by a reset account */
 	SbStore		list;
@@ -52,7 +53,7 @@ typedef struct SbAccount
 
 extern void sb_accounts_rate_limit(long requests, long window_ms);
 extern bool sb_account_name_valid(const char *name, size_t len);
-extern SbAccount *sb_account_get(const struct SbApi *api, const char *name);
+extern SbAccount *sb_account_get(const SbApi *api, const char *name);
 extern void sb_account_reset(SbAccount *account);
 extern void sb_account_clear_log(SbAccount *account);
 extern void sb_account_seed(SbAccount *account);

@@ -1,13 +1,12 @@
 /*
  * alta.h
- *		What alta.c and alta_list.c share.
+ *		Alta's API.
  */
 #ifndef SB_ALTA_H
 #define SB_ALTA_H
 
 #include "api.h"
 
-extern void sb_alta_error(SbAnswer *answer, int status, const char *message);
-extern void sb_alta_list(SbCall *call);
+extern const SbApi sb_alta;
 
 #endif							/* SB_ALTA_H */

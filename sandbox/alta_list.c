@@ -5,11 +5,12 @@
  * A page is put together from finished pieces.  Cursors are bound to the filters and the page
  * size of the query that they were issued for.
  */
-#include "alta.h"
+#include "alta_list.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "alta_entry.h"
 #include "drift.h"
 #include "encode.h"
 #include "page.h"
@@ -46,11 +47,11 @@ take_param(AltaList *list, const SbParam *param, SbText *problem)
 	}
 	else if (strcmp(param->name, "identifierType") == 0)
 	{
-		list->filter.type = sb_api_type(&sb_alta, param->value);
+		list->filter.type = sb_api_type(sb_alta_types, param->value);
 		if (list->filter.type >= 0)
 			return true;
 		sb_text_str(problem, "identifierType must be one of ");
-		sb_api_type_list(&sb_alta, problem);
+		sb_api_type_list(sb_alta_types, problem);
 	}
 	else if (strcmp(param->name, "search") == 0)
 	{

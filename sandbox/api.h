@@ -3,14 +3,18 @@
  *		The contract of one vendor's API, and what all of them have in common.
  *
  * A vendor is one const struct: what is data, and the few functions that know its JSON.  Tokens,
- * accounts, log, rate limit, faults and latency are dealt with in api.c, the same way for all.
+ * accounts, log, rate limit, faults and latency are dealt with in serve.c, the same way for all.
+ * An account belongs to an API, so accounts come later: they are only named here.
  */
 #ifndef SB_API_H
 #define SB_API_H
 
-#include <cjson/cJSON.h>
+#include "config.h"
+#include "fault.h"
+#include "store.h"
 
-#include "account.h"
+struct SbAccount;
+struct SbApi;
 
 typedef enum SbAction
 {
@@ -24,7 +28,8 @@ typedef enum SbAction
 typedef struct SbCall
 {
 	SbRequest  *req;
-	SbAccount  *account;
+	const struct SbApi *api;
+	struct SbAccount *account;
 	const char *path;			/* below the API's base */
 	SbAction	action;
 	SbFaultKind fault;			/* of a list page, or SB_FAULT_NONE */
@@ -49,9 +54,9 @@ typedef struct SbApi
 	/* Makes an error answer. */
 	SbErrorWriter error;
 	/* Adds the entry that belongs to a number; false if its name is listed already. */
-	bool		(*fill) (SbAccount *account, uint64_t number, int type);
+	bool		(*fill) (struct SbAccount *account, uint64_t number, int type);
 	/* Adds the next drift entry at an index. */
-	SbEntry    *(*drift) (SbAccount *account, size_t index);
+	SbEntry    *(*drift) (struct SbAccount *account, size_t index);
 	/* What the settings begin with, and those (NULL at the end) that mean nothing here. */
 	SbConfig	defaults;
 	const char *const *no_settings;
@@ -64,19 +69,9 @@ typedef struct SbApi
 	char		name_sign;		/* not of the name, if it begins so; or NUL */
 } SbApi;
 
-extern const SbApi sb_alta;
-extern const SbApi sb_sendkit;
-extern const SbApi sb_weya;
-
-extern const SbApi *sb_api_find(const char *name, size_t len);
-extern const char *sb_api_bases(void);
-extern int	sb_api_type(const SbApi *api, const char *type);
-extern void sb_api_type_list(const SbApi *api, SbText *into);
+extern int	sb_api_type(const char *const *types, const char *type);
+extern void sb_api_type_list(const char *const *types, SbText *into);
 extern void sb_api_no_resource(SbCall *call, const char *methods);
-extern int64_t sb_fill_ms(uint64_t number);
-
-extern bool sb_api_serve(SbRequest *req);
-extern void sb_api_answered(SbRequest *req);
-extern void sb_api_finished(SbRequest *req);
+extern int64_t sb_api_fill_ms(uint64_t number);
 
 #endif							/* SB_API_H */

@@ -10,6 +10,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "account.h"
+#include "control_list.h"
+#include "registry.h"
+
 /* PUT config: takes over settings, all or none. */
 static void
 put_config(SbAccount *account, const SbQuery *query, SbRequest *req)
@@ -156,7 +160,7 @@ account_of_path(const char *path, const char **what)
 
 	if (name == NULL)
 		return NULL;
-	api = sb_api_find(provider, (size_t) (name - provider));
+	api = sb_registry_find(provider, (size_t) (name - provider));
 	name++;
 	len = strcspn(name, "/");
 	if (api == NULL || !sb_account_name_valid(name, len))

@@ -2,8 +2,9 @@
  * control_list.c
  *		The control endpoints that fill an account's list and show it.
  */
-#include "control.h"
+#include "control_list.h"
 
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ take_types(const SbApi *api, const char *list, SbFill *fill, SbText *problem)
 		sb_text_printf(problem, "entries of %s have no types", api->name);
 	else
 		sb_text_str(problem, "types takes one or more, separated by commas, of ");
-	sb_api_type_list(api, problem);
+	sb_api_type_list(api->types, problem);
 	return false;
 }
 
@@ -132,7 +133,7 @@ add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_le
 	const SbApi *api = account->api;
 	const char *name = member_string(value, api->name_member);
 	const char *id = member_string(value, api->id_member);
-	int			type = sb_api_type(api, member_string(value, api->type_member));
+	int			type = sb_api_type(api->types, member_string(value, api->type_member));
 	SbText		text = {0};
 	SbTraits	traits = {.type = type < 0 ? SB_NO_TYPE : type};
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "api.h"
 #include "timer.h"
 
 #define SLOW_STEP_US 20000		/* a slow body gets a piece this often */
@@ -161,7 +160,7 @@ make_response(SbRequest *req)
 	return response;
 }
 
-/* Sends the answer, or closes the connection where there is none to send. */
+/* Sends the answer; MHD_NO, which closes the connection, where there is none to send. */
 enum MHD_Result
 sb_deliver(SbRequest *req)
 {
@@ -172,7 +171,6 @@ sb_deliver(SbRequest *req)
 		(response = make_response(req)) == NULL)
 		return MHD_NO;
 	req->started_us = sb_now_us();
-	sb_api_answered(req);
 	result = MHD_queue_response(req->connection, (unsigned int) req->answer.status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -9,8 +9,6 @@
  */
 #include "drift.h"
 
-#include "api.h"
-
 #define MAX_CHANGES ((size_t) 64 << 20)	/* bytes of the record */
 
 /* The index, below `count`, that is the next to change. */

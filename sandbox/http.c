@@ -1,10 +1,11 @@
 /*
  * http.c
- *		Filling answers and reading query strings.
+ *		Looking up a request's headers, filling answers and reading query strings.
  */
 #include "http.h"
 
 #include <errno.h>
+#include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,13 @@ sb_status_text(int status)
 		if (texts[i].status == status)
 			return texts[i].text;
 	return "The request failed";
+}
+
+/* The value of a request's header, NULL if it has none of that name. */
+const char *
+sb_request_header(const SbRequest *req, const char *name)
+{
+	return MHD_lookup_connection_value(req->connection, MHD_HEADER_KIND, name);
 }
 
 /* Begins the answer: status and content type, an empty body.  Headers stay. */

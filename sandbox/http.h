@@ -2,7 +2,7 @@
  * http.h
  *		A request, its answer, and a query string: what all modules mean by them.
  *
- * libmicrohttpd shows through in server.c and deliver.c only.
+ * libmicrohttpd shows through in server.c, in deliver.c, and where http.c looks up a header.
  */
 #ifndef SB_HTTP_H
 #define SB_HTTP_H
@@ -62,7 +62,7 @@ typedef struct SbRequest
 	SbPeer	   *peer;
 	SbAnswer	answer;
 
-	/* For api.c: whose request it is, and its line in the log. */
+	/* For serve.c: whose request it is, and its line in the log. */
 	struct SbAccount *account;	/* NULL: not an API request with a good token */
 	uint64_t	log_line;
 

@@ -2,7 +2,7 @@
  * sendkit_list.c
  *		SendKit's list request, in the newer generation (cursors) and the older (page numbers).
  */
-#include "sendkit.h"
+#include "sendkit_list.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "drift.h"
 #include "encode.h"
 #include "page.h"
+#include "sendkit_entry.h"
 
 #define DEFAULT_LIMIT 25
 #define MAX_LIMIT 100
@@ -38,11 +39,11 @@ take_param(SendkitList *list, const SbParam *param, SbText *problem)
 	}
 	else if (strcmp(param->name, "type") == 0)
 	{
-		list->filter.type = sb_api_type(&sb_sendkit, param->value);
+		list->filter.type = sb_api_type(sb_sendkit_types, param->value);
 		if (list->filter.type >= 0)
 			return true;
 		sb_text_str(problem, "type must be one of ");
-		sb_api_type_list(&sb_sendkit, problem);
+		sb_api_type_list(sb_sendkit_types, problem);
 	}
 	else if (strcmp(param->name, "cursor") == 0 && !old)
 	{

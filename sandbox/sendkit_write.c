@@ -4,7 +4,7 @@
  *
  * A body is checked as a whole before anything is done, so that a refused batch changes nothing.
  */
-#include "sendkit.h"
+#include "sendkit_write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "body.h"
+#include "sendkit_entry.h"
 #include "timer.h"
 
 #define MAX_ENTRIES 10000
@@ -67,11 +68,11 @@ take_item(const cJSON *object, int number, const SendkitAdd *add, SendkitItem *i
 		return true;
 	if (!sb_body_string(&member[2], prefix, true, &type, problem))
 		return false;
-	item->type = sb_api_type(&sb_sendkit, type);
+	item->type = sb_api_type(sb_sendkit_types, type);
 	if (item->type >= 0)
 		return true;
 	sb_text_printf(problem, "%stype must be one of ", prefix);
-	sb_api_type_list(&sb_sendkit, problem);
+	sb_api_type_list(sb_sendkit_types, problem);
 	return false;
 }
 
@@ -181,11 +182,11 @@ delete_selected(SbAccount *account, const SbMember *search, const SbMember *type
 	if (type->value != NULL)
 	{
 		filter.type = cJSON_IsString(type->value) ?
-			sb_api_type(&sb_sendkit, type->value->valuestring) : -1;
+			sb_api_type(sb_sendkit_types, type->value->valuestring) : -1;
 		if (filter.type < 0)
 		{
 			sb_text_str(problem, "type must be one of ");
-			sb_api_type_list(&sb_sendkit, problem);
+			sb_api_type_list(sb_sendkit_types, problem);
 			return -1;
 		}
 	}

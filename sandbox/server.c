@@ -23,9 +23,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api.h"
 #include "control.h"
 #include "deliver.h"
+#include "registry.h"
+#include "serve.h"
 #include "timer.h"
 
 #define MAX_CONNECTIONS 4000
@@ -52,13 +53,6 @@ fail(const char *what, const char *why)
 {
 	fprintf(stderr, "dnc_sandbox: %s: %s\n", what, why);
 	return 1;
-}
-
-/* The value of a request's header, NULL if it has none of that name. */
-const char *
-sb_request_header(const SbRequest *req, const char *name)
-{
-	return MHD_lookup_connection_value(req->connection, MHD_HEADER_KIND, name);
 }
 
 /* libmicrohttpd has read a request line: makes the request, with the target as on the wire. */
@@ -92,7 +86,7 @@ on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 	(void) code;
 	if (req == NULL)
 		return;
-	sb_api_finished(req);
+	sb_serve_finished(req);
 	sb_timer_cancel(req);
 	if (req->previous_live != NULL)
 		req->previous_live->next_live = req->next_live;
@@ -161,14 +155,14 @@ keep_body(SbRequest *req, const char *piece, size_t size)
 static void
 route(SbRequest *req)
 {
-	if (sb_api_serve(req))
+	if (sb_serve_request(req))
 		return;
 	if (strncmp(req->path, "/sandbox/", 9) == 0)
 		sb_control_serve(req);
 	else
 		sb_answer_text(&req->answer, 404, "nothing here; the APIs are under %s, "
 					   "their controls under /sandbox/ (see dnc_sandbox --help)",
-					   sb_api_bases());
+					   sb_registry_bases());
 }
 
 /* libmicrohttpd calls: with the headers, with each piece of the body, at its end, after a wait. */
@@ -177,6 +171,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 		   const char *version, const char *upload, size_t *upload_size, void **con_cls)
 {
 	SbRequest  *req = *con_cls;
+	enum MHD_Result result;
 
 	(void) cls;
 	(void) url;
@@ -204,7 +199,10 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 		if (sb_deliver_postpone(req))
 			return MHD_YES;
 	}
-	return sb_deliver(req);
+	result = sb_deliver(req);
+	if (result == MHD_YES)
+		sb_serve_answered(req);
+	return result;
 }
 
 /* A whole file as a string for free(), NULL if it cannot be read. */

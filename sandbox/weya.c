@@ -5,7 +5,7 @@
  * An account is an organisation.  A number is the same with and without a leading +, and is given
  * back as it was sent.
  */
-#include "api.h"
+#include "weya.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -185,7 +185,7 @@ fill(SbAccount *account, uint64_t number, int type)
 	if (find_number(account, phone) != NULL)
 		return false;
 	insert_numbered(account, sb_account_new_index(account), "filled", number, phone,
-					sb_fill_ms(number));
+					sb_api_fill_ms(number));
 	return true;
 }
 

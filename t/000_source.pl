@@ -12,14 +12,21 @@ use Test::More;
 my $top = "$FindBin::RealBin/..";
 my %text;    # the C files' contents, by path below the top
 
+# A file's contents.
+sub slurp
+{
+	my ($path) = @_;
+
+	open my $file, '<', $path or die "could not read $path: $!";
+	local $/;
+	return <$file>;
+}
+
 find(
 	{
 		no_chdir => 1,
 		wanted   => sub {
-			return unless -f && /\.[ch]$/;
-			open my $file, '<', $_ or die "could not read $_: $!";
-			local $/;
-			$text{ substr($_, length("$top/")) } = <$file>;
+			$text{ substr($_, length("$top/")) } = slurp($_) if -f && /\.[ch]$/;
 		}
 	},
 	"$top/dnc_fdw.c", "$top/src", "$top/sandbox", "$top/bench", "$top/t/modules");
@@ -54,7 +61,40 @@ nowhere('only the registry and the providers name a provider',
 	qr{$providers}i, \@extension, qr{^src/config/registry\.c$|^src/config/providers/});
 nowhere('only src/compat.h depends on the version of PostgreSQL',
 	qr{\b(PG|CATALOG)_(MAJOR)?VERSION(_NUM|_NO)?\b}, \@extension, qr{^src/compat\.h$});
+
 # ----- who may include whom -----
+
+# The modules on a way from a module back to itself; nothing if there is none.  $needs has, by
+# module (a file without its suffix), the modules that it includes.
+sub circle
+{
+	my ($needs, $module, @way) = @_;
+
+	for my $i (0 .. $#way)
+	{
+		return (@way[ $i .. $#way ], $module) if $way[$i] eq $module;
+	}
+	foreach my $next (sort keys %{ $needs->{$module} // {} })
+	{
+		my @found = circle($needs, $next, @way, $module);
+		return @found if @found;
+	}
+	delete $needs->{$module};    # no circle leads through it
+	return;
+}
+
+# The first circle among modules, for people; '' if there is none.
+sub circles
+{
+	my ($needs) = @_;
+
+	foreach my $module (sort keys %$needs)
+	{
+		my @found = circle($needs, $module);
+		return join ' -> ', @found if @found;
+	}
+	return '';
+}
 
 # The folders of src/ in their order: a file includes headers of its own folder and of
 # those before it.  The front door, dnc_fdw.c and settings.c, comes last.
@@ -96,24 +136,47 @@ foreach my $path (grep { defined rank($_) } @extension)
 cmp_ok(scalar(keys %needs), '>', 40, 'includes were found');
 is(join("\n", @upward), '', 'files include headers of their own folder and of those above only');
 
-# The modules on a way from a module back to itself; nothing if there is none.
-sub circle
-{
-	my ($module, @way) = @_;
+is(circles(\%needs), '', 'no modules include each other in a circle');
 
-	for my $i (0 .. $#way)
-	{
-		return (@way[ $i .. $#way ], $module) if $way[$i] eq $module;
-	}
-	foreach my $next (sort keys %{ $needs{$module} // {} })
-	{
-		my @found = circle($next, @way, $module);
-		return @found if @found;
-	}
-	delete $needs{$module};    # no circle leads through it
-	return;
+# The sandbox's files are in one folder.  Their order is a table in its README: a row's files may
+# include each other and what is in the rows before.
+my ($table) = slurp("$top/sandbox/README.md") =~ /^## How it is made$(.*)/ms;
+my @rows = grep { /^\| `/ } split /\n/, $table // '';
+my %row;      # by module of the sandbox: the number of its row
+foreach my $i (0 .. $#rows)
+{
+	my ($files) = $rows[$i] =~ /^\| ([^|]+)/;
+	$row{$_} = $i foreach $files =~ /`(\w+)`/g;
 }
-is(join(' -> ', map { circle($_) } sort keys %needs), '', 'no modules include each other in a circle');
+is(join(' ', sort keys %row),
+	join(' ', sort keys %{ { map { basename($_) =~ s/\.[ch]$//r => 1 } grep { m{^sandbox/} } @all } }),
+	'the table in sandbox/README.md has the files of the sandbox');
+@upward = ();
+my %sandbox_needs;
+foreach my $path (grep { m{^sandbox/} } @all)
+{
+	my $from = basename($path) =~ s/\.[ch]$//r;
+
+	foreach my $to ($text{$path} =~ /^\s*#\s*include\s*"(\w+)\.h"/mg)
+	{
+		push @upward, "$path includes $to.h" if ($row{$to} // -1) > ($row{$from} // -1);
+		$sandbox_needs{$from}{$to} = 1 if $from ne $to;
+	}
+}
+cmp_ok(scalar(keys %sandbox_needs), '>', 30, 'includes of the sandbox were found');
+is(join("\n", @upward), '', 'files of the sandbox include what stands before them in the table');
+is(circles(\%sandbox_needs), '', 'no files of the sandbox include each other in a circle');
+
+# A header that declares another file's function would hide a circle of calls.
+my @foreign;
+foreach my $path (grep { m{^sandbox/.*\.h$} } @all)
+{
+	my $own = $text{ $path =~ s/h$/c/r } // '';
+
+	push @foreign, map { $own =~ /^(const .*)?\b$_\b/m ? () : "$path: $_" }
+		$text{$path} =~ /^extern [^;]*?\b(sb_\w+)/mg;
+}
+is(join("\n", @foreign), '', 'headers of the sandbox declare only what the file of their name defines');
 
 # ----- the rest -----
 
@@ -121,7 +184,31 @@ nowhere('nothing is left to do', qr{\b(TODO|FIXME|XXX)\b}, \@all, qr{^$});
 
 is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} } @all),
 	'', 'files begin with a comment that names them');
-is(join(' ', grep { ($text{$_} =~ tr/\n//) > 600 } @all),
-	'', 'files have 600 lines at most');
+is(join("\n", map { my $lines = $text{$_} =~ tr/\n//; $lines > 500 ? "$_: $lines lines" : () } @all),
+	'', 'files have 500 lines at most');
+
+# A function's body is from a line { to a line }, both alone in column 0, and both are counted.
+my $functions = 0;
+my @long;
+foreach my $path (@all)
+{
+	my @lines = split /\n/, $text{$path};
+	my $begin;
+
+	foreach my $i (0 .. $#lines)
+	{
+		$begin = $i if $lines[$i] eq '{';
+		next unless defined $begin && $lines[$i] =~ /^\}/;
+		my $length = $i - $begin + 1;
+		if ($lines[$i] eq '}')
+		{
+			$functions++;
+			push @long, "$path:$begin: $length lines, after $lines[$begin - 1]" if $length > 60;
+		}
+		undef $begin;
+	}
+}
+cmp_ok($functions, '>', 500, 'functions were found');
+is(join("\n", @long), '', 'functions have 60 lines at most');
 
 done_testing();

@@ -1,0 +1,140 @@
+/*
+ * serve.c
+ *		What happens to an API request, in which order, whichever vendor's it is.
+ *
+ * Token, log, rate limit, fault, work, fault of the answer, compression, latency, line.
+ */
+#include "serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "account.h"
+#include "registry.h"
+#include "timer.h"
+
+/* Whether a connection has not been seen by an account yet; it is from now on. */
+static bool
+first_seen(SbPeer *peer, uint64_t serial)
+{
+	for (size_t i = 0; i < peer->seens; i++)
+		if (peer->seen[i] == serial)
+			return false;
+	peer->seen = sb_realloc(peer->seen, (peer->seens + 1) * sizeof(uint64_t));
+	peer->seen[peer->seens++] = serial;
+	return true;
+}
+
+/* Counts a request in the account's figures. */
+static void
+count(SbAccount *account, SbRequest *req, SbAction action)
+{
+	SbStats    *stats = &account->stats;
+
+	stats->requests++;
+	stats->list += action == SB_ACTION_LIST;
+	stats->add += action == SB_ACTION_ADD;
+	stats->delete += action == SB_ACTION_DELETE;
+	stats->connections += first_seen(req->peer, account->serial);
+	if (++account->in_flight > stats->in_flight_max)
+		stats->in_flight_max = account->in_flight;
+}
+
+/* Lets the API work, under a fault if one is due. */
+static void
+work(SbCall *call)
+{
+	SbAccount  *account = call->account;
+	SbAnswer   *answer = &call->req->answer;
+	SbFault    *fault = sb_fault_take(&account->faults, call->req->method,
+									  call->action == SB_ACTION_LIST);
+
+	if (fault != NULL && sb_fault_replace(fault, answer, account->api->error))
+	{
+		sb_fault_done(&account->faults, fault);
+		return;
+	}
+	call->fault = fault == NULL ? SB_FAULT_NONE : fault->kind;
+	if (call->req->body_too_big)
+		account->api->error(answer, 413, "The request body is too large");
+	else
+		account->api->serve(call);
+	if (fault != NULL)
+	{
+		sb_fault_spoil(fault, answer);
+		sb_fault_done(&account->faults, fault);
+	}
+}
+
+/* Gives an answer that is made its weight, and the time that it takes to arrive. */
+static void
+send_later(SbRequest *req)
+{
+	SbAccount  *account = req->account;
+	int64_t		now = sb_now_us();
+	int64_t		ready = now + (int64_t) account->config.latency_ms * 1000;
+
+	sb_wire_compress(req, &req->answer, (int) account->config.compress);
+	req->answer.delay_us = sb_wire_pass(&account->line, &req->answer, account->config.bandwidth,
+										ready) - now;
+}
+
+/* Answers a request if it is under an API's prefix; else false. */
+bool
+sb_serve_request(SbRequest *req)
+{
+	SbCall		call = {.req = req,.entries = -1};
+	const SbApi *api = sb_registry_of_path(req->path, &call.path);
+	char		name[SB_ACCOUNT_NAME_MAX + 1];
+	SbAccount  *account;
+	const char *refusal = NULL;
+	int			refused;
+	long		retry_after = 0;
+
+	if (api == NULL)
+		return false;
+	refused = api->identify(req, name, &refusal);
+	if (refused != 0)
+	{
+		api->error(&req->answer, refused, refusal);
+		return true;
+	}
+	call.api = api;
+	call.account = account = req->account = sb_account_get(api, name);
+	call.action = api->classify(req->method, call.path);
+	count(account, req, call.action);
+	req->log_line = sb_log_open(&account->log, req->method, req->target + strlen(api->base),
+								sb_server_ms());
+	if (sb_limit_take(&account->limit, &account->config, &req->answer, &retry_after))
+		work(&call);
+	else
+	{
+		char		message[80];
+
+		snprintf(message, sizeof(message),
+				 "Rate limit exceeded. Please retry after %ld seconds.", retry_after);
+		account->stats.rate_limited++;
+		api->error(&req->answer, 429, message);
+	}
+	if (call.entries >= 0)
+		sb_log_entries(&account->log, req->log_line, call.entries);
+	sb_log_body(&account->log, req->log_line, &req->body);
+	send_later(req);
+	return true;
+}
+
+/* An answer goes out now. */
+void
+sb_serve_answered(SbRequest *req)
+{
+	if (req->account != NULL)
+		sb_log_status(&req->account->log, req->log_line, req->answer.status, sb_server_ms());
+}
+
+/* A request has ended, with or without an answer. */
+void
+sb_serve_finished(SbRequest *req)
+{
+	if (req->account != NULL)
+		req->account->in_flight--;
+}

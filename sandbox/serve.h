@@ -1,0 +1,14 @@
+/*
+ * serve.h
+ *		What happens to an API request, in which order, whichever vendor's it is.
+ */
+#ifndef SB_SERVE_H
+#define SB_SERVE_H
+
+#include "http.h"
+
+extern bool sb_serve_request(SbRequest *req);
+extern void sb_serve_answered(SbRequest *req);
+extern void sb_serve_finished(SbRequest *req);
+
+#endif							/* SB_SERVE_H */
