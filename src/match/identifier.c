@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * identifier.c
+ *		An identifier and its type, as they are compared.
+ *
+ * The channel is no part of a key: phone, sms and whatsapp are all numbers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "match/country.h"
+#include "match/domain.h"
+#include "match/identifier.h"
+#include "match/phone_text.h"
+#include "match/profile_url.h"
+#include "match/text.h"
+
+/* The types that a vendor documents. */
+static const struct
+{
+	const char *type;
+	DncKind		kind;
+}			documented[] = {
+	{"email", DNC_KIND_EMAIL},
+	{"domain", DNC_KIND_DOMAIN},
+	{"phone", DNC_KIND_NUMBER},
+	{"sms", DNC_KIND_NUMBER},
+	{"whatsapp", DNC_KIND_NUMBER},
+	{"linkedin", DNC_KIND_PROFILE},
+	{"web_chat", DNC_KIND_CHAT},
+};
+
+/* Finds the kind of a type, whose case does not count; false if no vendor documents it. */
+static bool
+find_type(const char *type, DncKind *kind)
+{
+	type = type ? dnc_text_clean(type) : "";
+	for (int i = 0; i < (int) lengthof(documented); i++)
+	{
+		const char *rest = dnc_text_past(type, documented[i].type);
+
+		if (rest && *rest == '\0')
+		{
+			*kind = documented[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The kind that a text looks like. */
+static DncKind
+find_shape(const char *clean)
+{
+	if (dnc_profile_looks_like(clean))
+		return DNC_KIND_PROFILE;
+	if (dnc_phone_text_looks_like(clean))
+		return DNC_KIND_NUMBER;
+	if (strchr(clean, '@'))
+		return DNC_KIND_EMAIL;
+	return dnc_domain_looks_like(clean) ? DNC_KIND_DOMAIN : DNC_KIND_CHAT;
+}
+
+/* Reads an identifier; an error if there is no such country. */
+void
+dnc_identifier_read(const char *text, const char *type, const char *country,
+					DncIdentifier *identifier)
+{
+	memset(identifier, 0, sizeof(*identifier));
+	if (country)
+	{
+		if (!dnc_country_read(country, identifier->letters))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("country \"%s\" does not exist", country),
+					 errhint("Give the two letters that the country has in ISO 3166, as in DE or US, or NULL if it is not known.")));
+		identifier->country = identifier->letters;
+	}
+	identifier->trimmed = dnc_text_trim(text);
+	identifier->clean = dnc_text_clean(identifier->trimmed);
+	identifier->too_long = strlen(identifier->clean) > DNC_TEXT_MAX;
+	identifier->typed = find_type(type, &identifier->kind);
+	if (identifier->too_long)
+		return;
+	identifier->shape = find_shape(identifier->clean);
+	if (!identifier->typed)
+		identifier->kind = identifier->shape;
+}
