@@ -66,10 +66,19 @@ take(int status, char *found)
 static char *
 to_ascii(const char *text)
 {
+	static const char capital_sharp_s[] = "\xe1\xba\x9e";
+	char	   *copy = pstrdup(text);
 	char	   *found = NULL;
+	char	   *c;
 	int			status;
 
-	status = idn2_to_ascii_8z(text, &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+	/* Before Unicode 15.1, UTS 46 made ss of the capital letter of what it keeps. */
+	while ((c = strstr(copy, capital_sharp_s)) != NULL)
+	{
+		memcpy(c, "\xc3\x9f", 2);
+		memmove(c + 2, c + 3, strlen(c + 3) + 1);
+	}
+	status = idn2_to_ascii_8z(copy, &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
 	return take(status, found);
 }
 
@@ -160,24 +169,26 @@ dnc_domain_unicode(const char *name)
 }
 
 /*
- * Adds to the set, with the prefix, the domain, its web server's name, and each domain
- * above it that has two labels or more.
+ * Adds to the set, with the prefix, the domain and each domain above it that has two
+ * labels or more, and the names of their web servers.
  */
 void
 dnc_domain_widen(const char *name, const char *prefix, DncKeySet *set)
 {
 	const char *label = name;
 	const char *next;
+	char	   *web = dnc_text_join(prefix, "www.");
 
 	dnc_key_set_add_to(set, prefix, name);
 	if (name[0] == '[')
 		return;
+	dnc_key_set_add_to(set, web, name);
 	while ((next = strchr(label, '.')) != NULL && strchr(next + 1, '.') != NULL)
 	{
 		label = next + 1;
 		dnc_key_set_add_to(set, prefix, label);
+		dnc_key_set_add_to(set, web, label);
 	}
-	dnc_key_set_add(set, dnc_text_join(prefix, dnc_text_join("www.", name)));
 }
 
 /* The version of libidn2 that we run with. */

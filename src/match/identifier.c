@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+
 #include "match/country.h"
 #include "match/domain.h"
 #include "match/identifier.h"
@@ -49,17 +51,34 @@ find_type(const char *type, DncKind *kind)
 	return false;
 }
 
-/* The kind that a text looks like. */
-static DncKind
-find_shape(const char *clean)
+/* The kind that an identifier's text looks like. */
+DncKind
+dnc_identifier_shape(const DncIdentifier *identifier)
 {
+	const char *clean = identifier->clean;
+
 	if (dnc_profile_looks_like(clean))
 		return DNC_KIND_PROFILE;
+	if (dnc_text_past(clean, "mailto:"))
+		return DNC_KIND_EMAIL;
 	if (dnc_phone_text_looks_like(clean))
 		return DNC_KIND_NUMBER;
 	if (strchr(clean, '@'))
 		return DNC_KIND_EMAIL;
 	return dnc_domain_looks_like(clean) ? DNC_KIND_DOMAIN : DNC_KIND_CHAT;
+}
+
+/* Refuses a country that does not exist; of a long text, the message has the start. */
+static void
+refuse_country(const char *country)
+{
+	int			length = pg_encoding_mbcliplen(PG_UTF8, country, strlen(country), 40);
+	char	   *shown = pnstrdup(country, length);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("country \"%s\" does not exist", pg_any_to_server(shown, length, PG_UTF8)),
+			 errhint("Give the two letters that the country has in ISO 3166, as in DE or US, or NULL if it is not known.")));
 }
 
 /* Reads an identifier; an error if there is no such country. */
@@ -71,19 +90,13 @@ dnc_identifier_read(const char *text, const char *type, const char *country,
 	if (country)
 	{
 		if (!dnc_country_read(country, identifier->letters))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("country \"%s\" does not exist", country),
-					 errhint("Give the two letters that the country has in ISO 3166, as in DE or US, or NULL if it is not known.")));
+			refuse_country(country);
 		identifier->country = identifier->letters;
 	}
-	identifier->trimmed = dnc_text_trim(text);
+	identifier->trimmed = dnc_text_trim(text ? text : "");
 	identifier->clean = dnc_text_clean(identifier->trimmed);
 	identifier->too_long = strlen(identifier->clean) > DNC_TEXT_MAX;
 	identifier->typed = find_type(type, &identifier->kind);
-	if (identifier->too_long)
-		return;
-	identifier->shape = find_shape(identifier->clean);
-	if (!identifier->typed)
-		identifier->kind = identifier->shape;
+	if (!identifier->typed && !identifier->too_long)
+		identifier->kind = dnc_identifier_shape(identifier);
 }

@@ -22,7 +22,6 @@ typedef struct DncIdentifier
 	char	   *trimmed;		/* as given */
 	char	   *clean;			/* normalised; see dnc_text_clean() */
 	DncKind		kind;			/* that of the type; without a type, that of the text */
-	DncKind		shape;			/* that of the text */
 	bool		typed;			/* a vendor documents the type */
 	bool		too_long;		/* not looked into */
 	const char *country;		/* two letters in upper case; NULL: not given */
@@ -31,5 +30,6 @@ typedef struct DncIdentifier
 
 extern void dnc_identifier_read(const char *text, const char *type, const char *country,
 								DncIdentifier *identifier);
+extern DncKind dnc_identifier_shape(const DncIdentifier *identifier);
 
 #endif							/* DNC_IDENTIFIER_H */

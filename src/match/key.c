@@ -94,9 +94,9 @@ raw_key(const char *clean)
  * emails is a number; in the place of a profile's name it may be a name.
  */
 static bool
-may_be_of_shape(const DncIdentifier *identifier)
+may_be_of_shape(const DncIdentifier *identifier, DncKind shape)
 {
-	switch (identifier->shape)
+	switch (shape)
 	{
 		case DNC_KIND_EMAIL:
 		case DNC_KIND_PROFILE:
@@ -114,6 +114,7 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 					bool international_digits)
 {
 	DncIdentifier read;
+	DncKind		shape;
 	DncEmail	email;
 	bool		certain;
 	char	   *key;
@@ -122,13 +123,16 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 	if (read.too_long)
 		return raw_key(read.clean);
 	key = key_of_kind(&read, read.kind, international_digits, &certain);
-	if (key == NULL && read.shape != read.kind && may_be_of_shape(&read))
-		key = key_of_kind(&read, read.shape, international_digits, &certain);
+	if (key)
+		return key;
+	shape = dnc_identifier_shape(&read);
+	if (shape != read.kind && may_be_of_shape(&read, shape))
+		key = key_of_kind(&read, shape, international_digits, &certain);
 	if (key)
 		return key;
 	if (dnc_email_find(read.clean, &email))
 		return dnc_email_key(&email);
-	if (read.kind == DNC_KIND_NUMBER || (read.shape == DNC_KIND_NUMBER && may_be_of_shape(&read)))
+	if (read.kind == DNC_KIND_NUMBER || (shape == DNC_KIND_NUMBER && may_be_of_shape(&read, shape)))
 	{
 		DncPhone	phone;
 
@@ -222,9 +226,11 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 		return set;
 	if (!read.too_long)
 	{
+		DncKind		shape = dnc_identifier_shape(&read);
+
 		widen_kind(&read, read.kind, &set);
-		if (read.shape != read.kind)
-			widen_kind(&read, read.shape, &set);
+		if (shape != read.kind)
+			widen_kind(&read, shape, &set);
 		/* Without a type, the contact is whatever an entry's type makes of the text. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{

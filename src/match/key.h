@@ -3,7 +3,7 @@
  * key.h
  *		Keys: texts that are equal where two identifiers mean the same.
  *
- * All texts are UTF-8; results are palloc'd.  type and country may be NULL.  country is
+ * All texts are UTF-8; results are palloc'd.  Arguments may be NULL.  country is
  * two letters of ISO 3166 in either case; any other text is an error (22023).  Keys of
  * numbers are an error (0A000) where dnc_fdw_phone is not installed.
  *

@@ -27,8 +27,8 @@
 /* Digits at the end by which we find a number in its text again. */
 #define TAIL 6
 
-/* Fewer digits than these are no number without the letters beside them. */
-#define VANITY_MAX 7
+/* Fewer digits than these are no number without the letters beside them: 0800 REIMANN. */
+#define VANITY_MAX 5
 
 /* ----- the library, with its errors as ours ----- */
 
@@ -46,7 +46,7 @@ check_status(DncPhoneStatus status, const DncPhoneError *error)
 
 /* Reads a text as a number; false if it is none. */
 static bool
-read_number(const char *text, const char *region, DncPhoneNumber *number)
+read_text(const char *text, const char *region, DncPhoneNumber *number)
 {
 	DncPhoneError error;
 	DncPhoneStatus status;
@@ -56,6 +56,29 @@ read_number(const char *text, const char *region, DncPhoneNumber *number)
 	status = dnc_phone_load()->read(text, region ? region : NO_REGION, number, &error);
 	check_status(status, &error);
 	return status == DNC_PHONE_READ;
+}
+
+/*
+ * The same, as a number that is read the same again.  libphonenumber takes one zero off
+ * each time it reads +43 0061, and the 1 off that Mexican mobiles had.
+ */
+static bool
+read_number(const char *text, const char *region, DncPhoneNumber *number)
+{
+	DncPhoneNumber again;
+
+	if (!read_text(text, region, number))
+		return false;
+	for (int i = 0; i < DNC_PHONE_DIGITS && (number->national[0] == '0' || number->country_code == 52); i++)
+	{
+		if (!read_text(dnc_phone_e164(number), NULL, &again))
+			return false;
+		if (strcmp(again.national, number->national) == 0)
+			break;
+		strcpy(number->national, again.national);
+		number->possible = again.possible;
+	}
+	return true;
 }
 
 /* Reads a text as a number that is possible. */
@@ -149,6 +172,26 @@ may_be_local(const char *digits, const DncPhoneNumber *number)
 		dnc_phone_plan(number).trunk[0] == '0' && !is_valid(number);
 }
 
+/*
+ * May a number begin with the exit code of another country, so that it has a calling code
+ * that was not seen?  There are 00 (ITU-T E.123), 011, 010 and 810.  In Brazil, 0055 is an
+ * exit code as well as 00 and Brazil's own calling code.
+ */
+static bool
+may_be_exit_code(const char *digits, const DncPhoneNumber *number)
+{
+	DncPhoneNumber other;
+	char	   *all = dnc_phone_all_digits(number);
+
+	if (strncmp(digits, "00", 2) == 0)
+		return !dnc_text_ends(digits, dnc_text_join(all, number->extension)) ||
+			(dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(digits)), NULL, &other) &&
+			 strcmp(all, dnc_phone_all_digits(&other)) != 0);
+	return (strncmp(digits, "011", 3) == 0 || strncmp(digits, "010", 3) == 0 ||
+			strncmp(digits, "810", 3) == 0) &&
+		!dnc_text_ends(digits, dnc_text_join(all, number->extension)) && !is_valid(number);
+}
+
 static void
 add_reading(DncPhone *phone, const DncPhoneNumber *number)
 {
@@ -173,33 +216,16 @@ read_as(const char *text, const char *written, bool plus, const char *region, Dn
 	if (strlen(number.extension) > EXTENSION_MAX)
 		return false;
 	if (ends_as_read(digits, &number))
-		return plus || !may_be_local(digits, &number);
-	if (!dnc_phone_text_has_letters(written) || !ends_as_read(dnc_phone_text_keypad(written), &number))
+		return plus || !(may_be_local(digits, &number) || may_be_exit_code(digits, &number));
+	if (!dnc_phone_text_has_letters(written) ||
+		!ends_as_read(dnc_phone_text_keypad(written), &number) || !is_valid(&number))
 		return false;
 	/* Letters were read as digits.  They may have been words beside a number. */
-	if (!dnc_phone_read_possible(plus ? dnc_text_join("+", digits) : digits, region, &other))
+	if (strlen(digits) < VANITY_MAX ||
+		!dnc_phone_read_possible(plus ? dnc_text_join("+", digits) : digits, region, &other))
 		return true;
 	add_reading(phone, &other);
 	return false;
-}
-
-/* The digits that are written, without those of an extension. */
-static char *
-written_digits(const DncPhoneText *subject)
-{
-	char	   *digits = dnc_text_digits(subject->written);
-	DncPhoneNumber number;
-
-	if (dnc_phone_text_has_letters(subject->written) && strlen(digits) < VANITY_MAX)
-		return dnc_phone_text_keypad(subject->written);
-	/* Plans that have numbers of many lengths let us see what is an extension. */
-	if (strpbrk(subject->written, ";,#~xX") != NULL || dnc_phone_text_has_letters(subject->written))
-	{
-		if (read_number(subject->written, "DE", &number) && *number.extension &&
-			strlen(number.extension) <= EXTENSION_MAX + 2 && dnc_text_ends(digits, number.extension))
-			digits[strlen(digits) - strlen(number.extension)] = '\0';
-	}
-	return digits;
 }
 
 /*
@@ -210,16 +236,18 @@ void
 dnc_phone_read(const char *clean, const char *country, bool international, DncPhone *phone)
 {
 	DncPhoneText subject = dnc_phone_text_find(clean);
-	const char *significant;
 
 	memset(phone, 0, sizeof(*phone));
+	phone->written = subject.written;
+	phone->plus = subject.plus;
 	if (strlen(subject.text) > DNC_PHONE_MAX)
-	{
-		phone->digits = dnc_text_digits(subject.written);
 		return;
-	}
 	if (!subject.plus && (international || subject.international))
-		phone->certain = read_as(dnc_text_join("+", subject.text), subject.written, true, NULL, phone);
+	{
+		const char *bare = subject.text + strspn(subject.text, "+ ");
+
+		phone->certain = read_as(dnc_text_join("+", bare), subject.written, true, NULL, phone);
+	}
 	if (!phone->certain && !subject.international)
 	{
 		/* The first reading is the one that can be certain. */
@@ -232,15 +260,35 @@ dnc_phone_read(const char *clean, const char *country, bool international, DncPh
 	}
 	if (subject.local)
 		phone->certain = false;
-	phone->digits = written_digits(&subject);
-	significant = dnc_phone_without_zeros(phone->digits);
-	if (!subject.plus || !phone->certain)
-	{
-		DncPhoneNumber number;
+}
 
-		if (dnc_phone_read_possible(dnc_text_join("+", significant), NULL, &number))
-			add_reading(phone, &number);
-	}
+/* The digits that are written, without those of an extension. */
+char *
+dnc_phone_digits(const DncPhone *phone)
+{
+	char	   *digits = dnc_text_digits(phone->written);
+	DncPhoneNumber number;
+
+	if (!dnc_phone_text_has_letters(phone->written) && strpbrk(phone->written, ";,#~") == NULL)
+		return digits;
+	if (dnc_phone_text_has_letters(phone->written) && strlen(digits) < VANITY_MAX)
+		return dnc_phone_text_keypad(phone->written);
+	/* A plan that has numbers of many lengths lets us see which digits are an extension. */
+	if (read_number(phone->written, "DE", &number) && *number.extension &&
+		strlen(number.extension) <= EXTENSION_MAX && dnc_text_ends(digits, number.extension))
+		digits[strlen(digits) - strlen(number.extension)] = '\0';
+	return digits;
+}
+
+/* Adds the reading of digits without + as a number that has its country code. */
+void
+dnc_phone_read_on(DncPhone *phone)
+{
+	DncPhoneNumber number;
+
+	if ((!phone->plus || !phone->certain) &&
+		dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(dnc_phone_digits(phone))), NULL, &number))
+		add_reading(phone, &number);
 }
 
 /* The key of a number; NULL if it cannot be told. */
@@ -254,7 +302,7 @@ dnc_phone_key(const DncPhone *phone)
 char *
 dnc_phone_wide_key(const DncPhone *phone)
 {
-	const char *significant = dnc_phone_without_zeros(phone->digits);
+	const char *significant = dnc_phone_without_zeros(dnc_phone_digits(phone));
 
 	return *significant ? dnc_text_join("tel:?", significant) : NULL;
 }

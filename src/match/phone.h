@@ -14,7 +14,8 @@
 
 typedef struct DncPhone
 {
-	char	   *digits;			/* as they are written, without an extension */
+	char	   *written;		/* the text, without what stands around it */
+	bool		plus;			/* it has a + in front */
 	bool		certain;		/* the first reading is what is meant */
 	int			nreadings;
 	DncPhoneNumber readings[DNC_PHONE_READINGS];	/* possible numbers that may be meant */
@@ -23,6 +24,8 @@ typedef struct DncPhone
 extern void dnc_phone_read(const char *clean, const char *country, bool international,
 						   DncPhone *phone);
 extern char *dnc_phone_key(const DncPhone *phone);
+extern char *dnc_phone_digits(const DncPhone *phone);
+extern void dnc_phone_read_on(DncPhone *phone);
 extern char *dnc_phone_wide_key(const DncPhone *phone);
 extern bool dnc_phone_read_possible(const char *text, const char *region, DncPhoneNumber *number);
 extern DncPhonePlan dnc_phone_plan(const DncPhoneNumber *number);

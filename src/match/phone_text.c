@@ -138,7 +138,9 @@ dnc_phone_text_find(const char *clean)
 	take_parameter(subject.written, "isub=");
 	subject.local = context && *context != '+';
 	rest = strchr(subject.written, '+');
-	subject.plus = (rest && *dnc_text_digits(pnstrdup(subject.written, rest - subject.written)) == '\0') ||
+	/* No calling code begins with a zero. */
+	subject.plus = (rest && *dnc_text_digits(pnstrdup(subject.written, rest - subject.written)) == '\0' &&
+					*dnc_text_digits(rest) != '0') ||
 		(context && *context == '+');
 	return subject;
 }

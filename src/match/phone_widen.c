@@ -14,14 +14,30 @@
 #include "match/phone_widen.h"
 #include "match/text.h"
 
-/* Adds the wide key of an entry that was written with these digits. */
+/* Adds the number that these digits are in a region, if they can be one. */
+static void
+add_as_read(DncKeySet *set, const char *digits, const char *region)
+{
+	DncPhoneNumber number;
+
+	if (dnc_phone_read_possible(digits, region, &number))
+		dnc_key_set_add_to(set, "tel:", dnc_phone_e164(&number));
+}
+
+/*
+ * Adds the keys of an entry that is written with these digits: the wide one, and that of
+ * a list whose numbers are international, which takes the digits for such a number.
+ */
 static void
 add_wide(DncKeySet *set, const char *first, const char *second)
 {
 	const char *digits = dnc_phone_without_zeros(dnc_text_join(first, second));
+	int			before = set->count;
 
 	if (*digits)
 		dnc_key_set_add_to(set, "tel:?", digits);
+	if (set->count > before)
+		add_as_read(set, dnc_text_join("+", digits), NULL);
 }
 
 /* The digits of a number behind its area code, from +49 30 901820. */
@@ -109,26 +125,15 @@ other_form(const DncPhoneNumber *number, DncPhoneNumber *other)
 	return true;
 }
 
-/* Adds the number that these digits are in a region, if they can be one. */
-static void
-add_as_read(DncKeySet *set, const char *digits, const char *region)
-{
-	DncPhoneNumber number;
-
-	if (dnc_phone_read_possible(digits, region, &number))
-		dnc_key_set_add_to(set, "tel:", dnc_phone_e164(&number));
-}
-
 /*
- * Adds the keys of an entry for this number whose + or country was not known to whoever
- * wrote the entry, or taken for another.
+ * Adds the keys of an entry for this number whose + was lost, so that it was read as one
+ * in national form.
  */
 static void
 add_mistaken(DncKeySet *set, const DncPhoneNumber *number, const char *country)
 {
 	char	   *all = dnc_phone_all_digits(number);
 
-	add_as_read(set, dnc_text_join("+", number->national), NULL);
 	add_as_read(set, all, dnc_phone_plan(number).region);
 	if (country)
 	{
@@ -139,8 +144,11 @@ add_mistaken(DncKeySet *set, const DncPhoneNumber *number, const char *country)
 
 /* Adds the keys of all entries that would block the number. */
 void
-dnc_phone_widen(const DncPhone *phone, const char *country, DncKeySet *set)
+dnc_phone_widen(DncPhone *phone, const char *country, DncKeySet *set)
 {
+	char	   *digits;
+
+	dnc_phone_read_on(phone);
 	for (int i = 0; i < phone->nreadings; i++)
 	{
 		DncPhoneNumber other;
@@ -151,14 +159,16 @@ dnc_phone_widen(const DncPhone *phone, const char *country, DncKeySet *set)
 	}
 	for (int i = 0; i < phone->nreadings; i++)
 		add_mistaken(set, &phone->readings[i], country);
-	if (*phone->digits && strlen(phone->digits) <= DNC_PHONE_MAX)
-		add_wide(set, phone->digits, "");
+	digits = dnc_phone_digits(phone);
+	if (strlen(digits) <= DNC_PHONE_MAX)
+		add_wide(set, digits, "");
 }
 
 /* Adds the usual spellings of a number. */
 void
-dnc_phone_widen_spellings(const DncPhone *phone, DncKeySet *set)
+dnc_phone_widen_spellings(DncPhone *phone, DncKeySet *set)
 {
+	dnc_phone_read_on(phone);
 	for (int i = 0; i < phone->nreadings; i++)
 	{
 		const DncPhoneNumber *number = &phone->readings[i];

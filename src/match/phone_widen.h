@@ -11,7 +11,7 @@
 #include "match/key_set.h"
 #include "match/phone.h"
 
-extern void dnc_phone_widen(const DncPhone *phone, const char *country, DncKeySet *set);
-extern void dnc_phone_widen_spellings(const DncPhone *phone, DncKeySet *set);
+extern void dnc_phone_widen(DncPhone *phone, const char *country, DncKeySet *set);
+extern void dnc_phone_widen_spellings(DncPhone *phone, DncKeySet *set);
 
 #endif							/* DNC_PHONE_WIDEN_H */

@@ -66,23 +66,34 @@ to_utf8(const text *argument)
 	return converted == length ? given : NULL;
 }
 
-/* A text of UTF-8 as one of the database's encoding. */
-static text *
-from_utf8(const char *utf8)
+/* Is a text of UTF-8, as it is, one of the database's encoding? */
+static bool
+is_of_server(const char *utf8)
 {
-	int			encoding = GetDatabaseEncoding();
+	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII ||
+		dnc_text_is_ascii(utf8);
+}
+
+/*
+ * A key as a text of the database's encoding.  *whole is set to false if it has code
+ * points in place of characters.
+ */
+static text *
+from_utf8(const char *utf8, bool *whole)
+{
 	int			left = strlen(utf8);
 	text	   *result;
 	char	   *all;
 	char	   *to;
 
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || dnc_text_is_ascii(utf8))
+	*whole = true;
+	if (is_of_server(utf8))
 		return cstring_to_text_with_len(utf8, left);
 	to = all = palloc((Size) left * ESCAPE_SIZE + 1);
 	while (true)
 	{
 		int			converted;
-		char	   *part = convert(utf8, left, PG_UTF8, encoding, &converted);
+		char	   *part = convert(utf8, left, PG_UTF8, GetDatabaseEncoding(), &converted);
 		int			length = strlen(part);
 
 		memcpy(to, part, length);
@@ -92,6 +103,7 @@ from_utf8(const char *utf8)
 		left -= converted;
 		if (left == 0)
 			break;
+		*whole = false;
 		to += snprintf(to, ESCAPE_SIZE, "\\u%04x", (unsigned int) utf8_to_unicode((const unsigned char *) utf8));
 		length = pg_utf_mblen((const unsigned char *) utf8);
 		utf8 += length;
@@ -114,18 +126,27 @@ optional_argument(FunctionCallInfo fcinfo, int number)
 	return argument ? argument : "?";
 }
 
-/* The texts of a set as an array; NULL if there are none. */
+/*
+ * The texts of a set as an array; NULL if there are none.  A spelling that the database
+ * cannot hold is left out: no entry has its code points.
+ */
 static Datum
-array_result(FunctionCallInfo fcinfo, const DncKeySet *set)
+array_result(FunctionCallInfo fcinfo, const DncKeySet *set, bool spellings)
 {
-	Datum	   *elements;
+	Datum	   *elements = palloc(sizeof(Datum) * Max(set->count, 1));
+	int			count = 0;
 
-	if (set->count == 0)
-		PG_RETURN_NULL();
-	elements = palloc(sizeof(Datum) * set->count);
 	for (int i = 0; i < set->count; i++)
-		elements[i] = PointerGetDatum(from_utf8(set->keys[i]));
-	PG_RETURN_ARRAYTYPE_P(construct_array(elements, set->count, TEXTOID, -1, false, TYPALIGN_INT));
+	{
+		bool		whole;
+		text	   *key = from_utf8(set->keys[i], &whole);
+
+		if (whole || !spellings)
+			elements[count++] = PointerGetDatum(key);
+	}
+	if (count == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* dnc_fdw_key(identifier, identifier_type, country): NULL if it cannot be told. */
@@ -134,13 +155,14 @@ dnc_fdw_key(PG_FUNCTION_ARGS)
 {
 	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
 	char	   *key;
+	bool		whole;
 
 	if (identifier == NULL)
 		PG_RETURN_NULL();
 	key = dnc_match_key(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
 	if (key == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(from_utf8(key));
+	PG_RETURN_TEXT_P(from_utf8(key, &whole));
 }
 
 /* dnc_fdw_keys(identifier, identifier_type, country): NULL if there are none. */
@@ -153,7 +175,7 @@ dnc_fdw_keys(PG_FUNCTION_ARGS)
 	if (identifier == NULL)
 		PG_RETURN_NULL();
 	set = dnc_match_keys(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
-	return array_result(fcinfo, &set);
+	return array_result(fcinfo, &set, false);
 }
 
 /* dnc_fdw_spellings(identifier, identifier_type, country): NULL if there are none. */
@@ -166,7 +188,7 @@ dnc_fdw_spellings(PG_FUNCTION_ARGS)
 	if (identifier == NULL)
 		PG_RETURN_NULL();
 	set = dnc_match_spellings(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
-	return array_result(fcinfo, &set);
+	return array_result(fcinfo, &set, true);
 }
 
 /* dnc_fdw_key_version(): of the rules and libraries that keys depend on. */
