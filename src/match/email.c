@@ -227,6 +227,25 @@ dnc_email_address(const DncEmail *email)
 	return dnc_text_join(dnc_text_join(local, "@"), rule ? rule->canonical : email->domain.name);
 }
 
+/*
+ * The domains that have the mailboxes of the address's own one, itself among them, by
+ * numbers from 0 on; NULL behind the last one.
+ */
+const char *
+dnc_email_alias(const DncEmail *email, int number)
+{
+	const MailboxRule *rule = find_rule(email->domain.name);
+
+	if (rule == NULL)
+		return number == 0 ? email->domain.name : NULL;
+	for (int i = 0; i < (int) lengthof(mailbox_rules); i++)
+	{
+		if (strcmp(mailbox_rules[i].canonical, rule->canonical) == 0 && number-- == 0)
+			return mailbox_rules[i].domain;
+	}
+	return NULL;
+}
+
 /* The key of an address or, of @acme.com, of a domain. */
 char *
 dnc_email_key(const DncEmail *email)
@@ -243,7 +262,7 @@ void
 dnc_email_widen(const DncEmail *email, DncKeySet *set)
 {
 	char	   *unicode = dnc_domain_unicode(email->domain.name);
-	const char *names[] = {email->domain.name, unicode};
+	const char *name;
 
 	dnc_key_set_add(set, dnc_email_key(email));
 	if (email->local)
@@ -263,9 +282,14 @@ dnc_email_widen(const DncEmail *email, DncKeySet *set)
 			dnc_key_set_add(set, dnc_email_key(&other));
 		}
 	}
-	for (int i = 0; i < (unicode ? 2 : 1); i++)
+	for (int i = 0; (name = dnc_email_alias(email, i)) != NULL; i++)
 	{
-		dnc_domain_widen(names[i], "domain:", set);
-		dnc_domain_widen(names[i], "raw:", set);
+		dnc_domain_widen(name, "domain:", set);
+		dnc_domain_widen(name, "raw:", set);
+	}
+	if (unicode)
+	{
+		dnc_domain_widen(unicode, "domain:", set);
+		dnc_domain_widen(unicode, "raw:", set);
 	}
 }

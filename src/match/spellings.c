@@ -35,6 +35,7 @@ static void
 spell_email(const char *clean, DncKeySet *set)
 {
 	DncEmail	email;
+	const char *name;
 	char	   *unicode;
 
 	if (!dnc_email_read(clean, &email))
@@ -46,6 +47,8 @@ spell_email(const char *clean, DncKeySet *set)
 
 		dnc_key_set_add_to(set, local, email.domain.name);
 		dnc_key_set_add(set, dnc_email_address(&email));
+		for (int i = 0; (name = dnc_email_alias(&email, i)) != NULL; i++)
+			dnc_key_set_add_to(set, local, name);
 		if (unicode)
 			dnc_key_set_add_to(set, local, unicode);
 	}

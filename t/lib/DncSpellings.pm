@@ -184,7 +184,7 @@ sub email_case
 		my $name = $ascii{$domain} && maybe(0.5) ? $ascii{$domain} : $domain;
 
 		$name =~ s/^[^.]+\.(?=.*\.)// if maybe(0.3);
-		if (!$same{$domain})
+		$name = pick(@{ $same{$domain} }) if $same{$domain};
 		{
 			$entry_type = pick('domain', 'Domain', 'email');
 			$entry = disguised(pick("\@$name", "*\@$name", $entry_type =~ /^d/i ? ($name, "*.$name", "$name.", "https://www.$name/") : $name));
