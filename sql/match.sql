@@ -17,7 +17,8 @@ SELECT dnc_fdw_key(NULL, 'email') IS NULL AS none, dnc_fdw_key('', 'email') IS N
 
 -- all keys under which an entry of a list blocks a contact
 SELECT unnest(dnc_fdw_keys('Bob+x@mail.acme.com', 'email')) AS key;
-SELECT unnest(dnc_fdw_keys('(212) 555-0003', 'phone', 'us')) AS key;
+-- (which readings of other countries there are, depends on the numbering plans of the day)
+SELECT key FROM unnest(dnc_fdw_keys('(212) 555-0003', 'phone', 'us')) AS key WHERE key !~ '^tel:.[^1]' OR key ~ '^tel:.(2|5)';
 SELECT unnest(dnc_fdw_keys('555-0003', 'phone', 'US')) AS key;
 SELECT unnest(dnc_fdw_keys('in/Person-2', 'linkedin')) AS key;
 SELECT unnest(dnc_fdw_keys('VISITOR', 'web_chat')) AS key;
