@@ -8,7 +8,7 @@
 # which wants this one clean.
 
 EXTENSION = dnc_fdw
-EXTVERSION = 1.1
+EXTVERSION = 1.2
 MODULE_big = dnc_fdw
 # PGXS will set srcdir likewise, but that is after it was needed.
 top := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
@@ -17,8 +17,10 @@ ifneq ($(top),.)
 VPATH = $(top)
 endif
 sources = $(patsubst $(top)/%,%,$(sort $(wildcard $(addprefix $(top)/,$(1)))))
-OBJS = $(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/*/*.c src/*/*/*.c))
-DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql
+# Phone numbers are a library of its own, since they need C++.
+PHONE_OBJS = src/match/phone_module.o src/match/phone_cpp.o
+OBJS = $(filter-out $(PHONE_OBJS),$(patsubst %.c,%.o,dnc_fdw.c $(call sources,src/*.c src/*/*.c src/*/*/*.c)))
+DATA = dnc_fdw--1.0.sql dnc_fdw--1.0--1.1.sql dnc_fdw--1.1--1.2.sql
 # No DOCS: PGXS puts them where those of all extensions are, and theirs have
 # names like ours.  The packages have a directory each.
 PGFILEDESC = "dnc_fdw - foreign data wrapper for Do-Not-Contact lists"
@@ -33,25 +35,45 @@ PKG_CONFIG ?= pkg-config
 WERROR ?= -Werror
 # FDW callbacks and hooks have parameters that not every implementation needs.
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -MMD -MP
-PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson)
+PG_CPPFLAGS = -I$(srcdir)/src -DDNC_VERSION='"$(EXTVERSION)"' $(shell $(PKG_CONFIG) --cflags libcurl libcjson libidn2)
 # Calls from one of our files to another need not go through the symbol table.
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson) -Wl,-Bsymbolic-functions
-EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) t/modules/*.so tmp_check
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl libcjson libidn2) -Wl,-Bsymbolic-functions
+phone_library = dnc_fdw_phone$(DLSUFFIX)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc) $(PHONE_OBJS) $(PHONE_OBJS:.o=.d) $(phone_library) t/modules/*.so tmp_check
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(PHONE_OBJS:.o=.d)
 
 # Absolute, since make would find those of the source tree.
 object_dirs = $(addprefix $(CURDIR)/,$(filter-out ./,$(sort $(dir $(OBJS)))))
-$(OBJS) $(OBJS:.o=.bc): | $(object_dirs)
+$(OBJS) $(OBJS:.o=.bc) $(PHONE_OBJS): | $(object_dirs)
 $(object_dirs):
 	$(MKDIR_P) $@
 
 # The version is compiled in.
-$(OBJS) $(OBJS:.o=.bc): $(srcdir)/Makefile
+$(OBJS) $(OBJS:.o=.bc) $(PHONE_OBJS): $(srcdir)/Makefile
+
+# The library for phone numbers.  phone.c and phone.cpp would have one object's name.
+# libphonenumber's headers are not ours to mend, so that they are system headers here.
+src/match/phone_cpp.o: src/match/phone.cpp
+	$(CXX) $(CXXFLAGS) $(COPT) -std=c++17 -Wall -Wextra $(WERROR) -fPIC -fvisibility=hidden -MMD -MP -I$(srcdir)/src -c -o $@ $<
+
+$(phone_library): $(PHONE_OBJS)
+	$(CXX) $(CXXFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(PHONE_OBJS) -lphonenumber -ldl
+
+all: $(phone_library)
+
+install: install-phone
+install-phone: $(phone_library) installdirs
+	$(INSTALL_SHLIB) $(phone_library) '$(DESTDIR)$(pkglibdir)/$(phone_library)'
+
+uninstall: uninstall-phone
+uninstall-phone:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(phone_library)'
+.PHONY: install-phone uninstall-phone
 
 # C functions that only tests call, linked with our objects into a library of their own;
 # the tests make it.

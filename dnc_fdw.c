@@ -32,7 +32,7 @@
 #include "write/delete_by_key.h"
 #include "write/modify.h"
 
-DNC_MODULE_MAGIC;
+DNC_MODULE_MAGIC("dnc_fdw");
 
 PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 

@@ -99,7 +99,7 @@ need_packages()
 	local package missing=() major
 
 	for package in build-essential pkg-config libcurl4-openssl-dev libcjson-dev \
-		libmicrohttpd-dev zlib1g-dev "$@"; do
+		libidn2-dev libphonenumber-dev g++ libmicrohttpd-dev zlib1g-dev "$@"; do
 		if [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>&1) != installed ]]; then
 			missing+=("$package")
 		fi

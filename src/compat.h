@@ -39,11 +39,19 @@
 #include "storage/dsm_registry.h"
 #endif
 
-/* Our name and version in pg_get_loaded_modules(), from 18 on. */
+/* The name and version of a library in pg_get_loaded_modules(), from 18 on. */
 #if PG_VERSION_NUM >= 180000
-#define DNC_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dnc_fdw", .version = DNC_VERSION)
+#define DNC_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = module, .version = DNC_VERSION)
 #else
-#define DNC_MODULE_MAGIC PG_MODULE_MAGIC
+#define DNC_MODULE_MAGIC(module) PG_MODULE_MAGIC
+#endif
+
+/* What unicode_normalize() depends on: before 17, its data has the age of the version. */
+#if PG_VERSION_NUM >= 170000
+#include "common/unicode_version.h"
+#define DNC_NORMALIZATION_VERSION PG_UNICODE_VERSION
+#else
+#define DNC_NORMALIZATION_VERSION "of PostgreSQL " PG_MAJORVERSION
 #endif
 
 /*

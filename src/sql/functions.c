@@ -20,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "config/registry.h"
+#include "match/version.h"
 #include "request/counters.h"
 #include "wire/http.h"
 #include "wire/json.h"
@@ -209,7 +210,11 @@ dnc_fdw_stats_reset(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* dnc_fdw_version(): the versions of this library, of libcurl with its parts, and of cJSON. */
+/*
+ * dnc_fdw_version(): the versions of this library, of libcurl with its parts, and of cJSON.
+ * The libraries that keys depend on follow those of libcurl, since a function that was
+ * released keeps its columns.
+ */
 Datum
 dnc_fdw_version(PG_FUNCTION_ARGS)
 {
@@ -220,7 +225,7 @@ dnc_fdw_version(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "dnc_fdw_version() must return a row");
 	values[0] = CStringGetTextDatum(DNC_VERSION);
-	values[1] = CStringGetTextDatum(dnc_http_version());
+	values[1] = CStringGetTextDatum(psprintf("%s %s", dnc_http_version(), dnc_match_libraries()));
 	values[2] = CStringGetTextDatum(dnc_json_version());
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * domain.c
+ *		Domains as they are compared, by libidn2 (UTS 46, non-transitional).
+ *
+ * A domain of ASCII is its lower case: libidn2 would say the same or refuse it, so that
+ * we ask it for others only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <idn2.h>
+
+#include "match/domain.h"
+#include "match/text.h"
+
+/*
+ * Are the labels of a domain such as can be in a host name, or in names that are seen
+ * in practice (underscores)?  Characters beyond ASCII pass.
+ */
+static bool
+has_good_labels(const char *name)
+{
+	const char *label = name;
+
+	if (name[0] == '[')			/* an address, as in bob@[192.0.2.1] (RFC 5321 4.1.3) */
+		return strspn(name + 1, "0123456789abcdef:.ipv") + 2 == strlen(name) &&
+			name[strlen(name) - 1] == ']';
+	for (const char *c = name;; c++)
+	{
+		if (*c == '.' || *c == '\0')
+		{
+			if (c == label)
+				return false;
+			label = c + 1;
+			if (*c == '\0')
+				return true;
+		}
+		else if ((unsigned char) *c < 0x80 && !dnc_is_letter(*c) && !dnc_is_digit(*c) &&
+				 *c != '-' && *c != '_')
+			return false;
+	}
+}
+
+/*
+ * What libidn2 has made, in our memory; NULL if it has made nothing.  Its own memory is
+ * freed before an error can be raised.
+ */
+static char *
+take(int status, char *found)
+{
+	char		name[DNC_TEXT_MAX];
+	size_t		length;
+
+	if (status == IDN2_MALLOC)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (status != IDN2_OK)
+		return NULL;
+	length = strlcpy(name, found, sizeof(name));
+	idn2_free(found);
+	return length < sizeof(name) ? pstrdup(name) : NULL;
+}
+
+/* A domain in ASCII, by libidn2; NULL if it cannot say it. */
+static char *
+to_ascii(const char *text)
+{
+	static const char capital_sharp_s[] = "\xe1\xba\x9e";
+	char	   *copy = pstrdup(text);
+	char	   *found = NULL;
+	char	   *c;
+	int			status;
+
+	/* Before Unicode 15.1, UTS 46 made ss of the capital letter of what it keeps. */
+	while ((c = strstr(copy, capital_sharp_s)) != NULL)
+	{
+		memcpy(c, "\xc3\x9f", 2);
+		memmove(c + 2, c + 3, strlen(c + 3) + 1);
+	}
+	status = idn2_to_ascii_8z(copy, &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+	return take(status, found);
+}
+
+/*
+ * Reads the domain of an email or a host: without the dots at its end, in ASCII and lower
+ * case.  A domain that libidn2 refuses stays in its own script.  False if it is no domain.
+ */
+bool
+dnc_domain_read(const char *text, DncDomain *domain)
+{
+	size_t		length = strlen(text);
+	char	   *name;
+
+	while (length > 0 && text[length - 1] == '.')
+		length--;
+	name = pnstrdup(text, length);
+	if (length == 0 || dnc_text_has_space(name))
+		return false;
+	domain->certain = true;
+	domain->name = NULL;
+	if (!dnc_text_is_ascii(name))
+	{
+		domain->name = to_ascii(name);
+		domain->certain = domain->name != NULL;
+	}
+	domain->name = dnc_text_lower(domain->name ? domain->name : name);
+	/* A dot of another script may have been at the end. */
+	length = strlen(domain->name);
+	while (length > 0 && domain->name[length - 1] == '.')
+		domain->name[--length] = '\0';
+	return length <= IDN2_DOMAIN_MAX_LENGTH && has_good_labels(domain->name);
+}
+
+/*
+ * Reads what stands for a domain on a list: @acme.com, *@acme.com, *.acme.com, and the
+ * address of its web site, too.  False if it is none.
+ */
+bool
+dnc_domain_read_entry(const char *text, DncDomain *domain)
+{
+	const char *rest = text;
+	size_t		length;
+
+	if (dnc_text_past(rest, "http://") || dnc_text_past(rest, "https://"))
+		rest = strstr(rest, "//");
+	if (dnc_text_past(rest, "//"))
+		rest += 2;
+	while (*rest == '*' || *rest == '@' || *rest == '.')
+		rest++;
+	length = strcspn(rest, "/?#");
+	text = pnstrdup(rest, length);
+	/* A port goes off; an address in brackets has colons of its own. */
+	if (strchr(text, ']') == NULL && (rest = strchr(text, ':')) != NULL &&
+		rest[1 + strspn(rest + 1, "0123456789")] == '\0')
+		text = pnstrdup(text, rest - text);
+	return dnc_domain_read(text, domain);
+}
+
+/* Does a text without a type look like a domain: labels, the last one of no digits? */
+bool
+dnc_domain_looks_like(const char *text)
+{
+	const char *last;
+	DncDomain	domain;
+
+	if (strchr(text, '@') || !dnc_domain_read_entry(text, &domain))
+		return false;
+	last = strrchr(domain.name, '.');
+	return last && strlen(last) > 2 && strpbrk(last, "0123456789") == NULL;
+}
+
+/* A domain in its own script; NULL if it is not one of another form. */
+char *
+dnc_domain_unicode(const char *name)
+{
+	char	   *found = NULL;
+	char	   *unicode;
+	int			status;
+
+	if (strstr(name, "xn--") == NULL)
+		return NULL;
+	status = idn2_to_unicode_8z8z(name, &found, 0);
+	unicode = take(status, found);
+	if (unicode == NULL)
+		return NULL;
+	unicode = dnc_text_lower(unicode);
+	return strcmp(unicode, name) == 0 ? NULL : unicode;
+}
+
+/*
+ * Adds to the set, with the prefix, the domain and each domain above it that has two
+ * labels or more, and the names of their web servers.
+ */
+void
+dnc_domain_widen(const char *name, const char *prefix, DncKeySet *set)
+{
+	const char *label = name;
+	const char *next;
+	char	   *web = dnc_text_join(prefix, "www.");
+
+	dnc_key_set_add_to(set, prefix, name);
+	if (name[0] == '[')
+		return;
+	dnc_key_set_add_to(set, web, name);
+	while ((next = strchr(label, '.')) != NULL && strchr(next + 1, '.') != NULL)
+	{
+		label = next + 1;
+		dnc_key_set_add_to(set, prefix, label);
+		dnc_key_set_add_to(set, web, label);
+	}
+}
+
+/* The version of libidn2 that we run with. */
+const char *
+dnc_domain_library_version(void)
+{
+	return idn2_check_version(NULL);
+}

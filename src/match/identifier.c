@@ -1,0 +1,102 @@
+/*-------------------------------------------------------------------------
+ *
+ * identifier.c
+ *		An identifier and its type, as they are compared.
+ *
+ * The channel is no part of a key: phone, sms and whatsapp are all numbers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "match/country.h"
+#include "match/domain.h"
+#include "match/identifier.h"
+#include "match/phone_text.h"
+#include "match/profile_url.h"
+#include "match/text.h"
+
+/* The types that a vendor documents. */
+static const struct
+{
+	const char *type;
+	DncKind		kind;
+}			documented[] = {
+	{"email", DNC_KIND_EMAIL},
+	{"domain", DNC_KIND_DOMAIN},
+	{"phone", DNC_KIND_NUMBER},
+	{"sms", DNC_KIND_NUMBER},
+	{"whatsapp", DNC_KIND_NUMBER},
+	{"linkedin", DNC_KIND_PROFILE},
+	{"web_chat", DNC_KIND_CHAT},
+};
+
+/* Finds the kind of a type, whose case does not count; false if no vendor documents it. */
+static bool
+find_type(const char *type, DncKind *kind)
+{
+	type = type ? dnc_text_clean(type) : "";
+	for (int i = 0; i < (int) lengthof(documented); i++)
+	{
+		const char *rest = dnc_text_past(type, documented[i].type);
+
+		if (rest && *rest == '\0')
+		{
+			*kind = documented[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The kind that an identifier's text looks like. */
+DncKind
+dnc_identifier_shape(const DncIdentifier *identifier)
+{
+	const char *clean = identifier->clean;
+
+	if (dnc_profile_looks_like(clean))
+		return DNC_KIND_PROFILE;
+	if (dnc_text_past(clean, "mailto:"))
+		return DNC_KIND_EMAIL;
+	if (dnc_phone_text_looks_like(clean))
+		return DNC_KIND_NUMBER;
+	if (strchr(clean, '@'))
+		return DNC_KIND_EMAIL;
+	return dnc_domain_looks_like(clean) ? DNC_KIND_DOMAIN : DNC_KIND_CHAT;
+}
+
+/* Refuses a country that does not exist; of a long text, the message has the start. */
+static void
+refuse_country(const char *country)
+{
+	int			length = pg_encoding_mbcliplen(PG_UTF8, country, strlen(country), 40);
+	char	   *shown = pnstrdup(country, length);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("country \"%s\" does not exist", pg_any_to_server(shown, length, PG_UTF8)),
+			 errhint("Give the two letters that the country has in ISO 3166, as in DE or US, or NULL if it is not known.")));
+}
+
+/* Reads an identifier; an error if there is no such country. */
+void
+dnc_identifier_read(const char *text, const char *type, const char *country,
+					DncIdentifier *identifier)
+{
+	memset(identifier, 0, sizeof(*identifier));
+	if (country)
+	{
+		if (!dnc_country_read(country, identifier->letters))
+			refuse_country(country);
+		identifier->country = identifier->letters;
+	}
+	identifier->trimmed = dnc_text_trim(text ? text : "");
+	identifier->clean = dnc_text_clean(identifier->trimmed);
+	identifier->too_long = strlen(identifier->clean) > DNC_TEXT_MAX;
+	identifier->typed = find_type(type, &identifier->kind);
+	if (!identifier->typed && !identifier->too_long)
+		identifier->kind = dnc_identifier_shape(identifier);
+}

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * identifier.h
+ *		An identifier and its type, as they are compared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_IDENTIFIER_H
+#define DNC_IDENTIFIER_H
+
+typedef enum DncKind
+{
+	DNC_KIND_EMAIL,
+	DNC_KIND_DOMAIN,
+	DNC_KIND_NUMBER,
+	DNC_KIND_PROFILE,
+	DNC_KIND_CHAT				/* nothing is known but the text itself */
+} DncKind;
+
+typedef struct DncIdentifier
+{
+	char	   *trimmed;		/* as given */
+	char	   *clean;			/* normalised; see dnc_text_clean() */
+	DncKind		kind;			/* that of the type; without a type, that of the text */
+	bool		typed;			/* a vendor documents the type */
+	bool		too_long;		/* not looked into */
+	const char *country;		/* two letters in upper case; NULL: not given */
+	char		letters[3];
+} DncIdentifier;
+
+extern void dnc_identifier_read(const char *text, const char *type, const char *country,
+								DncIdentifier *identifier);
+extern DncKind dnc_identifier_shape(const DncIdentifier *identifier);
+
+#endif							/* DNC_IDENTIFIER_H */

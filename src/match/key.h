@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.h
+ *		Keys: texts that are equal where two identifiers mean the same.
+ *
+ * All texts are UTF-8; results are palloc'd.  Arguments may be NULL.  country is
+ * two letters of ISO 3166 in either case; any other text is an error (22023).  Keys of
+ * numbers are an error (0A000) where dnc_fdw_phone is not installed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_KEY_H
+#define DNC_KEY_H
+
+#include "match/key_set.h"
+
+/* A contact's key; NULL if it cannot be told whom the identifier means. */
+extern char *dnc_match_key(const char *identifier, const char *type, const char *country);
+
+/*
+ * The key of a list's entry, never NULL.  international_digits: the list's numbers have
+ * their country code, if without +.
+ */
+extern char *dnc_match_entry_key(const char *identifier, const char *type, const char *country,
+								 bool international_digits);
+
+/* The keys of all entries that block a contact; none if the identifier is blank. */
+extern DncKeySet dnc_match_keys(const char *identifier, const char *type, const char *country);
+
+/* The usual spellings of an identifier; none if it is blank. */
+extern DncKeySet dnc_match_spellings(const char *identifier, const char *type,
+									 const char *country);
+
+#endif							/* DNC_KEY_H */

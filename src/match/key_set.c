@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_set.c
+ *		Some texts, each once, in the order in which they came.
+ *
+ * A contact has a few dozen keys at most, so that we compare each with each.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "match/key_set.h"
+#include "match/text.h"
+
+/* Takes a key into the set; the key is palloc'd and belongs to the set then. */
+void
+dnc_key_set_add(DncKeySet *set, char *key)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		if (strcmp(set->keys[i], key) == 0)
+			return;
+	}
+	if (set->count == set->space)
+	{
+		set->space = set->space ? set->space * 2 : 16;
+		set->keys = set->keys ? repalloc(set->keys, set->space * sizeof(char *))
+			: palloc(set->space * sizeof(char *));
+	}
+	set->keys[set->count++] = key;
+}
+
+/* Takes a key of two parts into the set. */
+void
+dnc_key_set_add_to(DncKeySet *set, const char *prefix, const char *rest)
+{
+	dnc_key_set_add(set, dnc_text_join(prefix, rest));
+}

@@ -1,0 +1,308 @@
+/*-------------------------------------------------------------------------
+ *
+ * phone.c
+ *		What number a text means, if that can be told.
+ *
+ * libphonenumber reads the text.  It takes what is possible for what is meant, which is
+ * right for a dialler and wrong for us: a second number in the same text, a word behind
+ * the number or a missing area code give another number, and that one is not listed.  So
+ * we look at its reading again, and where the text may mean something else, the number
+ * cannot be told.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "match/phone.h"
+#include "match/phone_load.h"
+#include "match/phone_text.h"
+#include "match/text.h"
+
+/* The region of numbers without a country: libphonenumber knows none of this name. */
+#define NO_REGION "ZZ"
+
+/* An extension of more digits may be another number. */
+#define EXTENSION_MAX 5
+
+/* Digits at the end by which we find a number in its text again. */
+#define TAIL 6
+
+/* Fewer digits than these are no number without the letters beside them: 0800 REIMANN. */
+#define VANITY_MAX 5
+
+/* ----- the library, with its errors as ours ----- */
+
+static void
+check_status(DncPhoneStatus status, const DncPhoneError *error)
+{
+	if (status == DNC_PHONE_NO_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (status == DNC_PHONE_BROKEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("libphonenumber failed"),
+				 errdetail_internal("%s", error->text)));
+}
+
+/* Reads a text as a number; false if it is none. */
+static bool
+read_text(const char *text, const char *region, DncPhoneNumber *number)
+{
+	DncPhoneError error;
+	DncPhoneStatus status;
+
+	if (strlen(text) > DNC_PHONE_MAX)
+		return false;
+	status = dnc_phone_load()->read(text, region ? region : NO_REGION, number, &error);
+	check_status(status, &error);
+	return status == DNC_PHONE_READ;
+}
+
+/*
+ * The same, as a number that is read the same again.  libphonenumber takes one zero off
+ * each time it reads +43 0061, and the 1 off that Mexican mobiles had.
+ */
+static bool
+read_number(const char *text, const char *region, DncPhoneNumber *number)
+{
+	DncPhoneNumber again;
+
+	if (!read_text(text, region, number))
+		return false;
+	for (int i = 0; i < DNC_PHONE_DIGITS && (number->national[0] == '0' || number->country_code == 52); i++)
+	{
+		if (!read_text(dnc_phone_e164(number), NULL, &again))
+			return false;
+		if (strcmp(again.national, number->national) == 0)
+			break;
+		strcpy(number->national, again.national);
+		number->possible = again.possible;
+	}
+	return true;
+}
+
+/* Reads a text as a number that is possible. */
+bool
+dnc_phone_read_possible(const char *text, const char *region, DncPhoneNumber *number)
+{
+	return read_number(text, region, number) && number->possible;
+}
+
+static bool
+is_valid(const DncPhoneNumber *number)
+{
+	DncPhoneError error;
+	int			valid = 0;
+
+	check_status(dnc_phone_load()->is_valid(number, &valid, &error), &error);
+	return valid != 0;
+}
+
+/* How numbers of the number's country are dialled. */
+DncPhonePlan
+dnc_phone_plan(const DncPhoneNumber *number)
+{
+	DncPhoneError error;
+	DncPhonePlan plan;
+
+	check_status(dnc_phone_load()->plan(number, &plan, &error), &error);
+	return plan;
+}
+
+/* How the number is usually written. */
+DncPhoneForms
+dnc_phone_forms(const DncPhoneNumber *number)
+{
+	DncPhoneError error;
+	DncPhoneForms forms;
+
+	check_status(dnc_phone_load()->forms(number, &forms, &error), &error);
+	return forms;
+}
+
+/* ----- numbers ----- */
+
+/* Digits without the zeros in front of them. */
+const char *
+dnc_phone_without_zeros(const char *digits)
+{
+	return digits + strspn(digits, "0");
+}
+
+/* A number with its country code, as digits. */
+char *
+dnc_phone_all_digits(const DncPhoneNumber *number)
+{
+	char		digits[DNC_PHONE_DIGITS + 16];
+
+	snprintf(digits, sizeof(digits), "%d%s", number->country_code, number->national);
+	return pstrdup(digits);
+}
+
+/* A number with its country code: +4930901820 (ITU-T E.164). */
+char *
+dnc_phone_e164(const DncPhoneNumber *number)
+{
+	return dnc_text_join("+", dnc_phone_all_digits(number));
+}
+
+/* ----- reading ----- */
+
+/* Is what libphonenumber has read all that is written? */
+static bool
+ends_as_read(const char *digits, const DncPhoneNumber *number)
+{
+	size_t		length = strlen(number->national);
+
+	return dnc_text_ends(digits, dnc_text_join(number->national + length - Min(length, TAIL),
+											   number->extension));
+}
+
+/*
+ * May a number in national form lack its area code?  Where a trunk prefix is dialled in
+ * front of area codes, a number without it may be a local one.
+ */
+static bool
+may_be_local(const char *digits, const DncPhoneNumber *number)
+{
+	size_t		length = strlen(number->national);
+
+	return strncmp(digits, number->national, length) == 0 &&
+		strcmp(digits + length, number->extension) == 0 &&
+		dnc_phone_plan(number).trunk[0] == '0' && !is_valid(number);
+}
+
+/*
+ * May a number begin with the exit code of another country, so that it has a calling code
+ * that was not seen?  There are 00 (ITU-T E.123), 011, 010 and 810.  In Brazil, 0055 is an
+ * exit code as well as 00 and Brazil's own calling code.
+ */
+static bool
+may_be_exit_code(const char *digits, const DncPhoneNumber *number)
+{
+	DncPhoneNumber other;
+	char	   *all = dnc_phone_all_digits(number);
+
+	if (strncmp(digits, "00", 2) == 0)
+		return !dnc_text_ends(digits, dnc_text_join(all, number->extension)) ||
+			(dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(digits)), NULL, &other) &&
+			 strcmp(all, dnc_phone_all_digits(&other)) != 0);
+	return (strncmp(digits, "011", 3) == 0 || strncmp(digits, "010", 3) == 0 ||
+			strncmp(digits, "810", 3) == 0) &&
+		!dnc_text_ends(digits, dnc_text_join(all, number->extension)) && !is_valid(number);
+}
+
+static void
+add_reading(DncPhone *phone, const DncPhoneNumber *number)
+{
+	if (phone->nreadings < DNC_PHONE_READINGS)
+		phone->readings[phone->nreadings++] = *number;
+}
+
+/*
+ * Reads a text as a number of a region.  True if no other number can be meant; what may
+ * be meant is added to the readings anyway.
+ */
+static bool
+read_as(const char *text, const char *written, bool plus, const char *region, DncPhone *phone)
+{
+	DncPhoneNumber number;
+	DncPhoneNumber other;
+	char	   *digits = dnc_text_digits(written);
+
+	if (!dnc_phone_read_possible(text, region, &number))
+		return false;
+	add_reading(phone, &number);
+	if (strlen(number.extension) > EXTENSION_MAX)
+		return false;
+	if (ends_as_read(digits, &number))
+		return plus || !(may_be_local(digits, &number) || may_be_exit_code(digits, &number));
+	if (!dnc_phone_text_has_letters(written) ||
+		!ends_as_read(dnc_phone_text_keypad(written), &number) || !is_valid(&number))
+		return false;
+	/* Letters were read as digits.  They may have been words beside a number. */
+	if (strlen(digits) < VANITY_MAX ||
+		!dnc_phone_read_possible(plus ? dnc_text_join("+", digits) : digits, region, &other))
+		return true;
+	add_reading(phone, &other);
+	return false;
+}
+
+/*
+ * Reads a cleaned text as a number.  country: two letters, in upper case, of numbers in
+ * national form, or NULL.  international: numbers have their country code, if without +.
+ */
+void
+dnc_phone_read(const char *clean, const char *country, bool international, DncPhone *phone)
+{
+	DncPhoneText subject = dnc_phone_text_find(clean);
+
+	memset(phone, 0, sizeof(*phone));
+	phone->written = subject.written;
+	phone->plus = subject.plus;
+	if (strlen(subject.text) > DNC_PHONE_MAX)
+		return;
+	if (!subject.plus && (international || subject.international))
+	{
+		const char *bare = subject.text + strspn(subject.text, "+ ");
+
+		phone->certain = read_as(dnc_text_join("+", bare), subject.written, true, NULL, phone);
+	}
+	if (!phone->certain && !subject.international)
+	{
+		/* The first reading is the one that can be certain. */
+		DncPhone	before = *phone;
+
+		phone->nreadings = 0;
+		phone->certain = read_as(subject.text, subject.written, subject.plus, country, phone);
+		for (int i = 0; i < before.nreadings; i++)
+			add_reading(phone, &before.readings[i]);
+	}
+	if (subject.local)
+		phone->certain = false;
+}
+
+/* The digits that are written, without those of an extension. */
+char *
+dnc_phone_digits(const DncPhone *phone)
+{
+	char	   *digits = dnc_text_digits(phone->written);
+	DncPhoneNumber number;
+
+	if (!dnc_phone_text_has_letters(phone->written) && strpbrk(phone->written, ";,#~") == NULL)
+		return digits;
+	if (dnc_phone_text_has_letters(phone->written) && strlen(digits) < VANITY_MAX)
+		return dnc_phone_text_keypad(phone->written);
+	/* A plan that has numbers of many lengths lets us see which digits are an extension. */
+	if (read_number(phone->written, "DE", &number) && *number.extension &&
+		strlen(number.extension) <= EXTENSION_MAX && dnc_text_ends(digits, number.extension))
+		digits[strlen(digits) - strlen(number.extension)] = '\0';
+	return digits;
+}
+
+/* Adds the reading of digits without + as a number that has its country code. */
+void
+dnc_phone_read_on(DncPhone *phone)
+{
+	DncPhoneNumber number;
+
+	if ((!phone->plus || !phone->certain) &&
+		dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(dnc_phone_digits(phone))), NULL, &number))
+		add_reading(phone, &number);
+}
+
+/* The key of a number; NULL if it cannot be told. */
+char *
+dnc_phone_key(const DncPhone *phone)
+{
+	return phone->certain ? dnc_text_join("tel:", dnc_phone_e164(&phone->readings[0])) : NULL;
+}
+
+/* The wide key of a number that cannot be told; NULL if it has no digits. */
+char *
+dnc_phone_wide_key(const DncPhone *phone)
+{
+	const char *significant = dnc_phone_without_zeros(dnc_phone_digits(phone));
+
+	return *significant ? dnc_text_join("tel:?", significant) : NULL;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * phone.h
+ *		Phone numbers as they are compared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_PHONE_H
+#define DNC_PHONE_H
+
+#include "match/phone_library.h"
+
+#define DNC_PHONE_READINGS 5
+
+typedef struct DncPhone
+{
+	char	   *written;		/* the text, without what stands around it */
+	bool		plus;			/* it has a + in front */
+	bool		certain;		/* the first reading is what is meant */
+	int			nreadings;
+	DncPhoneNumber readings[DNC_PHONE_READINGS];	/* possible numbers that may be meant */
+} DncPhone;
+
+extern void dnc_phone_read(const char *clean, const char *country, bool international,
+						   DncPhone *phone);
+extern char *dnc_phone_key(const DncPhone *phone);
+extern char *dnc_phone_digits(const DncPhone *phone);
+extern void dnc_phone_read_on(DncPhone *phone);
+extern char *dnc_phone_wide_key(const DncPhone *phone);
+extern bool dnc_phone_read_possible(const char *text, const char *region, DncPhoneNumber *number);
+extern DncPhonePlan dnc_phone_plan(const DncPhoneNumber *number);
+extern DncPhoneForms dnc_phone_forms(const DncPhoneNumber *number);
+extern char *dnc_phone_all_digits(const DncPhoneNumber *number);
+extern char *dnc_phone_e164(const DncPhoneNumber *number);
+extern const char *dnc_phone_without_zeros(const char *digits);
+
+#endif							/* DNC_PHONE_H */

@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * profile_url.c
+ *		LinkedIn profiles as they are compared.
+ *
+ * A profile has one public URL, https://www.linkedin.com/in/NAME, which is seen with
+ * country hosts, tracking queries, locale suffixes and paths of its sub-pages.  Other
+ * URLs (of member numbers, of Sales Navigator, of the old /pub/) lead to the same profile
+ * and do not tell its name, so that they cannot be compared with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "match/profile_url.h"
+#include "match/text.h"
+
+/* Pages that have a name of their own, in the first part of a path. */
+static const char *const named[] = {"in", "company", "school", "showcase"};
+
+/* Parts of a path that stand in front of what is named. */
+static const char *const before[] = {"mwlite", "m", "incareer"};
+
+/* Numbers of members as they stand in URLs: base64 of a structure. */
+static const char *const member_number[] = {"acoaa", "acwaa", "aeoaa", "aemaa"};
+
+static bool
+is_one_of(const char *text, const char *const *list, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(text, list[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is this LinkedIn's host, of whatever country? */
+static bool
+is_linkedin_host(const char *host, size_t length)
+{
+	char	   *name;
+
+	while (length > 0 && host[length - 1] == '.')
+		length--;
+	name = dnc_text_lower(pnstrdup(host, length));
+	return strcmp(name, "linkedin.com") == 0 || dnc_text_ends(name, ".linkedin.com") ||
+		strcmp(name, "linkedin.cn") == 0 || dnc_text_ends(name, ".linkedin.cn");
+}
+
+/*
+ * The path of a text that has one: of a URL of LinkedIn's, or the text itself where it
+ * begins with a page's kind (in/person-2).  NULL for other hosts and texts.
+ */
+static const char *
+find_path(const char *text)
+{
+	const char *rest = text;
+	size_t		length;
+
+	if (dnc_text_past(rest, "http://") || dnc_text_past(rest, "https://"))
+		rest = strstr(rest, "//");
+	if (dnc_text_past(rest, "//"))
+	{
+		/* The host is behind user info, and in front of a port. */
+		rest += 2;
+		length = strcspn(rest, "/?#");
+		for (size_t i = 0; i < length; i++)
+		{
+			if (rest[i] == '@')
+			{
+				rest += i + 1;
+				length -= i + 1;
+				i = -1;
+			}
+		}
+	}
+	else
+	{
+		rest += strspn(rest, "/");
+		for (int i = 0; i < (int) lengthof(named); i++)
+		{
+			const char *behind = dnc_text_past(rest, named[i]);
+
+			if (behind && *behind == '/')
+				return rest;
+		}
+		length = strcspn(rest, "/?#");
+	}
+	if (!is_linkedin_host(rest, Min(length, strcspn(rest, ":"))))
+		return NULL;
+	return rest[length] == '/' ? rest + length : "";
+}
+
+/* The next part of a path, from *rest on, which moves behind it; NULL at the end. */
+static char *
+next_part(const char **rest)
+{
+	const char *part = *rest + strspn(*rest, "/");
+	size_t		length = strcspn(part, "/");
+
+	*rest = part + length;
+	return length > 0 ? dnc_text_strip(pnstrdup(part, length)) : NULL;
+}
+
+/* Is a name the number of a member, or of a company? */
+static bool
+is_number(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(member_number); i++)
+	{
+		if (dnc_text_past(name, member_number[i]) && strlen(name) > 20)
+			return true;
+	}
+	return strspn(name, "0123456789") == strlen(name);
+}
+
+/*
+ * Reads a cleaned text as a profile's URL.  False if it is none, or none that names what
+ * it leads to.
+ */
+bool
+dnc_profile_read(const char *clean, DncProfile *profile)
+{
+	const char *path = find_path(clean);
+	char	   *decoded;
+	char	   *kind;
+	char	   *name;
+
+	if (path == NULL)
+		return false;
+	decoded = dnc_text_decode(path, strcspn(path, "?#"));
+	if (decoded == NULL)
+		return false;
+	decoded = dnc_text_lower(dnc_text_clean(decoded));
+	/* What was encoded may have been a query or a fragment. */
+	decoded[strcspn(decoded, "?#")] = '\0';
+	path = decoded;
+	kind = next_part(&path);
+	if (kind && is_one_of(kind, before, lengthof(before)))
+		kind = next_part(&path);
+	name = kind ? next_part(&path) : NULL;
+	if (name == NULL || *name == '\0' || strlen(name) > DNC_KEY_MAX - 32)
+		return false;
+	if (is_one_of(kind, named, lengthof(named)))
+	{
+		/* Behind the name: a locale, or a sub-page. */
+		profile->path = dnc_text_join(dnc_text_join(kind, "/"), name);
+		profile->certain = !is_number(name);
+		return true;
+	}
+	if (strcmp(kind, "pub") != 0)
+		return false;
+	profile->path = dnc_text_join("pub/", name);
+	while ((name = next_part(&path)) != NULL && strlen(profile->path) + strlen(name) < DNC_KEY_MAX - 32)
+		profile->path = dnc_text_join(dnc_text_join(profile->path, "/"), name);
+	profile->certain = false;
+	return true;
+}
+
+/* Does a text without a type look like a profile's URL? */
+bool
+dnc_profile_looks_like(const char *clean)
+{
+	return find_path(clean) != NULL;
+}
+
+/* The name of a person's profile; NULL if it is another page. */
+const char *
+dnc_profile_slug(const DncProfile *profile)
+{
+	return dnc_text_past(profile->path, "in/");
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.h
+ *		Texts of identifiers: white space, invisible characters, case, digits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_TEXT_H
+#define DNC_TEXT_H
+
+/*
+ * The longest identifier that we look into, in bytes.  Emails have 320 bytes at most
+ * (RFC 5321 4.5.3.1), URLs of profiles a few hundred.  Normalisation takes time in
+ * proportion to the square of a run of combining marks, so that there has to be a limit.
+ */
+#define DNC_TEXT_MAX 4096
+
+/* The longest key, in bytes: an entry of a B-tree has 2,700. */
+#define DNC_KEY_MAX 1024
+
+extern bool dnc_text_is_ascii(const char *text);
+extern char *dnc_text_trim(const char *text);
+extern char *dnc_text_strip(const char *text);
+extern char *dnc_text_clean(const char *text);
+extern char *dnc_text_lower(const char *text);
+extern char *dnc_text_decode(const char *text, size_t length);
+extern char *dnc_text_digits(const char *text);
+extern char *dnc_text_join(const char *first, const char *second);
+extern bool dnc_text_has_space(const char *text);
+extern const char *dnc_text_past(const char *text, const char *prefix);
+extern bool dnc_text_ends(const char *text, const char *ending);
+extern char *dnc_text_hash(const char *text);
+extern const char *dnc_text_unicode_version(void);
+
+/* ASCII character classes that no locale changes. */
+static inline bool
+dnc_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+dnc_is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static inline bool
+dnc_is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+#endif							/* DNC_TEXT_H */

@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * match_functions.c
+ *		Keys of identifiers, as SQL functions.
+ *
+ * Keys are made of UTF-8, whatever the database's encoding is.  A character that the
+ * database cannot hold is no reason for an error, which would end a scrub half way: its
+ * code point stands in the key in its place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "match/key.h"
+#include "match/text.h"
+#include "match/version.h"
+
+PG_FUNCTION_INFO_V1(dnc_fdw_key);
+PG_FUNCTION_INFO_V1(dnc_fdw_keys);
+PG_FUNCTION_INFO_V1(dnc_fdw_spellings);
+PG_FUNCTION_INFO_V1(dnc_fdw_key_version);
+
+/* Bytes of a character's code point in a key, as \u20ac or \u01f600, and of a character. */
+#define ESCAPE_SIZE 16
+
+/*
+ * Converts the start of a text; *converted is set to the bytes of it that were taken.
+ * Palloc'd; the text ends where a character has no equal.
+ */
+static char *
+convert(const char *given, int length, int from, int to, int *converted)
+{
+	Oid			function = FindDefaultConversionProc(from, to);
+	Size		size = (Size) length * MAX_CONVERSION_GROWTH + 1;
+	char	   *result;
+
+	if (!OidIsValid(function))
+		elog(ERROR, "no conversion from encoding %d to %d", from, to);
+	result = palloc(size);
+	*converted = pg_do_encoding_conversion_buf(function, from, to, (unsigned char *) unconstify(char *, given),
+											   length, (unsigned char *) result, size, true);
+	return result;
+}
+
+/* An argument in UTF-8; NULL if it has a character that UTF-8 does not have. */
+static char *
+to_utf8(const text *argument)
+{
+	char	   *given = text_to_cstring(argument);
+	int			encoding = GetDatabaseEncoding();
+	int			length = strlen(given);
+	int			converted;
+
+	if (encoding == PG_UTF8 || dnc_text_is_ascii(given))
+		return given;
+	if (encoding == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, given, length, true) ? given : NULL;
+	given = convert(given, length, encoding, PG_UTF8, &converted);
+	return converted == length ? given : NULL;
+}
+
+/* Is a text of UTF-8, as it is, one of the database's encoding? */
+static bool
+is_of_server(const char *utf8)
+{
+	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII ||
+		dnc_text_is_ascii(utf8);
+}
+
+/*
+ * A key as a text of the database's encoding.  *whole is set to false if it has code
+ * points in place of characters.
+ */
+static text *
+from_utf8(const char *utf8, bool *whole)
+{
+	int			left = strlen(utf8);
+	text	   *result;
+	char	   *all;
+	char	   *to;
+
+	*whole = true;
+	if (is_of_server(utf8))
+		return cstring_to_text_with_len(utf8, left);
+	to = all = palloc((Size) left * ESCAPE_SIZE + 1);
+	while (true)
+	{
+		int			converted;
+		char	   *part = convert(utf8, left, PG_UTF8, GetDatabaseEncoding(), &converted);
+		int			length = strlen(part);
+
+		memcpy(to, part, length);
+		to += length;
+		pfree(part);
+		utf8 += converted;
+		left -= converted;
+		if (left == 0)
+			break;
+		*whole = false;
+		to += snprintf(to, ESCAPE_SIZE, "\\u%04x", (unsigned int) utf8_to_unicode((const unsigned char *) utf8));
+		length = pg_utf_mblen((const unsigned char *) utf8);
+		utf8 += length;
+		left -= length;
+	}
+	result = cstring_to_text_with_len(all, to - all);
+	pfree(all);
+	return result;
+}
+
+/* An optional argument in UTF-8; one that UTF-8 does not have is none that we know. */
+static const char *
+optional_argument(FunctionCallInfo fcinfo, int number)
+{
+	char	   *argument;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	argument = to_utf8(PG_GETARG_TEXT_PP(number));
+	return argument ? argument : "?";
+}
+
+/*
+ * The texts of a set as an array; NULL if there are none.  A spelling that the database
+ * cannot hold is left out: no entry has its code points.
+ */
+static Datum
+array_result(FunctionCallInfo fcinfo, const DncKeySet *set, bool spellings)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(set->count, 1));
+	int			count = 0;
+
+	for (int i = 0; i < set->count; i++)
+	{
+		bool		whole;
+		text	   *key = from_utf8(set->keys[i], &whole);
+
+		if (whole || !spellings)
+			elements[count++] = PointerGetDatum(key);
+	}
+	if (count == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* dnc_fdw_key(identifier, identifier_type, country): NULL if it cannot be told. */
+Datum
+dnc_fdw_key(PG_FUNCTION_ARGS)
+{
+	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	char	   *key;
+	bool		whole;
+
+	if (identifier == NULL)
+		PG_RETURN_NULL();
+	key = dnc_match_key(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	if (key == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(from_utf8(key, &whole));
+}
+
+/* dnc_fdw_keys(identifier, identifier_type, country): NULL if there are none. */
+Datum
+dnc_fdw_keys(PG_FUNCTION_ARGS)
+{
+	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	DncKeySet	set;
+
+	if (identifier == NULL)
+		PG_RETURN_NULL();
+	set = dnc_match_keys(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	return array_result(fcinfo, &set, false);
+}
+
+/* dnc_fdw_spellings(identifier, identifier_type, country): NULL if there are none. */
+Datum
+dnc_fdw_spellings(PG_FUNCTION_ARGS)
+{
+	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	DncKeySet	set;
+
+	if (identifier == NULL)
+		PG_RETURN_NULL();
+	set = dnc_match_spellings(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	return array_result(fcinfo, &set, true);
+}
+
+/* dnc_fdw_key_version(): of the rules and libraries that keys depend on. */
+Datum
+dnc_fdw_key_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(dnc_match_key_version()));
+}
