@@ -46,6 +46,9 @@ serve(SbCall *call)
 /* Settings about what only other vendors have. */
 static const char *const no_settings[] = {"generation", "max_limit", NULL};
 
+/* Only an answer that counts the entries can say that it skipped some. */
+static const SbFaultKind no_faults[] = {SB_FAULT_SKIP, SB_FAULT_NONE};
+
 const SbApi sb_alta = {
 	.name = "alta",
 	.base = "/alta/v1",
@@ -58,6 +61,7 @@ const SbApi sb_alta = {
 	.drift = sb_alta_drift,
 	.defaults = {.rate_window_ms = 60000},
 	.no_settings = no_settings,
+	.no_faults = no_faults,
 	.id_member = "id",
 	.name_member = "identifier",
 	.type_member = "identifierType"

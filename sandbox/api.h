@@ -32,7 +32,7 @@ typedef struct SbCall
 	struct SbAccount *account;
 	const char *path;			/* below the API's base */
 	SbAction	action;
-	SbFaultKind fault;			/* of a list page, or SB_FAULT_NONE */
+	SbFaultKind fault;			/* the one that is due, or SB_FAULT_NONE */
 	int64_t		entries;		/* to be set: entries returned, added or deleted */
 } SbCall;
 
@@ -60,6 +60,8 @@ typedef struct SbApi
 	/* What the settings begin with, and those (NULL at the end) that mean nothing here. */
 	SbConfig	defaults;
 	const char *const *no_settings;
+	/* The kinds of faults (SB_FAULT_NONE at the end) that mean nothing here; NULL: none. */
+	const SbFaultKind *no_faults;
 	/* The members that are an entry's id, name and type (NULL: it has none). */
 	const char *id_member;
 	const char *name_member;

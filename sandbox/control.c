@@ -43,7 +43,7 @@ post_fault(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
 	SbText		problem = {0};
 
-	if (sb_fault_order(&account->faults, query, &req->body, &problem))
+	if (sb_fault_order(&account->faults, account->api->no_faults, query, &req->body, &problem))
 		sb_answer_text(&req->answer, 200, "ok");
 	else
 		sb_answer_text(&req->answer, 400, "%s", problem.data);

@@ -3,8 +3,8 @@
  *		Faults on order: what goes wrong, with which of the requests to come.
  *
  * There are three sorts: faults instead of the work (sb_fault_replace), faults of the answer
- * after the work was done (sb_fault_spoil), and faults of a list page, which only the API can
- * make, because they are in the meaning of the page and not in its bytes.
+ * after the work was done (sb_fault_spoil), and faults of a list page or of an addition, which
+ * only the API can make, because they are in the meaning of the answer and not in its bytes.
  */
 #include "fault.h"
 
@@ -28,28 +28,29 @@ static const struct
 	const char *name;
 	SbFaultKind kind;
 	SbFaultArg	arg;
-	bool		of_page;		/* counts list requests only */
+	SbFaultScope scope;
 }			kinds[] = {
-	{"status", SB_FAULT_STATUS, ARG_STATUS, false},
-	{"body", SB_FAULT_BODY, ARG_STATUS_OR_200, false},
-	{"not_success", SB_FAULT_NOT_SUCCESS, ARG_NONE, false},
-	{"html", SB_FAULT_HTML, ARG_NONE, false},
-	{"redirect", SB_FAULT_REDIRECT, ARG_LOCATION, false},
-	{"close", SB_FAULT_CLOSE, ARG_NONE, false},
-	{"stall", SB_FAULT_STALL, ARG_NONE, false},
-	{"lost", SB_FAULT_LOST, ARG_NONE, false},
-	{"cut", SB_FAULT_CUT, ARG_NONE, false},
-	{"stall_body", SB_FAULT_STALL_BODY, ARG_NONE, false},
-	{"garbage", SB_FAULT_GARBAGE, ARG_NONE, false},
-	{"truncated", SB_FAULT_TRUNCATED, ARG_NONE, false},
-	{"empty", SB_FAULT_EMPTY, ARG_NONE, false},
-	{"big", SB_FAULT_BIG, ARG_BYTES, false},
-	{"slow", SB_FAULT_SLOW, ARG_BYTES, false},
-	{"no_next", SB_FAULT_NO_NEXT, ARG_NONE, true},
-	{"repeat_cursor", SB_FAULT_REPEAT_CURSOR, ARG_NONE, true},
-	{"no_has_more", SB_FAULT_NO_HAS_MORE, ARG_NONE, true},
-	{"wrong_type", SB_FAULT_WRONG_TYPE, ARG_NONE, true},
-	{"empty_page", SB_FAULT_EMPTY_PAGE, ARG_NONE, true}
+	{"status", SB_FAULT_STATUS, ARG_STATUS, SB_FAULT_OF_ANY},
+	{"body", SB_FAULT_BODY, ARG_STATUS_OR_200, SB_FAULT_OF_ANY},
+	{"not_success", SB_FAULT_NOT_SUCCESS, ARG_NONE, SB_FAULT_OF_ANY},
+	{"html", SB_FAULT_HTML, ARG_STATUS_OR_200, SB_FAULT_OF_ANY},
+	{"redirect", SB_FAULT_REDIRECT, ARG_LOCATION, SB_FAULT_OF_ANY},
+	{"close", SB_FAULT_CLOSE, ARG_NONE, SB_FAULT_OF_ANY},
+	{"stall", SB_FAULT_STALL, ARG_NONE, SB_FAULT_OF_ANY},
+	{"lost", SB_FAULT_LOST, ARG_NONE, SB_FAULT_OF_ANY},
+	{"cut", SB_FAULT_CUT, ARG_NONE, SB_FAULT_OF_ANY},
+	{"stall_body", SB_FAULT_STALL_BODY, ARG_NONE, SB_FAULT_OF_ANY},
+	{"garbage", SB_FAULT_GARBAGE, ARG_NONE, SB_FAULT_OF_ANY},
+	{"truncated", SB_FAULT_TRUNCATED, ARG_NONE, SB_FAULT_OF_ANY},
+	{"empty", SB_FAULT_EMPTY, ARG_NONE, SB_FAULT_OF_ANY},
+	{"big", SB_FAULT_BIG, ARG_BYTES, SB_FAULT_OF_ANY},
+	{"slow", SB_FAULT_SLOW, ARG_BYTES, SB_FAULT_OF_ANY},
+	{"no_next", SB_FAULT_NO_NEXT, ARG_NONE, SB_FAULT_OF_LIST},
+	{"repeat_cursor", SB_FAULT_REPEAT_CURSOR, ARG_NONE, SB_FAULT_OF_LIST},
+	{"no_has_more", SB_FAULT_NO_HAS_MORE, ARG_NONE, SB_FAULT_OF_LIST},
+	{"wrong_type", SB_FAULT_WRONG_TYPE, ARG_NONE, SB_FAULT_OF_LIST},
+	{"empty_page", SB_FAULT_EMPTY_PAGE, ARG_NONE, SB_FAULT_OF_LIST},
+	{"skip", SB_FAULT_SKIP, ARG_NONE, SB_FAULT_OF_ADD}
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -107,16 +108,36 @@ know_parameters(const SbQuery *query, SbText *problem)
 	return true;
 }
 
-/* The index of a kind in the table; KINDS, with the problem, if there is none. */
-static size_t
-find_kind(const char *name, SbText *problem)
+/* Whether a kind is in a list that ends with SB_FAULT_NONE; NULL is an empty list. */
+static bool
+is_in(SbFaultKind kind, const SbFaultKind *list)
 {
+	for (; list != NULL && *list != SB_FAULT_NONE; list++)
+		if (*list == kind)
+			return true;
+	return false;
+}
+
+/*
+ * The index of a kind in the table; KINDS, with the problem, if there is none of that name, or if
+ * it is one of the exceptions (SB_FAULT_NONE at the end; NULL: there are none).
+ */
+static size_t
+find_kind(const char *name, const SbFaultKind *except, SbText *problem)
+{
+	const char *comma = "";
+
 	for (size_t i = 0; i < KINDS; i++)
-		if (name != NULL && strcmp(kinds[i].name, name) == 0)
+		if (name != NULL && strcmp(kinds[i].name, name) == 0 && !is_in(kinds[i].kind, except))
 			return i;
 	sb_text_str(problem, name == NULL ? "kind is missing; one of" : "no such kind; one of");
 	for (size_t i = 0; i < KINDS; i++)
-		sb_text_printf(problem, "%s %s", i > 0 ? "," : "", kinds[i].name);
+	{
+		if (is_in(kinds[i].kind, except))
+			continue;
+		sb_text_printf(problem, "%s %s", comma, kinds[i].name);
+		comma = ",";
+	}
 	return KINDS;
 }
 
@@ -190,9 +211,13 @@ read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
 	return false;
 }
 
-/* Queues a fault as a control request describes it and keeps its body; false: the problem. */
+/*
+ * Queues a fault as a control request describes it and keeps its body; false: the problem.  The
+ * kinds in `except` (SB_FAULT_NONE at the end; NULL: none) are refused.
+ */
 bool
-sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body, SbText *problem)
+sb_fault_order(SbFaults *faults, const SbFaultKind *except, const SbQuery *query, SbText *body,
+			   SbText *problem)
 {
 	const SbParam *kind = sb_query_get(query, "kind");
 	const SbParam *arg = sb_query_get(query, "arg");
@@ -202,7 +227,7 @@ sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body, SbText *pro
 
 	if (!know_parameters(query, problem))
 		return false;
-	which = find_kind(kind == NULL ? NULL : kind->value, problem);
+	which = find_kind(kind == NULL ? NULL : kind->value, except, problem);
 	if (which == KINDS)
 		return false;
 	fault = sb_alloc(sizeof(SbFault));
@@ -223,27 +248,29 @@ sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body, SbText *pro
 
 /* Whether a fault counts a request. */
 static bool
-matches(const SbFault *fault, const char *method, bool is_list)
+matches(const SbFault *fault, const char *method, SbFaultScope scope)
 {
 	for (size_t i = 0; i < KINDS; i++)
-		if (kinds[i].kind == fault->kind && kinds[i].of_page && !is_list)
+		if (kinds[i].kind == fault->kind && kinds[i].scope != SB_FAULT_OF_ANY &&
+			kinds[i].scope != scope)
 			return false;
 	return fault->method == NULL || strcmp(fault->method, method) == 0;
 }
 
 /*
  * Counts a request with all faults that match it; gives the first that is due, NULL if none is.
- * The others that are due wait for the next request, or have their chance then.  The fault stays the queue's:
+ * The scope of a request that neither lists nor adds is SB_FAULT_OF_ANY.  The others that are due
+ * wait for the next request, or have their chance then.  The fault stays the queue's:
  * sb_fault_done().
  */
 SbFault *
-sb_fault_take(SbFaults *faults, const char *method, bool is_list)
+sb_fault_take(SbFaults *faults, const char *method, SbFaultScope scope)
 {
 	SbFault    *due = NULL;
 
 	for (SbFault *fault = faults->first; fault != NULL; fault = fault->next)
 	{
-		if (!matches(fault, method, is_list))
+		if (!matches(fault, method, scope))
 			continue;
 		if (fault->at > 1)
 			fault->at--;
@@ -293,7 +320,7 @@ sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error)
 			error(answer, 200, NULL);
 			break;
 		case SB_FAULT_HTML:
-			sb_answer_set(answer, 200, "text/html; charset=utf-8");
+			sb_answer_set(answer, (int) fault->number, "text/html; charset=utf-8");
 			sb_text_str(&answer->body, page_html);
 			break;
 		case SB_FAULT_REDIRECT:

@@ -30,6 +30,7 @@ typedef enum SbFaultKind
 	SB_FAULT_NO_HAS_MORE,
 	SB_FAULT_WRONG_TYPE,
 	SB_FAULT_EMPTY_PAGE,
+	SB_FAULT_SKIP,
 	SB_FAULT_KINDS				/* how many there are */
 } SbFaultKind;
 
@@ -47,6 +48,14 @@ typedef struct SbFault
 	SbText		body;			/* the answer's, if there is any */
 } SbFault;
 
+/* The requests that a kind of fault counts. */
+typedef enum SbFaultScope
+{
+	SB_FAULT_OF_ANY,
+	SB_FAULT_OF_LIST,
+	SB_FAULT_OF_ADD
+} SbFaultScope;
+
 /* An account's faults, in the order in which they were ordered. */
 typedef struct SbFaults
 {
@@ -58,9 +67,9 @@ typedef struct SbFaults
 /* Writes a vendor's error body for a status; NULL message: the vendor's usual one. */
 typedef void (*SbErrorWriter) (SbAnswer *answer, int status, const char *message);
 
-extern bool sb_fault_order(SbFaults *faults, const SbQuery *query, SbText *body,
-						   SbText *problem);
-extern SbFault *sb_fault_take(SbFaults *faults, const char *method, bool is_list);
+extern bool sb_fault_order(SbFaults *faults, const SbFaultKind *except, const SbQuery *query,
+						   SbText *body, SbText *problem);
+extern SbFault *sb_fault_take(SbFaults *faults, const char *method, SbFaultScope scope);
 extern void sb_fault_done(SbFaults *faults, SbFault *fault);
 extern bool sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error);
 extern void sb_fault_spoil(const SbFault *fault, SbAnswer *answer);

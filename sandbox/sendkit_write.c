@@ -107,11 +107,15 @@ take_items(const cJSON *root, const SendkitAdd *add, int *count, SbText *problem
 	return item;
 }
 
-/* POST: adds the entries that are not listed yet. */
+/*
+ * POST: adds the entries that are not listed yet, and counts the others as skipped.  Under
+ * SB_FAULT_SKIP the first that is not listed is not added either.
+ */
 static void
 serve_add(SbCall *call, const cJSON *root, const SendkitAdd *add, SbText *problem)
 {
 	SbAccount  *account = call->account;
+	bool		skip = call->fault == SB_FAULT_SKIP;
 	int			count = 0;
 	SendkitItem *item = take_items(root, add, &count, problem);
 
@@ -125,6 +129,11 @@ serve_add(SbCall *call, const cJSON *root, const SendkitAdd *add, SbText *proble
 
 		if (sb_store_find_folded(&account->list, entry.email, strlen(entry.email)) != NULL)
 			continue;
+		if (skip)
+		{
+			skip = false;
+			continue;
+		}
 		entry.number = ++account->added;
 		sb_sendkit_insert(account, sb_account_new_index(account), &entry);
 		call->entries++;

@@ -40,6 +40,15 @@ count(SbAccount *account, SbRequest *req, SbAction action)
 		stats->in_flight_max = account->in_flight;
 }
 
+/* What faults count a request as. */
+static SbFaultScope
+scope_of(SbAction action)
+{
+	if (action == SB_ACTION_LIST)
+		return SB_FAULT_OF_LIST;
+	return action == SB_ACTION_ADD ? SB_FAULT_OF_ADD : SB_FAULT_OF_ANY;
+}
+
 /* Lets the API work, under a fault if one is due. */
 static void
 work(SbCall *call)
@@ -47,7 +56,7 @@ work(SbCall *call)
 	SbAccount  *account = call->account;
 	SbAnswer   *answer = &call->req->answer;
 	SbFault    *fault = sb_fault_take(&account->faults, call->req->method,
-									  call->action == SB_ACTION_LIST);
+									  scope_of(call->action));
 
 	if (fault != NULL && sb_fault_replace(fault, answer, account->api->error))
 	{

@@ -414,6 +414,9 @@ serve(SbCall *call)
 		serve_delete(call);
 }
 
+/* Only an answer that counts the entries can say that it skipped some. */
+static const SbFaultKind no_faults[] = {SB_FAULT_SKIP, SB_FAULT_NONE};
+
 const SbApi sb_weya = {
 	.name = "weya",
 	.base = "/weya",
@@ -426,6 +429,7 @@ const SbApi sb_weya = {
 	.drift = drift,
 	.defaults = {.rate_window_ms = 60000,.max_limit = SB_MAX_LIMIT},
 	.no_settings = no_settings,
+	.no_faults = no_faults,
 	.id_member = "_id",
 	.name_member = "phoneNumber",
 	.search_members = search_members,

@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncTest;
 use HTTP::Tiny;
+use IO::Socket::INET;
 use IO::Uncompress::Gunzip qw(gunzip);
 use JSON::PP;
 use Test::More;
@@ -169,6 +170,89 @@ fault('kind=lost&method=POST&at=3');
 is(join(' ', map { api('POST', $path, { identifiers => [ { %$one, identifier => $_ } ] })->{status} } 'a' .. 'c'),
 	'200 500 599', 'faults strike the requests they were ordered for');
 is(join(' ', (listed())[ 30 .. 31 ]), 'a c', 'an answer that is lost leaves its work done');
+
+# Answers to writes that must not be believed: nothing is added or removed, whatever they say.
+$account = 'writes';
+$dnc->control('POST', "alta/$account/fill?count=5&types=email");
+my @all = listed();
+for my $case (
+	[ 'body', '{"success":false}', qr/^200 application\/json \{"success":false\}$/ ],
+	[ 'body', '{"error":"nope"}', qr/^200 application\/json \{"error":"nope"\}$/ ],
+	[ 'body', '', qr/^200 application\/json $/ ],
+	[ 'body&arg=202', '{"success":true}', qr/^202 application\/json \{"success":true\}$/ ],
+	[ 'html', '', qr/^200 text\/html; charset=utf-8 <!DOCTYPE html>/ ],
+	[ 'html&arg=404', '', qr/^404 text\/html; charset=utf-8 <!DOCTYPE html>/ ])
+{
+	my ($kind, $body, $expected) = @$case;
+
+	for my $write ([ 'POST', { identifiers => [$one] } ], [ 'DELETE', { %$one, identifier => $all[0] } ])
+	{
+		my ($method, $content) = @$write;
+
+		fault("kind=$kind&method=$method", $body);
+		is(page('limit=1')->{data}[0]{identifier}, $all[0], "$kind for $method: not for GET");
+		my $answer = api($method, $path, $content);
+		like("$answer->{status} $answer->{headers}{'content-type'} $answer->{content}", $expected, "$kind to $method");
+		is_deeply([ listed() ], \@all, "$kind to $method '$body': the list is as before");
+	}
+}
+
+# A deletion whose answer is lost is done.  The client tries it again by itself, and finds nothing.
+fault('kind=lost&method=DELETE&at=2');
+$dnc->control('DELETE', "alta/$account/log");
+is(join(' ', map { api('DELETE', $path, { %$one, identifier => $_ })->{status} } @all[ 0 .. 2 ]), '200 404 200',
+	'the answer to the second deletion is lost, the others come');
+is($dnc->control('GET', "alta/$account/log") =~ s/^DELETE \S+ //gmr,
+	"200 entries=1\n- entries=1\n404 entries=0\n200 entries=1\n", 'each try is in the log');
+is_deeply([ listed() ], [ @all[ 3, 4 ] ], 'all three are done');
+
+# With latency, somebody else adds the entry again before the client knows that the answer is lost.
+config('latency_ms=500');
+fault('kind=lost&method=DELETE');
+my $host = $dnc->url =~ s{^http://}{}r;
+my $body = encode_json({ %$one, identifier => $all[3] });
+my $id = decode_json($dnc->control('GET', "alta/$account/entries"))->[0]{id};
+my $socket = IO::Socket::INET->new(PeerAddr => $host) or die "could not connect to $host: $!";
+print $socket "DELETE /alta/v1$path HTTP/1.1\r\nHost: $host\r\nAuthorization: Bearer sandbox-$account\r\n",
+	"Content-Type: application/json\r\nContent-Length: ", length $body, "\r\n\r\n$body";
+$socket->flush;
+1 until $dnc->control('GET', "alta/$account/count") == 1;
+api('POST', $path, { identifiers => [ { %$one, identifier => $all[3] } ] });
+is(join('', <$socket>), '', 'the connection is closed without an answer');
+is_deeply([ listed() ], [ @all[ 4, 3 ] ], 'meanwhile the entry was added again');
+isnt(decode_json($dnc->control('GET', "alta/$account/entries"))->[1]{id}, $id, 'under another id');
+config('latency_ms=0');
+
+# SendKit counts an entry as skipped that is not listed; a second try adds it.
+sub import_emails
+{
+	return HTTP::Tiny->new->post($dnc->url . '/sendkit/v1/dnc/import',
+		{ headers => { 'X-Api-Key' => 'sk_skips', 'Content-Type' => 'application/json' },
+			content => encode_json({ entries => [ map { { email => $_, type => 'email' } } @_ ] }) })->{content};
+}
+$dnc->control('POST', 'sendkit/skips/fault?kind=skip&at=2');
+is(import_emails('a@example.com'), '{"success":true,"data":{"imported":1,"skipped":0}}', 'skip waits for its turn');
+is(import_emails(map { "$_\@example.com" } 'a' .. 'c'), '{"success":true,"data":{"imported":1,"skipped":2}}',
+	'one is listed, one is skipped although it is not, one is added');
+is($dnc->control('GET', 'sendkit/skips/count'), "2\n", 'what was skipped is not listed');
+is(import_emails('b@example.com'), '{"success":true,"data":{"imported":1,"skipped":0}}', 'the fault is over');
+for my $provider ('alta', 'weya')
+{
+	ok(!eval { $dnc->control('POST', "$provider/skips/fault?kind=skip") }, "$provider does not count what it skips");
+	like($@, qr/ 400 no such kind; one of status, .* empty_page$/m, 'and the message names the other kinds');
+}
+
+# Weya: of four additions one gets 500, three are refused with status 200.
+$dnc->control('POST', "weya/writes/fault?kind=$_&method=POST") for 'status&arg=500', 'not_success&times=3';
+my @taken = map {
+	HTTP::Tiny->new->post($dnc->url . '/weya/api/dnc/add',
+		{ headers => { Authorization => 'Bearer sandbox-writes', 'Content-Type' => 'application/json' },
+			content => encode_json({ phoneNumber => "1555000000$_", batchId => 'b', requestUUID => 'u' }) })
+} 1 .. 5;
+is(join(' ', map { $_->{status} . (decode_json($_->{content})->{status} ? ':true' : ':false') } @taken),
+	'500:false 200:false 200:false 200:false 200:true', 'status and body of five additions');
+is($dnc->control('GET', 'weya/writes/count'), "1\n", 'only the last was taken');
+$account = 'faults';
 
 # With a chance: as often as that, and with the same seed the same ones.
 sub struck
