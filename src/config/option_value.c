@@ -185,3 +185,40 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 	if (!good)
 		dnc_option_value_refuse(def, value, range_text(def));
 }
+
+/* Does an option have the same value in two structs of options? */
+bool
+dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *other)
+{
+	const char *mine = (const char *) one + def->offset;
+	const char *theirs = (const char *) other + def->offset;
+
+	if (def->offset == DNC_NOWHERE)
+		return true;
+	switch (def->kind)
+	{
+		case DNC_KIND_BASE_URL:
+		case DNC_KIND_FILE:
+		case DNC_KIND_SECRET:
+			{
+				const char *text = *(char *const *) mine;
+				const char *other_text = *(char *const *) theirs;
+
+				return text && other_text ? strcmp(text, other_text) == 0 : text == other_text;
+			}
+		case DNC_KIND_PROVIDER:
+			return *(const DncProvider *const *) mine == *(const DncProvider *const *) theirs;
+		case DNC_KIND_REAL:
+			return *(const double *) mine == *(const double *) theirs;
+		case DNC_KIND_BOOLEAN:
+			return *(const bool *) mine == *(const bool *) theirs;
+		case DNC_KIND_INTEGER:
+		case DNC_KIND_MILLISECONDS:
+		case DNC_KIND_BYTES:
+		case DNC_KIND_WORD:
+			return *(const int *) mine == *(const int *) theirs;
+		case DNC_KIND_COLUMN:
+			break;
+	}
+	return true;				/* it has no place there */
+}
