@@ -208,6 +208,12 @@ $dnc->control('POST', 'alta/wire/fault?kind=body&arg=400',
 my $error = shows('SELECT count(*) FROM wire.communication_opt_outs');
 like($error, qr/DETAIL:  HTTP status 400: red  \[31m 1m, bell  ,  LOG:  forged  \xc3\xa4\.$/m, 'control characters are blanks');
 
+# So is whatever is not seen, or turns the text around: U+202E, U+2066, U+2028, U+00AD, U+200B, U+FEFF, U+E0041.
+$dnc->control('POST', 'alta/wire/fault?kind=body&arg=400',
+	'{"message":"a\u202eb\u2066c\u2028d\u2029e\u00adf\u200bg\ufeffh\udb40\udc41i\u061cj\u00e4\u2014k"}');
+like(shows('SELECT count(*) FROM wire.communication_opt_outs'),
+	qr/DETAIL:  HTTP status 400: a b c d e f g h i j\xc3\xa4\xe2\x80\x94k\.$/m, 'invisible characters are blanks');
+
 # ----- proxies -----
 
 # What goes to this machine passes none; https goes through the one that the
