@@ -3,8 +3,8 @@
  *		What src/wire/url.c makes of a text as a base URL and as part of a query, under
  *		libFuzzer.
  *
- * A base URL that is taken is https, or http to this machine, and has neither
- * user info, query nor fragment.  An escaped text is made of unreserved
+ * A base URL that is taken is https, or http to this machine.  Its host follows the two
+ * slashes, and it has neither user info, query, fragment nor segments of dots.  An escaped text is made of unreserved
  * characters and triplets, and is the text when the triplets are read.
  */
 #include "postgres.h"
@@ -16,18 +16,21 @@
 static void
 check_taken(const char *url)
 {
-	const char *host = strstr(url, "//");
+	const char *host;
 	size_t		length;
 
-	if (strpbrk(url, "?# \r\n\t"))
+	if (strpbrk(url, "?#\\ \r\n\t") || strstr(url, "/../") || strstr(url, "/./") ||
+		strstr(url, "/%2e%2e/"))
 		abort();
-	if (pg_strncasecmp(url, "https:", 6) == 0)
-		return;
-	if (pg_strncasecmp(url, "http:", 5) != 0)
+	if (pg_strncasecmp(url, "https://", 8) == 0)
+		host = url + 8;
+	else if (pg_strncasecmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else
 		abort();
-	host = url + 5 + strspn(url + 5, "/");
 	length = strcspn(host, "/");
-	if (memchr(host, '@', length) || memchr(host, '\\', length))
+	if (length == 0 || *host == ':' || memchr(host, '@', length) || memchr(host, '%', length) ||
+		host[length - 1] == '.' || host[length - 1] == ':')
 		abort();
 }
 

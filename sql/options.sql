@@ -27,6 +27,36 @@ CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', estimat
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', updatable 'perhaps');
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', write_mode 'later');
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', ca_file '');
+-- counts: decimal digits and nothing else, since '0.4' would be 0, which is no limit
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_deletes '0.4');
+\echo :LAST_ERROR_SQLSTATE
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_deletes '99999999999999999999');
+CREATE SERVER good FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta');
+DO $$
+DECLARE
+  option text;
+  value text;
+BEGIN
+  FOREACH option IN ARRAY ARRAY['page_size', 'batch_size', 'max_concurrency', 'requests_per_minute', 'max_retries',
+    'max_requests', 'max_deletes', 'max_wait', 'connect_timeout', 'request_timeout', 'max_response_size'] LOOP
+    FOREACH value IN ARRAY ARRAY['0.4', '1.5', '1e3', '2E3', ' 5', '5 5', '0x10', '0X10', '+5', '-1', '', ' ', '5;', '٥', '1_000',
+      'Infinity', 'NaN', '2147483648', '99999999999999999999'] LOOP
+      BEGIN
+        EXECUTE format('ALTER SERVER good OPTIONS (ADD %I %L)', option, value);
+        RAISE WARNING '% %: taken', option, quote_literal(value);
+      EXCEPTION WHEN SQLSTATE 'HV024' THEN
+        NULL;
+      END;
+    END LOOP;
+  END LOOP;
+  -- a time or size of whole milliseconds or bytes has the units that PostgreSQL knows
+  FOREACH value IN ARRAY ARRAY['1.5s', '90 s', '0.5min', '1500', '1500ms', '007'] LOOP
+    EXECUTE format('ALTER SERVER good OPTIONS (ADD request_timeout %L)', value);
+    ALTER SERVER good OPTIONS (DROP request_timeout);
+  END LOOP;
+END $$;
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', max_wait '0.4ms');
+DROP SERVER good;
 -- an option that means nothing to this provider
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', scan_check 'reread');
 \echo :LAST_ERROR_SQLSTATE
@@ -43,6 +73,16 @@ CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_ur
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'file:///etc/passwd');
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'example');
 CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '');
+-- and no spelling that libcurl would mend into another URL
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https:///v1');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https:/v1.example/x');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1.example:0/x');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1.example/a/../b');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1..example/');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://[fe80::1%25eth0]/');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1.example/%2fx');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1.example/100%');
+CREATE SERVER bad FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://v1.example/a\b');
 
 -- each of these is good
 CREATE SERVER good FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url 'https://example.com/v1/',

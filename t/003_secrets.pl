@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -90,6 +91,32 @@ for my $case (
 	fault("kind=$fault&method=POST", $body);
 	shows($add, $pattern, "$name, to a write");
 }
+
+# A vendor's message that has the token in another form, or a large part of it.
+for my $case (
+	[ 'in upper case', uc $right ],
+	[ 'in lower case', lc $right ],
+	[ 'percent-encoded', join '', map { sprintf '%%%02x', ord } split //, $right ],
+	[ 'percent-encoded twice, in part', $right =~ s/-/%252D/gr ],
+	[ 'in base64', encode_base64($right, '') ],
+	[ 'in base64, behind a user name', encode_base64("me:$right", '') ],
+	[ 'in base64, behind another', encode_base64("api:$right", '') ],
+	[ 'in base64 for URLs, upper case', uc(encode_base64("x$right", '') =~ tr{+/}{-_}r) ],
+	[ 'in hexadecimal digits', unpack 'H*', $right ],
+	[ 'with invisible characters in it', $right =~ s/(.)/$1\\u200b/gr ],
+	[ 'cut at its end', substr $right, 0, -6 ],
+	[ 'cut at its beginning', substr $right, 6 ])
+{
+	my ($name, $form) = @$case;
+
+	fault('kind=body&arg=403', qq({"message":"Key <$form> may not"}));
+	my $message = shows($list, qr/refused the token/, "the token $name");
+	like($message, qr/Key <[* a-z0-9=]*> may not/i, "the token $name: the rest is shown");
+	my ($left) = $message =~ /Key <(.*?)> may not/;
+	cmp_ok(length($left =~ s/[*\s=]//gr), '<', 8, "the token $name is blotted out: $left");
+}
+fault('kind=body&arg=403', '{"message":"Key sand...0ken and sandbox may not"}');
+shows($list, qr/Key sand\.\.\.0ken and sandbox may not/, 'a few characters that tell which key is meant are shown');
 fault('kind=garbage');
 shows($list, qr/The body is not/, 'an answer that is no JSON');
 fault('kind=body', qq({"data":"$right"}));

@@ -117,6 +117,92 @@ is($session->query('EXECUTE p'), 24, 'nobody: the token of PUBLIC, changed');
 $session->quit;
 shows('ann', $list, qr/^12$/, 'her own token comes before that of PUBLIC');
 
+# The account of a transaction.  Options and token are those of the statement: what a
+# savepoint has rolled back is not used, and a transaction keeps to one account.
+my $set_token = 'ALTER USER MAPPING FOR ann SERVER roles OPTIONS (SET token';
+my $foreign = 'roles.communication_opt_outs';
+my $remove = "DELETE FROM $foreign WHERE identifier =";
+my $changed = qr/55000: the account of server "roles" has changed in this transaction/;
+
+sub on_list { return join ' ', map { $dnc->control('GET', "alta/$_/count") + 0 } @_ }
+
+sub as_ann
+{
+	my ($statements, $pattern, $name) = @_;
+
+	return like($dnc->gives("SET SESSION AUTHORIZATION DEFAULT; SET ROLE ann; RESET ROLE;\n$statements") =~ s/^(?:SET|RESET)\n//mgr,
+		$pattern, "account: $name");
+}
+my $by_ann = 'SET LOCAL ROLE ann';
+my $admin = 'SET LOCAL ROLE NONE';
+
+is(on_list('ann', 'bob'), '12 24', 'account: two lists');
+as_ann(qq{BEGIN; SAVEPOINT s; $set_token 'sandbox-bob'); $by_ann;
+	$remove 'person000001\@example.com'; ROLLBACK TO s; $by_ann;
+	} . insert($foreign, 'kept') . qq{; $remove '+15550000003'; COMMIT}, qr/^$/,
+	'what a savepoint has rolled back is not used');
+is(on_list('ann', 'bob'), '12 24', "account: one added to and one removed from ann's list, and none of bob's");
+like($dnc->control('GET', 'alta/ann/entries'), qr/kept\@test/, "account: the addition is on ann's list");
+unlike($dnc->control('GET', 'alta/ann/entries'), qr/15550000003/, "account: the removal was from ann's list");
+
+for my $case (
+	[ 'SELECT', $list, $list ],
+	[ 'reading and then writing', $list, "$remove 'person000005\@example.com'" ],
+	[ 'writing and then reading', insert($foreign, 'never'), $list ],
+	[ 'writing twice', insert($foreign, 'never'), insert($foreign, 'never2') ])
+{
+	my ($name, $first, $second) = @$case;
+
+	as_ann("BEGIN; $by_ann; $first; $admin; $set_token 'sandbox-bob'); $by_ann; $second; COMMIT", $changed,
+		"$name: refused after the token has changed");
+	as_ann("BEGIN; $by_ann; $first; $admin; ALTER SERVER roles OPTIONS (SET base_url 'http://127.0.0.1:1/'); $by_ann; $second; COMMIT",
+		$changed, "$name: refused after the address has changed");
+	as_ann("BEGIN; $by_ann; $first; $admin; DROP USER MAPPING FOR ann SERVER roles; $by_ann; $second; COMMIT",
+		$changed, "$name: refused after the mapping for PUBLIC has taken over");
+	as_ann("BEGIN; $by_ann; $first; SAVEPOINT s; $admin; $set_token 'sandbox-bob'); $by_ann; SAVEPOINT t; $second;
+		ROLLBACK TO t; ROLLBACK TO s; $second; ROLLBACK", qr/^(?:\d+\n)*ERROR: .*$changed(?!.*ERROR)/s,
+		"$name: allowed again after the change was rolled back");
+	as_ann("BEGIN; $by_ann; SAVEPOINT s; $first; ROLLBACK TO s; $admin; $set_token 'sandbox-bob'); $by_ann; $second; ROLLBACK",
+		qr/^(?!.*ERROR)/s, "$name: what was rolled back binds nobody");
+	as_ann("BEGIN; SAVEPOINT s; $by_ann; $first; RELEASE s; $admin; $set_token 'sandbox-bob'); $by_ann; $second; ROLLBACK",
+		$changed, "$name: what was released does");
+}
+is(on_list('ann', 'bob'), '12 24', 'account: nothing of these was sent');
+as_ann("BEGIN; ALTER SERVER roles OPTIONS (ADD page_size '3'); $by_ann; DECLARE c CURSOR FOR SELECT 'row' FROM $foreign; FETCH c; $admin;
+	$set_token 'sandbox-bob'); FETCH ALL FROM c; ROLLBACK", qr/^(?:row\n?){12}$/, 'a cursor goes on with what it began with');
+
+# Options other than the account's may change: each write keeps those of its statement.
+as_ann("BEGIN; $by_ann; " . insert($foreign, 'one') . "; SAVEPOINT s; $admin; ALTER SERVER roles OPTIONS (ADD batch_size '1'); $by_ann; "
+	  . insert($foreign, 'two') . '; ROLLBACK TO s;' . insert($foreign, 'three') . '; COMMIT', qr/^$/, 'a batch size that is rolled back');
+like($dnc->take_log('ann'), qr/^POST [^\n]* entries=2\n\z/m, 'account: one request for both that are left');
+as_ann("BEGIN; $by_ann; $remove 'one\@test'; $admin; ALTER SERVER roles OPTIONS (ADD max_deletes '1'); $by_ann; $remove 'two\@test'; $remove 'three\@test'; COMMIT",
+	qr/54000: too many deletions/, 'the strictest limit of the statements counts');
+$node->safe_psql('postgres', "ALTER SERVER roles OPTIONS (ADD max_deletes '1')");
+as_ann("BEGIN; ALTER SERVER roles OPTIONS (SET max_deletes '5'); $by_ann; $remove 'one\@test'; $remove 'three\@test'; COMMIT", qr/^$/,
+	'a limit that the transaction itself has raised');
+$node->safe_psql('postgres', 'ALTER SERVER roles OPTIONS (DROP max_deletes)');
+
+# A change from elsewhere: what waits was written with the token of its statement.
+my $writer = $node->background_psql('postgres', on_error_stop => 0);
+$writer->query('SET ROLE ann; BEGIN; ' . insert($foreign, 'before'));
+$node->safe_psql('postgres', "$set_token 'sandbox-bob')");
+$writer->query($list);
+like($writer->{stderr}, qr/has changed in this transaction/, 'account: a change by another session is noticed');
+$writer->{stderr} = '';
+$writer->query('ROLLBACK; BEGIN; ' . insert($foreign, 'for_bob') . '; COMMIT');
+is($writer->{stderr}, '', 'account: the next transaction has the new token');
+$node->safe_psql('postgres', "$set_token 'sandbox-ann')");
+$writer->query('BEGIN; ' . insert($foreign, 'for_ann'));
+$node->safe_psql('postgres', "$set_token 'sandbox-bob')");
+$writer->query('COMMIT');
+is($writer->{stderr}, '', 'account: COMMIT needs no new statement');
+$writer->quit;
+$node->safe_psql('postgres', "$set_token 'sandbox-ann')");
+like($dnc->control('GET', 'alta/bob/entries'), qr/for_bob\@test/, 'account: by the token of its statement');
+like($dnc->control('GET', 'alta/ann/entries'), qr/for_ann\@test/, 'account: likewise');
+$node->safe_psql('postgres', "SET ROLE $_->[0]; DELETE FROM $foreign WHERE identifier = '$_->[1]\@test'")
+  for [ ann => 'for_ann' ], [ bob => 'for_bob' ];
+
 # Definitions.
 my $server = "CREATE SERVER mine FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta')";
 my $table = 'CREATE FOREIGN TABLE views.mine (identifier text) SERVER roles';

@@ -46,7 +46,17 @@ my @refused = ('http://localhost.example.com', 'http://127.0.0.1.example.com', '
 	'http://2130706432.1', 'http://3232235777', 'http://0xc0a80101', 'http://10.1', 'http://128.1', 'http://localhost.',
 	'//localhost', 'localhost:8089/http', 'file://localhost/etc/passwd', 'ftp://127.0.0.1', 'gopher://127.0.0.1',
 	'https://', 'https://example.com:99999', "https://example.com/\r\nX: y", "https://example.com/\x01",
-	"https://ex\xc3\xa4mple.com", 'https://example.com?a=b', 'https://example.com/#a', 'https://example.com;localhost');
+	"https://ex\xc3\xa4mple.com", 'https://example.com?a=b', 'https://example.com/#a', 'https://example.com;localhost',
+	# what libcurl would mend
+	'https:///v1', 'https:////v1', 'https:/v1.example/x', 'https:v1.example/x', 'https://v1.example:0', 'https://v1.example:00000/',
+	'https://v1.example:65536', 'https://v1.example:', 'https://v1.example:/x', 'https://v1.example:44 3', 'https://v1.example:+443',
+	'https://v1.example:-1', 'https://v1.example:443:443', 'https://v1.example:4294967739', 'https://:443/v1', 'http://:80',
+	'https://v1.example/..', 'https://v1.example/../x', 'https://v1.example/a/../../x', 'https://v1.example/./x', 'https://v1.example/x/.',
+	'https://v1.example/%2e%2E/x', 'https://v1.example/.%2e/x', 'https://v1.example/%2e', 'https://v1.example/a\\..\\b',
+	'https://v1.example/a%5c..%5Cb', 'https://v1.example/a%2F..', 'https://v1.example/%', 'https://v1.example/%2', 'https://v1.example/%zz',
+	'https://v1..example', 'https://.v1.example', 'https://.', 'https://..', 'https://v1.example.', 'https://v1.example.:443',
+	'https://v1%2eexample', 'https://' . 'a' x 64 . '.example', 'https://' . 'a.' x 130 . 'example', 'https://[::1%25lo]', 'http://[::1%lo]',
+	'http://[::1%25lo]:80', 'https://[fe80::1%25eth0]/', 'https://[::1', 'https://[]', 'https://::1', 'https://[::1]x', 'https://[::1]:0');
 my @errors = map { base_url($_) } @refused;
 is(join(' ', @refused[ grep { $errors[$_] !~ /HV024: invalid value for option "base_url"/ } 0 .. $#refused ]),
 	'', 'URLs that are refused');
@@ -55,7 +65,10 @@ is(join(' ', @refused[ grep { $refused[$_] =~ /@/ && $errors[$_] =~ /\Q$refused[
 
 # Other ways to write an address of this machine are what they are.
 my @taken = ('http://127.1:8089', 'http://2130706433', 'http://0x7f000001', 'http://0177.0.0.1', 'http://[0:0:0:0:0:0:0:1]',
-	'http://LocalHost/v1', 'http://127.255.255.254', 'HTTPS://EXAMPLE.COM/', 'https://example.com/%0d%0aX:%20y');
+	'http://LocalHost/v1', 'http://127.255.255.254', 'HTTPS://EXAMPLE.COM/', 'https://example.com/%0d%0aX:%20y',
+	'https://v1.example:65535', 'https://v1.example:1/x', 'https://v1.example:0443', 'https://[::1]:8443/v1', 'https://[2001:db8::1]',
+	'https://v1.example/...', 'https://v1.example/.x/x./..x/x..', 'https://v1.example/%2ex', 'https://v1.example/v1//', 'https://a-b_c.example',
+	'https://' . 'a' x 63 . '.example');
 is(join(' ', grep { base_url($_) ne '' } @taken), '', 'URLs that are taken');
 
 # ----- tokens -----
@@ -194,6 +207,12 @@ $dnc->control('POST', 'alta/wire/fault?kind=body&arg=400',
 	'{"message":"red \u001b[31m\u009b1m, bell \u0007,\r\nLOG:  forged\u007f \u00e4"}');
 my $error = shows('SELECT count(*) FROM wire.communication_opt_outs');
 like($error, qr/DETAIL:  HTTP status 400: red  \[31m 1m, bell  ,  LOG:  forged  \xc3\xa4\.$/m, 'control characters are blanks');
+
+# So is whatever is not seen, or turns the text around: U+202E, U+2066, U+2028, U+00AD, U+200B, U+FEFF, U+E0041.
+$dnc->control('POST', 'alta/wire/fault?kind=body&arg=400',
+	'{"message":"a\u202eb\u2066c\u2028d\u2029e\u00adf\u200bg\ufeffh\udb40\udc41i\u061cj\u00e4\u2014k"}');
+like(shows('SELECT count(*) FROM wire.communication_opt_outs'),
+	qr/DETAIL:  HTTP status 400: a b c d e f g h i j\xc3\xa4\xe2\x80\x94k\.$/m, 'invisible characters are blanks');
 
 # ----- proxies -----
 

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "config/account_pin.h"
 #include "config/credential.h"
 
 /*
@@ -53,7 +54,8 @@ check_workspace(const DncOptions *options)
 /*
  * The options of a server or table, and with them the token of a user's mapping, or of the
  * one for PUBLIC: a copy, palloc'd in the current context.  What it points to is in part
- * that of *given, which must outlive it.  Raises 28000 where there is no token.
+ * that of *given, which must outlive it.  Raises 28000 where there is no token, and 55000
+ * where this transaction has used another account.
  */
 const DncOptions *
 dnc_credential_options(const DncOptions *given, Oid userid)
@@ -86,5 +88,6 @@ dnc_credential_options(const DncOptions *given, Oid userid)
 						 ? quote_identifier(GetUserNameFromId(mapping->userid, false)) : "PUBLIC",
 						 quote_identifier(options->server_name))));
 	check_workspace(options);
+	dnc_account_pin(options, userid);
 	return options;
 }

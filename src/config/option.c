@@ -392,3 +392,18 @@ dnc_options_apply_user(DncOptions *options, List *list)
 	apply_list(list, ON_USER, options);
 	check_own_options(list, options->provider);
 }
+
+/* Are two sets of options the same, token included? */
+bool
+dnc_options_equal(const DncOptions *one, const DncOptions *other)
+{
+	if (one->serverid != other->serverid || one->mapping != other->mapping ||
+		strcmp(one->server_name, other->server_name) != 0)
+		return false;
+	for (size_t i = 0; i < lengthof(option_defs); i++)
+	{
+		if (!dnc_option_value_equal(&option_defs[i], one, other))
+			return false;
+	}
+	return true;
+}

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -110,6 +112,47 @@ find_word(const DncOptionDef *def, const char *value)
 	return -1;
 }
 
+/*
+ * Read a number that counts: decimal digits and nothing else.  parse_int() would take
+ * '0.4' for 0, which turns a limit off, and knows exponents and hexadecimal digits.
+ */
+static bool
+parse_count(const char *value, int *number)
+{
+	int64		sum = 0;
+
+	if (*value == '\0')
+		return false;
+	for (const char *c = value; *c; c++)
+	{
+		if (*c < '0' || *c > '9')
+			return false;
+		sum = sum * 10 + (*c - '0');
+		if (sum > INT_MAX)
+			return false;
+	}
+	*number = (int) sum;
+	return true;
+}
+
+/*
+ * Read a time or a size, with its unit or without: flags are those of parse_int().  It
+ * begins with a decimal digit.  We take a fraction such as '1.5s', but only if it is a
+ * whole number of the option's own unit, since '0.4' would be rounded to 0.
+ */
+static bool
+parse_quantity(const char *value, int flags, int *number)
+{
+	size_t		digits = strspn(value, "0123456789.");
+	double		exact;
+
+	if (*value < '0' || *value > '9' || value[digits] == 'e' || value[digits] == 'E' ||
+		value[digits] == 'x' || value[digits] == 'X')
+		return false;
+	return parse_int(value, number, flags, NULL) && parse_real(value, &exact, flags, NULL) &&
+		exact == *number;
+}
+
 /* A base URL as it is used: without the slashes at its end; palloc'd. */
 static char *
 clean_base_url(const char *value)
@@ -159,11 +202,11 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 		case DNC_KIND_MILLISECONDS:
 		case DNC_KIND_BYTES:
 			{
-				int			flags = def->kind == DNC_KIND_MILLISECONDS ? GUC_UNIT_MS
-					: def->kind == DNC_KIND_BYTES ? GUC_UNIT_BYTE : 0;
+				int			unit = def->kind == DNC_KIND_BYTES ? GUC_UNIT_BYTE : GUC_UNIT_MS;
 				int		   *number = target;
 
-				good = parse_int(value, number, flags, NULL) &&
+				good = (def->kind == DNC_KIND_INTEGER ? parse_count(value, number)
+						: parse_quantity(value, unit, number)) &&
 					*number >= def->min && *number <= def->max;
 				break;
 			}
@@ -184,4 +227,41 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 	}
 	if (!good)
 		dnc_option_value_refuse(def, value, range_text(def));
+}
+
+/* Does an option have the same value in two structs of options? */
+bool
+dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *other)
+{
+	const char *mine = (const char *) one + def->offset;
+	const char *theirs = (const char *) other + def->offset;
+
+	if (def->offset == DNC_NOWHERE)
+		return true;
+	switch (def->kind)
+	{
+		case DNC_KIND_BASE_URL:
+		case DNC_KIND_FILE:
+		case DNC_KIND_SECRET:
+			{
+				const char *text = *(char *const *) mine;
+				const char *other_text = *(char *const *) theirs;
+
+				return text && other_text ? strcmp(text, other_text) == 0 : text == other_text;
+			}
+		case DNC_KIND_PROVIDER:
+			return *(const DncProvider *const *) mine == *(const DncProvider *const *) theirs;
+		case DNC_KIND_REAL:
+			return *(const double *) mine == *(const double *) theirs;
+		case DNC_KIND_BOOLEAN:
+			return *(const bool *) mine == *(const bool *) theirs;
+		case DNC_KIND_INTEGER:
+		case DNC_KIND_MILLISECONDS:
+		case DNC_KIND_BYTES:
+		case DNC_KIND_WORD:
+			return *(const int *) mine == *(const int *) theirs;
+		case DNC_KIND_COLUMN:
+			break;
+	}
+	return true;				/* it has no place there */
 }

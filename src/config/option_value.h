@@ -42,6 +42,7 @@ typedef struct DncOptionDef
 #define DNC_NOWHERE SIZE_MAX
 
 extern void dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options);
+extern bool dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *other);
 _Noreturn extern void dnc_option_value_refuse(const DncOptionDef *def, const char *value,
 											  const char *detail);
 

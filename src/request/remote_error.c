@@ -17,20 +17,17 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "request/redact.h"
 #include "request/remote_error.h"
 
 /* The most that is shown of what the API says, in characters. */
 #define MAX_REMOTE_TEXT 500
 
-/* Put asterisks over each occurrence of a secret in a text, in place. */
-static void
-blot_out(char *text, const char *secret)
-{
-	size_t		length = secret ? strlen(secret) : 0;
-
-	for (char *found = text; length > 0 && (found = strstr(found, secret)) != NULL;)
-		memset(found, '*', length);
-}
+/*
+ * How many bytes of it are looked at: what is shown, and enough behind it to know a secret
+ * that the end cuts.
+ */
+#define MAX_LOOKED_AT (MAX_REMOTE_TEXT * 4 + 512)
 
 /*
  * Append a UTF-8 character in the database's encoding; false: that does not
@@ -59,44 +56,30 @@ append_converted(StringInfo text, const char *character, int length)
 }
 
 /*
- * Is a UTF-8 character a control character (C0, DEL, C1)?  A terminal or a reader of
- * logs might take it for an order, or for the end of a line.
- */
-static bool
-is_control(const char *character, int length)
-{
-	unsigned char first = character[0];
-
-	return first < 0x20 || first == 0x7f ||
-		(length == 2 && first == 0xc2 && (unsigned char) character[1] < 0xa0);
-}
-
-/*
  * A text that came from the remote, fit to be shown: in the database's encoding,
- * with a question mark for what that lacks or is not UTF-8, a blank for control
+ * with a question mark for what that lacks or is not UTF-8, a blank for invisible
  * characters, cut, and without the token.  Never raises an error, which would hide
  * the one that is being told.  palloc'd.
  */
 char *
 dnc_remote_error_text(const DncOptions *options, const char *utf8)
 {
-	char	   *source = pstrdup(utf8);
+	char	   *source = pnstrdup(utf8, MAX_LOOKED_AT);
 	const char *c = source;
 	StringInfoData text;
 
-	blot_out(source, options->token);
-	blot_out(source, options->workspace_id);
+	dnc_redact_secret(source, options->token);
+	dnc_redact_secret(source, options->workspace_id);
 	initStringInfo(&text);
 	for (int characters = 0; *c && characters < MAX_REMOTE_TEXT; characters++)
 	{
-		int			length = pg_utf_mblen((const unsigned char *) c);
+		int			length = dnc_redact_character_length(c);
 
-		if (strnlen(c, length) < (size_t) length ||
-			!pg_utf8_islegal((const unsigned char *) c, length))
-			length = 1;
-		if (is_control(c, length))
+		if (length == 1 && IS_HIGHBIT_SET(*c))
+			appendStringInfoChar(&text, '?');
+		else if (dnc_redact_is_invisible(utf8_to_unicode((const unsigned char *) c)))
 			appendStringInfoChar(&text, ' ');
-		else if ((length == 1 && IS_HIGHBIT_SET(*c)) || !append_converted(&text, c, length))
+		else if (!append_converted(&text, c, length))
 			appendStringInfoChar(&text, '?');
 		c += length;
 	}

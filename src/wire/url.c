@@ -4,7 +4,8 @@
  *		URLs as texts: what may be a base URL, and what has to be escaped.
  *
  * Sends nothing.  libcurl's own parser says what a URL is, so that what is
- * checked is what will be connected to.
+ * checked is what will be connected to.  It mends some spellings, though, and
+ * we refuse those.
  *
  *-------------------------------------------------------------------------
  */
@@ -83,6 +84,141 @@ base_url_problem(CURLU *url)
 }
 
 /*
+ * What is wrong with a host name of this length; NULL: nothing.  Labels are as in RFC 1035
+ * 2.3.4.  A dot at the end would name the same host, but certificates do not have it.
+ */
+static const char *
+host_problem(const char *host, size_t length)
+{
+	size_t		label = 0;
+
+	for (size_t i = 0; i <= length; i++)
+	{
+		if (i < length && host[i] != '.')
+			label++;
+		else if (label == 0 || label > 63)
+			return "The host must be a name such as api.example.com: between its dots stand 1 to 63 characters, and no dot at its end.";
+		else
+			label = 0;
+	}
+	if (length > 253)
+		return "The host's name must not be longer than 253 characters.";
+	return NULL;
+}
+
+/* What is wrong with what follows the host in an authority; NULL: nothing. */
+static const char *
+port_problem(const char *port, size_t length)
+{
+	long		number = 0;
+
+	if (length == 0)
+		return NULL;
+	for (size_t i = 1; i < length; i++)
+	{
+		if (port[i] < '0' || port[i] > '9' || number > 65535)
+			number = -1;
+		if (number < 0)
+			break;
+		number = number * 10 + (port[i] - '0');
+	}
+	if (*port != ':' || number < 1 || number > 65535)
+		return "The port must be a number from 1 to 65535: leave out the colon for the usual port.";
+	return NULL;
+}
+
+/* What is wrong with the part of a URL between its slashes and its path; NULL: nothing. */
+static const char *
+authority_problem(const char *authority, size_t length)
+{
+	size_t		host;
+	const char *problem = NULL;
+
+	if (length == 0)
+		return "The host must follow https:// at once, as in https://api.example.com/v1.";
+	if (memchr(authority, '@', length))
+		return "The URL must not hold a user name or password: the token goes into the user mapping.";
+	if (memchr(authority, '%', length))
+		return "The host must be written without percent signs: no encoded characters, no zone of an IPv6 address.";
+	if (*authority == '[')
+	{
+		const char *end = memchr(authority, ']', length);
+
+		if (end == NULL)
+			return "An IPv6 address must stand in brackets, as in https://[::1]:8443/v1.";
+		host = end + 1 - authority;
+	}
+	else
+	{
+		const char *end = memchr(authority, ':', length);
+
+		host = end ? (size_t) (end - authority) : length;
+		problem = host_problem(authority, host);
+	}
+	return problem ? problem : port_problem(authority + host, length - host);
+}
+
+/*
+ * How many bytes at *text stand for a dot, as it is or percent-encoded (RFC 3986 6.2.2.2);
+ * 0: none do.
+ */
+static size_t
+dot_length(const char *text)
+{
+	return *text == '.' ? 1 : pg_strncasecmp(text, "%2e", 3) == 0 ? 3 : 0;
+}
+
+/*
+ * What is wrong with the path of a base URL; NULL: nothing.  Who reads "/v1/../v2" and who
+ * resolves it (libcurl does, and so may a proxy) must not see two paths.
+ */
+static const char *
+path_problem(const char *path)
+{
+	for (const char *c = path; *c; c++)
+	{
+		if (*c == '%' && (strspn(c + 1, "0123456789abcdefABCDEF") < 2))
+			return "A percent sign in the path must be followed by two hexadecimal digits.";
+		if (pg_strncasecmp(c, "%2f", 3) == 0 || pg_strncasecmp(c, "%5c", 3) == 0)
+			return "The path must not hold encoded slashes or backslashes.";
+	}
+	for (const char *c = path; *c == '/';)
+	{
+		const char *segment = c + 1;
+		size_t		dots = 0;
+
+		for (c = segment; dot_length(c) > 0; c += dot_length(c))
+			dots++;
+		if (dots >= 1 && dots <= 2 && (*c == '/' || *c == '\0'))
+			return "The path must not hold the segments \".\" or \"..\": write the path that they lead to.";
+		c += strcspn(c, "/");
+	}
+	return NULL;
+}
+
+/*
+ * What is wrong with the spelling of a URL; NULL: nothing.  libcurl mends some of it, and
+ * then speaks to another host than a reader would think: it takes "https:///v1" for the
+ * host v1.
+ */
+static const char *
+spelling_problem(const char *text)
+{
+	const char *authority = strchr(text, ':');
+	size_t		length;
+	const char *problem;
+
+	if (strchr(text, '\\'))
+		return "The URL must not hold a backslash.";
+	if (authority == NULL || strncmp(authority, "://", 3) != 0)
+		return "The URL must begin with https://, or with http:// for a loopback host.";
+	authority += 3;
+	length = strcspn(authority, "/");
+	problem = authority_problem(authority, length);
+	return problem ? problem : path_problem(authority + length);
+}
+
+/*
  * What is wrong with a text as a server's base URL, as a sentence; NULL:
  * nothing.  Sends nothing and looks up no name.
  */
@@ -107,5 +243,5 @@ dnc_url_check_base(const char *text)
 	else
 		problem = base_url_problem(url);
 	curl_url_cleanup(url);
-	return problem;
+	return problem ? problem : spelling_problem(text);
 }

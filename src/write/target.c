@@ -31,3 +31,11 @@ dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid)
 	MemoryContextSwitchTo(before);
 	return target;
 }
+
+/* Are two targets the same table, user and options? */
+bool
+dnc_target_equal(const DncTarget *one, const DncTarget *other)
+{
+	return one->relid == other->relid && one->userid == other->userid &&
+		dnc_options_equal(one->options, other->options);
+}

@@ -18,5 +18,6 @@ typedef struct DncTarget
 } DncTarget;
 
 extern DncTarget *dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid);
+extern bool dnc_target_equal(const DncTarget *one, const DncTarget *other);
 
 #endif							/* DNC_TARGET_H */

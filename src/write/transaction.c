@@ -196,31 +196,36 @@ dnc_transaction_server(const DncTarget *target)
 		return *link;
 	server = MemoryContextAllocZero(current->context, sizeof(DncServerWrites));
 	server->serverid = options->serverid;
-	server->server_name = options->server_name;
+	server->server_name = MemoryContextStrdup(current->context, options->server_name);
 	server->pending = dnc_pending_make(current->context);
 	*link = server;
 	return server;
 }
 
 /*
- * Where writes to a table go, as a user; lives as long as the transaction.  Raises what
- * dnc_target_make() raises.
+ * Where a statement's writes to a table go, as a user; lives as long as the transaction.
+ * The options are those of now.  Statements share a target as long as nothing has changed,
+ * so that their writes share requests.  Raises what dnc_target_make() raises.
  */
 DncTarget *
 dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 {
 	MemoryContext before;
-	DncTarget  *target;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw target",
+												  ALLOCSET_SMALL_SIZES);
+	DncTarget  *target = dnc_target_make(context, serverid, relid, userid);
 	ListCell   *lc;
 
 	ensure_current();
 	foreach(lc, current->targets)
 	{
-		target = lfirst(lc);
-		if (target->relid == relid && target->userid == userid)
-			return target;
+		if (dnc_target_equal(lfirst(lc), target))
+		{
+			MemoryContextDelete(context);
+			return lfirst(lc);
+		}
 	}
-	target = dnc_target_make(current->context, serverid, relid, userid);
+	MemoryContextSetParent(context, current->context);
 	before = MemoryContextSwitchTo(current->context);
 	current->targets = lappend(current->targets, target);
 	MemoryContextSwitchTo(before);
