@@ -37,7 +37,7 @@ struct DncModify
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
-	TupleTableSlot *returned;	/* holds the row when source is filled in */
+	TupleTableSlot *returned;	/* INSERT: holds a row that is not returned as it was given */
 	MemoryContext row_context;	/* reset with each row */
 };
 
@@ -124,7 +124,7 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	else
 		modify->row_attno = ExecFindJunkAttributeInTlist(outerPlan(plan)->targetlist,
 														 "wholerow");
-	if (modify->source_attno)
+	if (action == DNC_ACTION_ADD)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
 	statement.others = routes_of_parts(estate, serverid);
@@ -134,22 +134,22 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	return modify;
 }
 
-/* The row as RETURNING shows it: with the server's name in its column. */
+/* The row as RETURNING shows it: with a text of ours in a column. */
 static TupleTableSlot *
-fill_in_source(DncModify *modify, TupleTableSlot *slot)
+fill_in(DncModify *modify, TupleTableSlot *slot, AttrNumber attnum, const char *text)
 {
 	TupleTableSlot *returned = modify->returned;
-	int			index = modify->source_attno - 1;
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), index);
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), attnum - 1);
 	Oid			input;
 	Oid			ioparam;
-	char	   *name = unconstify(char *, modify->options->server_name);
 
-	ExecCopySlot(returned, slot);
+	if (slot != returned)
+		ExecCopySlot(returned, slot);
 	slot_getallattrs(returned);
 	getTypeInputInfo(att->atttypid, &input, &ioparam);
-	returned->tts_values[index] = OidInputFunctionCall(input, name, ioparam, att->atttypmod);
-	returned->tts_isnull[index] = false;
+	returned->tts_values[attnum - 1] = OidInputFunctionCall(input, unconstify(char *, text), ioparam,
+															att->atttypmod);
+	returned->tts_isnull[attnum - 1] = false;
 	return returned;
 }
 
@@ -182,6 +182,8 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
 	DncPendingWrite *waiting;
+	AttrNumber	trimmed;
+	const char *identifier;
 	bool		repeats;
 
 	slot_getallattrs(slot);
@@ -189,6 +191,7 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	before = MemoryContextSwitchTo(modify->row_context);
 	dnc_row_check_attributes(modify->row, slot);
 	dnc_row_check_values(modify->row, slot, members);
+	trimmed = dnc_row_check_trim(modify->row, members, &identifier);
 	dnc_row_check_members(modify->row, members);
 	waiting = dnc_route_add(modify->route, DNC_ACTION_ADD, members, modify->command);
 	waiting->skip_listed = modify->skip_listed;
@@ -202,7 +205,9 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	if (repeats)
 		check_repetition(modify);
 	if (modify->source_attno)
-		slot = fill_in_source(modify, slot);
+		slot = fill_in(modify, slot, modify->source_attno, modify->options->server_name);
+	if (trimmed)
+		slot = fill_in(modify, slot, trimmed, identifier);
 	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
 	return slot;
