@@ -91,28 +91,6 @@ dnc_row_check_returning(DncRowCheck *row, List *returning)
 	return source;
 }
 
-/* Find the attributes of the members of the call.  Raises 0A000 if a removal lacks one. */
-static void
-find_members(DncRowCheck *row)
-{
-	for (int i = 0; row->write->members[i].name; i++)
-	{
-		DncColumn	column = row->write->members[i].column;
-
-		row->members[i] = dnc_column_attnum(row->map, column);
-		if (row->members[i] == 0 && row->write->members[i].required &&
-			row->action == DNC_ACTION_REMOVE)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot delete from foreign table \"%s\" without a column \"%s\"",
-							RelationGetRelationName(row->relation), dnc_column_name(column)),
-					 errdetail("Server \"%s\" needs it to remove an entry.",
-							   row->options->server_name),
-					 errhint("ALTER FOREIGN TABLE ... ADD COLUMN %s text;",
-							 dnc_column_name(column))));
-	}
-}
-
 /*
  * Refuse to add entries through a key column that may change what is written (HV005).  A
  * phone number loses its "+" in a bigint, and would protect nobody.
@@ -144,8 +122,8 @@ check_key_types(const DncRowCheck *row)
 
 /*
  * Set up the checking of a table's rows for an action; palloc'd in the current context,
- * which *options and *relation must outlive.  Raises 0A000 where the table lacks a column
- * that a removal takes, and HV005 where a key column is not one for texts.
+ * which *options and *relation must outlive.  Raises HV005 where entries would be added
+ * through a key column that is not one for texts.
  */
 DncRowCheck *
 dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action)
@@ -166,7 +144,8 @@ dnc_row_check_make(Relation relation, const DncOptions *options, DncAction actio
 		if (row->map->columns[i] != DNC_COL_NONE)
 			getTypeOutputInfo(TupleDescAttr(desc, i)->atttypid, &row->output[i], &varlena);
 	}
-	find_members(row);
+	for (int i = 0; row->write->members[i].name; i++)
+		row->members[i] = dnc_column_attnum(row->map, row->write->members[i].column);
 	if (action == DNC_ACTION_ADD)
 		check_key_types(row);
 	return row;
