@@ -146,7 +146,7 @@ static void
 dncAddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 						   Relation target_relation)
 {
-	dnc_modify_add_row_identity(root, rtindex);
+	dnc_modify_add_row_identity(root, rtindex, target_relation);
 }
 
 static void

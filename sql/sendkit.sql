@@ -139,7 +139,7 @@ INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('a@exam
 \echo :LAST_ERROR_SQLSTATE
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/sk/fault?kind=not_success&method=POST" >/dev/null
 INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('a@example.com', 'email');
-\! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/sk/fault?kind=body&method=DELETE" -d '{"success":true,"data":{"deleted":2}}' >/dev/null
+\! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/sk/fault?kind=body&method=DELETE" -d '{"success":true,"data":{"deleted":3}}' >/dev/null
 DELETE FROM communication_opt_outs WHERE identifier = 'person000001@example.com';
 
 RESET search_path;

@@ -119,8 +119,10 @@ ROLLBACK;
 DELETE FROM communication_opt_outs WHERE identifier LIKE '1555999%' RETURNING identifier, id IS NOT NULL AS has_id;
 \! curl -s "$DNC_SANDBOX_URL/sandbox/weya/weya/log" | sed 's,/delete/[0-9a-f]*,/delete/ID,'; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/weya/log" >/dev/null
 CREATE FOREIGN TABLE no_id (identifier text) SERVER weya;
-DELETE FROM no_id;
-\echo :LAST_ERROR_SQLSTATE
+BEGIN;
+DELETE FROM no_id WHERE identifier IN ('15550000003', '15550000005');
+SELECT action, identifier FROM public.dnc_fdw_pending() ORDER BY 2;
+ROLLBACK;
 :list
 
 -- answers that break the contract: 08P01

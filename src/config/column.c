@@ -12,9 +12,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "config/column.h"
@@ -131,6 +133,18 @@ dnc_column_map(Oid relid, const char *relname, TupleDesc desc)
 		map->columns[i] = att->attisdropped ? DNC_COL_NONE : attribute_column(relid, relname, att);
 	}
 	return map;
+}
+
+/*
+ * Does a column of a type hold any text exactly as it is: text, varchar without a length
+ * that could cut something off, or a domain over these; or an enum, whose labels are the
+ * vendor's words?
+ */
+bool
+dnc_column_keeps_text(Oid type, int32 typmod)
+{
+	type = getBaseTypeAndTypmod(type, &typmod);
+	return ((type == TEXTOID || type == VARCHAROID) && typmod < 0) || type_is_enum(type);
 }
 
 /* The first attribute that stands for a column; 0 if the table has none. */

@@ -48,6 +48,7 @@ extern const char *dnc_column_name(DncColumn column);
 extern DncColumn dnc_column_find(const char *name);
 _Noreturn extern void dnc_column_unknown(const char *name, const char *relname);
 extern DncColumnMap *dnc_column_map(Oid relid, const char *relname, TupleDesc desc);
+extern bool dnc_column_keeps_text(Oid type, int32 typmod);
 extern AttrNumber dnc_column_attnum(const DncColumnMap *map, DncColumn column);
 
 #endif							/* DNC_COLUMN_H */

@@ -45,6 +45,21 @@ dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)
 	return false;
 }
 
+/*
+ * Does a column tell entries apart that one removal takes together?  It does where the call
+ * sends the first member only, and the column is one of the others.
+ */
+bool
+dnc_provider_removes_by_part(const DncProvider *provider, DncColumn column)
+{
+	for (int i = 1; provider->remove.bare && provider->remove.members[i].name; i++)
+	{
+		if (provider->remove.members[i].column == column)
+			return true;
+	}
+	return false;
+}
+
 /* Does a column tell the entries of a list apart? */
 bool
 dnc_provider_is_identity(const DncProvider *provider, DncColumn column)

@@ -170,6 +170,7 @@ typedef struct DncProvider
 extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_has_total(const DncProvider *provider);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);
+extern bool dnc_provider_removes_by_part(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_is_identity(const DncProvider *provider, DncColumn column);
 
 #endif							/* DNC_PROVIDER_H */

@@ -79,6 +79,24 @@ constant_text(const DncOptions *options, DncColumn column, const char *search)
 	return field ? field->constant : NULL;
 }
 
+/*
+ * The text of a column of an entry as it came, UTF-8; NULL: it has none.  It is the
+ * entry's, or the provider's.
+ */
+const char *
+dnc_decode_text(const DncProvider *provider, const DncJson *entry, DncColumn column)
+{
+	const DncField *field = dnc_provider_field(provider, column);
+	const DncJson *value;
+
+	if (field == NULL)
+		return NULL;
+	if (field->name == NULL)
+		return field->constant;
+	value = dnc_json_get(entry, field->name);
+	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
+}
+
 /* Set up one attribute. */
 static void
 make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribute att,

@@ -19,6 +19,8 @@ typedef struct DncDecoder DncDecoder;
 extern DncDecoder *dnc_decoder_make(const DncOptions *options, TupleDesc desc,
 									const DncColumnMap *map, const Bitmapset *needed,
 									const char *search);
+extern const char *dnc_decode_text(const DncProvider *provider, const DncJson *entry,
+								   DncColumn column);
 extern void dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values,
 							  bool *nulls);
 extern void dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values,

@@ -98,6 +98,37 @@ selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, doub
 	return Min(values / types, 1);
 }
 
+/* Does the query delete from a table? */
+static bool
+is_deleted_from(PlannerInfo *root, RelOptInfo *rel)
+{
+	return root->parse->commandType == CMD_DELETE &&
+		bms_is_member((int) rel->relid, root->all_result_relids);
+}
+
+/*
+ * The conditions of some clauses that go into the requests of a scan: a list of DncPushed.
+ * A DELETE has to see all the entries that one removal would take, so that what tells these
+ * apart is not asked for.
+ */
+static List *
+pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses)
+{
+	const DncRelPlan *plan = rel->fdw_private;
+	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	ListCell   *lc;
+
+	if (!is_deleted_from(root, rel))
+		return pushed;
+	foreach(lc, pushed)
+	{
+		if (dnc_provider_removes_by_part(plan->options->provider,
+										 ((DncPushed *) lfirst(lc))->column))
+			pushed = foreach_delete_current(pushed, lc);
+	}
+	return pushed;
+}
+
 /* Estimate a scan that sends these conditions. */
 static DncEstimate
 estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
@@ -164,6 +195,8 @@ compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
  * whole list.  That is what postgres_fdw sends from another server for a condition that
  * it does not hand on.
  *
+ * A DELETE's own ctid is in the output of its table: row_identity.c says why.
+ *
  * Where rows are locked, ctid may be in the output: the planner itself asks for it where
  * other partitions are ordinary tables, and postgres_fdw for an estimate.  So may it in
  * MERGE, which PostgreSQL refuses by itself for foreign tables.
@@ -175,6 +208,9 @@ refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 
 	if (root->rowMarks == NIL && root->parse->commandType != CMD_MERGE)
 		pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &output);
+	if (is_deleted_from(root, rel))
+		output = bms_del_member(output, SelfItemPointerAttributeNumber -
+								FirstLowInvalidHeapAttributeNumber);
 	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1; attnum < 0; attnum++)
 	{
 		const char *name = NameStr(SystemAttributeDefinition(attnum)->attname);
@@ -214,8 +250,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	set_baserel_size_estimates(root, rel);
 	if (!plan->analyzed)
 	{
-		List	   *pushed = dnc_qual_pushable(root, rel, rel->baserestrictinfo, plan->options,
-											   plan->map);
+		List	   *pushed = pushable(root, rel, rel->baserestrictinfo);
 
 		rel->rows = Min(rel->rows, estimate_scan(root, rel, pushed).entries);
 	}
@@ -252,8 +287,7 @@ static void
 add_scan_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
 			   Relids required_outer)
 {
-	const DncRelPlan *plan = rel->fdw_private;
-	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *pushed = pushable(root, rel, clauses);
 	List	   *without = sent_by(pushed, false);
 
 	add_scan_path(root, rel, pushed, true, rows, required_outer);
@@ -409,7 +443,7 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 {
 	const DncRelPlan *plan = rel->fdw_private;
 	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
-	List	   *pushed = dnc_qual_pushable(root, rel, clauses, plan->options, plan->map);
+	List	   *pushed = pushable(root, rel, clauses);
 	List	   *sent = sent_by(pushed, lookups);
 	double		limit;
 

@@ -50,8 +50,6 @@ static DncColumn
 column_of(const MatchContext *context, Expr *expr)
 {
 	Var		   *var;
-	int32		typmod;
-	Oid			type;
 
 	while (IsA(expr, RelabelType) || IsA(expr, CoerceViaIO))
 	{
@@ -67,9 +65,7 @@ column_of(const MatchContext *context, Expr *expr)
 	var = castNode(Var, expr);
 	if (var->varno != (int) context->rel->relid || var->varlevelsup != 0 || var->varattno <= 0)
 		return DNC_COL_NONE;
-	typmod = var->vartypmod;
-	type = getBaseTypeAndTypmod(var->vartype, &typmod);
-	if (!((type == TEXTOID || type == VARCHAROID) && typmod < 0) && !type_is_enum(type))
+	if (!dnc_column_keeps_text(var->vartype, var->vartypmod))
 		return DNC_COL_NONE;
 	return context->map->columns[var->varattno - 1];
 }

@@ -145,7 +145,21 @@ path_problem(const DncOptions *options)
 	problem.message = psprintf("server \"%s\" cannot be asked for an entry with such an id",
 							   options->server_name);
 	problem.detail = "The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.";
+	problem.hint = "Leave the entry out of the statement, and remove it with the vendor's own tools.";
 	return problem;
+}
+
+/*
+ * Can a request carry the entry of these values?  If not, *problem says why, palloc'd.
+ */
+bool
+dnc_request_can_write(const DncOptions *options, const DncWriteCall *write,
+					  DncMemberValues values, DncProblem *problem)
+{
+	if (strstr(write->path, "{}") == NULL || path_can_hold(values[0]))
+		return true;
+	*problem = path_problem(options);
+	return false;
 }
 
 /*
@@ -169,11 +183,8 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	if (slot)
 	{
 		/* The entry is named by the path, and there is no body. */
-		if (!path_can_hold(entries[0][0]))
-		{
-			*problem = path_problem(options);
+		if (!dnc_request_can_write(options, write, entries[0], problem))
 			return false;
-		}
 		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
 								   dnc_url_escape(entries[0][0]), slot + 2);
 		return true;

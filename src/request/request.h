@@ -55,6 +55,8 @@ extern void dnc_request_list(const DncOptions *options, const DncPageRequest *pa
 extern bool dnc_request_write(const DncOptions *options, const DncWriteCall *write,
 							  DncMemberValues *entries, int count, DncRequest *request,
 							  DncProblem *problem);
+extern bool dnc_request_can_write(const DncOptions *options, const DncWriteCall *write,
+								  DncMemberValues values, DncProblem *problem);
 extern void dnc_request_prepare(const DncOptions *options, const DncRequest *request,
 								DncHttpRequest *http);
 

@@ -22,6 +22,7 @@ struct DncKeptRows
 {
 	MemoryContext context;		/* the query's */
 	Tuplestorestate *store;		/* the rows so far */
+	int64		given;			/* how many of them, since the scan began or began anew */
 	TupleTableSlot *slot;		/* of the kind that a tuplestore gives; its row is in context */
 };
 
@@ -29,7 +30,7 @@ struct DncKeptRows
 DncKeptRows *
 dnc_kept_rows_make(EState *estate, TupleDesc desc)
 {
-	DncKeptRows *kept = palloc(sizeof(DncKeptRows));
+	DncKeptRows *kept = palloc0(sizeof(DncKeptRows));
 
 	kept->context = CurrentMemoryContext;
 	kept->store = tuplestore_begin_heap(true, false, work_mem);
@@ -37,10 +38,11 @@ dnc_kept_rows_make(EState *estate, TupleDesc desc)
 	return kept;
 }
 
-/* Keep a row. */
+/* Keep a row that was just read. */
 void
 dnc_kept_rows_add(DncKeptRows *kept, TupleTableSlot *slot)
 {
+	kept->given++;
 	tuplestore_puttupleslot(kept->store, slot);
 }
 
@@ -63,8 +65,18 @@ dnc_kept_rows_next(DncKeptRows *kept, TupleTableSlot *slot)
 	found = tuplestore_gettupleslot(kept->store, true, false, kept->slot);
 	MemoryContextSwitchTo(before);
 	if (found)
+	{
 		ExecCopySlot(slot, kept->slot);
+		kept->given++;
+	}
 	return found;
+}
+
+/* How many rows were given since the scan began, or began anew. */
+int64
+dnc_kept_rows_given(const DncKeptRows *kept)
+{
+	return kept->given;
 }
 
 /* Were all of the kept rows given? */
@@ -79,6 +91,7 @@ void
 dnc_kept_rows_rewind(DncKeptRows *kept)
 {
 	tuplestore_rescan(kept->store);
+	kept->given = 0;
 }
 
 /* Let go of the rows, and of their file. */

@@ -15,6 +15,7 @@ typedef struct DncKeptRows DncKeptRows;
 extern DncKeptRows *dnc_kept_rows_make(EState *estate, TupleDesc desc);
 extern void dnc_kept_rows_add(DncKeptRows *kept, TupleTableSlot *slot);
 extern bool dnc_kept_rows_next(DncKeptRows *kept, TupleTableSlot *slot);
+extern int64 dnc_kept_rows_given(const DncKeptRows *kept);
 extern bool dnc_kept_rows_at_end(const DncKeptRows *kept);
 extern void dnc_kept_rows_rewind(DncKeptRows *kept);
 extern void dnc_kept_rows_end(DncKeptRows *kept);

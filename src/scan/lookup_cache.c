@@ -24,6 +24,7 @@ typedef struct LookupRow
 {
 	struct LookupRow *next;
 	MinimalTuple tuple;
+	ItemPointerData tid;		/* a minimal tuple has none */
 } LookupRow;
 
 struct DncLookup
@@ -160,6 +161,7 @@ dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot)
 	if (lookup->next == NULL)
 		return false;
 	ExecForceStoreMinimalTuple(lookup->next->tuple, slot, false);
+	slot->tts_tid = lookup->next->tid;
 	lookup->next = lookup->next->next;
 	return true;
 }
@@ -189,6 +191,7 @@ dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot)
 	before = MemoryContextSwitchTo(lookups->context);
 	row = palloc0(sizeof(LookupRow));
 	row->tuple = ExecCopySlotMinimalTuple(slot);
+	row->tid = slot->tts_tid;
 	MemoryContextSwitchTo(before);
 	*lookup->last = row;
 	lookup->last = &row->next;

@@ -70,6 +70,8 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 			dnc_write_texts(addition, texts);
 			dnc_decoder_texts(rows->decoder, texts, slot->tts_values, slot->tts_isnull);
 			ExecStoreVirtualTuple(slot);
+			if (reading->identity)
+				dnc_row_identity_add_write(reading->identity, addition, &slot->tts_tid);
 			return true;
 		}
 		rows->decoder = NULL;

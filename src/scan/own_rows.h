@@ -12,6 +12,7 @@
 
 #include "config/column.h"
 #include "write/overlay.h"
+#include "write/row_identity.h"
 
 /* Which rows are wanted, and how.  All of it outlives the reading. */
 typedef struct DncOwnReading
@@ -24,6 +25,7 @@ typedef struct DncOwnReading
 	TupleDesc	desc;
 	const DncColumnMap *map;
 	const Bitmapset *needed;	/* attribute numbers */
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 } DncOwnReading;
 
 typedef struct DncOwnRows DncOwnRows;

@@ -48,6 +48,17 @@ belongs_to_chain(const DncChain *chain, const DncJson *entry)
 	return true;
 }
 
+/* Tell a DELETE of the entry at hand, unless the transaction has removed it already. */
+static void
+see(DncReader *reader)
+{
+	const DncReading *reading = &reader->reading;
+
+	if (reading->identity &&
+		(reading->own == NULL || !dnc_overlay_hides(reading->own, reader->entries.entry)))
+		dnc_row_identity_see(reading->identity, reader->entries.entry);
+}
+
 /* Is the entry at hand to be left out? */
 static bool
 is_left_out(const DncReader *reader)
@@ -90,6 +101,7 @@ find_entry(DncReader *reader, bool may_wait)
 		{
 			if (reader->reading.own)
 				dnc_overlay_note_listed(reader->reading.own, reader->entries.entry);
+			see(reader);
 			if (!is_left_out(reader))
 				return true;
 		}
@@ -119,6 +131,9 @@ dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 		dnc_decoder_entry(reader->reading.decoder, &reader->entries, slot->tts_values,
 						  slot->tts_isnull);
 		ExecStoreVirtualTuple(slot);
+		if (reader->reading.identity)
+			dnc_row_identity_add_entry(reader->reading.identity, reader->entries.entry,
+									   &slot->tts_tid);
 	}
 	error_context_stack = context.previous;
 	return found;

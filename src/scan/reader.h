@@ -14,6 +14,7 @@
 #include "list/entries.h"
 #include "list/filter.h"
 #include "write/overlay.h"
+#include "write/row_identity.h"
 
 /* The chain to read, and the writes that hide entries of it.  All outlive the reader. */
 typedef struct DncReading
@@ -23,6 +24,7 @@ typedef struct DncReading
 	DncDecoder *decoder;
 	DncOverlay *own;			/* the transaction's own writes; NULL: none */
 	const char *counted_type;	/* the only identifier type that is given; NULL: all */
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 } DncReading;
 
 typedef struct DncReader DncReader;

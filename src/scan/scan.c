@@ -36,6 +36,7 @@
 #include "scan/reader.h"
 #include "scan/scan.h"
 #include "write/overlay.h"
+#include "write/row_identity.h"
 
 struct DncScan
 {
@@ -52,6 +53,7 @@ struct DncScan
 	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 
 	/* The rows that are kept for a scan that is run again. */
 	bool		may_rerun;
@@ -108,6 +110,8 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 		scan->needed = bms_add_member(scan->needed, lfirst_int(lc));
 	scan->limit = floatVal(list_nth(plan->fdw_private, DNC_PLAN_LIMIT));
 	scan->conditions = dnc_runtime_values_make(plan, &node->ss.ps);
+	if (!scan->gives_total)
+		scan->identity = dnc_row_identity_begin(node, scan->options, scan->map);
 	scan->may_rerun = !scan->gives_total &&
 		((eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.allParam));
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
@@ -160,7 +164,7 @@ begin_own_rows(DncScan *scan)
 {
 	DncOwnReading reading = {.options = scan->options, .own = scan->own, .chains = scan->chains,
 		.identifier = scan->identifier, .type = scan->counted_type, .desc = scan->desc,
-	.map = scan->map, .needed = scan->needed};
+	.map = scan->map, .needed = scan->needed, .identity = scan->identity};
 
 	scan->own_rows = dnc_own_rows_begin(&reading);
 }
@@ -224,7 +228,8 @@ ask_ahead(DncScan *scan)
 static bool
 begin_chain(DncScan *scan)
 {
-	DncReading	reading = {.own = scan->own, .counted_type = scan->counted_type};
+	DncReading	reading = {.own = scan->own, .counted_type = scan->counted_type,
+	.identity = scan->identity};
 	MemoryContext before;
 
 	if (scan->chain_index >= list_length(scan->chains))
@@ -386,7 +391,10 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 	if (!scan->started)
 		start_scan(scan);
 	if (scan->kept && dnc_kept_rows_next(scan->kept, slot))
+	{
+		dnc_row_identity_number(dnc_kept_rows_given(scan->kept) - 1, &slot->tts_tid);
 		return true;
+	}
 	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
 	if (found && scan->kept)
 		dnc_kept_rows_add(scan->kept, slot);
@@ -434,6 +442,8 @@ dnc_scan_end(DncScan *scan)
 	if (scan->kept)
 		dnc_kept_rows_end(scan->kept);
 	scan->kept = NULL;
+	if (scan->identity)
+		dnc_row_identity_end(scan->identity);
 }
 
 /*

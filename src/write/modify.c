@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -24,6 +25,7 @@
 #include "write/modify.h"
 #include "write/route.h"
 #include "write/row_check.h"
+#include "write/row_identity.h"
 #include "write/transaction.h"
 
 struct DncModify
@@ -36,20 +38,40 @@ struct DncModify
 	CommandId	seen;			/* DELETE: its scan sees the commands before this one */
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
+	AttrNumber	tid_attno;		/* DELETE: the ctid there; 0: the row says which entry it is */
+	DncRowIdentity *identity;	/* DELETE: what its scan has seen; NULL: the row says all */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
-	TupleTableSlot *returned;	/* holds the row when source is filled in */
+	TupleTableSlot *returned;	/* INSERT: holds a row that is not returned as it was given */
 	MemoryContext row_context;	/* reset with each row */
 };
 
+/* Does the ctid of a table's rows say which entries they stand for? */
+static bool
+is_identity_carried(Relation relation, const DncOptions *options)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	return dnc_row_identity_is_carried(options->provider,
+									   dnc_column_map(RelationGetRelid(relation),
+													  RelationGetRelationName(relation), desc),
+									   desc);
+}
+
 /*
- * DELETE finds its rows by an ordinary scan.  The scan has to give the whole row: a removal
- * takes its values from there, and RETURNING shows it.
+ * DELETE finds its rows by an ordinary scan.  The scan has to give the whole row, which
+ * RETURNING shows.  A removal takes its values from there too, or goes by the ctid.
  */
 void
-dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex)
+dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex, Relation relation)
 {
+	Oid			relid = RelationGetRelid(relation);
+
 	add_row_identity_var(root, makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
 						 rtindex, "wholerow");
+	if (is_identity_carried(relation, dnc_options_load(GetForeignServerIdByRelId(relid), relid)))
+		add_row_identity_var(root, makeVar(rtindex, SelfItemPointerAttributeNumber, TIDOID, -1,
+										   InvalidOid, 0),
+							 rtindex, "ctid");
 }
 
 /* Which commands a table takes, as a mask for IsForeignRelUpdatable. */
@@ -89,6 +111,17 @@ routes_of_parts(EState *estate, Oid serverid)
 	return routes;
 }
 
+/* DELETE: find where its plan's output says which entry a row stands for. */
+static void
+find_row_identity(DncModify *modify, ResultRelInfo *result, EState *estate, List *tlist)
+{
+	modify->row_attno = ExecFindJunkAttributeInTlist(tlist, "wholerow");
+	modify->identity = dnc_row_identity_find(estate, result->ri_RangeTableIndex);
+	if (!is_identity_carried(modify->relation, modify->options))
+		return;
+	modify->tid_attno = ExecFindJunkAttributeInTlist(tlist, "ctid");
+}
+
 /*
  * Set up the writing to a table; palloc'd in the current context.  returning is the
  * statement's list for this table, or NIL; plan is NULL for COPY.  Raises 28000 where
@@ -122,9 +155,8 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	if (action == DNC_ACTION_ADD)
 		modify->source_attno = dnc_row_check_returning(modify->row, returning);
 	else
-		modify->row_attno = ExecFindJunkAttributeInTlist(outerPlan(plan)->targetlist,
-														 "wholerow");
-	if (modify->source_attno)
+		find_row_identity(modify, result, estate, outerPlan(plan)->targetlist);
+	if (action == DNC_ACTION_ADD)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
 	statement.others = routes_of_parts(estate, serverid);
@@ -134,22 +166,22 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	return modify;
 }
 
-/* The row as RETURNING shows it: with the server's name in its column. */
+/* The row as RETURNING shows it: with a text of ours in a column. */
 static TupleTableSlot *
-fill_in_source(DncModify *modify, TupleTableSlot *slot)
+fill_in(DncModify *modify, TupleTableSlot *slot, AttrNumber attnum, const char *text)
 {
 	TupleTableSlot *returned = modify->returned;
-	int			index = modify->source_attno - 1;
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), index);
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(modify->relation), attnum - 1);
 	Oid			input;
 	Oid			ioparam;
-	char	   *name = unconstify(char *, modify->options->server_name);
 
-	ExecCopySlot(returned, slot);
+	if (slot != returned)
+		ExecCopySlot(returned, slot);
 	slot_getallattrs(returned);
 	getTypeInputInfo(att->atttypid, &input, &ioparam);
-	returned->tts_values[index] = OidInputFunctionCall(input, name, ioparam, att->atttypmod);
-	returned->tts_isnull[index] = false;
+	returned->tts_values[attnum - 1] = OidInputFunctionCall(input, unconstify(char *, text), ioparam,
+															att->atttypmod);
+	returned->tts_isnull[attnum - 1] = false;
 	return returned;
 }
 
@@ -182,6 +214,8 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
 	DncPendingWrite *waiting;
+	AttrNumber	trimmed;
+	const char *identifier;
 	bool		repeats;
 
 	slot_getallattrs(slot);
@@ -189,6 +223,7 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	before = MemoryContextSwitchTo(modify->row_context);
 	dnc_row_check_attributes(modify->row, slot);
 	dnc_row_check_values(modify->row, slot, members);
+	trimmed = dnc_row_check_trim(modify->row, members, &identifier);
 	dnc_row_check_members(modify->row, members);
 	waiting = dnc_route_add(modify->route, DNC_ACTION_ADD, members, modify->command);
 	waiting->skip_listed = modify->skip_listed;
@@ -202,7 +237,9 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	if (repeats)
 		check_repetition(modify);
 	if (modify->source_attno)
-		slot = fill_in_source(modify, slot);
+		slot = fill_in(modify, slot, modify->source_attno, modify->options->server_name);
+	if (trimmed)
+		slot = fill_in(modify, slot, trimmed, identifier);
 	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
 	return slot;
@@ -230,6 +267,25 @@ fetch_deleted_row(DncModify *modify, TupleTableSlot *plan_slot, TupleTableSlot *
 	ExecStoreVirtualTuple(slot);
 }
 
+/* The values of a removal, in members[DNC_MAX_MEMBERS], for a row that the plan has found. */
+static void
+fetch_removal(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot,
+			  const char **members)
+{
+	bool		isnull;
+	Datum		tid;
+
+	if (modify->tid_attno == 0)
+	{
+		dnc_row_check_values(modify->row, slot, members);
+		return;
+	}
+	tid = ExecGetJunkAttribute(plan_slot, modify->tid_attno, &isnull);
+	if (isnull || modify->identity == NULL)
+		elog(ERROR, "row to be deleted has no ctid");
+	dnc_row_identity_members(modify->identity, (ItemPointer) DatumGetPointer(tid), members);
+}
+
 /*
  * Hand the removal of a row that the plan has found to the route.  Gives back the row for
  * RETURNING in *slot; NULL: the entry is being removed already.  Raises 23502 where the
@@ -246,8 +302,10 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	MemoryContextReset(modify->row_context);
 	before = MemoryContextSwitchTo(modify->row_context);
 	fetch_deleted_row(modify, plan_slot, slot);
-	dnc_row_check_values(modify->row, slot, members);
+	fetch_removal(modify, slot, plan_slot, members);
 	waiting = dnc_route_add(modify->route, DNC_ACTION_REMOVE, members, modify->command);
+	if (modify->identity)
+		dnc_row_identity_remove(modify->identity, &waiting->write);
 	previous = waiting->previous;
 	if (dnc_pending_repeats(waiting))
 	{
@@ -265,10 +323,15 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	return slot;
 }
 
-/* The statement is over.  Raises what dnc_route_end() does. */
+/*
+ * The statement is over.  Raises 0A000 where it would remove more than it means, and what
+ * dnc_route_end() does.
+ */
 void
 dnc_modify_end(DncModify *modify)
 {
+	if (modify->identity)
+		dnc_row_identity_check(modify->identity);
 	(void) dnc_route_end(modify->route);
 }
 

@@ -13,11 +13,13 @@
 #include "fmgr.h"
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "write/row_check.h"
+#include "write/trim.h"
 
 struct DncRowCheck
 {
@@ -28,6 +30,7 @@ struct DncRowCheck
 	DncColumnMap *map;
 	Oid		   *output;			/* by attribute: its type's output function */
 	AttrNumber	members[DNC_MAX_MEMBERS];	/* by member of the call; 0: not in the table */
+	bool		trimmed;		/* an identifier was trimmed, and we have said so */
 };
 
 /* May an INSERT give a value of this column back? */
@@ -88,32 +91,39 @@ dnc_row_check_returning(DncRowCheck *row, List *returning)
 	return source;
 }
 
-/* Find the attributes of the members of the call.  Raises 0A000 if a removal lacks one. */
+/*
+ * Refuse to add entries through a key column that may change what is written (HV005).  A
+ * phone number loses its "+" in a bigint, and would protect nobody.
+ */
 static void
-find_members(DncRowCheck *row)
+check_key_types(const DncRowCheck *row)
 {
 	for (int i = 0; row->write->members[i].name; i++)
 	{
 		DncColumn	column = row->write->members[i].column;
+		Form_pg_attribute att;
 
-		row->members[i] = dnc_column_attnum(row->map, column);
-		if (row->members[i] == 0 && row->write->members[i].required &&
-			row->action == DNC_ACTION_REMOVE)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot delete from foreign table \"%s\" without a column \"%s\"",
-							RelationGetRelationName(row->relation), dnc_column_name(column)),
-					 errdetail("Server \"%s\" needs it to remove an entry.",
-							   row->options->server_name),
-					 errhint("ALTER FOREIGN TABLE ... ADD COLUMN %s text;",
-							 dnc_column_name(column))));
+		if (row->members[i] == 0 ||
+			(column != DNC_COL_IDENTIFIER && column != DNC_COL_IDENTIFIER_TYPE))
+			continue;
+		att = TupleDescAttr(RelationGetDescr(row->relation), row->members[i] - 1);
+		if (dnc_column_keeps_text(att->atttypid, att->atttypmod))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+				 errmsg("cannot add entries through column \"%s\" of foreign table \"%s\"",
+						NameStr(att->attname), RelationGetRelationName(row->relation)),
+				 errdetail("A value of type %s may not be what was written: \"+\", zeros or blanks get lost.",
+						   format_type_with_typemod(att->atttypid, att->atttypmod)),
+				 errhint("ALTER FOREIGN TABLE ... ALTER COLUMN %s TYPE text;",
+						 quote_identifier(NameStr(att->attname)))));
 	}
 }
 
 /*
  * Set up the checking of a table's rows for an action; palloc'd in the current context,
- * which *options and *relation must outlive.  Raises 0A000 where the table lacks a column
- * that a removal takes.
+ * which *options and *relation must outlive.  Raises HV005 where entries would be added
+ * through a key column that is not one for texts.
  */
 DncRowCheck *
 dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action)
@@ -134,7 +144,10 @@ dnc_row_check_make(Relation relation, const DncOptions *options, DncAction actio
 		if (row->map->columns[i] != DNC_COL_NONE)
 			getTypeOutputInfo(TupleDescAttr(desc, i)->atttypid, &row->output[i], &varlena);
 	}
-	find_members(row);
+	for (int i = 0; row->write->members[i].name; i++)
+		row->members[i] = dnc_column_attnum(row->map, row->write->members[i].column);
+	if (action == DNC_ACTION_ADD)
+		check_key_types(row);
 	return row;
 }
 
@@ -238,6 +251,35 @@ dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **member
 	}
 }
 
+/*
+ * Take off what shows as nothing around the identifier in members[].  Says so with the
+ * first such row.  Gives back the identifier's attribute, and it in *identifier, if it was
+ * changed, else 0.
+ */
+AttrNumber
+dnc_row_check_trim(DncRowCheck *row, const char **members, const char **identifier)
+{
+	for (int i = 0; row->write->members[i].name; i++)
+	{
+		const char *trimmed;
+
+		if (row->write->members[i].column != DNC_COL_IDENTIFIER || members[i] == NULL)
+			continue;
+		trimmed = dnc_trim(members[i]);
+		if (trimmed == members[i])
+			return 0;
+		members[i] = *identifier = trimmed;
+		if (!row->trimmed && *trimmed != '\0')
+			ereport(NOTICE,
+					(errmsg("blanks or invisible characters around an identifier are taken off"),
+					 errdetail("Foreign table \"%s\"; later rows of the statement are not announced.",
+							   RelationGetRelationName(row->relation))));
+		row->trimmed = row->trimmed || *trimmed != '\0';
+		return row->members[i];
+	}
+	return 0;
+}
+
 /* Refuse a row that gives values that cannot be sent (22023).  Its slot has all attributes. */
 void
 dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
@@ -250,10 +292,14 @@ dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
 	}
 }
 
-/* Refuse values that the call does not take (23502, 22023). */
+/* Refuse values that the call does not take, or that no request can carry (23502, 22023). */
 void
 dnc_row_check_members(DncRowCheck *row, const char *const *members)
 {
+	DncProblem	problem;
+
 	for (int i = 0; row->write->members[i].name; i++)
 		check_member(row, i, members[i]);
+	if (!dnc_request_can_write(row->options, row->write, members, &problem))
+		dnc_remote_error_raise(&problem);
 }

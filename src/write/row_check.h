@@ -19,6 +19,8 @@ extern DncRowCheck *dnc_row_check_make(Relation relation, const DncOptions *opti
 									   DncAction action);
 extern AttrNumber dnc_row_check_returning(DncRowCheck *row, List *returning);
 extern void dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **members);
+extern AttrNumber dnc_row_check_trim(DncRowCheck *row, const char **members,
+									 const char **identifier);
 extern void dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot);
 extern void dnc_row_check_members(DncRowCheck *row, const char *const *members);
 

@@ -292,6 +292,23 @@ judge_refused_addition(const DncSend *send, const Request *request, DncSent *sen
 }
 
 /*
+ * How many entries the answer to a removal may speak of at the most.  One removal may take
+ * an entry of each type; their statement has meant them all.
+ */
+static int64
+most_removed(const Request *request)
+{
+	const DncProvider *provider = request->writes[0]->target->options->provider;
+	int64		types = 0;
+
+	if (!dnc_provider_removes_by_part(provider, DNC_COL_IDENTIFIER_TYPE))
+		return request->count;
+	while (provider->identifier_types[types])
+		types++;
+	return request->count * types;
+}
+
+/*
  * Find out how many entries an answer of success speaks of.  One that counts them has to
  * agree with what was sent; of removals some may not have been on the list.
  */
@@ -327,7 +344,7 @@ judge_success(const Request *request, DncSent *sent)
 		sum += count;
 	}
 	if (call->counts[0] &&
-		(write->action == DNC_ACTION_ADD ? sum != request->count : sum > request->count))
+		(write->action == DNC_ACTION_ADD ? sum != request->count : sum > most_removed(request)))
 	{
 		sent->problem =
 			dnc_remote_error_breach(options, "%d entries were sent, and the answer speaks of %lld.",
