@@ -155,6 +155,18 @@ ALTER SERVER errors OPTIONS (SET max_retries '2');
 :list
 \! curl -s "$DNC_SANDBOX_URL/sandbox/alta/errors/log" | sed 's/cursor=[^ &]*/cursor=.../'
 
+-- what PostgreSQL itself refuses: docs/errors.md has a remedy for each
+\set VERBOSITY sqlstate
+UPDATE communication_opt_outs SET label = 'x' WHERE identifier = 'a';
+TRUNCATE communication_opt_outs;
+MERGE INTO communication_opt_outs d USING (VALUES ('a')) s (identifier) ON d.identifier = s.identifier WHEN MATCHED THEN DELETE;
+INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('a', 'email') ON CONFLICT (identifier) DO NOTHING;
+INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('a', 'email') ON CONFLICT (identifier) DO UPDATE SET label = 'x';
+ALTER SERVER errors OPTIONS (ADD updatable 'false');
+DELETE FROM communication_opt_outs;
+INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('a', 'email');
+\set VERBOSITY default
+
 RESET search_path;
 DROP SERVER errors CASCADE;
 DROP SCHEMA errors CASCADE;

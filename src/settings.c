@@ -27,7 +27,7 @@ dnc_settings_define(void)
 {
 	DefineCustomIntVariable("dnc_fdw.max_requests",
 							"Requests that one statement may send to a server.",
-							"0 means no limit. The smaller of this and the server's option max_requests counts.",
+							"0 sets no limit of its own. The smallest of this and the option max_requests of server and user mapping counts.",
 							&dnc_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dnc_fdw.wait_notice",
 							"Waits for a rate limit that are longer than this are announced.",

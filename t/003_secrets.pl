@@ -173,6 +173,11 @@ shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mapping
 	'another role sees umoptions as NULL');
 shows('SET ROLE somebody; TABLE pg_user_mapping', qr/permission denied/, 'another role does not see pg_user_mapping');
 
+# Members of pg_read_all_data do: docs/security.md says so, and what to do.
+like($node->safe_psql('postgres', 'CREATE ROLE reader IN ROLE pg_read_all_data; SET ROLE reader; TABLE pg_user_mapping'), $token,
+	'a member of pg_read_all_data sees pg_user_mapping');
+unlike($node->safe_psql('postgres', 'SET ROLE reader; TABLE pg_user_mappings'), $token, 'and not pg_user_mappings');
+
 # An identifier that stands in a table is searched for, or written: the request
 # is named in the error, but not the identifier.
 my $person = 'somebody.searched@example.com';

@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncTest;
 use IPC::Run;
+use POSIX qw(mkfifo);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -68,9 +69,15 @@ shows('bob', $list, qr/^22$/, 'a token of his own');
 for my $statement ($list, insert('roles.communication_opt_outs', 'never'), 'DELETE FROM roles.communication_opt_outs')
 {
 	shows('nobody', $statement,
-		qr/ERROR:  28000: no token for server "roles".*HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS/s,
+		qr/ERROR:  28000: no token for server "roles".*HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS \(token '\.\.\.'\); This takes role "\w+", which owns the server, or a superuser\.\n/s,
 		"no token: $statement");
 }
+my $hint = qr/HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS \(token '\.\.\.'\);$/m;
+$node->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER roles TO nobody');
+shows('nobody', $list, $hint, 'with USAGE, the role can make its mapping');
+$node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER roles FROM nobody; ALTER SERVER roles OWNER TO carl');
+shows('nobody', $list, qr/This takes role "carl", which owns the server, or a superuser\.$/m, 'the HINT names the owner');
+$node->safe_psql('postgres', 'ALTER SERVER roles OWNER TO CURRENT_USER');
 shows('nobody', "EXPLAIN $list", qr/Estimated Requests: \d/, 'EXPLAIN needs no token');
 
 # Views and functions: the role that the permissions are checked for.
@@ -227,6 +234,88 @@ $node->safe_psql('postgres', 'REVOKE pg_read_server_files FROM ann');
 shows('ann', q{ALTER SERVER mine OPTIONS (ADD max_retries '0')}, qr/42501: permission denied to set the option "ca_file"/,
 	'nor altered then, as the options are checked as a whole');
 $node->safe_psql('postgres', 'ALTER SERVER mine OPTIONS (DROP ca_file)');
+
+# A token in a file: read when it is used, and its contents are shown nowhere.
+my $file = PostgreSQL::Test::Utils::tempdir() . '/token';
+my $use_file = "ALTER USER MAPPING FOR ann SERVER filed OPTIONS (DROP token, ADD token_file '$file')";
+my $by_file = q{SELECT count(*) FROM views.filed};
+
+sub write_file
+{
+	my ($content) = @_;
+
+	open my $handle, '>:raw', $file or die "$file: $!";
+	print $handle $content;
+	close $handle or die "$file: $!";
+	return;
+}
+write_file("sandbox-ann\n");
+$node->safe_psql('postgres', q{CREATE SERVER filed FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '} . $dnc->url
+	  . q{/alta/v1', requests_per_minute '0', max_retries '0'); GRANT USAGE ON FOREIGN SERVER filed TO ann;
+	CREATE USER MAPPING FOR ann SERVER filed OPTIONS (token 'unused');
+	CREATE FOREIGN TABLE views.filed (identifier text) SERVER filed; GRANT SELECT ON views.filed TO ann});
+shows('ann', $use_file, qr/42501: permission denied to set the option "token_file"/, 'no token_file without pg_read_server_files');
+$node->safe_psql('postgres', 'GRANT pg_read_server_files TO ann');
+for my $case (
+	[ "ADD token_file '$file'", qr/HV00D: a user mapping cannot have both options "token" and "token_file"\nHINT:  Leave out one/ ],
+	[ 'DROP token', qr/HV00J: a user mapping needs the option "token"/ ],
+	[ "DROP token, ADD token_file 'sk_S3cret'", qr/^(?!.*S3cret).*HV024: invalid value for option "token_file"\nDETAIL:  It takes the absolute path/s ],
+	[ "DROP token, ADD token_file ''", qr/HV024: .*\n.*absolute path/ ],
+	[ "DROP token, ADD token_file '/dev/zero'", qr/HV024: .*\n.*not a regular file/ ],
+	[ "DROP token, ADD token_file '/'", qr/HV024: .*\n.*not a regular file/ ])
+{
+	shows('ann', "ALTER USER MAPPING FOR ann SERVER filed OPTIONS ($case->[0])", $case->[1], "token_file: $case->[0]");
+}
+shows('ann', "$use_file; $by_file", qr/^12$/, 'a token of a file');
+$node->safe_psql('postgres', 'REVOKE pg_read_server_files FROM ann');
+shows('ann', $by_file, qr/^12$/, 'which is used by a role that may not read files');
+unlike($node->safe_psql('postgres', 'SELECT umoptions FROM pg_user_mappings WHERE srvname = $$filed$$'), qr/sandbox-ann/,
+	'no catalog has the token');
+for my $case (
+	[ 'no line break', 'sandbox-bob', qr/^24$/ ],
+	[ 'a line break of DOS', "sandbox-bob\r\n", qr/^24$/ ],
+	[ 'two line breaks', "sandbox-bob\n\n" ],
+	[ 'two lines', "S3cret\nsandbox-bob\n" ],
+	[ 'a blank', 'S3cret sandbox-bob' ],
+	[ 'nothing', '' ],
+	[ 'an empty line', "\n" ],
+	[ 'a NUL', "sandbox-bob\0" ],
+	[ 'no ASCII', "S3cret\xc3\xa4" ],
+	[ '8 kB', 's' x 8192, qr/refused the token/ ],
+	[ 'more than 8 kB', 's' x 8193, qr/28000: no token for server "filed"\nDETAIL:  The file .* is larger than 8192 bytes\./ ])
+{
+	my ($name, $content, $pattern) = @$case;
+
+	write_file($content);
+	$pattern //= qr/28000: no token for server "filed"\nDETAIL:  The file .* does not hold a token: one line of printable ASCII.*\.\nHINT:  Put the vendor's key/;
+	shows('ann', $by_file, qr/^(?!.*S3cret)(?s:.*)$pattern/m, "token_file of $name");
+}
+unlink $file;
+shows('ann', $by_file, qr/28000: no token.*\nDETAIL:  The file that token_file of the user mapping names cannot be opened: No such file/,
+	'a token_file that is gone');
+mkfifo($file, oct 600) or die "mkfifo: $!";
+shows('ann', "SET statement_timeout = '20s'; $by_file", qr/28000: no token.*\nDETAIL:  The file .* is not a regular file\./, 'a FIFO in its place');
+unlink $file;
+write_file("sandbox-ann\n");
+shows('ann', $by_file, qr/^12$/, 'and the file again');
+unlike(slurp_file($node->logfile), qr/S3cret(?!')/, 'nothing of the contents is in the log');
+$node->safe_psql('postgres', 'DROP SERVER filed CASCADE');
+
+# max_requests of a mapping: the role cannot lift it, and the mapping cannot lift the server's.
+my $capped = qr/54000: statement needs more requests.*\n.*max_requests is 2\./;
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR bob SERVER roles OPTIONS (ADD max_requests '2'); ALTER SERVER roles OPTIONS (ADD page_size '5')");
+shows('bob', "$list", $capped, 'a limit of the mapping');
+shows('bob', "SET dnc_fdw.max_requests = $_; $list", $capped, "which SET dnc_fdw.max_requests = $_ does not lift") for 0, 1000;
+shows('bob', "SET dnc_fdw.max_requests = 1; $list", qr/54000.*\n.*max_requests is 1\./, 'but lowers');
+shows('bob', 'SELECT count(*) FROM views.of_ann', qr/^12$/, "a view is read with its owner's limit");
+shows('bob', "SELECT (SELECT count(*) FROM views.of_ann), (SELECT count(*) FROM views.of_caller)", $capped, 'which lifts no other');
+shows('bob', "BEGIN; DECLARE c CURSOR FOR SELECT 1 FROM $foreign; SELECT count(*) FROM views.of_ann; FETCH ALL FROM c", $capped,
+	'nor that of a cursor');
+shows('bob', "DELETE FROM $foreign", $capped, 'for DELETE, too');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR bob SERVER roles OPTIONS (SET max_requests '0'); ALTER SERVER roles OPTIONS (ADD max_requests '2')");
+shows('bob', $list, $capped, "nor does a mapping lift the server's");
+$node->safe_psql('postgres', "ALTER SERVER roles OPTIONS (DROP max_requests, DROP page_size)");
+is(on_list('ann', 'bob'), '12 24', 'none of these has written');
 
 # What the catalogs and a dump show of tokens: to their role, and of PUBLIC to the
 # server's owner.  Who owns a server can have tokens sent anywhere, though.

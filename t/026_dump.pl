@@ -32,6 +32,7 @@ $node->safe_psql('crm', qq{
 	CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-dump');
 	CREATE USER MAPPING FOR PUBLIC SERVER alta OPTIONS (token 'sandbox-dump-public');
 	CREATE USER MAPPING FOR reader SERVER sendkit OPTIONS (token 'sk_user_it''s\\"one"', workspace_id 'ws_reader');
+	CREATE USER MAPPING FOR writer SERVER alta OPTIONS (token_file '/run/secrets/dnc-writer', max_requests '3');
 	GRANT USAGE ON FOREIGN SERVER alta TO reader WITH GRANT OPTION;
 	COMMENT ON SERVER alta IS 'who must not be called';
 
@@ -109,7 +110,7 @@ my $original = essence(dump_of('crm'));
 dump_of('crm', '-Fc', '-f', "$dir/crm.dump");
 my ($globals) = run('pg_dumpall', '--globals-only', '-d', $node->connstr('postgres'));
 is($dnc->take_log('dump'), '', 'dumps send nothing');
-for my $part ('CREATE EXTENSION IF NOT EXISTS dnc_fdw', q{token 'sandbox-dump'}, q{token 'sandbox-dump-public'}, q{workspace_id 'ws_reader'},
+for my $part ('CREATE EXTENSION IF NOT EXISTS dnc_fdw', q{token 'sandbox-dump'}, q{token 'sandbox-dump-public'}, q{token_file '/run/secrets/dnc-writer'}, q{max_requests '3'}, q{workspace_id 'ws_reader'},
 	q{'sk_user_it''s}, q{column_name 'identifier'}, q{GENERATED ALWAYS AS}, q{write_mode 'immediate'}, 'COMMENT ON SERVER alta',
 	'GRANT ALL ON FOREIGN SERVER alta TO reader WITH GRANT OPTION', 'CHECK OPTION', 'security_barrier', 'CREATE TRIGGER watch',
 	'REFRESH MATERIALIZED VIEW dnc.snapshot')

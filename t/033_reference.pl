@@ -68,7 +68,7 @@ while ($source{'src/config/option.c'} =~ /^\t\{\.name = "(\w+)", \.catalogs = ([
 # A default that is the provider's, or none, is said in words.
 my %words = map { (split / \| /)[1] => 1 } grep { / $/ } @options;
 same_elements([ map { my $name = $_->[1] =~ tr/`//dr; "$_->[0] | $name | " . ($words{$name} ? '' : $_->[2] =~ tr/`//dr) }
-		grep { $_->[0] =~ /^(?:server|server, table|column|user mapping)$/ && $_->[1] =~ /^`/ } @rows ],
+		grep { $_->[0] =~ /^(?:server|server, table|server, user mapping|column|user mapping)$/ && $_->[1] =~ /^`/ } @rows ],
 	\@options, 'options, where they may be set, and their defaults');
 is(join("\n", map { $_->[1] } grep { $_->[0] =~ /^(?:server|column|user mapping)/ && $_->[1] =~ /^`/ && ($_->[3] // '') !~ /\w/ } @rows),
 	'', 'each option has a meaning');

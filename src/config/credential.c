@@ -10,13 +10,24 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "config/account_pin.h"
 #include "config/credential.h"
+#include "config/option_value.h"
+
+/* The largest file that a token is read from, in bytes. */
+#define MAX_TOKEN_FILE 8192
 
 /*
  * A token either belongs to a workspace, or says with each request which one
@@ -51,6 +62,89 @@ check_workspace(const DncOptions *options)
 						 quote_identifier(options->server_name))));
 }
 
+/* Take the last line break off a text of this length; gives back its length then. */
+static size_t
+without_line_break(char *text, size_t length)
+{
+	if (length > 0 && text[length - 1] == '\n')
+		length--;
+	if (length > 0 && text[length - 1] == '\r')
+		length--;
+	text[length] = '\0';
+	return length;
+}
+
+/*
+ * Read a file that holds a token into content[MAX_TOKEN_FILE + 2].  Gives back what is
+ * wrong with the file, as the end of a sentence; NULL: nothing.  We open it without
+ * blocking, since somebody may have put a FIFO in its place.
+ */
+static const char *
+read_token_file(const char *path, char *content)
+{
+	int			file = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | PG_BINARY);
+	const char *problem = NULL;
+	struct stat status;
+	size_t		length = 0;
+	ssize_t		got = 0;
+
+	if (file < 0)
+		return psprintf("cannot be opened: %s", strerror(errno));
+	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+		problem = "is not a regular file";
+	while (problem == NULL && length <= MAX_TOKEN_FILE &&
+		   (got = read(file, content + length, MAX_TOKEN_FILE + 1 - length)) > 0)
+		length += got;
+	if (got < 0)
+		problem = psprintf("cannot be read: %s", strerror(errno));
+	CloseTransientFile(file);
+	if (problem)
+		return problem;
+	if (length > MAX_TOKEN_FILE)
+		return psprintf("is larger than %d bytes", MAX_TOKEN_FILE);
+	length = without_line_break(content, length);
+	if (strlen(content) != length || !dnc_option_value_is_header_text(content))
+		return "does not hold a token: one line of printable ASCII characters without blanks";
+	return NULL;
+}
+
+/*
+ * The token in the file that a user mapping names, palloc'd.  Raises 28000 where there is
+ * none.  The error shows neither the file's name nor anything of its contents.
+ */
+static char *
+token_of_file(const DncOptions *options)
+{
+	char		content[MAX_TOKEN_FILE + 2];
+	const char *problem = read_token_file(options->token_file, content);
+
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("no token for server \"%s\"", options->server_name),
+				 errdetail("The file that token_file of the user mapping names %s.", problem),
+				 errhint("Put the vendor's key into that file, on the database server, so that PostgreSQL's operating system user can read it.")));
+	return pstrdup(content);
+}
+
+/*
+ * Who has to make a missing mapping, as a sentence with a blank in front; nothing, if the
+ * present user can.  PostgreSQL lets the owner of the server do so, and a role with USAGE
+ * on the server for itself.
+ */
+static const char *
+who_makes_mapping(const DncOptions *options, Oid userid)
+{
+	Oid			owner = GetForeignServer(options->serverid)->owner;
+
+	if (has_privs_of_role(GetUserId(), owner) ||
+		(userid == GetUserId() &&
+		 dnc_server_aclcheck(options->serverid, userid) == ACLCHECK_OK))
+		return "";
+	return psprintf(" This takes role \"%s\", which owns the server, or a superuser.",
+					GetUserNameFromId(owner, false));
+}
+
 /*
  * The options of a server or table, and with them the token of a user's mapping, or of the
  * one for PUBLIC: a copy, palloc'd in the current context.  What it points to is in part
@@ -73,12 +167,15 @@ dnc_credential_options(const DncOptions *given, Oid userid)
 				 errmsg("no token for server \"%s\"", options->server_name),
 				 errdetail("Role \"%s\" has no user mapping for this server.",
 						   GetUserNameFromId(userid, false)),
-				 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (token '...');",
+				 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (token '...');%s",
 						 quote_identifier(GetUserNameFromId(userid, false)),
-						 quote_identifier(options->server_name))));
+						 quote_identifier(options->server_name),
+						 who_makes_mapping(options, userid))));
 	mapping = GetUserMapping(userid, options->serverid);
 	dnc_options_apply_user(options, mapping->options);
 	options->mapping = mapping->umid;
+	if (options->token_file)
+		options->token = token_of_file(options);
 	if (options->token == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

@@ -63,7 +63,7 @@ static const DncOptionDef option_defs[] = {
 	.min = 0, .max = 100, .initial = "5", .offset = AT(max_retries)},
 	{.name = "max_wait", .catalogs = ON_SERVER, .kind = DNC_KIND_MILLISECONDS,
 	.min = 0, .max = 86400000, .initial = "2min", .offset = AT(max_wait)},
-	{.name = "max_requests", .catalogs = ON_SERVER, .kind = DNC_KIND_INTEGER,
+	{.name = "max_requests", .catalogs = ON_SERVER | ON_USER, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = INT_MAX, .initial = "0", .offset = AT(max_requests)},
 	{.name = "max_response_size", .catalogs = ON_SERVER, .kind = DNC_KIND_BYTES,
 	.min = 1024, .max = 1073741823, .initial = "16MB", .offset = AT(max_response_size)},
@@ -88,6 +88,8 @@ static const DncOptionDef option_defs[] = {
 	.initial = "true", .offset = AT(async_capable)},
 	{.name = "column_name", .catalogs = ON_COLUMN, .kind = DNC_KIND_COLUMN, .offset = DNC_NOWHERE},
 	{.name = "token", .catalogs = ON_USER, .kind = DNC_KIND_SECRET, .offset = AT(token)},
+	{.name = "token_file", .catalogs = ON_USER, .kind = DNC_KIND_SECRET_FILE,
+	.offset = AT(token_file)},
 	{.name = "workspace_id", .catalogs = ON_USER, .kind = DNC_KIND_SECRET,
 	.offset = AT(workspace_id)},
 };
@@ -116,6 +118,8 @@ catalogs_text(int catalogs)
 {
 	if (catalogs == (ON_SERVER | ON_TABLE))
 		return "a server or a foreign table";
+	if (catalogs == (ON_SERVER | ON_USER))
+		return "a server or a user mapping";
 	if (catalogs == ON_SERVER)
 		return "a server";
 	if (catalogs == ON_COLUMN)
@@ -308,16 +312,32 @@ check_files(List *list)
 		const DncOptionDef *def = find_def(given->defname);
 		struct stat status;
 
-		if (def->kind != DNC_KIND_FILE)
+		if (def->kind != DNC_KIND_FILE && def->kind != DNC_KIND_SECRET_FILE)
 			continue;
 		if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to set the option \"%s\"", def->name),
-					 errdetail("The database server reads the file that it names: only a superuser or a role with privileges of pg_read_server_files may set it, or alter a server that has it.")));
+					 errdetail("The database server reads the file that it names: only a superuser or a role with privileges of pg_read_server_files may set it, or alter a server or user mapping that has it.")));
 		if (stat(defGetString(given), &status) == 0 && !S_ISREG(status.st_mode))
 			dnc_option_value_refuse(def, defGetString(given), "It is not a regular file.");
 	}
+}
+
+/* What a user mapping has to have: a token, from one place. */
+static void
+check_user(const DncOptions *options)
+{
+	if (options->token && options->token_file)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("a user mapping cannot have both options \"token\" and \"token_file\""),
+				 errhint("Leave out one of them, or DROP it with ALTER USER MAPPING.")));
+	if (options->token == NULL && options->token_file == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("a user mapping needs the option \"token\""),
+				 errhint("Add OPTIONS (token '...') with the key that the vendor gave you, or OPTIONS (token_file '...') with the absolute path of a file that holds it.")));
 }
 
 /*
@@ -350,11 +370,8 @@ dnc_fdw_validator(PG_FUNCTION_ARGS)
 	check_files(list);
 	if (catalog == ON_SERVER)
 		check_server(list, &options);
-	if (catalog == ON_USER && options.token == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("a user mapping needs the option \"token\""),
-				 errhint("Add OPTIONS (token '...') with the key that the vendor gave you.")));
+	if (catalog == ON_USER)
+		check_user(&options);
 	PG_RETURN_VOID();
 }
 
@@ -385,12 +402,19 @@ dnc_options_load(Oid serverid, Oid relid)
 	return options;
 }
 
-/* Put the options of a user mapping into *options; raises HV00D, HV024. */
+/*
+ * Put the options of a user mapping into *options; raises HV00D, HV024.  A mapping can only
+ * lower max_requests, since a role with USAGE on the server makes its own.
+ */
 void
 dnc_options_apply_user(DncOptions *options, List *list)
 {
+	int			limit = options->max_requests;
+
 	apply_list(list, ON_USER, options);
 	check_own_options(list, options->provider);
+	if (limit > 0 && (options->max_requests == 0 || options->max_requests > limit))
+		options->max_requests = limit;
 }
 
 /* Are two sets of options the same, token included? */

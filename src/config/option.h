@@ -60,7 +60,8 @@ typedef struct DncOptions
 
 	/* From the user mapping; only there in what dnc_credential_options() gives. */
 	Oid			mapping;		/* the user mapping's own OID */
-	char	   *token;
+	char	   *token;			/* of the mapping, or read from token_file */
+	char	   *token_file;		/* NULL: the mapping has the token itself */
 	char	   *workspace_id;
 } DncOptions;
 

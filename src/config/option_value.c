@@ -61,6 +61,10 @@ range_text(const DncOptionDef *def)
 		case DNC_KIND_FILE:
 			appendStringInfoString(&text, "It takes the path of a file on the database server.");
 			break;
+		case DNC_KIND_SECRET_FILE:
+			appendStringInfoString(&text,
+								   "It takes the absolute path of a file on the database server.");
+			break;
 		case DNC_KIND_SECRET:
 			appendStringInfoString(&text,
 								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
@@ -71,11 +75,15 @@ range_text(const DncOptionDef *def)
 	return text.data;
 }
 
-/* Refuse a value.  Secrets, and URLs that may hold one, are not repeated. */
+/*
+ * Refuse a value.  Secrets are not repeated, nor are values that may hold one: a URL, or a
+ * token that was put where the name of its file belongs.
+ */
 void
 dnc_option_value_refuse(const DncOptionDef *def, const char *value, const char *detail)
 {
-	if (def->kind == DNC_KIND_SECRET || def->kind == DNC_KIND_BASE_URL)
+	if (def->kind == DNC_KIND_SECRET || def->kind == DNC_KIND_SECRET_FILE ||
+		def->kind == DNC_KIND_BASE_URL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value for option \"%s\"", def->name),
@@ -87,8 +95,8 @@ dnc_option_value_refuse(const DncOptionDef *def, const char *value, const char *
 }
 
 /* Is the text fit for a header's value: printable ASCII, not empty? */
-static bool
-is_header_text(const char *text)
+bool
+dnc_option_value_is_header_text(const char *text)
 {
 	if (*text == '\0')
 		return false;
@@ -194,8 +202,12 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 			good = *value != '\0';
 			*(char **) target = pstrdup(value);
 			break;
+		case DNC_KIND_SECRET_FILE:
+			good = is_absolute_path(value);
+			*(char **) target = pstrdup(value);
+			break;
 		case DNC_KIND_SECRET:
-			good = is_header_text(value);
+			good = dnc_option_value_is_header_text(value);
 			*(char **) target = pstrdup(value);
 			break;
 		case DNC_KIND_INTEGER:
@@ -243,6 +255,7 @@ dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *oth
 		case DNC_KIND_BASE_URL:
 		case DNC_KIND_FILE:
 		case DNC_KIND_SECRET:
+		case DNC_KIND_SECRET_FILE:
 			{
 				const char *text = *(char *const *) mine;
 				const char *other_text = *(char *const *) theirs;

@@ -17,6 +17,7 @@ typedef enum DncOptionKind
 	DNC_KIND_BASE_URL,
 	DNC_KIND_COLUMN,
 	DNC_KIND_SECRET,		/* text that goes into a header and is never shown */
+	DNC_KIND_SECRET_FILE,	/* holds such a text; on the database server, an absolute path */
 	DNC_KIND_INTEGER,
 	DNC_KIND_MILLISECONDS,
 	DNC_KIND_BYTES,
@@ -43,6 +44,7 @@ typedef struct DncOptionDef
 
 extern void dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options);
 extern bool dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *other);
+extern bool dnc_option_value_is_header_text(const char *text);
 _Noreturn extern void dnc_option_value_refuse(const DncOptionDef *def, const char *value,
 											  const char *detail);
 

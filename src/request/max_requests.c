@@ -4,8 +4,9 @@
  *		The requests that may be sent to a server: budgets.
  *
  * Each request is charged to the budget that its sender hands in.  A statement
- * has one for each server, which all of its scans and its COMMIT share; the option
- * and the setting max_requests limit it.
+ * has one for each server and user mapping, which all of its scans and its COMMIT share;
+ * the option max_requests of both and the setting limit it.  Another mapping, that of a
+ * view's owner for instance, may have another limit.
  *
  * A scan can outlive the statement that began it: a cursor is read by one FETCH
  * after another.  So a statement's budget remembers when its statement began, and
@@ -25,16 +26,16 @@ int			dnc_max_requests = 0;
 
 typedef struct ServerBudget
 {
-	Oid			serverid;
+	Oid			mapping;		/* says which server, too */
 	DncBudget	budget;
 } ServerBudget;
 
-/* The statements', by server.  An entry stays until the session ends, since scans point to it. */
+/* The statements', by user mapping.  An entry stays until the session ends, since scans point to it. */
 static HTAB *server_budgets = NULL;
 
 /*
- * The budget of the present statement for a server, with the limit of *options.  Lasts as
- * long as the session.
+ * The budget of the present statement for a server and user mapping, with the limit of
+ * *options.  Lasts as long as the session.
  */
 DncBudget *
 dnc_max_requests_of_statement(const DncOptions *options)
@@ -49,7 +50,7 @@ dnc_max_requests_of_statement(const DncOptions *options)
 		server_budgets = hash_create("dnc_fdw requests of a statement", 8, &ctl,
 									 HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(server_budgets, &options->serverid, HASH_ENTER, &found);
+	entry = hash_search(server_budgets, &options->mapping, HASH_ENTER, &found);
 	if (!found)
 	{
 		memset(&entry->budget, 0, sizeof(entry->budget));

@@ -13,7 +13,7 @@
 #include "config/option.h"
 
 /*
- * What may be sent to one server.  The present statement has one for each server, found
+ * What may be sent to one server.  The present statement has one for each user mapping, found
  * by dnc_max_requests_of_statement().  Code that sends outside of a statement, or with a
  * limit of its own, keeps a budget of its own, which begins as zeros but for the limit.
  */
