@@ -470,6 +470,28 @@ sub write_bodies
 	return;
 }
 
+# Writes the identifiers of t/golden/keys.tsv as inputs of match_fuzzer, a file each.
+sub write_identifiers
+{
+	my ($directory) = @_;
+	my ($number, %types, %escape) = (0, email => 0, domain => 1, phone => 2, linkedin => 3, web_chat => 4, whatsapp => 5, mobile => 6);
+
+	@escape{ 't', 'n', 'r', '\\' } = ("\t", "\n", "\r", "\\");
+	open my $golden, '<:encoding(UTF-8)', dirname(__FILE__) . '/../t/golden/keys.tsv' or die "keys.tsv: $!\n";
+	while (<$golden>)
+	{
+		next unless /^[^#].*\t/;
+		chomp;
+		my ($key, $type, $country, $identifier) = split /\t/, $_, -1;
+
+		$identifier =~ s/\\(?:u\{([0-9A-F]+)\}|(.))/defined $1 ? chr hex $1 : $escape{$2}/ge;
+		open my $out, '>:encoding(UTF-8)', sprintf '%s/identifier-%d', $directory, ++$number or die "$directory: $!\n";
+		print $out chr(($types{$type} // 7) + 8 * ($country eq 'DE' ? 1 : $country eq 'US' ? 2 : 0)), $identifier;
+		close $out or die "$directory: $!\n";
+	}
+	return;
+}
+
 # What the cases came to, as lines.
 sub summary
 {

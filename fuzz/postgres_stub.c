@@ -1,7 +1,7 @@
 /*
  * postgres_stub.c
- *		The few functions of a backend that src/wire/json.c, src/wire/url.c and src/request/rate_headers.c
- *		use, so that they stand alone under libFuzzer.
+ *		The few functions of a backend that src/match/, src/wire/json.c, src/wire/url.c and
+ *		src/request/rate_headers.c use, so that they stand alone under libFuzzer.
  *
  * There is one memory context.  Memory is malloc'd piece by piece, so that
  * Address Sanitizer sees the bounds of each.  What the functions under test
@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "common/unicode_norm.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 #include "utils/palloc.h"
@@ -61,6 +62,18 @@ pstrdup(const char *text)
 	return strcpy(palloc(strlen(text) + 1), text);
 }
 
+char *
+pnstrdup(const char *text, Size length)
+{
+	char	   *copy;
+
+	length = strnlen(text, length);
+	copy = palloc(length + 1);
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
+}
+
 /* The piece that has some memory. */
 static StubPiece *
 find_piece(void *memory)
@@ -107,6 +120,29 @@ pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
 	return pg_encoding_verifymbstr(encoding, text, length) == length;
 }
 
+#ifdef STUB_NORMALIZE
+
+/* libpgcommon's own gives memory that is malloc'd. */
+extern pg_wchar *__real_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input);
+extern pg_wchar *__wrap_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input);
+
+pg_wchar *
+__wrap_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input)
+{
+	pg_wchar   *result = __real_unicode_normalize(form, input);
+	pg_wchar   *copy;
+	Size		length = 0;
+
+	while (result[length])
+		length++;
+	copy = palloc((length + 1) * sizeof(pg_wchar));
+	memcpy(copy, result, (length + 1) * sizeof(pg_wchar));
+	free(result);
+	return copy;
+}
+
+#endif							/* STUB_NORMALIZE */
+
 /* ----- what is linked, and not called ----- */
 
 #define NEVER(declaration) declaration { abort(); }
@@ -117,3 +153,7 @@ NEVER(void errfinish(const char *filename, int lineno, const char *funcname))
 NEVER(int errcode(int sqlerrcode))
 NEVER(int errmsg(const char *fmt,...))
 NEVER(int errmsg_internal(const char *fmt,...))
+NEVER(int errdetail_internal(const char *fmt,...))
+NEVER(int errhint(const char *fmt,...))
+NEVER(char *pg_any_to_server(const char *s, int len, int encoding))
+NEVER(int pg_encoding_mbcliplen(int encoding, const char *mbstr, int len, int limit))

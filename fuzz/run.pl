@@ -3,6 +3,7 @@
 #	run.pl SECONDS SEED FINDS       cases for so many seconds; saves finds in FINDS
 #	run.pl --replay FILE ...        saved cases
 #	run.pl --bodies DIRECTORY       no cases: writes the bodies of the corpus, a file each
+#	run.pl --identifiers DIRECTORY  the same with the identifiers of t/golden/keys.tsv
 #
 # The cluster is that of $PGHOST, $PGUSER and $PGDATABASE.  Exit status: 0 nothing
 # was found, 1 something was.
@@ -20,6 +21,11 @@ $| = 1;
 if (@ARGV == 2 && $ARGV[0] eq '--bodies')
 {
 	DncFuzz::write_bodies($ARGV[1]);
+	exit 0;
+}
+if (@ARGV == 2 && $ARGV[0] eq '--identifiers')
+{
+	DncFuzz::write_identifiers($ARGV[1]);
 	exit 0;
 }
 my $replay = @ARGV && $ARGV[0] eq '--replay' && shift @ARGV;

@@ -21,7 +21,8 @@ my $newest = $node->safe_psql('postgres', q{SELECT default_version FROM pg_avail
 
 # Scripts that were released are not changed any more: who has installed one has
 # what it made then.
-my %released = ('dnc_fdw--1.0.sql' => '0f7bc3662755871791447d6440df318c057e7e85a6818f8c5bd2a2972aee68e6');
+my %released = ('dnc_fdw--1.0.sql' => '0f7bc3662755871791447d6440df318c057e7e85a6818f8c5bd2a2972aee68e6',
+	'dnc_fdw--1.0--1.1.sql' => '89670ac5c6ff54ee21f3b2a136b353e56559401a5900a4ca7af0b77fe6868193');
 for my $script (sort keys %released)
 {
 	is(sha256_hex(slurp_file("$top/$script")), $released{$script}, "$script is as it was released");
@@ -105,6 +106,18 @@ for my $function ("dnc_fdw_check('up')", 'dnc_fdw_stats()', 'dnc_fdw_stats_reset
 	my ($code, $stdout, $stderr) = $node->psql('old', "SELECT $function");
 	like($stderr, qr/ERROR:  function dnc_fdw_\w+\(.*\) does not exist/, "1.0 has no $function");
 }
+# 1.1 was relocatable; the update carries what the control file says now.
+$node->safe_psql('postgres', 'CREATE DATABASE middle');
+$node->safe_psql('middle', "CREATE SCHEMA elsewhere; CREATE EXTENSION dnc_fdw VERSION '1.1' SCHEMA elsewhere; ALTER EXTENSION dnc_fdw UPDATE");
+is($node->safe_psql('middle', q{SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'dnc_fdw'}), "$newest|f", '1.1 is updated');
+is($node->safe_psql('middle', q{SELECT elsewhere.dnc_fdw_key('(212) 555-0003', 'phone', 'US')}), 'tel:+12125550003', 'in its schema');
+
+# Keys in an index outlive a dump and pg_upgrade.
+$node->safe_psql('middle', q{CREATE TABLE keyed AS SELECT n, '(212) 555-' || lpad(n::text, 4, '0') AS number FROM generate_series(1, 3000) n;
+	CREATE INDEX keyed_key ON keyed (elsewhere.dnc_fdw_key(number, 'phone', 'US'))});
+my $by_key = q{SET enable_seqscan = off; SELECT n FROM keyed WHERE elsewhere.dnc_fdw_key(number, 'phone', 'US') = 'tel:+12125550007'};
+restore('middle', 'middle_restored');
+is($node->safe_psql('middle_restored', $by_key), 7, 'a dump with an index on keys');
 restore('old', 'old_restored');
 is(version('old_restored'), $newest, 'a dump names no version: the newest is installed');
 works('old_restored', 'a dump of 1.0');
@@ -121,6 +134,7 @@ command_ok([ "$bindir/pg_upgrade", '--no-sync', '--old-bindir', $bindir, '--new-
 		'--new-datadir', $new->data_dir, '--old-port', $node->port, '--new-port', $new->port, '--socketdir', $new->host ],
 	'pg_upgrade');
 ($node = $new)->start;
+is($node->safe_psql('middle', $by_key), 7, 'pg_upgrade with an index on keys');
 is(version('old'), '1.0', 'pg_upgrade keeps the version');
 works('old', 'pg_upgrade');
 

@@ -149,9 +149,9 @@ is(files("$dir/$dist"), $archived, 'the source directory stays as it was');
 
 my %place = map { $_ => run_ok("pg_config --$_", $pg_config, "--$_") =~ s{\A/|\n\z}{}gr } qw(sharedir pkglibdir);
 is(files("$dir/installed"),
-	join("\n", sort "$place{pkglibdir}/dnc_fdw.so",
-		map { "$place{sharedir}/extension/$_" } $archived =~ /^(dnc_fdw(?:--.*\.sql|\.control))$/mg),
-	'the library, the control file and all scripts are installed');
+	join("\n", sort((map { "$place{pkglibdir}/$_.so" } qw(dnc_fdw dnc_fdw_phone)),
+			map { "$place{sharedir}/extension/$_" } $archived =~ /^(dnc_fdw(?:--.*\.sql|\.control))$/mg)),
+	'the libraries, the control file and all scripts are installed');
 run_ok('make uninstall', @make, 'uninstall');
 is(files("$dir/installed"), '', 'nothing of it is left');
 

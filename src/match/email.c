@@ -79,6 +79,30 @@ open_comment(const char *text, size_t length)
 	return NULL;
 }
 
+/* Quotes of text processors, and the apostrophe that makes a text of a spreadsheet's cell. */
+static const char *const quotes[] = {
+	"'", "`", "\xc2\xb4", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9c", "\xe2\x80\x9d",
+	"\xe2\x80\x9e", "\xc2\xab", "\xc2\xbb", "\xe2\x80\xb9", "\xe2\x80\xba"
+};
+
+/* The text without one quote at its start or its end; NULL if there is none. */
+static char *
+unquote(const char *text, size_t length)
+{
+	for (int i = 0; i < (int) lengthof(quotes); i++)
+	{
+		size_t		quote = strlen(quotes[i]);
+
+		if (length <= quote)
+			continue;
+		if (strncmp(text, quotes[i], quote) == 0)
+			return dnc_text_strip(text + quote);
+		if (dnc_text_ends(text, quotes[i]))
+			return dnc_text_strip(pnstrdup(text, length - quote));
+	}
+	return NULL;
+}
+
 /*
  * One thing less around an address: mailto: with its query (RFC 6068), a display name
  * or a comment (RFC 5322 3.4), quotes and brackets around all of it, punctuation behind
@@ -104,11 +128,9 @@ unwrap(const char *text)
 		return dnc_text_strip(pnstrdup(text, rest - text));
 	if (length > 1 && (last == ',' || last == ';' || last == ':' || last == '.'))
 		return dnc_text_strip(pnstrdup(text, length - 1));
-	if (length > 1 && first == last && (first == '"' || first == '\'' || first == '`'))
+	if (length > 1 && ((first == last && first == '"') || (first == '[' && last == ']')))
 		return inner(text);
-	if (length > 1 && first == '[' && last == ']')
-		return inner(text);
-	return NULL;
+	return unquote(text, length);
 }
 
 /* A local part of no characters but those that need no quotes (RFC 5321 4.1.2, 6531 3.3)? */
@@ -126,6 +148,9 @@ read_local(char *local)
 	char	   *plain;
 	char	   *to;
 
+	/* An apostrophe at the end is the other one of a pair that unwrap() has begun. */
+	while (length > 1 && local[length - 1] == '\'')
+		local[--length] = '\0';
 	if (length < 2 || local[0] != '"' || local[length - 1] != '"')
 		return is_plain(local) ? dnc_text_lower(local) : NULL;
 	to = plain = palloc(length);

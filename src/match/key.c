@@ -56,6 +56,8 @@ key_of_kind(const DncIdentifier *identifier, DncKind kind, bool international, b
 		case DNC_KIND_CHAT:
 			if (*identifier->trimmed == '\0' || strlen(identifier->trimmed) > DNC_KEY_MAX - 16)
 				return NULL;
+			/* Words without a type are no visitor's number. */
+			*certain = identifier->typed || !dnc_text_has_space(identifier->clean);
 			return dnc_text_join("web_chat:", identifier->trimmed);
 	}
 	return NULL;
@@ -164,20 +166,28 @@ widen_profile(const DncIdentifier *identifier, DncKeySet *set)
 	dnc_key_set_add(set, raw_key(profile.path));
 }
 
-/* Adds the keys that an identifier has as an email. */
+/* Adds the keys of an address. */
+static void
+widen_address(const DncEmail *email, DncKeySet *set)
+{
+	dnc_email_widen(email, set);
+	if (email->local)
+	{
+		dnc_key_set_add_to(set, "web_chat:", dnc_email_address(email));
+		dnc_key_set_add_to(set, "raw:", dnc_email_address(email));
+	}
+}
+
+/* Adds the keys that an identifier has as an email, or as a text with one in it. */
 static void
 widen_email(const DncIdentifier *identifier, DncKeySet *set)
 {
 	DncEmail	email;
 
-	if (!dnc_email_read(identifier->clean, &email) && !dnc_email_find(identifier->clean, &email))
-		return;
-	dnc_email_widen(&email, set);
-	if (email.local)
-	{
-		dnc_key_set_add_to(set, "web_chat:", dnc_email_address(&email));
-		dnc_key_set_add_to(set, "raw:", dnc_email_address(&email));
-	}
+	if (dnc_email_read(identifier->clean, &email))
+		widen_address(&email, set);
+	if (dnc_email_find(identifier->clean, &email))
+		widen_address(&email, set);
 }
 
 /* Adds the keys that an identifier has as one of a kind. */
@@ -231,6 +241,8 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 		widen_kind(&read, read.kind, &set);
 		if (shape != read.kind)
 			widen_kind(&read, shape, &set);
+		if (strchr(read.clean, '@'))
+			widen_kind(&read, DNC_KIND_EMAIL, &set);
 		/* Without a type, the contact is whatever an entry's type makes of the text. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{

@@ -159,6 +159,39 @@ ends_as_read(const char *digits, const DncPhoneNumber *number)
 }
 
 /*
+ * Is something between the digits of a number, or right behind them, that stands for
+ * other digits: 030 9O1820, 030 9018xx, 030 9018**?  digits: all that are written.
+ */
+static bool
+is_masked(const char *written, const char *digits, const DncPhoneNumber *number)
+{
+	size_t		left = strlen(digits) - strlen(number->extension);
+	const char *c = written + strcspn(written, "0123456789");
+
+	if (strchr(c, '*'))
+		return true;
+	for (; *c && left > 0; c++)
+	{
+		if (dnc_is_letter(*c))
+			return true;
+		left -= dnc_is_digit(*c);
+	}
+	return dnc_is_letter(*c) && *number->extension == '\0';
+}
+
+/*
+ * May this be two numbers with a blank between them?  They are as long as numbers of
+ * some countries may be, but hardly any number of a telephone is.
+ */
+static bool
+may_be_two(const DncPhoneNumber *number)
+{
+	size_t		length = strlen(number->national);
+
+	return length > 12 || (length == 12 && !is_valid(number));
+}
+
+/*
  * May a number in national form lack its area code?  Where a trunk prefix is dialled in
  * front of area codes, a number without it may be a local one.
  */
@@ -213,10 +246,11 @@ read_as(const char *text, const char *written, bool plus, const char *region, Dn
 	if (!dnc_phone_read_possible(text, region, &number))
 		return false;
 	add_reading(phone, &number);
-	if (strlen(number.extension) > EXTENSION_MAX)
+	if (strlen(number.extension) > EXTENSION_MAX || may_be_two(&number))
 		return false;
 	if (ends_as_read(digits, &number))
-		return plus || !(may_be_local(digits, &number) || may_be_exit_code(digits, &number));
+		return !is_masked(written, digits, &number) &&
+			(plus || !(may_be_local(digits, &number) || may_be_exit_code(digits, &number)));
 	if (!dnc_phone_text_has_letters(written) ||
 		!ends_as_read(dnc_phone_text_keypad(written), &number) || !is_valid(&number))
 		return false;
@@ -226,6 +260,13 @@ read_as(const char *text, const char *written, bool plus, const char *region, Dn
 		return true;
 	add_reading(phone, &other);
 	return false;
+}
+
+/* The text of a number that has its country code, with a + in front. */
+static char *
+international_text(const char *text)
+{
+	return dnc_text_join("+", text + strspn(text, "+ "));
 }
 
 /*
@@ -243,11 +284,7 @@ dnc_phone_read(const char *clean, const char *country, bool international, DncPh
 	if (strlen(subject.text) > DNC_PHONE_MAX)
 		return;
 	if (!subject.plus && (international || subject.international))
-	{
-		const char *bare = subject.text + strspn(subject.text, "+ ");
-
-		phone->certain = read_as(dnc_text_join("+", bare), subject.written, true, NULL, phone);
-	}
+		phone->certain = read_as(international_text(subject.text), subject.written, true, NULL, phone);
 	if (!phone->certain && !subject.international)
 	{
 		/* The first reading is the one that can be certain. */
@@ -280,14 +317,18 @@ dnc_phone_digits(const DncPhone *phone)
 	return digits;
 }
 
-/* Adds the reading of digits without + as a number that has its country code. */
+/* Adds the readings of a text without + as a number that has its country code. */
 void
 dnc_phone_read_on(DncPhone *phone)
 {
 	DncPhoneNumber number;
 
-	if ((!phone->plus || !phone->certain) &&
-		dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(dnc_phone_digits(phone))), NULL, &number))
+	if (phone->plus && phone->certain)
+		return;
+	if (dnc_phone_read_possible(dnc_text_join("+", dnc_phone_without_zeros(dnc_phone_digits(phone))), NULL, &number))
+		add_reading(phone, &number);
+	/* Letters may be digits here, too. */
+	if (dnc_phone_text_has_letters(phone->written) && dnc_phone_read_possible(international_text(phone->written), NULL, &number))
 		add_reading(phone, &number);
 }
 

@@ -115,6 +115,13 @@ is_number(const char *name)
 	return strspn(name, "0123456789") == strlen(name);
 }
 
+/* Does what is behind a profile's name lead to another one? */
+static bool
+names_linkedin(const char *path)
+{
+	return strstr(path, "linkedin.") != NULL || strstr(path, "/in/") != NULL;
+}
+
 /*
  * Reads a cleaned text as a profile's URL.  False if it is none, or none that names what
  * it leads to.
@@ -144,10 +151,15 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 		return false;
 	if (is_one_of(kind, named, lengthof(named)))
 	{
-		/* Behind the name: a locale, or a sub-page. */
+		size_t		length = strcspn(name, " \t\r\n,;:|<>()[]{}\"");
+
+		/* Behind the name: a locale, or a sub-page; or words, or another profile. */
+		profile->certain = name[length] == '\0' && !is_number(name) &&
+			!dnc_text_has_space(clean) && !names_linkedin(path) &&
+			strpbrk(clean, ",;|") == NULL;
+		name[length] = '\0';
 		profile->path = dnc_text_join(dnc_text_join(kind, "/"), name);
-		profile->certain = !is_number(name);
-		return true;
+		return length > 0;
 	}
 	if (strcmp(kind, "pub") != 0)
 		return false;
