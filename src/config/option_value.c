@@ -59,6 +59,9 @@ range_text(const DncOptionDef *def)
 		case DNC_KIND_FILE:
 			appendStringInfoString(&text, "It takes the path of a file on the database server.");
 			break;
+		case DNC_KIND_NAME:
+			appendStringInfoString(&text, "It takes a name of your choice, which must not be empty.");
+			break;
 		case DNC_KIND_SECRET:
 			appendStringInfoString(&text,
 								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
@@ -148,6 +151,7 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 				dnc_column_unknown(value, NULL);
 			break;
 		case DNC_KIND_FILE:
+		case DNC_KIND_NAME:
 			good = *value != '\0';
 			*(char **) target = pstrdup(value);
 			break;

@@ -33,7 +33,6 @@ struct DncModify
 	const DncOptions *options;
 	DncRoute   *route;
 	CommandId	command;
-	CommandId	seen;			/* DELETE: its scan sees the commands before this one */
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
@@ -63,33 +62,6 @@ dnc_modify_supported(Relation relation)
 }
 
 /*
- * The routes of the other parts of a statement that write to the same server; a List of
- * DncRoute.
- */
-static List *
-routes_of_parts(EState *estate, Oid serverid)
-{
-	List	   *routes = NIL;
-	ListCell   *lc;
-
-	foreach(lc, estate->es_auxmodifytables)
-	{
-		ModifyTableState *part = lfirst_node(ModifyTableState, lc);
-
-		for (int i = 0; i < part->mt_nrels; i++)
-		{
-			ResultRelInfo *result = &part->resultRelInfo[i];
-			DncModify  *modify = result->ri_FdwState;
-
-			if (modify && result->ri_RelationDesc->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
-				GetForeignServerIdByRelId(RelationGetRelid(result->ri_RelationDesc)) == serverid)
-				routes = lappend(routes, modify->route);
-		}
-	}
-	return routes;
-}
-
-/*
  * Set up the writing to a table; palloc'd in the current context.  returning is the
  * statement's list for this table, or NIL; plan is NULL for COPY.  Raises 28000 where
  * there is no token, 0A000 for statements that a table or its route does not allow, and
@@ -114,8 +86,6 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	modify->relation = relation;
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	modify->options = target->options;
-	if (action == DNC_ACTION_REMOVE)
-		modify->seen = estate->es_snapshot->curcid;
 	/* COPY has no plan that would have taken a command number. */
 	modify->command = plan ? estate->es_output_cid : GetCurrentCommandId(true);
 	modify->row = dnc_row_check_make(relation, modify->options, action);
@@ -127,7 +97,6 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	if (modify->source_attno)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
-	statement.others = routes_of_parts(estate, serverid);
 	modify->route = dnc_route_begin(target, &statement);
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw row",
 												ALLOCSET_SMALL_SIZES);
@@ -241,25 +210,21 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
 	DncPendingWrite *waiting;
-	DncPendingWrite *previous;
 
 	MemoryContextReset(modify->row_context);
 	before = MemoryContextSwitchTo(modify->row_context);
 	fetch_deleted_row(modify, plan_slot, slot);
 	dnc_row_check_values(modify->row, slot, members);
 	waiting = dnc_route_add(modify->route, DNC_ACTION_REMOVE, members, modify->command);
-	previous = waiting->previous;
 	if (dnc_pending_repeats(waiting))
 	{
 		dnc_pending_drop_last(modify->route->pending);
 		MemoryContextSwitchTo(before);
 		return NULL;
 	}
-	if (previous == NULL || previous->write.action != DNC_ACTION_ADD)
+	/* What our own transaction has added has no id, and its removal is not sent. */
+	if (!dnc_pending_takes_back(waiting))
 		dnc_row_check_members(modify->row, members);
-	/* The scan could not see this addition, so it has found the entry on the list. */
-	else if (previous->command >= modify->seen)
-		previous->listed = true;
 	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
 	return slot;
