@@ -119,6 +119,16 @@ sub plain { push @script, @_; return }
 sub fold
 {
 	plain('UPDATE m SET identifier = lower(identifier) WHERE identifier <> lower(identifier);') if $list->{folds};
+	keep();
+	return;
+}
+
+# An entry that is removed and added again before anything is sent stays as it was.
+sub keep
+{
+	plain('UPDATE m SET identifier_type = l.identifier_type FROM listed l'
+		. ' WHERE lower(m.identifier) = lower(l.identifier) AND m.identifier_type <> l.identifier_type;') if $list->{folds};
+	plain('DELETE FROM listed; INSERT INTO listed SELECT identifier, identifier_type FROM m;');
 	return;
 }
 
@@ -315,7 +325,7 @@ sub step
 	my $what = rand();
 
 	if ($what < 0.26) { both(add()) }
-	elsif ($what < 0.46) { my $statement = remove(); both($statement, counts => $statement =~ /^DELETE/) }
+	elsif ($what < 0.46) { my $statement = remove(); both($statement, counts => scalar($statement =~ /^DELETE/)) }
 	elsif ($what < 0.56) { both(renew()) }
 	elsif ($what < 0.60) { copy() }
 	elsif ($what < 0.63)
@@ -461,6 +471,7 @@ sub set_up
 		CREATE TABLE m (identifier text, identifier_type text, id bigserial);
 		CREATE UNIQUE INDEX ON m ($list->{identity});
 		CREATE TABLE pool (n int, identifier text, identifier_type text);
+		CREATE TABLE listed (identifier text, identifier_type text);
 		CREATE TABLE copied (identifier text, identifier_type text);
 		INSERT INTO pool VALUES $pool;
 		$functions

@@ -47,6 +47,7 @@ static const char *const scan_check_words[] = {"total", "reread", NULL};
 static const DncOptionDef option_defs[] = {
 	{.name = "provider", .catalogs = ON_SERVER, .kind = DNC_KIND_PROVIDER, .offset = AT(provider)},
 	{.name = "base_url", .catalogs = ON_SERVER, .kind = DNC_KIND_BASE_URL, .offset = AT(base_url)},
+	{.name = "account", .catalogs = ON_SERVER, .kind = DNC_KIND_NAME, .offset = AT(account)},
 	{.name = "page_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
 	.min = 1, .max = 1000, .initial = "100", .offset = AT(page_size)},
 	{.name = "batch_size", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
@@ -390,6 +391,8 @@ dnc_options_load(Oid serverid, Oid relid)
 	options->provider = provider_of(server->options);
 	apply_defaults(options);
 	apply_list(server->options, ON_SERVER, options);
+	if (options->account == NULL)
+		options->account = server->servername;
 	check_server(server->options, options);
 	if (OidIsValid(relid))
 	{

@@ -36,6 +36,7 @@ typedef struct DncOptions
 	const char *server_name;
 	const DncProvider *provider;
 
+	char	   *account;		/* whose list it is; servers of one account share its order */
 	char	   *base_url;		/* without a slash at its end */
 	int			page_size;
 	int			batch_size;

@@ -65,6 +65,9 @@ range_text(const DncOptionDef *def)
 			appendStringInfoString(&text,
 								   "It takes the absolute path of a file on the database server.");
 			break;
+		case DNC_KIND_NAME:
+			appendStringInfoString(&text, "It takes a name of your choice, which must not be empty.");
+			break;
 		case DNC_KIND_SECRET:
 			appendStringInfoString(&text,
 								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
@@ -199,6 +202,7 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 				dnc_column_unknown(value, NULL);
 			break;
 		case DNC_KIND_FILE:
+		case DNC_KIND_NAME:
 			good = *value != '\0';
 			*(char **) target = pstrdup(value);
 			break;
@@ -254,6 +258,7 @@ dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *oth
 	{
 		case DNC_KIND_BASE_URL:
 		case DNC_KIND_FILE:
+		case DNC_KIND_NAME:
 		case DNC_KIND_SECRET:
 		case DNC_KIND_SECRET_FILE:
 			{

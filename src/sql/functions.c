@@ -24,6 +24,7 @@
 #include "request/counters.h"
 #include "wire/http.h"
 #include "wire/json.h"
+#include "write/settle.h"
 #include "write/transaction.h"
 
 #define PROVIDER_COLUMNS 10
@@ -150,19 +151,22 @@ dnc_fdw_pending(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (DncServerWrites *server = dnc_transaction_servers(); server; server = server->next)
+	for (DncAccountWrites *account = dnc_transaction_accounts(); account; account = account->next)
 	{
-		dnc_pending_mark_overtaken(server->pending);
-		for (int i = 0; i < server->pending->count; i++)
+		DncPending *pending = account->pending;
+
+		dnc_settle_mark_overtaken(pending);
+		for (int i = 0; i < pending->count; i++)
 		{
-			const DncWrite *write = server->pending->writes[i];
+			const DncWrite *write = pending->writes[i];
 			Datum		values[PENDING_COLUMNS] = {0};
 			bool		nulls[PENDING_COLUMNS] = {0};
 			bool		seen = may_see(write->target->relid);
 
-			if (dnc_pending_at(server->pending, i)->overtaken)
+			if (dnc_pending_at(pending, i)->overtaken)
 				continue;
-			values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->server_name));
+			values[0] = DirectFunctionCall1(namein,
+											CStringGetDatum(write->target->options->server_name));
 			values[1] = ObjectIdGetDatum(write->target->relid);
 			values[2] = CStringGetTextDatum(write->action == DNC_ACTION_ADD ? "add" : "delete");
 			nulls[3] = !seen || !pending_text(write, DNC_COL_IDENTIFIER, &values[3]);

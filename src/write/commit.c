@@ -3,9 +3,10 @@
  * commit.c
  *		Pending writes on their way to the servers: at COMMIT, or at once.
  *
- * What waits is sent server by server, after a look at the limits.  If the sending
- * fails, the local transaction aborts.  The remote cannot take back what it has taken by
- * then, so the error counts it.
+ * After a look at the limits we send the additions, server by server, and then the
+ * removals.  So nobody is taken off a list while an addition can still fail.  If the
+ * sending fails, the local transaction aborts.  The remote cannot take back what it has
+ * taken by then, so the error counts it.
  *
  * send.c gives us outcomes, and the error is made here.  The first failure stops the
  * sending; the requests that are under way by then are waited for, so that the counts are
@@ -21,14 +22,16 @@
 
 #include "request/max_requests.h"
 #include "write/commit.h"
+#include "write/limits.h"
 #include "write/send.h"
+#include "write/settle.h"
 
 /* How far the sending to one server has got. */
 typedef struct ServerProgress
 {
 	DncServerWrites *server;
-	DncPending *pending;		/* what is sent: the transaction's or a statement's */
-	int64		all[DNC_NACTIONS];	/* to be sent */
+	DncWrite  **writes[DNC_NACTIONS];	/* to be sent; NULL: none */
+	int			all[DNC_NACTIONS];	/* how many they are */
 	int64		taken[DNC_NACTIONS];	/* of these */
 } ServerProgress;
 
@@ -48,83 +51,81 @@ typedef struct Progress
 	const char *request;		/* for CONTEXT; NULL: no request has failed as such */
 } Progress;
 
-/* ----- limits ----- */
+/* ----- what is to be sent ----- */
 
-/*
- * Refuse more removals from a server than max_deletes allows in a transaction,
- * of which some may have been sent before this.
- */
-static void
-allow_removals(const DncOptions *options, int64 more, int64 taken)
+/* The options of what is sent to a server; NULL: nothing is. */
+static const DncOptions *
+options_of(const ServerProgress *server)
 {
-	if (more + taken <= options->max_deletes)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("too many deletions from server \"%s\" in one transaction",
-					options->server_name),
-			 taken > 0
-			 ? errdetail("There are %lld, %lld of them sent by earlier statements, and max_deletes is %d. None of the others was sent.",
-						 (long long) (more + taken), (long long) taken, options->max_deletes)
-			 : errdetail("There are %lld, and max_deletes is %d. None of them was sent.",
-						 (long long) more, options->max_deletes),
-			 errhint("If all of these are to be contacted again, raise max_deletes with ALTER SERVER or ALTER FOREIGN TABLE.")));
+	for (int action = 0; action < DNC_NACTIONS; action++)
+	{
+		if (server->all[action] > 0)
+			return server->writes[action][0]->target->options;
+	}
+	return NULL;
+}
+
+/* How far the sending to a server has got. */
+static ServerProgress *
+progress_of_server(Progress *progress, Oid serverid)
+{
+	ServerProgress *server = progress->servers;
+
+	while (server->server->serverid != serverid)
+		server++;
+	return server;
 }
 
 /*
- * Check max_deletes.  If several tables of the server are deleted from, their strictest
- * limit counts.
+ * Sort what an account has to send by server and action; with a target only its writes.
+ * The order is kept.
  */
 static void
-check_max_deletes(const ServerProgress *server)
+gather_writes(Progress *progress, DncPending *pending, const DncTarget *target)
 {
-	const DncPending *pending = server->pending;
-	const DncOptions *strictest = NULL;
-
+	dnc_settle_mark_overtaken(pending);
 	for (int i = 0; i < pending->count; i++)
 	{
-		const DncWrite *write = pending->writes[i];
-		const DncOptions *options = write->target->options;
+		DncWrite   *write = pending->writes[i];
+		ServerProgress *server = progress_of_server(progress, write->target->options->serverid);
+		int			action = write->action;
 
-		if (write->action == DNC_ACTION_REMOVE && options->max_deletes > 0 &&
-			(strictest == NULL || options->max_deletes < strictest->max_deletes))
-			strictest = options;
+		if (dnc_pending_at(pending, i)->overtaken || (target && write->target != target))
+			continue;
+		if (server->writes[action] == NULL)
+			server->writes[action] =
+				MemoryContextAllocHuge(progress->context, sizeof(DncWrite *) * pending->count);
+		server->writes[action][server->all[action]++] = write;
 	}
-	if (strictest)
-		allow_removals(strictest, server->all[DNC_ACTION_REMOVE],
-					   server->server->taken[DNC_ACTION_REMOVE]);
 }
 
-/* The budget that the requests for some writes are charged to; NULL where there are none. */
-static DncBudget *
-statement_budget(const DncPending *pending)
-{
-	return pending->count == 0 ? NULL
-		: dnc_max_requests_of_statement(pending->writes[0]->target->options);
-}
-
-/* Refuse writes that take more requests than max_requests allows. */
+/*
+ * Find out what of some accounts has to be sent, at once or at COMMIT, and whether the
+ * limits allow it.  progress->context holds what is needed for it.
+ */
 static void
-check_max_requests(const DncPending *pending)
+prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *accounts,
+		const DncTarget *target)
 {
-	int64		requests = dnc_send_requests(pending->writes, pending->count);
+	int			nservers = 0;
 
-	if (requests > 0)
-		dnc_max_requests_require(statement_budget(pending), pending->writes[0]->target->options,
-								 requests);
-}
+	for (DncServerWrites *server = servers; server; server = server->next)
+		nservers++;
+	progress->servers = MemoryContextAllocZero(progress->context,
+											   sizeof(ServerProgress) * Max(nservers, 1));
+	for (DncServerWrites *server = servers; server; server = server->next)
+		progress->servers[progress->nservers++].server = server;
+	for (const DncAccountWrites *account = accounts; account; account = account->next)
+	{
+		if (account->pending->count > 0 && account->at_once == progress->at_once)
+			gather_writes(progress, account->pending, target);
+	}
+	for (int i = 0; i < progress->nservers; i++)
+	{
+		const ServerProgress *server = &progress->servers[i];
 
-/* Find out what has to be sent to a server, and whether the limits allow it. */
-static void
-prepare_server(ServerProgress *server, DncServerWrites *writes, DncPending *pending)
-{
-	server->server = writes;
-	server->pending = pending;
-	dnc_pending_leave_out_overtaken(pending);
-	for (int i = 0; i < pending->count; i++)
-		server->all[pending->writes[i]->action]++;
-	check_max_deletes(server);
-	check_max_requests(pending);
+		dnc_limits_check(server->writes, server->all, server->server->taken[DNC_ACTION_REMOVE]);
+	}
 }
 
 /* ----- the error ----- */
@@ -145,9 +146,9 @@ append_progress(StringInfo text, const ServerProgress *server, bool at_once)
 		if (at_once && server->all[action] + taken > 0)
 			appendStringInfo(text, "%s%lld %s", separator, (long long) taken, names[action]);
 		else if (!at_once && server->all[action] > 0)
-			appendStringInfo(text, "%s%lld of %lld %s", separator,
-							 (long long) server->taken[action],
-							 (long long) server->all[action], names[action]);
+			appendStringInfo(text, "%s%lld of %d %s", separator,
+							 (long long) server->taken[action], server->all[action],
+							 names[action]);
 		else
 			continue;
 		separator = " and ";
@@ -167,7 +168,7 @@ explain_progress(const Progress *progress, const char *detail)
 		appendStringInfoString(&text, detail);
 	for (int i = 0; i < progress->nservers; i++)
 	{
-		if (progress->servers[i].pending->count > 0)
+		if (options_of(&progress->servers[i]))
 			append_progress(&text, &progress->servers[i], progress->at_once);
 	}
 	if (unclear->requests == 1)
@@ -185,10 +186,9 @@ refuses_listed(const Progress *progress)
 {
 	for (int i = 0; i < progress->nservers; i++)
 	{
-		const DncPending *pending = progress->servers[i].pending;
+		const DncOptions *options = options_of(&progress->servers[i]);
 
-		if (pending->count > 0 &&
-			pending->writes[0]->target->options->provider->add.unchanged_status != 0)
+		if (options && options->provider->add.unchanged_status != 0)
 			return true;
 	}
 	return false;
@@ -321,24 +321,34 @@ take_outcomes(Progress *progress)
 		take_outcome(progress, &sent);
 }
 
-/* Send server by server, until all is sent or something has failed. */
+/* Send the additions or removals that go to one server. */
+static void
+send_to_server(Progress *progress, ServerProgress *server, DncAction action)
+{
+	MemoryContext context = AllocSetContextCreate(progress->context, "dnc_fdw send",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+
+	progress->server = server;
+	progress->send = dnc_send_begin(server->writes[action], server->all[action],
+									dnc_max_requests_of_statement(options_of(server)));
+	take_outcomes(progress);
+	progress->send = NULL;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+}
+
+/* Send all additions, then all removals, until all is sent or something has failed. */
 static void
 send_to_servers(Progress *progress)
 {
-	for (int i = 0; i < progress->nservers && !progress->failed; i++)
+	for (int action = 0; action < DNC_NACTIONS; action++)
 	{
-		MemoryContext context = AllocSetContextCreate(progress->context, "dnc_fdw send",
-													  ALLOCSET_SMALL_SIZES);
-		MemoryContext before = MemoryContextSwitchTo(context);
-		DncPending *pending = progress->servers[i].pending;
-
-		progress->server = &progress->servers[i];
-		progress->send = dnc_send_begin(pending->writes, pending->count,
-										statement_budget(pending));
-		take_outcomes(progress);
-		progress->send = NULL;
-		MemoryContextSwitchTo(before);
-		MemoryContextDelete(context);
+		for (int i = 0; i < progress->nservers && !progress->failed; i++)
+		{
+			if (progress->servers[i].all[action] > 0)
+				send_to_server(progress, &progress->servers[i], action);
+		}
 	}
 }
 
@@ -413,49 +423,48 @@ send_or_explain(Progress *progress)
  * PostgreSQL disarms all timeouts by itself.
  */
 void
-dnc_commit_send_all(DncServerWrites *servers, MemoryContext context)
+dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts, MemoryContext context)
 {
 	Progress   *progress = MemoryContextAllocZero(context, sizeof(Progress));
-	int			nservers = 0;
-	bool		armed;
+	bool		armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 
-	for (DncServerWrites *server = servers; server; server = server->next)
-		nservers++;
 	progress->context = context;
-	progress->servers = MemoryContextAllocZero(context, sizeof(ServerProgress) * nservers);
-	armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 	if (armed)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-	for (DncServerWrites *server = servers; server; server = server->next)
-		prepare_server(&progress->servers[progress->nservers++], server, server->pending);
+	prepare(progress, servers, accounts, NULL);
 	send_or_explain(progress);
 	if (armed)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 /*
- * Send a statement's writes at once, and empty their collection.  They are counted in
- * server->taken as they are taken.  Gives back how many entries were added to the list or
- * removed from it, as far as the API tells.  Raises what dnc_commit_send_all() does.
+ * Send what waits for the end of a statement, and forget it; with a target only what waits
+ * there.  It is counted in server->taken as it is taken.  Gives back how many entries were
+ * added to lists or removed from them, as far as the APIs tell.  Raises what
+ * dnc_commit_send_all() does.
  */
 int64
-dnc_commit_send_now(DncServerWrites *server, DncPending *pending)
+dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts, const DncTarget *target)
 {
-	MemoryContext context;
-	Progress   *progress;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw send now",
+												  ALLOCSET_SMALL_SIZES);
+	Progress   *progress = MemoryContextAllocZero(context, sizeof(Progress));
 	int64		changed;
 
-	if (pending->count == 0)
-		return 0;
-	context = AllocSetContextCreate(pending->context, "dnc_fdw send now", ALLOCSET_SMALL_SIZES);
-	progress = MemoryContextAllocZero(context, sizeof(Progress));
 	progress->context = context;
 	progress->at_once = true;
-	progress->servers = MemoryContextAllocZero(context, sizeof(ServerProgress));
-	prepare_server(&progress->servers[progress->nservers++], server, pending);
+	prepare(progress, servers, accounts, target);
 	send_or_explain(progress);
 	changed = progress->changed;
-	dnc_pending_clear(pending);
+	for (DncAccountWrites *account = accounts; account; account = account->next)
+	{
+		if (account->pending->count == 0 || !account->at_once)
+			continue;
+		if (target)
+			dnc_pending_forget_target(account->pending, target);
+		else
+			dnc_pending_clear(account->pending);
+	}
 	MemoryContextDelete(context);
 	return changed;
 }

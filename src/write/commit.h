@@ -10,17 +10,28 @@
 
 #include "write/pending.h"
 
-/* What a transaction has written to one server. */
+/* What a transaction has sent to one server before COMMIT. */
 typedef struct DncServerWrites
 {
 	struct DncServerWrites *next;
 	Oid			serverid;
 	const char *server_name;
-	DncPending *pending;		/* waits for COMMIT */
-	int64		taken[DNC_NACTIONS];	/* by the remote, before COMMIT */
+	int64		taken[DNC_NACTIONS];
 } DncServerWrites;
 
-extern void dnc_commit_send_all(DncServerWrites *servers, MemoryContext context);
-extern int64 dnc_commit_send_now(DncServerWrites *server, DncPending *pending);
+/* What a transaction has written to one account, which may have several servers. */
+typedef struct DncAccountWrites
+{
+	struct DncAccountWrites *next;
+	const char *name;			/* the option "account" */
+	const DncProvider *provider;
+	DncPending *pending;		/* what waits */
+	bool		at_once;		/* it waits for the end of a statement; false: for COMMIT */
+} DncAccountWrites;
+
+extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts,
+								MemoryContext context);
+extern int64 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts,
+								 const DncTarget *target);
 
 #endif							/* DNC_COMMIT_H */

@@ -35,7 +35,6 @@ struct DncModify
 	const DncOptions *options;
 	DncRoute   *route;
 	CommandId	command;
-	CommandId	seen;			/* DELETE: its scan sees the commands before this one */
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
 	AttrNumber	tid_attno;		/* DELETE: the ctid there; 0: the row says which entry it is */
@@ -84,33 +83,6 @@ dnc_modify_supported(Relation relation)
 	return options->updatable ? (1 << CMD_INSERT) | (1 << CMD_DELETE) : 0;
 }
 
-/*
- * The routes of the other parts of a statement that write to the same server; a List of
- * DncRoute.
- */
-static List *
-routes_of_parts(EState *estate, Oid serverid)
-{
-	List	   *routes = NIL;
-	ListCell   *lc;
-
-	foreach(lc, estate->es_auxmodifytables)
-	{
-		ModifyTableState *part = lfirst_node(ModifyTableState, lc);
-
-		for (int i = 0; i < part->mt_nrels; i++)
-		{
-			ResultRelInfo *result = &part->resultRelInfo[i];
-			DncModify  *modify = result->ri_FdwState;
-
-			if (modify && result->ri_RelationDesc->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
-				GetForeignServerIdByRelId(RelationGetRelid(result->ri_RelationDesc)) == serverid)
-				routes = lappend(routes, modify->route);
-		}
-	}
-	return routes;
-}
-
 /* DELETE: find where its plan's output says which entry a row stands for. */
 static void
 find_row_identity(DncModify *modify, ResultRelInfo *result, EState *estate, List *tlist)
@@ -147,8 +119,6 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	modify->relation = relation;
 	modify->skip_listed = plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	modify->options = target->options;
-	if (action == DNC_ACTION_REMOVE)
-		modify->seen = estate->es_snapshot->curcid;
 	/* COPY has no plan that would have taken a command number. */
 	modify->command = plan ? estate->es_output_cid : GetCurrentCommandId(true);
 	modify->row = dnc_row_check_make(relation, modify->options, action);
@@ -159,7 +129,6 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	if (action == DNC_ACTION_ADD)
 		modify->returned = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 												  &TTSOpsVirtual);
-	statement.others = routes_of_parts(estate, serverid);
 	modify->route = dnc_route_begin(target, &statement);
 	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw row",
 												ALLOCSET_SMALL_SIZES);
@@ -297,7 +266,6 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	const char *members[DNC_MAX_MEMBERS];
 	MemoryContext before;
 	DncPendingWrite *waiting;
-	DncPendingWrite *previous;
 
 	MemoryContextReset(modify->row_context);
 	before = MemoryContextSwitchTo(modify->row_context);
@@ -306,18 +274,15 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	waiting = dnc_route_add(modify->route, DNC_ACTION_REMOVE, members, modify->command);
 	if (modify->identity)
 		dnc_row_identity_remove(modify->identity, &waiting->write);
-	previous = waiting->previous;
 	if (dnc_pending_repeats(waiting))
 	{
 		dnc_pending_drop_last(modify->route->pending);
 		MemoryContextSwitchTo(before);
 		return NULL;
 	}
-	if (previous == NULL || previous->write.action != DNC_ACTION_ADD)
+	/* What our own transaction has added has no id, and its removal is not sent. */
+	if (!dnc_pending_takes_back(waiting))
 		dnc_row_check_members(modify->row, members);
-	/* The scan could not see this addition, so it has found the entry on the list. */
-	else if (previous->command >= modify->seen)
-		previous->listed = true;
 	dnc_route_flush(modify->route);
 	MemoryContextSwitchTo(before);
 	return slot;

@@ -3,7 +3,7 @@
  * overlay.c
  *		What a scan sees of its own transaction's pending writes.
  *
- * A scan reads the remote's list, and we lay over it the writes that wait for COMMIT.
+ * A scan reads the remote's list, and we lay over it the writes that wait to be sent.
  * We hide an entry that is to be removed.  Behind the list we show the entries that are to
  * be added and were not on it.  The rules are those of command visibility: a write is seen
  * by the commands after the one that made it.
@@ -17,10 +17,12 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
 
 #include "write/overlay.h"
+#include "write/settle.h"
 #include "write/transaction.h"
 
 struct DncOverlay
@@ -29,6 +31,7 @@ struct DncOverlay
 	const DncOptions *options;
 	const DncPending *pending;
 	CommandId	command;		/* sees the writes of the commands before it */
+	bool	   *shown;			/* by index: additions that are shown unless the list has them */
 	Bitmapset  *listed;			/* by index: additions of entries that the remote has already */
 	int			index;			/* the next write to look at */
 	int			end;			/* behind the last one that was there at the beginning */
@@ -59,17 +62,56 @@ refuse_parallel_worker(const DncOptions *options)
 }
 
 /*
- * The writes that a command of this transaction sees on the lists of a server, with
+ * Which additions stand, and are the first ones of their entries that do?  By index,
+ * palloc'd in the current context.  NULL: the scan sees no write at all.
+ */
+static bool *
+find_shown(const DncOverlay *overlay)
+{
+	const DncPending *pending = overlay->pending;
+	uint8	   *fates = dnc_settle_fates(pending, overlay->command);
+	bool	   *shown = MemoryContextAllocHuge(CurrentMemoryContext, pending->count);
+	bool	   *stands = MemoryContextAllocHuge(CurrentMemoryContext, pending->count);
+	const DncTarget *target = NULL;
+	bool		same = false;
+	bool		any = false;
+
+	for (int i = 0; i < pending->count; i++)
+	{
+		const DncPendingWrite *waiting = dnc_pending_at(pending, i);
+		bool		before = waiting->previous && stands[waiting->previous->index];
+
+		if (waiting->write.target != target)
+		{
+			target = waiting->write.target;
+			same = dnc_target_is_same_list(target->options, overlay->options);
+		}
+		any = any || (same && fates[i] != DNC_FATE_UNSEEN);
+		shown[i] = same && !before && waiting->write.action == DNC_ACTION_ADD &&
+			fates[i] == DNC_FATE_STANDS;
+		stands[i] = before || shown[i];
+	}
+	pfree(fates);
+	pfree(stands);
+	if (!any)
+		pfree(shown);
+	return any ? shown : NULL;
+}
+
+/*
+ * The writes that a command of this transaction sees on the lists of an account, with
  * the credentials in *options; NULL: there are none.  palloc'd in the current context.
- * Raises 0A000 in a parallel worker.
+ * Raises 0A000 in a parallel worker, and where writes to another account wait for the
+ * same list.
  */
 DncOverlay *
 dnc_overlay_begin(const DncOptions *options, CommandId command)
 {
-	const DncPending *pending = dnc_transaction_pending(options->serverid);
+	const DncPending *pending;
 	DncOverlay *overlay;
 
 	refuse_parallel_worker(options);
+	pending = dnc_transaction_pending(options);
 	if (pending == NULL)
 		return NULL;
 	overlay = palloc0(sizeof(DncOverlay));
@@ -78,12 +120,9 @@ dnc_overlay_begin(const DncOptions *options, CommandId command)
 	overlay->pending = pending;
 	overlay->command = command;
 	overlay->end = pending->count;
-	for (int i = 0; i < pending->count; i++)
-	{
-		if (is_visible(overlay, dnc_pending_at(pending, i)) &&
-			pending->writes[i]->target->options->mapping == options->mapping)
-			return overlay;
-	}
+	overlay->shown = find_shown(overlay);
+	if (overlay->shown)
+		return overlay;
 	pfree(overlay);
 	return NULL;
 }
@@ -119,8 +158,7 @@ static DncPendingWrite *
 find_last(const DncOverlay *overlay, const DncJson *entry)
 {
 	const DncProvider *provider = overlay->options->provider;
-	DncIdentity identity = {.account = overlay->options->mapping,
-	.folds_case = provider->folds_case};
+	DncIdentity identity = {.list = overlay->options,.folds_case = provider->folds_case};
 
 	for (int i = 0; i < provider->nidentity; i++)
 	{
@@ -170,6 +208,32 @@ dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry)
 	return is_removed(overlay, find_last(overlay, entry), entry);
 }
 
+/* Has an addition given a value, beside identity and type, that the list has not? */
+static bool
+gives_other_values(const DncOverlay *overlay, const DncWrite *addition, const DncJson *entry)
+{
+	const DncProvider *provider = overlay->options->provider;
+	const DncMember *members = provider->add.members;
+
+	/* An API that refuses what is listed will never take them over. */
+	if (provider->add.unchanged_status != 0)
+		return false;
+	for (int i = 0; members[i].name; i++)
+	{
+		const char *given = dnc_write_value(addition, members[i].column);
+		const char *listed;
+
+		if (given == NULL || members[i].column == DNC_COL_IDENTIFIER_TYPE ||
+			dnc_provider_is_identity(provider, members[i].column) ||
+			dnc_provider_field(provider, members[i].column) == NULL)
+			continue;
+		listed = listed_value(overlay, entry, members[i].column);
+		if (listed == NULL || strcmp(given, listed) != 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Take note of an entry that is on the list and not hidden, should the transaction have
  * added it.  Then we do not show the addition, and a removal of it has to be sent.
@@ -185,41 +249,17 @@ dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry)
 	before = MemoryContextSwitchTo(overlay->context);
 	for (DncPendingWrite *waiting = last; waiting; waiting = waiting->previous)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (waiting->write.action != DNC_ACTION_ADD)
 			continue;
 		overlay->listed = bms_add_member(overlay->listed, waiting->index);
 		waiting->listed = true;
+		waiting->differs = gives_other_values(overlay, &waiting->write, entry);
 	}
 	MemoryContextSwitchTo(before);
 }
 
 /* ----- additions ----- */
-
-/*
- * Do we show an addition?  Not if it was taken back later, nor if the entry was there
- * before it: on the remote list, or by an earlier addition.
- */
-static bool
-shows(const DncOverlay *overlay, const DncPendingWrite *addition)
-{
-	DncIdentity identity;
-
-	if (!is_visible(overlay, addition) || !dnc_write_identity(&addition->write, &identity) ||
-		identity.account != overlay->options->mapping)
-		return false;
-	for (const DncPendingWrite *waiting = dnc_pending_find(overlay->pending, &identity);
-		 waiting != addition; waiting = waiting->previous)
-	{
-		if (is_visible(overlay, waiting) && waiting->write.action == DNC_ACTION_REMOVE)
-			return false;
-	}
-	for (const DncPendingWrite *waiting = addition->previous; waiting; waiting = waiting->previous)
-	{
-		if (is_visible(overlay, waiting))
-			return waiting->write.action == DNC_ACTION_REMOVE;
-	}
-	return !bms_is_member(addition->index, overlay->listed);
-}
 
 /* Begin anew with the additions.  The entries that were found on the list stay known. */
 void
@@ -290,11 +330,13 @@ dnc_overlay_next(DncOverlay *overlay, const char *search, const char *identifier
 		const DncWrite *write = &waiting->write;
 		const char *own_type;
 
+		CHECK_FOR_INTERRUPTS();
 		if (write->action != DNC_ACTION_ADD ||
 			(identifier && strcmp(dnc_write_value(write, DNC_COL_IDENTIFIER), identifier) != 0))
 			continue;
 		own_type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
-		if (shows(overlay, waiting) &&
+		if (overlay->shown[waiting->index] &&
+			!bms_is_member(waiting->index, overlay->listed) &&
 			(search == NULL || is_found(overlay, write, search)) &&
 			(type == NULL || own_type == NULL || strcmp(type, own_type) == 0))
 			return write;

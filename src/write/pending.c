@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * pending.c
- *		The writes of a transaction or statement to one server, in their order.
+ *		The writes of a transaction to one account, in their order.
  *
  * The order matters among the writes on one entry of the list.  Each write therefore
  * links to the previous write on the same entry, and a hash table, keyed by identity,
- * holds the latest.  We see from these links which writes the transaction itself would
- * read, and which ones need not be sent.
+ * holds the latest.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +14,7 @@
 #include <limits.h>
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "write/pending.h"
@@ -98,6 +98,7 @@ dnc_pending_append(DncPending *pending, const DncTarget *target, DncAction actio
 	link_write(pending, waiting);
 	waiting->index = pending->count;
 	pending->writes[pending->count++] = write;
+	pending->removals += action == DNC_ACTION_REMOVE;
 	return waiting;
 }
 
@@ -116,6 +117,7 @@ dnc_pending_drop_last(DncPending *pending)
 		else
 			hash_search(pending->last, &identity, HASH_REMOVE, NULL);
 	}
+	pending->removals -= waiting->write.action == DNC_ACTION_REMOVE;
 	pfree(waiting);
 }
 
@@ -127,7 +129,55 @@ dnc_pending_clear(DncPending *pending)
 		hash_destroy(pending->last);
 	pending->last = NULL;
 	pending->count = 0;
+	pending->removals = 0;
 	MemoryContextReset(pending->write_context);
+}
+
+/* How many bytes a write takes, without what stands in front of it. */
+static Size
+write_size(const DncWrite *write)
+{
+	const char *values[DNC_MAX_MEMBERS];
+	Size		size = offsetof(DncWrite, text);
+
+	dnc_write_unpack(write, values);
+	for (int i = 0; i < DNC_MAX_MEMBERS; i++)
+		size += values[i] ? strlen(values[i]) + 1 : 0;
+	return size;
+}
+
+/*
+ * Forget the writes to a target, which were additions and were sent.  The others keep their
+ * order.
+ */
+void
+dnc_pending_forget_target(DncPending *pending, const DncTarget *target)
+{
+	MemoryContext sent = pending->write_context;
+	DncWrite  **writes = pending->writes;
+	int			count = pending->count;
+
+	pending->write_context = GenerationContextCreate(pending->context, "dnc_fdw pending writes",
+													 ALLOCSET_DEFAULT_SIZES);
+	if (pending->last)
+		hash_destroy(pending->last);
+	pending->last = NULL;
+	pending->count = 0;
+	for (int i = 0; i < count; i++)
+	{
+		Size		size = offsetof(DncPendingWrite, write) + write_size(writes[i]);
+		DncPendingWrite *waiting;
+
+		if (writes[i]->target == target)
+			continue;
+		waiting = MemoryContextAlloc(pending->write_context, size);
+		memcpy(waiting, dnc_pending_of(writes[i]), size);
+		waiting->previous = NULL;
+		link_write(pending, waiting);
+		waiting->index = pending->count;
+		pending->writes[pending->count++] = &waiting->write;
+	}
+	MemoryContextDelete(sent);
 }
 
 /* The last write on an entry of the list; NULL: none. */
@@ -139,6 +189,23 @@ dnc_pending_find(const DncPending *pending, const DncIdentity *identity)
 	return last ? last->waiting : NULL;
 }
 
+/* Is an entry being added by the writes from this one back? */
+static bool
+is_being_added(const DncPendingWrite *waiting)
+{
+	CommandId	taken_back = 0; /* additions of commands before this one are */
+
+	for (; waiting; waiting = waiting->previous)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (waiting->write.action == DNC_ACTION_REMOVE)
+			taken_back = Max(taken_back, waiting->seen);
+		else if (waiting->command >= taken_back)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Does a write repeat an earlier one of its collection: the addition of an entry that is
  * being added already, or the removal of one that is being removed?
@@ -146,73 +213,30 @@ dnc_pending_find(const DncPending *pending, const DncIdentity *identity)
 bool
 dnc_pending_repeats(const DncPendingWrite *waiting)
 {
-	const DncPendingWrite *before = waiting->previous;
-
 	if (waiting->write.action == DNC_ACTION_ADD)
-		return before && before->write.action == DNC_ACTION_ADD;
-	for (; before && before->write.action == DNC_ACTION_REMOVE; before = before->previous)
+		return is_being_added(waiting->previous);
+	for (const DncPendingWrite *before = waiting->previous; before; before = before->previous)
 	{
-		if (dnc_write_removes_same(&before->write, &waiting->write))
-			return true;
+		CHECK_FOR_INTERRUPTS();
+		/* One that the scan has seen has hidden the entry: the scan has found an addition. */
+		if (before->write.action == DNC_ACTION_REMOVE
+			? before->command >= waiting->seen &&
+			dnc_write_removes_same(&before->write, &waiting->write)
+			: dnc_pending_has_seen(waiting, before))
+			return before->write.action == DNC_ACTION_REMOVE;
 	}
 	return false;
 }
 
-/* Mark the writes that a removal makes needless, or the removal itself. */
-static void
-mark_for_removal(DncPendingWrite *removal)
+/* Has the scan of a removal seen additions of the entry that wait here? */
+bool
+dnc_pending_takes_back(const DncPendingWrite *removal)
 {
-	DncPendingWrite *before = removal->previous;
-	bool		listed = before == NULL || before->write.action == DNC_ACTION_REMOVE;
-
-	for (; before && before->write.action == DNC_ACTION_ADD; before = before->previous)
+	for (const DncPendingWrite *before = removal->previous; before; before = before->previous)
 	{
-		before->overtaken = true;
-		listed = listed || before->listed;
+		CHECK_FOR_INTERRUPTS();
+		if (before->write.action == DNC_ACTION_ADD && dnc_pending_has_seen(removal, before))
+			return true;
 	}
-	if (!listed)
-		removal->overtaken = true;
-	for (; before && before->write.action == DNC_ACTION_REMOVE; before = before->previous)
-	{
-		if (!before->overtaken && dnc_write_removes_same(&before->write, &removal->write))
-			removal->overtaken = true;
-	}
-}
-
-/*
- * Mark the writes that need not be sent.  An addition that a later removal takes back
- * is one, and so is that removal, unless a scan has seen the entry on the list.  The
- * removal of an entry that is being removed already is another.
- */
-void
-dnc_pending_mark_overtaken(DncPending *pending)
-{
-	for (int i = 0; i < pending->count; i++)
-		dnc_pending_at(pending, i)->overtaken = false;
-	for (int i = 0; i < pending->count; i++)
-	{
-		DncPendingWrite *waiting = dnc_pending_at(pending, i);
-
-		if (waiting->write.action == DNC_ACTION_REMOVE)
-			mark_for_removal(waiting);
-	}
-}
-
-/*
- * Mark them, and take them out of the collection.  Then pending->writes is what has to
- * be sent.  Nothing more can be appended, and the collection can only be cleared or
- * freed: links and indexes are those of before.
- */
-void
-dnc_pending_leave_out_overtaken(DncPending *pending)
-{
-	int			count = 0;
-
-	dnc_pending_mark_overtaken(pending);
-	for (int i = 0; i < pending->count; i++)
-	{
-		if (!dnc_pending_at(pending, i)->overtaken)
-			pending->writes[count++] = pending->writes[i];
-	}
-	pending->count = count;
+	return false;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pending.h
- *		The writes of a transaction or statement to one server, in their order.
+ *		The writes of a transaction to one account, in their order.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,11 +21,14 @@ typedef struct DncPendingWrite
 	struct DncPendingWrite *previous;	/* the one before it on the same list entry; NULL:
 										 * none */
 	CommandId	command;		/* of the transaction, that made it */
+	CommandId	seen;			/* a removal: its scan has seen the commands before this one */
 	int			nest_level;		/* of the (sub)transaction that made it */
 	int			index;			/* in its collection */
-	bool		overtaken;		/* a later write makes it needless */
+	bool		overtaken;		/* other writes make it needless: dnc_settle_mark_overtaken() */
+	bool		by_key;			/* a removal without a scan: it is of whatever has the key */
 	bool		skip_listed;	/* ON CONFLICT DO NOTHING */
 	bool		listed;			/* an addition of an entry that a scan has seen on the list */
+	bool		differs;		/* likewise, but it has given other values than the list has */
 	DncWrite	write;
 } DncPendingWrite;
 
@@ -36,6 +39,7 @@ typedef struct DncPending
 	DncWrite  **writes;			/* each inside of a DncPendingWrite */
 	int			count;
 	int			capacity;
+	int			removals;		/* how many of the writes are that */
 	HTAB	   *last;			/* by DncIdentity: the last write on that entry */
 } DncPending;
 
@@ -53,15 +57,22 @@ dnc_pending_at(const DncPending *pending, int index)
 	return dnc_pending_of(pending->writes[index]);
 }
 
+/* Has the scan of a removal seen an addition before it? */
+static inline bool
+dnc_pending_has_seen(const DncPendingWrite *removal, const DncPendingWrite *addition)
+{
+	return addition->index < removal->index && addition->command < removal->seen;
+}
+
 extern DncPending *dnc_pending_make(MemoryContext parent);
 extern DncPendingWrite *dnc_pending_append(DncPending *pending, const DncTarget *target,
 										   DncAction action, DncMemberValues values,
 										   CommandId command);
 extern void dnc_pending_drop_last(DncPending *pending);
 extern void dnc_pending_clear(DncPending *pending);
+extern void dnc_pending_forget_target(DncPending *pending, const DncTarget *target);
 extern DncPendingWrite *dnc_pending_find(const DncPending *pending, const DncIdentity *identity);
 extern bool dnc_pending_repeats(const DncPendingWrite *waiting);
-extern void dnc_pending_mark_overtaken(DncPending *pending);
-extern void dnc_pending_leave_out_overtaken(DncPending *pending);
+extern bool dnc_pending_takes_back(const DncPendingWrite *removal);
 
 #endif							/* DNC_PENDING_H */

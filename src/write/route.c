@@ -3,10 +3,13 @@
  * route.c
  *		Where a written row goes: it waits for COMMIT, or is sent at once.
  *
- * Statements add their rows to a route, and do not know which kind it is.  With
- * write_mode 'commit' that is the transaction's collection of pending writes.  With
- * 'immediate' the statement has a collection of its own: additions are sent as batches
- * fill, removals when the statement is over, and with it the scan that they were found by.
+ * Statements add their rows to a route, and do not know which kind it is.  All rows for an
+ * account wait in one collection.  With write_mode 'commit' they wait for COMMIT.
+ *
+ * With 'immediate' they wait for the end of the outermost statement that writes at once,
+ * with its triggers.  A statement within it hands on what it has written by leaving it
+ * there.  So a removal is sent when all is known that is added.  A statement that only adds,
+ * and is alone, sends its additions as batches fill.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,22 +17,58 @@
 
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "write/route.h"
-#include "write/transaction.h"
+
+/*
+ * Refuse to write to an account in one write_mode while writes in the other one wait, or are
+ * being made: the first one written would arrive last (0A000).
+ */
+static void
+refuse_mixture(const DncAccountWrites *account, const DncTarget *target, const char *table)
+{
+	bool		at_once = target->options->write_mode == DNC_WRITE_IMMEDIATE;
+	bool		mixed = account->pending->count > 0 && account->at_once != at_once;
+
+	for (const DncOpenRoute *route = dnc_transaction_routes(); route; route = route->next)
+		mixed = mixed || (route->account == account && route->at_once != at_once);
+	if (!mixed)
+		return;
+	if (at_once)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to foreign table \"%s\" at once", table),
+				 errdetail("Its write_mode is 'immediate', and earlier writes of this transaction to server \"%s\" wait for COMMIT.",
+						   target->options->server_name),
+				 errhint("COMMIT first, or use tables of the same write_mode.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot write to foreign table \"%s\" at COMMIT", table),
+			 errdetail("Its write_mode is 'commit', and a statement that has not ended writes to server \"%s\" at once.",
+					   target->options->server_name),
+			 errhint("Use tables of the same write_mode.")));
+}
+
+/* A route's statement is over. */
+static void
+close_route(DncRoute *route)
+{
+	if (route->open)
+		dnc_transaction_close(route->open);
+	route->open = NULL;
+}
 
 /* ----- write_mode 'commit' ----- */
 
-/* DncRouteKind.begin: the transaction's collection. */
+/* DncRouteKind.begin: nothing but the route itself. */
 static DncRoute *
-begin_until_commit(const DncTarget *target, const DncRouteStatement *statement)
+begin_until_commit(DncAccountWrites *account, const DncTarget *target,
+				   const DncRouteStatement *statement)
 {
-	DncRoute   *route = palloc0(sizeof(DncRoute));
-
-	route->pending = dnc_transaction_server(target)->pending;
-	return route;
+	return palloc0(sizeof(DncRoute));
 }
 
 /* DncRouteKind.flush: COMMIT will send the rows. */
@@ -42,6 +81,7 @@ flush_until_commit(DncRoute *route)
 static int64
 end_until_commit(DncRoute *route)
 {
+	close_route(route);
 	return 0;
 }
 
@@ -56,91 +96,78 @@ static const DncRouteKind until_commit = {
 typedef struct RouteAtOnce
 {
 	DncRoute	route;
-	DncServerWrites *server;	/* counts what is taken */
 	int			full;			/* send the additions when there are so many; 0: do not */
+	int			unsent;			/* the additions since then */
 } RouteAtOnce;
 
-static const DncRouteKind at_once;
-
 /*
- * Refuse to send writes at once while others to the same server wait for COMMIT: the
- * first one written would arrive last (0A000).
+ * Does a statement read lists of a provider, beside writing to one?  They may be the same
+ * list, whatever the server and the role.
  */
-static void
-refuse_overtaking(const DncServerWrites *server, const char *table)
-{
-	if (server->pending->count == 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("cannot write to foreign table \"%s\" at once", table),
-			 errdetail("Its write_mode is 'immediate', and earlier writes of this transaction to server \"%s\" wait for COMMIT.",
-					   server->server_name),
-			 errhint("COMMIT first, or use tables of the same write_mode.")));
-}
-
-/* Does a statement read lists of a server, beside writing to one? */
 static bool
-reads_server(const DncRouteStatement *statement, Oid serverid)
+reads_provider(const DncRouteStatement *statement, const DncProvider *provider)
 {
 	EState	   *estate = statement->estate;
+	Oid			own = GetForeignServerIdByRelId(RelationGetRelid(statement->result->ri_RelationDesc));
+	Oid			wrapper = GetForeignServer(own)->fdwid;
 
 	for (Index rti = 1; rti <= estate->es_range_table_size; rti++)
 	{
 		RangeTblEntry *rte = exec_rt_fetch(rti, estate);
+		Oid			serverid;
 
-		if (rti != statement->result->ri_RangeTableIndex && rte->rtekind == RTE_RELATION &&
-			rte->relkind == RELKIND_FOREIGN_TABLE &&
-			GetForeignServerIdByRelId(rte->relid) == serverid)
+		if (rti == statement->result->ri_RangeTableIndex || rte->rtekind != RTE_RELATION ||
+			rte->relkind != RELKIND_FOREIGN_TABLE)
+			continue;
+		serverid = GetForeignServerIdByRelId(rte->relid);
+		if (GetForeignServer(serverid)->fdwid == wrapper &&
+			dnc_options_load(serverid, rte->relid)->provider == provider)
 			return true;
 	}
 	return false;
 }
 
 /*
- * The collection of another part of the same statement that writes to the server at
- * once; NULL: there is none.  WITH may delete what the rest of the statement adds again,
- * and the parts end in another order than they ran in, so they share one.
+ * DncRouteKind.begin.  The statement could read its own additions, if we sent them while it
+ * still reads the list.  And PostgreSQL checks a view's WITH CHECK OPTION only after it has
+ * handed us the row.  Where a request takes one entry, we send several requests at a time.
  */
-static DncPending *
-pending_of_part(const DncRouteStatement *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, statement->others)
-	{
-		DncRoute   *other = lfirst(lc);
-
-		if (other->kind == &at_once)
-			return other->pending;
-	}
-	return NULL;
-}
-
-/* DncRouteKind.begin: the statement's own collection. */
 static DncRoute *
-begin_at_once(const DncTarget *target, const DncRouteStatement *statement)
+begin_at_once(DncAccountWrites *account, const DncTarget *target,
+			  const DncRouteStatement *statement)
 {
 	RouteAtOnce *route = palloc0(sizeof(RouteAtOnce));
 	const DncOptions *options = target->options;
 	const ModifyTable *plan = statement->plan;
 
-	route->server = dnc_transaction_server(target);
-	refuse_overtaking(route->server, RelationGetRelationName(statement->result->ri_RelationDesc));
-	route->route.pending = pending_of_part(statement);
-	if (route->route.pending)
-		return &route->route;
-	route->route.pending = dnc_pending_make(CurrentMemoryContext);
-
-	/*
-	 * The statement could read its own additions, if we sent them while it still reads the
-	 * list.  And PostgreSQL checks a view's WITH CHECK OPTION only after it has handed us
-	 * the row.  Where a request takes one entry, we send several requests at a time.
-	 */
-	if (statement->action == DNC_ACTION_ADD && !reads_server(statement, options->serverid) &&
+	if (statement->action == DNC_ACTION_ADD && !reads_provider(statement, options->provider) &&
 		(plan == NULL || plan->withCheckOptionLists == NIL))
 		route->full = options->batch_size > 1 ? options->batch_size : options->max_concurrency;
 	return &route->route;
+}
+
+/* Does a route only add, and so do all others of its statement, and is no other statement open? */
+static bool
+is_alone(const DncRoute *route)
+{
+	for (const DncOpenRoute *open = dnc_transaction_routes(); open; open = open->next)
+	{
+		if (open->at_once &&
+			(open->statement != route->open->statement || open->action != DNC_ACTION_ADD))
+			return false;
+	}
+	return true;
+}
+
+/* Send what a route has added, if that need not wait for more. */
+static void
+send_additions(RouteAtOnce *route)
+{
+	if (route->full == 0 || route->route.pending->removals > 0 || !is_alone(&route->route))
+		return;
+	route->unsent = 0;
+	(void) dnc_commit_send_now(dnc_transaction_servers(), dnc_transaction_accounts(),
+							   route->route.target);
 }
 
 /* DncRouteKind.flush: send the additions if they fill a batch. */
@@ -149,15 +176,38 @@ flush_at_once(DncRoute *route)
 {
 	RouteAtOnce *own = (RouteAtOnce *) route;
 
-	if (own->full > 0 && route->pending->count >= own->full)
-		(void) dnc_commit_send_now(own->server, route->pending);
+	own->unsent++;
+	if (own->unsent >= own->full)
+		send_additions(own);
 }
 
-/* DncRouteKind.end: send what is left. */
+/* Is a statement open that writes at once? */
+static bool
+is_within_another(void)
+{
+	for (const DncOpenRoute *open = dnc_transaction_routes(); open; open = open->next)
+	{
+		if (open->at_once)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * DncRouteKind.end: send the rest of what this route has added, and all that waits if it was
+ * the last one of the outermost statement.  Within another statement a removal by key counts
+ * as one entry: the remote has not told yet.
+ */
 static int64
 end_at_once(DncRoute *route)
 {
-	return dnc_commit_send_now(((RouteAtOnce *) route)->server, route->pending);
+	RouteAtOnce *own = (RouteAtOnce *) route;
+
+	if (own->unsent > 0)
+		send_additions(own);
+	close_route(route);
+	return is_within_another() ? 1
+		: dnc_commit_send_now(dnc_transaction_servers(), dnc_transaction_accounts(), NULL);
 }
 
 static const DncRouteKind at_once = {
@@ -185,16 +235,29 @@ dnc_route_tells_changes(const DncOptions *options)
 /*
  * Begin the route for the rows that a statement writes to a table; target is one of the
  * transaction's.  palloc'd in the current context, which has to last as long as the
- * statement.  Raises 0A000 where the rows would overtake writes that wait for COMMIT.
+ * statement.  A removal without a plan is one by key.  Raises 0A000 where the rows would
+ * overtake others, or be overtaken.
  */
 DncRoute *
 dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement)
 {
 	const DncRouteKind *kind = kinds[target->options->write_mode];
-	DncRoute   *route = kind->begin(target, statement);
+	DncAccountWrites *account = dnc_transaction_account(target);
+	DncRoute   *route;
 
+	refuse_mixture(account, target, RelationGetRelationName(statement->result->ri_RelationDesc));
+	route = kind->begin(account, target, statement);
 	route->kind = kind;
 	route->target = target;
+	route->account = account;
+	route->pending = account->pending;
+	if (statement->action == DNC_ACTION_REMOVE)
+		route->seen = statement->estate->es_snapshot->curcid;
+	if (statement->action == DNC_ACTION_ADD || statement->plan)
+		route->open = dnc_transaction_open(&(DncOpenRoute) {
+			.account = account,.statement = statement->estate,.action = statement->action,
+			.at_once = target->options->write_mode == DNC_WRITE_IMMEDIATE
+		});
 	return route;
 }
 
@@ -206,7 +269,13 @@ dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement)
 DncPendingWrite *
 dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values, CommandId command)
 {
-	return dnc_pending_append(route->pending, route->target, action, values, command);
+	DncPendingWrite *waiting = dnc_pending_append(route->pending, route->target, action, values,
+												  command);
+
+	route->account->at_once = route->target->options->write_mode == DNC_WRITE_IMMEDIATE;
+	waiting->seen = route->seen;
+	waiting->by_key = action == DNC_ACTION_REMOVE && route->open == NULL;
+	return waiting;
 }
 
 /* A row is complete: send what is due.  Raises what dnc_commit_send_now() does. */

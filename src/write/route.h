@@ -11,7 +11,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
 
-#include "write/pending.h"
+#include "write/transaction.h"
 
 /* The part of a statement that writes to a table. */
 typedef struct DncRouteStatement
@@ -20,7 +20,6 @@ typedef struct DncRouteStatement
 	EState	   *estate;
 	DncAction	action;
 	const ModifyTable *plan;	/* NULL: COPY */
-	List	   *others;			/* of DncRoute: those of the other parts, to the same server */
 } DncRouteStatement;
 
 /* A way that rows go.  A kind of route may put members of its own behind these. */
@@ -28,14 +27,18 @@ typedef struct DncRoute
 {
 	const struct DncRouteKind *kind;
 	const DncTarget *target;
-	DncPending *pending;		/* holds what was added, until it has gone on */
+	DncAccountWrites *account;
+	DncPending *pending;		/* the account's: holds what was added, until it has gone on */
+	DncOpenRoute *open;			/* NULL: a removal by key, which is over when it has begun */
+	CommandId	seen;			/* removals: their scan sees the commands before this one */
 } DncRoute;
 
 /* One of the ways, by the table's write_mode. */
 typedef struct DncRouteKind
 {
 	bool		tells_changes;	/* end() says how many entries the remote has changed */
-	DncRoute   *(*begin) (const DncTarget *target, const DncRouteStatement *statement);
+	DncRoute   *(*begin) (DncAccountWrites *account, const DncTarget *target,
+						  const DncRouteStatement *statement);
 	void		(*flush) (DncRoute *route);
 	int64		(*end) (DncRoute *route);
 } DncRouteKind;

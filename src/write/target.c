@@ -15,6 +15,31 @@
 #include "config/credential.h"
 #include "write/target.h"
 
+/* Are two texts equal, or both NULL? */
+static bool
+is_equal(const char *one, const char *other)
+{
+	return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/* Do two options, with tokens, speak to a vendor as the same workspace? */
+bool
+dnc_target_is_same_token(const DncOptions *one, const DncOptions *other)
+{
+	return one->provider == other->provider && is_equal(one->token, other->token) &&
+		is_equal(one->workspace_id, other->workspace_id);
+}
+
+/*
+ * Are the lists of two options, with tokens, surely the same?  Within an account two tokens
+ * may be keys of one list, or of several: then we hide nothing and leave no addition out.
+ */
+bool
+dnc_target_is_same_list(const DncOptions *one, const DncOptions *other)
+{
+	return is_equal(one->account, other->account) && dnc_target_is_same_token(one, other);
+}
+
 /*
  * Make the target for a table and the user whose token is sent, palloc'd in context.
  * Raises what dnc_credential_options() raises: we want a token before we take a write.

@@ -17,6 +17,8 @@ typedef struct DncTarget
 	const DncOptions *options;	/* with the token */
 } DncTarget;
 
+extern bool dnc_target_is_same_token(const DncOptions *one, const DncOptions *other);
+extern bool dnc_target_is_same_list(const DncOptions *one, const DncOptions *other);
 extern DncTarget *dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid);
 extern bool dnc_target_equal(const DncTarget *one, const DncTarget *other);
 

@@ -10,8 +10,12 @@
  * The writes of a subtransaction are always the last ones of their collection.  So we
  * drop them by taking writes off its end.
  *
- * With write_mode 'immediate' no write waits here.  We count what was sent: max_deletes
- * needs to know, and so does the user, should the transaction be rolled back.
+ * With write_mode 'immediate' writes wait here for the end of the outermost statement.
+ * We count what was sent: max_deletes needs to know, and so does the user, should the
+ * transaction be rolled back.
+ *
+ * An account is a provider and the name that the option "account" gives: it has one
+ * collection, whatever the role, the table and the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +32,8 @@ typedef struct Transaction
 {
 	MemoryContext context;
 	DncServerWrites *servers;
+	DncAccountWrites *accounts;
+	DncOpenRoute *routes;		/* of the statements that run, the latest first */
 	List	   *targets;		/* of DncTarget */
 } Transaction;
 
@@ -38,13 +44,13 @@ static Transaction *current = NULL;
 static void
 refuse_prepare(void)
 {
-	for (DncServerWrites *server = current->servers; server; server = server->next)
+	for (DncAccountWrites *account = current->accounts; account; account = account->next)
 	{
-		if (server->pending->count > 0)
+		if (account->pending->count > 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot PREPARE a transaction that has written to server \"%s\"",
-							server->server_name),
+							account->pending->writes[0]->target->options->server_name),
 					 errdetail("Its writes are sent at COMMIT, and can fail then."),
 					 errhint("Use COMMIT, or leave the foreign table out of this transaction.")));
 	}
@@ -80,7 +86,7 @@ at_transaction_event(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			dnc_commit_send_all(current->servers, current->context);
+			dnc_commit_send_all(current->servers, current->accounts, current->context);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			refuse_prepare();
@@ -122,6 +128,26 @@ lift_level(DncPending *pending, int level)
 	}
 }
 
+/* Forget the statements of a subtransaction of this nest level that an error has ended. */
+static void
+close_level(int level)
+{
+	DncOpenRoute **link = &current->routes;
+
+	while (*link)
+	{
+		DncOpenRoute *route = *link;
+
+		if (route->nest_level < level)
+			link = &route->next;
+		else
+		{
+			*link = route->next;
+			pfree(route);
+		}
+	}
+}
+
 /* SubXactCallback: drop what is taken back, hand on what is kept. */
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
@@ -131,12 +157,14 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 
 	if (current == NULL)
 		return;
-	for (DncServerWrites *server = current->servers; server; server = server->next)
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		close_level(level);
+	for (DncAccountWrites *account = current->accounts; account; account = account->next)
 	{
 		if (event == SUBXACT_EVENT_ABORT_SUB)
-			drop_level(server->pending, level);
+			drop_level(account->pending, level);
 		else if (event == SUBXACT_EVENT_COMMIT_SUB)
-			lift_level(server->pending, level);
+			lift_level(account->pending, level);
 	}
 }
 
@@ -163,49 +191,128 @@ ensure_current(void)
 	current = transaction;
 }
 
-/* What this transaction has written, server by server; NULL: nothing. */
+/* The servers that this transaction writes to; NULL: there are none. */
 DncServerWrites *
 dnc_transaction_servers(void)
 {
 	return current ? current->servers : NULL;
 }
 
-/* The writes to a server that wait for COMMIT; NULL: none does. */
-const DncPending *
-dnc_transaction_pending(Oid serverid)
+/* What this transaction has written, account by account; NULL: nothing. */
+DncAccountWrites *
+dnc_transaction_accounts(void)
 {
-	for (DncServerWrites *server = dnc_transaction_servers(); server; server = server->next)
-	{
-		if (server->serverid == serverid && server->pending->count > 0)
-			return server->pending;
-	}
-	return NULL;
+	return current ? current->accounts : NULL;
 }
 
-/* What this transaction has written to the server of one of its targets. */
-DncServerWrites *
-dnc_transaction_server(const DncTarget *target)
+/* Is an account the one that some options name? */
+static bool
+is_account(const DncAccountWrites *account, const DncOptions *options)
+{
+	return account->provider == options->provider && strcmp(account->name, options->account) == 0;
+}
+
+/* What this transaction has written to the account of some options; NULL: nothing. */
+static DncAccountWrites *
+find_account(const DncOptions *options)
+{
+	DncAccountWrites *account = dnc_transaction_accounts();
+
+	while (account && !is_account(account, options))
+		account = account->next;
+	return account;
+}
+
+/* Does anything wait for an account, or is a statement writing to it? */
+static bool
+is_in_use(const DncAccountWrites *account)
+{
+	if (account->pending->count > 0)
+		return true;
+	for (const DncOpenRoute *route = current->routes; route; route = route->next)
+	{
+		if (route->account == account)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Refuse a token that writes of this transaction to another account have too (0A000): it is
+ * one list then, and we would not know the order of what is written to it.
+ */
+static void
+refuse_other_account(const DncOptions *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, current ? current->targets : NIL)
+	{
+		const DncOptions *other = ((DncTarget *) lfirst(lc))->options;
+
+		if (dnc_target_is_same_token(options, other) &&
+			strcmp(options->account, other->account) != 0 && is_in_use(find_account(other)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("servers \"%s\" and \"%s\" have the same token, but different accounts",
+							other->server_name, options->server_name),
+					 errdetail("They are one list, and what this transaction has written to the first one waits."),
+					 errhint("ALTER SERVER ... OPTIONS (ADD account '...'), the same for both; or COMMIT first.")));
+	}
+}
+
+/*
+ * The writes that wait for the account of some options, with a token; NULL: there are none.
+ * Raises 0A000 where writes to another account wait for the same list.
+ */
+const DncPending *
+dnc_transaction_pending(const DncOptions *options)
+{
+	DncAccountWrites *account = find_account(options);
+
+	refuse_other_account(options);
+	return account && account->pending->count > 0 ? account->pending : NULL;
+}
+
+/* What this transaction writes to the account of one of its targets. */
+DncAccountWrites *
+dnc_transaction_account(const DncTarget *target)
 {
 	const DncOptions *options = target->options;
+	DncAccountWrites **link = &current->accounts;
+
+	while (*link && !is_account(*link, options))
+		link = &(*link)->next;
+	if (*link == NULL)
+	{
+		*link = MemoryContextAllocZero(current->context, sizeof(DncAccountWrites));
+		(*link)->name = options->account;
+		(*link)->provider = options->provider;
+		(*link)->pending = dnc_pending_make(current->context);
+	}
+	return *link;
+}
+
+/* Take note of a server that this transaction writes to. */
+static void
+ensure_server(const DncOptions *options)
+{
 	DncServerWrites **link = &current->servers;
-	DncServerWrites *server;
 
 	while (*link && (*link)->serverid != options->serverid)
 		link = &(*link)->next;
 	if (*link)
-		return *link;
-	server = MemoryContextAllocZero(current->context, sizeof(DncServerWrites));
-	server->serverid = options->serverid;
-	server->server_name = MemoryContextStrdup(current->context, options->server_name);
-	server->pending = dnc_pending_make(current->context);
-	*link = server;
-	return server;
+		return;
+	*link = MemoryContextAllocZero(current->context, sizeof(DncServerWrites));
+	(*link)->serverid = options->serverid;
+	(*link)->server_name = MemoryContextStrdup(current->context, options->server_name);
 }
 
 /*
  * Where a statement's writes to a table go, as a user; lives as long as the transaction.
  * The options are those of now.  Statements share a target as long as nothing has changed,
- * so that their writes share requests.  Raises what dnc_target_make() raises.
+ * so that their writes share requests.  Raises what dnc_target_make() raises, and 0A000
+ * where writes to another account wait for the same list.
  */
 DncTarget *
 dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
@@ -222,12 +329,50 @@ dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 		if (dnc_target_equal(lfirst(lc), target))
 		{
 			MemoryContextDelete(context);
+			refuse_other_account(((DncTarget *) lfirst(lc))->options);
 			return lfirst(lc);
 		}
 	}
+	refuse_other_account(target->options);
 	MemoryContextSetParent(context, current->context);
 	before = MemoryContextSwitchTo(current->context);
 	current->targets = lappend(current->targets, target);
 	MemoryContextSwitchTo(before);
+	ensure_server(target->options);
+	(void) dnc_transaction_account(target);
 	return target;
+}
+
+/* ----- statements that run ----- */
+
+/* The parts of the statements that run, the latest first; NULL: there are none. */
+const DncOpenRoute *
+dnc_transaction_routes(void)
+{
+	return current ? current->routes : NULL;
+}
+
+/* A part of a statement begins: keep a copy of this until it ends, or an error ends it. */
+DncOpenRoute *
+dnc_transaction_open(const DncOpenRoute *route)
+{
+	DncOpenRoute *kept = MemoryContextAlloc(current->context, sizeof(DncOpenRoute));
+
+	*kept = *route;
+	kept->nest_level = GetCurrentTransactionNestLevel();
+	kept->next = current->routes;
+	current->routes = kept;
+	return kept;
+}
+
+/* It is over. */
+void
+dnc_transaction_close(DncOpenRoute *route)
+{
+	DncOpenRoute **link = &current->routes;
+
+	while (*link != route)
+		link = &(*link)->next;
+	*link = route->next;
+	pfree(route);
 }

@@ -133,7 +133,7 @@ dnc_write_identity(const DncWrite *write, DncIdentity *identity)
 	const DncProvider *provider = options->provider;
 
 	memset(identity, 0, sizeof(DncIdentity));
-	identity->account = options->mapping;
+	identity->list = options;
 	identity->folds_case = provider->folds_case;
 	for (int i = 0; i < provider->nidentity; i++)
 	{
@@ -181,7 +181,7 @@ uint32
 dnc_write_identity_hash(const void *key, Size size)
 {
 	const DncIdentity *identity = key;
-	uint32		hash = 2166136261u ^ identity->account;
+	uint32		hash = 2166136261u;
 
 	for (int i = 0; i < DNC_MAX_IDENTITY && identity->values[i]; i++)
 	{
@@ -199,8 +199,6 @@ dnc_write_identity_compare(const void *key, const void *other_key, Size size)
 	const DncIdentity *one = key;
 	const DncIdentity *other = other_key;
 
-	if (one->account != other->account)
-		return 1;
 	for (int i = 0; i < DNC_MAX_IDENTITY && one->values[i]; i++)
 	{
 		const char *a = one->values[i];
@@ -211,5 +209,5 @@ dnc_write_identity_compare(const void *key, const void *other_key, Size size)
 		if (*a || *b)
 			return 1;
 	}
-	return 0;
+	return one->list == other->list || dnc_target_is_same_list(one->list, other->list) ? 0 : 1;
 }

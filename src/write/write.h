@@ -31,7 +31,7 @@ typedef struct DncWrite
 /* The values that tell an entry of a server's lists from all others. */
 typedef struct DncIdentity
 {
-	Oid			account;		/* the user mapping: it says whose list is meant */
+	const DncOptions *list;		/* with the token: they say whose list is meant */
 	bool		folds_case;
 	const char *values[DNC_MAX_IDENTITY];	/* UTF-8; NULL behind the provider's last */
 } DncIdentity;

@@ -356,6 +356,8 @@ sub check_failed
 	my ($before, $actual) = ($part->{before}, $self->on_remote($part->{list}, 1));
 	my $told = told($end->{answer}{detail}, $part->{table} =~ s/_now$//r);
 	my @replace = @{ $part->{replace} };
+	# What weya is to remove and to add again is not sent.
+	my $renewed = $part->{table} =~ /^weya/ ? 0 : @replace;
 	my (%may_change, $problem);
 
 	if ($immediate)
@@ -381,7 +383,7 @@ sub check_failed
 		$problem = 'more changes than the error says'
 		  if @changed > $told->{add} + $told->{remove} + $told->{unknown};
 		$problem = 'another number of additions'
-		  if !$immediate && ($told->{adds} // 0) != @{ $part->{add} } + @replace;
+		  if !$immediate && ($told->{adds} // 0) != @{ $part->{add} } + $renewed;
 	}
 	elsif ($immediate && !$end->{answer}{lost})
 	{
