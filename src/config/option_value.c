@@ -175,6 +175,17 @@ clean_base_url(const char *value)
 	return url;
 }
 
+/* Read a count, a time or a size in the range of its option; false: it is none. */
+static bool
+read_integer(const DncOptionDef *def, const char *value, int *number)
+{
+	int			unit = def->kind == DNC_KIND_BYTES ? GUC_UNIT_BYTE : GUC_UNIT_MS;
+	bool		good = def->kind == DNC_KIND_INTEGER ? parse_count(value, number)
+		: parse_quantity(value, unit, number);
+
+	return good && *number >= def->min && *number <= def->max;
+}
+
 /*
  * Check an option's value and put it into *options, the struct that the option's
  * offset counts in.  Raises HV024 for a value that cannot be, HV007 for an unknown
@@ -217,15 +228,8 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 		case DNC_KIND_INTEGER:
 		case DNC_KIND_MILLISECONDS:
 		case DNC_KIND_BYTES:
-			{
-				int			unit = def->kind == DNC_KIND_BYTES ? GUC_UNIT_BYTE : GUC_UNIT_MS;
-				int		   *number = target;
-
-				good = (def->kind == DNC_KIND_INTEGER ? parse_count(value, number)
-						: parse_quantity(value, unit, number)) &&
-					*number >= def->min && *number <= def->max;
-				break;
-			}
+			good = read_integer(def, value, target);
+			break;
 		case DNC_KIND_REAL:
 			{
 				double	   *number = target;
