@@ -286,5 +286,56 @@ is($dnc->gives(q{BEGIN; DELETE FROM sendkit.communication_opt_outs WHERE lower(i
 	INSERT INTO sendkit.communication_opt_outs (identifier, identifier_type) VALUES ('dup.example', 'email');
 	DELETE FROM sendkit.communication_opt_outs WHERE identifier_type = 'email'; COMMIT}), '', 'what the transaction has removed does not count');
 
+# ---- a list behind a partition has entries of others
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE parted (identifier text, identifier_type text, label text) PARTITION BY LIST (identifier_type);
+	CREATE FOREIGN TABLE p_email PARTITION OF parted FOR VALUES IN ('email') SERVER alta;
+	CREATE FOREIGN TABLE p_phone PARTITION OF parted FOR VALUES IN ('phone') SERVER alta;
+	CREATE FOREIGN TABLE p_now PARTITION OF parted FOR VALUES IN ('sms') SERVER alta OPTIONS (write_mode 'immediate');
+	CREATE TABLE wrong (identifier text, source text) PARTITION BY LIST (source);
+	CREATE FOREIGN TABLE p_wrong PARTITION OF wrong FOR VALUES IN ('elsewhere') SERVER alta});
+my @mixed = (entry('a@test', 'email', 'x'), entry('+1555', 'phone', 'x'), entry('+1556', 'phone', 'y'), entry('+1557', 'sms', 'x'));
+my $rows = q{SELECT string_agg(identifier, ' ' ORDER BY identifier) FROM };
+
+sub outside { my ($table) = @_; return qr/WARNING:  23514: foreign table "$table" has entries outside of its bound as a partition/ }
+
+fill_alta(@mixed);
+is($dnc->gives("$rows p_email"), 'a@test', 'a scan leaves out what is outside of the bound');
+is($dnc->gives("$rows parted"), '+1555 +1556 +1557 a@test', 'through the parent, each comes once');
+is($dnc->gives('SELECT count(*) FROM p_phone'), '2', 'counting follows');
+is($dnc->gives("SELECT identifier FROM p_email LIMIT 1"), 'a@test', 'LIMIT');
+is($dnc->gives("BEGIN; DELETE FROM parted WHERE label = 'y'; INSERT INTO parted VALUES ('b\@test', 'email'), ('+1558', 'phone'); $rows p_email; $rows p_phone; ROLLBACK"),
+	"a\@test b\@test\n+1555 +1558", "and so do the transaction's own writes");
+is($dnc->gives("ANALYZE p_phone; SELECT reltuples FROM pg_class WHERE relname = 'p_phone';
+	SELECT n_distinct FROM pg_stats WHERE tablename = 'p_phone' AND attname = 'identifier_type'"), "2\n-0.5", 'ANALYZE: one type for two entries');
+for my $statement ("DELETE FROM p_email WHERE identifier LIKE '+%'", "DELETE FROM p_email WHERE identifier_type = 'phone'",
+	"DELETE FROM p_now WHERE identifier = '+1555' AND identifier_type = 'phone'")
+{
+	fill_alta(@mixed);
+	is($dnc->gives($statement), '', $statement);
+	is(written('alta'), '', 'removes nothing of other partitions');
+}
+is($dnc->gives("DELETE FROM p_email"), '', 'DELETE of all');
+is(removed(), 'a@test email', 'removes what is within');
+fill_alta(@mixed);
+is($dnc->gives("DELETE FROM p_now WHERE identifier = '+1557' AND identifier_type = 'sms'"), '', 'by the key');
+is(join(' ', map { (split)[0] } split /\n/, $dnc->control('GET', 'alta/ids/log')), 'DELETE', 'without a look, where the clauses imply the bound');
+
+# An entry of a type that no vendor documents may be in no partition at all.
+fill_alta(@mixed, entry('C@test', 'Email', 'x'));
+like($dnc->gives("$rows p_email"), qr/^C\@test a\@test\n@{[ outside('p_email') ]}/, 'a type that is not documented is shown');
+like($dnc->gives("DELETE FROM p_email WHERE label = 'x'"), qr/ERROR:  23514: cannot delete an entry outside of the bound of partition "p_email"/, 'and not removed');
+is(written('alta'), '', 'nothing is');
+
+# A bound that no entry can meet hides nothing.
+fill_alta(@mixed);
+like($dnc->gives("$rows p_wrong"), qr/^\+1555 \+1556 \+1557 a\@test\n@{[ outside('p_wrong') ]}/, 'a wrong source: all is shown');
+like($dnc->gives('DELETE FROM p_wrong'), qr/ERROR:  23514: cannot delete/, 'and nothing is removed');
+is(written('alta'), '', 'indeed');
+fill_sendkit();
+is($dnc->gives("$rows of_emails"), 'Dup.example two@test', 'sendkit: a partition of emails');
+refused('DELETE FROM of_emails', '0A000: the deletion would take', 'which must not remove a domain');
+
 $dnc->stop;
 done_testing();

@@ -28,6 +28,7 @@
 
 #include "compat.h"
 #include "config/option.h"
+#include "plan/bound.h"
 #include "plan/count_pushdown.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
@@ -38,6 +39,7 @@ typedef struct DncRelPlan
 	Oid			relid;
 	const DncOptions *options;
 	DncColumnMap *map;
+	List	   *bound;			/* as dnc_bound_clauses() gives it */
 	bool		filters_search; /* a clause looks at the column search */
 	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
@@ -239,6 +241,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	plan->map = dnc_column_map(relid, RelationGetRelationName(relation),
 							   RelationGetDescr(relation));
+	plan->bound = dnc_bound_clauses(relation, plan->options, plan->map);
 	refuse_system_columns(root, rel, relation);
 	table_close(relation, NoLock);
 	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
@@ -371,7 +374,8 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 		return;
 	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
 							   plan->map);
-	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, pushed))
+	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, pushed) ||
+		!dnc_bound_is_implied(plan->bound, input_rel))
 		return;
 	private = list_make2(values_of(pushed),
 						 make_private(pushed, NIL, plan->relid, 1, true, 0,
@@ -391,6 +395,21 @@ dnc_plan_count_scan(ForeignPath *path, List *tlist)
 
 	return make_foreignscan(tlist, NIL, 0, linitial(path->fdw_private),
 							lsecond(path->fdw_private), scan_tlist, NIL, NULL);
+}
+
+/* The requests that one run of a scan is expected to take. */
+double
+dnc_plan_expected_requests(const ForeignScan *plan)
+{
+	return floatVal(list_nth(plan->fdw_private, DNC_PLAN_REQUESTS));
+}
+
+/* The table whose entries a scan counts; InvalidOid: it gives entries. */
+Oid
+dnc_plan_counted_table(const ForeignScan *plan)
+{
+	return intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) == 0 ? InvalidOid
+		: linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE));
 }
 
 /* May Append read this along with other scans? */

@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "common/pg_prng.h"
+#include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -20,6 +21,7 @@
 #include "config/credential.h"
 #include "list/decode.h"
 #include "list/entries.h"
+#include "plan/bound.h"
 #include "scan/analyze.h"
 
 /* A list of more pages than this is sampled, and this many of them are read. */
@@ -28,6 +30,7 @@
 /* The sample that is being drawn. */
 typedef struct Sample
 {
+	const DncOptions *options;
 	TupleDesc	desc;
 	DncDecoder *decoder;
 	MemoryContext row_context;	/* reset with each entry */
@@ -36,7 +39,10 @@ typedef struct Sample
 	HeapTuple  *rows;			/* of those that are kept */
 	int			target;
 	int			kept;
-	double		seen;			/* entries so far */
+	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
+	TupleTableSlot *slot;		/* for the bound */
+	double		read;			/* entries so far */
+	double		seen;			/* those of them that a scan would show */
 	double		skip;			/* entries to pass over before the next is kept; -1: draw */
 	ReservoirStateData reservoir;
 } Sample;
@@ -59,15 +65,17 @@ begin_sample(const DncOptions *options, Relation relation, HeapTuple *rows, int 
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
 	Bitmapset  *all = NULL;
+	DncColumnMap *map;
 
-	sample->desc = RelationGetDescr(relation);
+	sample->options = options;
+	sample->desc = CreateTupleDescCopy(RelationGetDescr(relation));
 	for (int i = 0; i < sample->desc->natts; i++)
 		all = bms_add_member(all, i + 1);
-	sample->decoder = dnc_decoder_make(options, sample->desc,
-									   dnc_column_map(RelationGetRelid(relation),
-													  RelationGetRelationName(relation),
-													  sample->desc),
-									   all, NULL);
+	map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation),
+						 sample->desc);
+	sample->decoder = dnc_decoder_make(options, sample->desc, map, all, NULL);
+	sample->bound = dnc_bound_begin(relation, options, map, CreateExecutorState());
+	sample->slot = MakeSingleTupleTableSlot(sample->desc, &TTSOpsVirtual);
 	sample->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw sampled row",
 												ALLOCSET_DEFAULT_SIZES);
 	sample->values = palloc(sizeof(Datum) * Max(sample->desc->natts, 1));
@@ -96,20 +104,54 @@ choose_place(Sample *sample)
 	return (int) (sample->target * sampler_random_fract(&sample->reservoir.randstate));
 }
 
-/* Take the entry at hand into the sample, or pass it over. */
+/* Decode the entry at hand. */
 static void
-take_entry(Sample *sample, DncEntries *entries)
+decode(Sample *sample, DncEntries *entries)
 {
 	MemoryContext before;
-	int			place = choose_place(sample);
 
-	sample->seen++;
-	if (place < 0)
-		return;
 	MemoryContextReset(sample->row_context);
 	before = MemoryContextSwitchTo(sample->row_context);
 	dnc_decoder_entry(sample->decoder, entries, sample->values, sample->nulls);
 	MemoryContextSwitchTo(before);
+}
+
+/* Does a scan leave out the entry at hand, which was decoded? */
+static bool
+is_left_out(Sample *sample, DncEntries *entries)
+{
+	TupleTableSlot *slot = ExecClearTuple(sample->slot);
+	bool		hidden;
+
+	memcpy(slot->tts_values, sample->values, sizeof(Datum) * sample->desc->natts);
+	memcpy(slot->tts_isnull, sample->nulls, sizeof(bool) * sample->desc->natts);
+	ExecStoreVirtualTuple(slot);
+	hidden = dnc_bound_hides(sample->bound, slot,
+							 dnc_decode_text(sample->options->provider, entries->entry,
+											 DNC_COL_IDENTIFIER_TYPE));
+	ExecClearTuple(slot);
+	return hidden;
+}
+
+/* Take the entry at hand into the sample, or pass it over. */
+static void
+take_entry(Sample *sample, DncEntries *entries)
+{
+	int			place;
+
+	sample->read++;
+	if (sample->bound)
+	{
+		decode(sample, entries);
+		if (is_left_out(sample, entries))
+			return;
+	}
+	place = choose_place(sample);
+	sample->seen++;
+	if (place < 0)
+		return;
+	if (sample->bound == NULL)
+		decode(sample, entries);
 	if (sample->rows[place])
 		heap_freetuple(sample->rows[place]);
 	sample->rows[place] = heap_form_tuple(sample->desc, sample->values, sample->nulls);
@@ -176,12 +218,12 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	*dead = 0;
 	if (dnc_pager_pages(pager) > MAX_PAGES)
 	{
-		*total = (double) dnc_pager_total(pager);
 		sample_pages(sample, &entries);
+		*total = (double) dnc_pager_total(pager) * (sample->seen / Max(sample->read, 1));
 	}
 	ereport(elevel,
 			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",
 					RelationGetRelationName(relation), (long long) counters->counts[DNC_COUNT_REQUESTS],
-					sample->seen, *total, sample->kept)));
+					sample->read, *total, sample->kept)));
 	return sample->kept;
 }

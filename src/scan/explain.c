@@ -10,6 +10,7 @@
 #include "executor/instrument.h"
 #include "utils/lsyscache.h"
 
+#include "plan/plan.h"
 #include "scan/explain.h"
 
 /* Requests of one scan that are shown in text; beyond them their number is. */
@@ -46,15 +47,16 @@ void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	DncScan    *scan = node->fdw_state;
+	const ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	const int64 *counters = dnc_scan_counters(scan)->counts;
 	const DncScanCounts *counts = dnc_scan_counts(scan);
 	bool		all = es->format != EXPLAIN_FORMAT_TEXT;
 
-	if (OidIsValid(dnc_scan_counted_table(scan)))
-		ExplainPropertyText("Counted Table", get_rel_name(dnc_scan_counted_table(scan)), es);
+	if (OidIsValid(dnc_plan_counted_table(plan)))
+		ExplainPropertyText("Counted Table", get_rel_name(dnc_plan_counted_table(plan)), es);
 	show_requests(dnc_scan_request_texts(scan), es);
 	if (es->costs)
-		ExplainPropertyFloat("Estimated Requests", NULL, dnc_scan_expected_requests(scan), 0, es);
+		ExplainPropertyFloat("Estimated Requests", NULL, dnc_plan_expected_requests(plan), 0, es);
 	if (!es->analyze)
 		return;
 	ExplainPropertyInteger("Requests", NULL, counters[DNC_COUNT_REQUESTS], es);

@@ -46,6 +46,17 @@ begin_chain(DncOwnRows *rows, const DncChain *chain)
 	dnc_overlay_rewind(reading->own);
 }
 
+/* The type of an addition, UTF-8: its own, or the one that all entries have. */
+static const char *
+type_of(const DncOwnRows *rows, const DncWrite *addition)
+{
+	const DncField *field = dnc_provider_field(rows->reading.options->provider,
+											   DNC_COL_IDENTIFIER_TYPE);
+	const char *type = dnc_write_value(addition, DNC_COL_IDENTIFIER_TYPE);
+
+	return type || field == NULL ? type : field->constant;
+}
+
 /*
  * The next addition into an empty slot, datums in the current context; false: there are
  * no more.  Where chains are searches, each gives what it would find.  Other chains part
@@ -70,6 +81,11 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 			dnc_write_texts(addition, texts);
 			dnc_decoder_texts(rows->decoder, texts, slot->tts_values, slot->tts_isnull);
 			ExecStoreVirtualTuple(slot);
+			if (reading->bound && dnc_bound_hides(reading->bound, slot, type_of(rows, addition)))
+			{
+				ExecClearTuple(slot);
+				continue;
+			}
 			if (reading->identity)
 				dnc_row_identity_add_write(reading->identity, addition, &slot->tts_tid);
 			return true;

@@ -11,6 +11,7 @@
 #include "executor/tuptable.h"
 
 #include "config/column.h"
+#include "plan/bound.h"
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
@@ -25,6 +26,7 @@ typedef struct DncOwnReading
 	TupleDesc	desc;
 	const DncColumnMap *map;
 	const Bitmapset *needed;	/* attribute numbers */
+	DncBound   *bound;			/* additions outside are left out; NULL: all are within */
 	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 } DncOwnReading;
 

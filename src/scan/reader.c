@@ -10,12 +10,15 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "scan/reader.h"
 
 struct DncReader
 {
 	DncReading	reading;
 	DncEntries	entries;
+	MemoryContext row_context;	/* holds the datums of one row; NULL: the caller's does */
 	bool		at_end;			/* there is no page behind the last one */
 };
 
@@ -27,6 +30,9 @@ dnc_reader_begin(const DncReading *reading)
 
 	reader->reading = *reading;
 	reader->entries.pager = reading->pager;
+	if (reading->bound)
+		reader->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw read row",
+													ALLOCSET_SMALL_SIZES);
 	return reader;
 }
 
@@ -110,6 +116,53 @@ find_entry(DncReader *reader, bool may_wait)
 	}
 }
 
+/* Put the entry at hand into the slot; false: it is outside of the bound, and left out. */
+static bool
+give_entry(DncReader *reader, TupleTableSlot *slot)
+{
+	const DncReading *reading = &reader->reading;
+	const DncJson *entry = reader->entries.entry;
+
+	dnc_decoder_entry(reading->decoder, &reader->entries, slot->tts_values, slot->tts_isnull);
+	ExecStoreVirtualTuple(slot);
+	if (reading->bound &&
+		dnc_bound_hides(reading->bound, slot,
+						dnc_decode_text(reading->options->provider, entry,
+										DNC_COL_IDENTIFIER_TYPE)))
+	{
+		ExecClearTuple(slot);
+		return false;
+	}
+	if (reading->identity)
+		dnc_row_identity_add_entry(reading->identity, entry, &slot->tts_tid);
+	return true;
+}
+
+/*
+ * Go on to the next entry that is within the bound, and put it into the slot.  Many may be
+ * outside, so their datums are not left in the caller's memory; those of the one that is
+ * given last until the next call.
+ */
+static bool
+find_within(DncReader *reader, bool may_wait, TupleTableSlot *slot)
+{
+	bool		found = false;
+
+	while (!found && find_entry(reader, may_wait))
+	{
+		MemoryContext before = CurrentMemoryContext;
+
+		if (reader->row_context)
+		{
+			MemoryContextReset(reader->row_context);
+			MemoryContextSwitchTo(reader->row_context);
+		}
+		found = give_entry(reader, slot);
+		MemoryContextSwitchTo(before);
+	}
+	return found;
+}
+
 /*
  * The next entry into an empty slot, datums in the current context.  False: all were
  * read, or the next page is still to come and must not be waited for.  Raises
@@ -125,16 +178,7 @@ dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 	context.arg = reader->reading.pager;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	found = find_entry(reader, may_wait);
-	if (found)
-	{
-		dnc_decoder_entry(reader->reading.decoder, &reader->entries, slot->tts_values,
-						  slot->tts_isnull);
-		ExecStoreVirtualTuple(slot);
-		if (reader->reading.identity)
-			dnc_row_identity_add_entry(reader->reading.identity, reader->entries.entry,
-									   &slot->tts_tid);
-	}
+	found = find_within(reader, may_wait, slot);
 	error_context_stack = context.previous;
 	return found;
 }

@@ -13,17 +13,20 @@
 #include "list/decode.h"
 #include "list/entries.h"
 #include "list/filter.h"
+#include "plan/bound.h"
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
 /* The chain to read, and the writes that hide entries of it.  All outlive the reader. */
 typedef struct DncReading
 {
+	const DncOptions *options;
 	const DncChain *chain;
 	DncPager   *pager;
 	DncDecoder *decoder;
 	DncOverlay *own;			/* the transaction's own writes; NULL: none */
 	const char *counted_type;	/* the only identifier type that is given; NULL: all */
+	DncBound   *bound;			/* entries outside are left out; NULL: all are within */
 	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 } DncReading;
 

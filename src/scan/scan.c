@@ -27,6 +27,7 @@
 #include "list/filter.h"
 #include "list/prefetch.h"
 #include "list/total.h"
+#include "plan/bound.h"
 #include "plan/plan.h"
 #include "plan/runtime_values.h"
 #include "request/request.h"
@@ -53,6 +54,7 @@ struct DncScan
 	DncColumnMap *map;			/* NULL where it counts */
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
+	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
 	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 
 	/* The rows that are kept for a scan that is run again. */
@@ -111,7 +113,12 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->limit = floatVal(list_nth(plan->fdw_private, DNC_PLAN_LIMIT));
 	scan->conditions = dnc_runtime_values_make(plan, &node->ss.ps);
 	if (!scan->gives_total)
+	{
 		scan->identity = dnc_row_identity_begin(node, scan->options, scan->map);
+		scan->bound = dnc_bound_begin(relation, scan->options, scan->map, node->ss.ps.state);
+	}
+	if (scan->bound)
+		scan->needed = dnc_bound_add_attributes(scan->bound, scan->needed);
 	scan->may_rerun = !scan->gives_total &&
 		((eflags & EXEC_FLAG_REWIND) || !bms_is_empty(plan->scan.plan.allParam));
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
@@ -150,12 +157,11 @@ choose_chains(DncScan *scan)
 		scan->own_begun = true;
 		MemoryContextSwitchTo(before);
 	}
-	if (scan->own)
-	{
-		/* The few entries that a LIMIT asks for may all be hidden. */
+	/* The few entries that a LIMIT asks for may all be hidden. */
+	if (scan->own || scan->bound)
 		scan->page_size = scan->options->page_size;
+	if (scan->own)
 		scan->chains = dnc_filter_chains_by_identity(scan->options, conditions, count);
-	}
 }
 
 /* Get ready to give the entries that our own transaction has added. */
@@ -164,7 +170,8 @@ begin_own_rows(DncScan *scan)
 {
 	DncOwnReading reading = {.options = scan->options, .own = scan->own, .chains = scan->chains,
 		.identifier = scan->identifier, .type = scan->counted_type, .desc = scan->desc,
-	.map = scan->map, .needed = scan->needed, .identity = scan->identity};
+	.map = scan->map, .needed = scan->needed, .bound = scan->bound,
+	.identity = scan->identity};
 
 	scan->own_rows = dnc_own_rows_begin(&reading);
 }
@@ -228,8 +235,8 @@ ask_ahead(DncScan *scan)
 static bool
 begin_chain(DncScan *scan)
 {
-	DncReading	reading = {.own = scan->own, .counted_type = scan->counted_type,
-	.identity = scan->identity};
+	DncReading	reading = {.options = scan->options, .own = scan->own,
+	.counted_type = scan->counted_type, .bound = scan->bound, .identity = scan->identity};
 	MemoryContext before;
 
 	if (scan->chain_index >= list_length(scan->chains))
@@ -467,25 +474,6 @@ dnc_scan_request_texts(DncScan *scan)
 		texts = lappend(texts, psprintf("%s %s", request.method, request.target));
 	}
 	return texts;
-}
-
-/* The requests that one run of a scan is expected to take, as planned. */
-double
-dnc_scan_expected_requests(const DncScan *scan)
-{
-	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
-
-	return floatVal(list_nth(plan->fdw_private, DNC_PLAN_REQUESTS));
-}
-
-/* The table whose entries are counted; InvalidOid: they are read. */
-Oid
-dnc_scan_counted_table(const DncScan *scan)
-{
-	ForeignScan *plan = castNode(ForeignScan, scan->node->ss.ps.plan);
-
-	return scan->gives_total ? linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE))
-		: InvalidOid;
 }
 
 /* The scan's requests, counted. */

@@ -29,8 +29,6 @@ extern bool dnc_scan_next(DncScan *scan, TupleTableSlot *slot);
 extern void dnc_scan_restart(DncScan *scan);
 extern void dnc_scan_end(DncScan *scan);
 extern List *dnc_scan_request_texts(DncScan *scan);
-extern double dnc_scan_expected_requests(const DncScan *scan);
-extern Oid	dnc_scan_counted_table(const DncScan *scan);
 extern const DncCounters *dnc_scan_counters(const DncScan *scan);
 extern const DncScanCounts *dnc_scan_counts(const DncScan *scan);
 

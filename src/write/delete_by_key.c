@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "config/registry.h"
+#include "plan/bound.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
 #include "write/delete_by_key.h"
@@ -113,7 +114,9 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 	ForeignScan *scan = (ForeignScan *) outerPlan(plan);
 	const DncOptions *options;
 	Relation	relation;
-	List	   *values;
+	DncColumnMap *map;
+	RelOptInfo *rel;
+	List	   *values = NIL;
 
 	if (plan->operation != CMD_DELETE || plan->returningLists != NIL || !IsA(scan, ForeignScan) ||
 		scan->scan.scanrelid != result_relation || root->query_level != 1 ||
@@ -124,9 +127,10 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 	if (!dnc_route_tells_changes(options))
 		return false;
 	relation = RelationIdGetRelation(rte->relid);
-	values = key_values(root, find_base_rel(root, result_relation), options,
-						dnc_column_map(rte->relid, RelationGetRelationName(relation),
-									   RelationGetDescr(relation)));
+	rel = find_base_rel(root, result_relation);
+	map = dnc_column_map(rte->relid, RelationGetRelationName(relation), RelationGetDescr(relation));
+	if (dnc_bound_is_implied(dnc_bound_clauses(relation, options, map), rel))
+		values = key_values(root, rel, options, map);
 	RelationClose(relation);
 	if (values == NIL)
 		return false;

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "plan/bound.h"
 #include "write/modify.h"
 #include "write/route.h"
 #include "write/row_check.h"
@@ -37,6 +38,7 @@ struct DncModify
 	CommandId	command;
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
+	DncBound   *bound;			/* DELETE: NULL: all entries are within; it is no partition */
 	AttrNumber	tid_attno;		/* DELETE: the ctid there; 0: the row says which entry it is */
 	DncRowIdentity *identity;	/* DELETE: what its scan has seen; NULL: the row says all */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
@@ -83,12 +85,20 @@ dnc_modify_supported(Relation relation)
 	return options->updatable ? (1 << CMD_INSERT) | (1 << CMD_DELETE) : 0;
 }
 
-/* DELETE: find where its plan's output says which entry a row stands for. */
+/*
+ * DELETE: find where its plan's output says which entry a row stands for, and which rows may
+ * be removed through the table.
+ */
 static void
 find_row_identity(DncModify *modify, ResultRelInfo *result, EState *estate, List *tlist)
 {
+	DncColumnMap *map = dnc_column_map(RelationGetRelid(modify->relation),
+									   RelationGetRelationName(modify->relation),
+									   RelationGetDescr(modify->relation));
+
 	modify->row_attno = ExecFindJunkAttributeInTlist(tlist, "wholerow");
 	modify->identity = dnc_row_identity_find(estate, result->ri_RangeTableIndex);
+	modify->bound = dnc_bound_begin(modify->relation, modify->options, map, estate);
 	if (!is_identity_carried(modify->relation, modify->options))
 		return;
 	modify->tid_attno = ExecFindJunkAttributeInTlist(tlist, "ctid");
@@ -258,7 +268,8 @@ fetch_removal(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot
 /*
  * Hand the removal of a row that the plan has found to the route.  Gives back the row for
  * RETURNING in *slot; NULL: the entry is being removed already.  Raises 23502 where the
- * row does not tell which entry is meant, and what dnc_route_flush() raises.
+ * row does not tell which entry is meant, 23514 where it is outside of the partition's
+ * bound, 22023 where no request can name it, and what dnc_route_flush() raises.
  */
 TupleTableSlot *
 dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -270,6 +281,8 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 	MemoryContextReset(modify->row_context);
 	before = MemoryContextSwitchTo(modify->row_context);
 	fetch_deleted_row(modify, plan_slot, slot);
+	if (modify->bound)
+		dnc_bound_refuse_removal(modify->bound, slot);
 	fetch_removal(modify, slot, plan_slot, members);
 	waiting = dnc_route_add(modify->route, DNC_ACTION_REMOVE, members, modify->command);
 	if (modify->identity)

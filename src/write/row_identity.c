@@ -173,14 +173,12 @@ dnc_row_identity_number(int64 number, ItemPointer tid)
 	ItemPointerSet(tid, (BlockNumber) number, FirstOffsetNumber);
 }
 
-/* Append to one of the files, at its end. */
+/* Append to one of the files, at its end.  BufFile raises what the disk does wrong. */
 static void
 append(BufFile *file, off_t end, const void *data, size_t size)
 {
 	if (BufFileSeek(file, 0, end, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not seek in a temporary file: %m")));
+		elog(ERROR, "could not seek in a temporary file");
 	BufFileWrite(file, unconstify(void *, data), size);
 }
 
@@ -189,9 +187,7 @@ static void
 read_at(BufFile *file, off_t place, void *data, size_t size)
 {
 	if (BufFileSeek(file, 0, place, SEEK_SET) != 0 || BufFileRead(file, data, size) != size)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read from a temporary file: %m")));
+		elog(ERROR, "a temporary file is too short");
 }
 
 /* Number a row: texts by member of the removal, UTF-8, NULL where there is none. */

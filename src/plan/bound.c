@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * bound.c
+ *		The bound of a foreign table that is a partition.
+ *
+ * The list behind a partition knows nothing of its bound, and may hold entries that belong
+ * to other partitions.  PostgreSQL trusts the bound: a query for those entries skips this
+ * partition.  So an entry outside is never removed through it.  A scan leaves it out where
+ * its type is one that the vendor documents, since it is then another partition's.  Else
+ * nobody might ever see it: the scan shows it, with a WARNING.
+ *
+ * A bound on what is the same for all entries of the list, as the server's name, hides
+ * nothing: if it is wrong, it is wrong for all of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/builtins.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "plan/bound.h"
+
+struct DncBound
+{
+	Relation	relation;
+	const DncOptions *options;
+	List	   *clauses;
+	bool		never;			/* no entry of the list is within */
+	ExprState  *state;
+	ExprContext *context;
+	bool		warned;
+};
+
+typedef struct ConstantsContext
+{
+	const DncOptions *options;
+	const DncColumnMap *map;
+} ConstantsContext;
+
+/* Put the texts that all entries share in place of their columns. */
+static Node *
+put_constants_in(Node *node, void *arg)
+{
+	ConstantsContext *context = arg;
+	const DncField *field;
+	const char *text = NULL;
+	Var		   *var;
+	DncColumn	column;
+
+	if (node == NULL)
+		return NULL;
+	if (!IsA(node, Var))
+		return expression_tree_mutator(node, put_constants_in, arg);
+	var = castNode(Var, node);
+	if (var->varattno > 0 && (var->vartype == TEXTOID || var->vartype == VARCHAROID))
+	{
+		column = context->map->columns[var->varattno - 1];
+		field = dnc_provider_field(context->options->provider, column);
+		if (column == DNC_COL_SOURCE)
+			text = context->options->server_name;
+		else if (field && field->name == NULL)
+			text = field->constant;
+	}
+	if (text == NULL)
+		return (Node *) copyObject(var);
+	return (Node *) makeConst(var->vartype, var->vartypmod, var->varcollid, -1,
+							  CStringGetTextDatum(text), false, false);
+}
+
+/* Is a clause FALSE or NULL, whatever the entry? */
+static bool
+is_never(const Node *clause)
+{
+	return IsA(clause, Const) &&
+		(((const Const *) clause)->constisnull ||
+		 !DatumGetBool(((const Const *) clause)->constvalue));
+}
+
+/*
+ * What an entry of the list has to meet to be within the bounds of a table: clauses on
+ * varno 1, palloc'd.  NIL: it is no partition, or all entries are within.
+ */
+List *
+dnc_bound_clauses(Relation relation, const DncOptions *options, const DncColumnMap *map)
+{
+	ConstantsContext context = {options, map};
+	List	   *clauses = NIL;
+	ListCell   *lc;
+
+	if (!relation->rd_rel->relispartition)
+		return NIL;
+	foreach(lc, RelationGetPartitionQual(relation))
+	{
+		Node	   *clause = put_constants_in(lfirst(lc), &context);
+
+		clause = eval_const_expressions(NULL, clause);
+		if (IsA(clause, Const) && !is_never(clause))
+			continue;
+		clauses = lappend(clauses, clause);
+	}
+	return clauses;
+}
+
+/* Are the entries that meet the clauses of a table all within its bound? */
+bool
+dnc_bound_is_implied(List *bound, RelOptInfo *rel)
+{
+	if (bound == NIL)
+		return true;
+	bound = copyObject(bound);
+	ChangeVarNodes((Node *) bound, 1, rel->relid, 0);
+	return predicate_implied_by(bound, extract_actual_clauses(rel->baserestrictinfo, false), false);
+}
+
+/*
+ * Get ready to compare rows of a table with its bound; palloc'd in the current context,
+ * which has to last as long as the query.  NULL: all entries of the list are within.
+ */
+DncBound *
+dnc_bound_begin(Relation relation, const DncOptions *options, const DncColumnMap *map,
+				EState *estate)
+{
+	List	   *clauses = dnc_bound_clauses(relation, options, map);
+	DncBound   *bound;
+	ListCell   *lc;
+
+	if (clauses == NIL)
+		return NULL;
+	bound = palloc0(sizeof(DncBound));
+	bound->relation = relation;
+	bound->options = options;
+	bound->clauses = clauses;
+	foreach(lc, clauses)
+		bound->never = bound->never || is_never(lfirst(lc));
+	bound->state = ExecPrepareCheck(clauses, estate);
+	bound->context = CreateExprContext(estate);
+	return bound;
+}
+
+/* Add the attributes that the bound looks at to a set of attribute numbers. */
+Bitmapset *
+dnc_bound_add_attributes(const DncBound *bound, Bitmapset *attributes)
+{
+	Bitmapset  *looked_at = NULL;
+	int			attribute = -1;
+
+	pull_varattnos((Node *) bound->clauses, 1, &looked_at);
+	while ((attribute = bms_next_member(looked_at, attribute)) >= 0)
+		attributes = bms_add_member(attributes, attribute + FirstLowInvalidHeapAttributeNumber);
+	return attributes;
+}
+
+/* Is a row within the bound? */
+bool
+dnc_bound_holds(DncBound *bound, TupleTableSlot *slot)
+{
+	bool		holds;
+
+	bound->context->ecxt_scantuple = slot;
+	holds = ExecCheck(bound->state, bound->context);
+	ResetExprContext(bound->context);
+	return holds;
+}
+
+/*
+ * Does a scan leave a row out?  type is the entry's, UTF-8, or NULL.  Raises a WARNING with
+ * the first row that is outside and shown.
+ */
+bool
+dnc_bound_hides(DncBound *bound, TupleTableSlot *slot, const char *type)
+{
+	if (dnc_bound_holds(bound, slot))
+		return false;
+	if (!bound->never && type && dnc_provider_has_type(bound->options->provider, type))
+		return true;
+	if (!bound->warned)
+		ereport(WARNING,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("foreign table \"%s\" has entries outside of its bound as a partition",
+						RelationGetRelationName(bound->relation)),
+				 errdetail("They are shown, but a query on the partitioned table may skip this partition, and would miss them."),
+				 errhint("Query the foreign table itself, and mend the bound.")));
+	bound->warned = true;
+	return false;
+}
+
+/* Refuse to remove a row that is outside of the bound (23514). */
+void
+dnc_bound_refuse_removal(DncBound *bound, TupleTableSlot *slot)
+{
+	if (dnc_bound_holds(bound, slot))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("cannot delete an entry outside of the bound of partition \"%s\"",
+					RelationGetRelationName(bound->relation)),
+			 errdetail("The list of server \"%s\" has it, but it does not belong to this partition.",
+					   bound->options->server_name),
+			 errhint("Leave it out of the statement, or delete it through a foreign table that is no partition.")));
+}
