@@ -40,6 +40,7 @@ static const char *const column_names[DNC_NCOLUMNS] = {
 	[DNC_COL_ATTRS] = "attrs",
 	[DNC_COL_SOURCE] = "source",
 	[DNC_COL_SEARCH] = "search",
+	[DNC_COL_MATCH_KEY] = "match_key",
 };
 
 /* The name of a column, as users write it. */

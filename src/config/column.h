@@ -32,10 +32,11 @@ typedef enum DncColumn
 	DNC_COL_UPDATED_AT,
 	DNC_COL_ATTRS,
 	DNC_COL_SOURCE,
-	DNC_COL_SEARCH
+	DNC_COL_SEARCH,
+	DNC_COL_MATCH_KEY
 } DncColumn;
 
-#define DNC_NCOLUMNS (DNC_COL_SEARCH + 1)
+#define DNC_NCOLUMNS (DNC_COL_MATCH_KEY + 1)
 
 /* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped or virtual. */
 typedef struct DncColumnMap

@@ -87,6 +87,8 @@ static const DncOptionDef option_defs[] = {
 	.initial = "true", .offset = AT(updatable)},
 	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(async_capable)},
+	{.name = "default_country", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_COUNTRY,
+	.offset = AT(default_country)},
 	{.name = "column_name", .catalogs = ON_COLUMN, .kind = DNC_KIND_COLUMN, .offset = DNC_NOWHERE},
 	{.name = "token", .catalogs = ON_USER, .kind = DNC_KIND_SECRET, .offset = AT(token)},
 	{.name = "token_file", .catalogs = ON_USER, .kind = DNC_KIND_SECRET_FILE,

@@ -58,6 +58,7 @@ typedef struct DncOptions
 	double		request_cost;
 	bool		updatable;
 	bool		async_capable;
+	char	   *default_country;	/* ISO 3166, of numbers in national form; NULL: none */
 
 	/* From the user mapping; only there in what dnc_credential_options() gives. */
 	Oid			mapping;		/* the user mapping's own OID */

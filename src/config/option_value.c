@@ -18,6 +18,7 @@
 #include "config/column.h"
 #include "config/option_value.h"
 #include "config/registry.h"
+#include "match/country.h"
 #include "wire/url.h"
 
 /* What values an option takes, as a sentence for DETAIL; palloc'd. */
@@ -57,6 +58,10 @@ range_text(const DncOptionDef *def)
 				appendStringInfo(&text, "%s\"%s\"",
 								 i == 0 ? "" : def->words[i + 1] ? ", " : " or ", def->words[i]);
 			appendStringInfoChar(&text, '.');
+			break;
+		case DNC_KIND_COUNTRY:
+			appendStringInfoString(&text,
+								   "It takes the two letters of a country in ISO 3166, such as \"US\", \"GB\" or \"DE\".");
 			break;
 		case DNC_KIND_FILE:
 			appendStringInfoString(&text, "It takes the path of a file on the database server.");
@@ -164,6 +169,14 @@ parse_quantity(const char *value, int flags, int *number)
 		exact == *number;
 }
 
+/* Read a country into *target, palloc'd, in upper case; false: there is no such country. */
+static bool
+read_country(const char *value, char **target)
+{
+	*target = palloc0(3);
+	return dnc_country_read(value, *target);
+}
+
 /* A base URL as it is used: without the slashes at its end; palloc'd. */
 static char *
 clean_base_url(const char *value)
@@ -211,6 +224,9 @@ dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options
 		case DNC_KIND_COLUMN:
 			if (dnc_column_find(value) == DNC_COL_NONE)
 				dnc_column_unknown(value, NULL);
+			break;
+		case DNC_KIND_COUNTRY:
+			good = read_country(value, target);
 			break;
 		case DNC_KIND_FILE:
 		case DNC_KIND_NAME:
@@ -261,6 +277,7 @@ dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *oth
 	switch (def->kind)
 	{
 		case DNC_KIND_BASE_URL:
+		case DNC_KIND_COUNTRY:
 		case DNC_KIND_FILE:
 		case DNC_KIND_NAME:
 		case DNC_KIND_SECRET:

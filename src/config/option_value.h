@@ -16,7 +16,8 @@ typedef enum DncOptionKind
 	DNC_KIND_PROVIDER,
 	DNC_KIND_BASE_URL,
 	DNC_KIND_COLUMN,
-	DNC_KIND_NAME,				/* text of the user's own */
+	DNC_KIND_NAME,			/* text of the user's own */
+	DNC_KIND_COUNTRY,		/* two letters of ISO 3166, stored in upper case */
 	DNC_KIND_SECRET,		/* text that goes into a header and is never shown */
 	DNC_KIND_SECRET_FILE,	/* holds such a text; on the database server, an absolute path */
 	DNC_KIND_INTEGER,

@@ -71,3 +71,19 @@ dnc_provider_is_identity(const DncProvider *provider, DncColumn column)
 	}
 	return false;
 }
+
+/* Are two identifiers, UTF-8, the same to the provider's API? */
+bool
+dnc_provider_is_same(const DncProvider *provider, const char *one, const char *other)
+{
+	if (provider->ignores_plus)
+	{
+		one += *one == '+';
+		other += *other == '+';
+	}
+	if (!provider->folds_case)
+		return strcmp(one, other) == 0;
+	while (*one && pg_ascii_tolower((unsigned char) *one) == pg_ascii_tolower((unsigned char) *other))
+		one++, other++;
+	return *one == '\0' && *other == '\0';
+}

@@ -160,6 +160,8 @@ typedef struct DncProvider
 	/* What a list has only once; members of both calls.  nidentity of them. */
 	DncColumn	identity[DNC_MAX_IDENTITY];
 	int			nidentity;
+	bool		ignores_plus;	/* numbers have their country code, and a + in front does not
+								 * tell them apart */
 	bool		folds_case;		/* case does not tell these apart; the API stores ASCII
 								 * letters in lower case */
 
@@ -171,6 +173,7 @@ extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn
 extern bool dnc_provider_has_total(const DncProvider *provider);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);
 extern bool dnc_provider_removes_by_part(const DncProvider *provider, DncColumn column);
+extern bool dnc_provider_is_same(const DncProvider *provider, const char *one, const char *other);
 extern bool dnc_provider_is_identity(const DncProvider *provider, DncColumn column);
 
 #endif							/* DNC_PROVIDER_H */

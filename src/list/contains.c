@@ -14,7 +14,7 @@
 #include "list/entries.h"
 #include "list/filter.h"
 
-/* Is an entry one with this identifier, UTF-8? */
+/* Is an entry one with this identifier, UTF-8, as the API compares them? */
 static bool
 has_identifier(const DncOptions *options, const DncJson *entry, const char *identifier)
 {
@@ -22,23 +22,29 @@ has_identifier(const DncOptions *options, const DncJson *entry, const char *iden
 	const DncJson *value = dnc_json_get(entry, member);
 
 	return value && dnc_json_kind(value) == DNC_JSON_STRING &&
-		strcmp(dnc_json_string(value), identifier) == 0;
+		dnc_provider_is_same(options->provider, dnc_json_string(value), identifier);
 }
 
 /*
- * Is an identifier, UTF-8, on the list, with whatever type?  Asks the API for it where it
- * can be asked for that, and reads the list otherwise, until it is found.  Its requests
- * are counted in *counters.  Raises what dnc_pager_next() does.
+ * The texts under which the list may have an identifier: a list of char *, in the
+ * database's encoding.  With ignores_plus, a number is there with or without +.
  */
-bool
-dnc_contains(const DncOptions *options, const char *identifier, DncCounters *counters)
+static List *
+spellings(const DncOptions *options, const char *identifier)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw contains",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(context);
-	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
-	.values = list_make1(pg_any_to_server(identifier, strlen(identifier), PG_UTF8))};
-	DncChain   *chain = linitial(dnc_filter_chains(options, &condition, 1));
+	char	   *text = pg_any_to_server(identifier, strlen(identifier), PG_UTF8);
+
+	if (!options->provider->ignores_plus)
+		return list_make1(text);
+	text += *text == '+';
+	return list_make2(text, psprintf("+%s", text));
+}
+
+/* Does a chain find an identifier?  Reads until it is found. */
+static bool
+chain_contains(const DncOptions *options, const DncChain *chain, const char *identifier,
+			   DncCounters *counters)
+{
 	DncEntries	entries = {.pager = dnc_pager_begin(options, chain->filters, counters)};
 	bool		found = false;
 
@@ -47,6 +53,28 @@ dnc_contains(const DncOptions *options, const char *identifier, DncCounters *cou
 		while (!found && dnc_entries_next(&entries))
 			found = has_identifier(options, entries.entry, identifier);
 	}
+	return found;
+}
+
+/*
+ * Is an identifier, UTF-8, on the list, with whatever type, as the API compares
+ * identifiers?  Asks the API for it where it can be asked for that, and reads the list
+ * otherwise, until it is found.  Its requests are counted in *counters.  Raises what
+ * dnc_pager_next() does.
+ */
+bool
+dnc_contains(const DncOptions *options, const char *identifier, DncCounters *counters)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw contains",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
+	.values = spellings(options, identifier)};
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, dnc_filter_chains(options, &condition, 1))
+		found = found || chain_contains(options, lfirst(lc), identifier, counters);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	return found;

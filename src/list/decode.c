@@ -21,6 +21,8 @@
 
 #include "list/decode.h"
 #include "list/fast_input.h"
+#include "match/key.h"
+#include "match/server_text.h"
 #include "request/remote_error.h"
 #include "wire/json_text.h"
 
@@ -30,7 +32,7 @@ typedef struct DecoderAttribute
 	AttrNumber	attnum;
 	DncColumn	column;
 	const char *name;
-	int			field;			/* index in provider->fields; -1: constant, or attrs */
+	int			field;			/* index in provider->fields; -1: constant, or made here */
 	bool		constant;		/* value is the same for every entry */
 	Datum		value;
 	bool		isnull;
@@ -116,7 +118,7 @@ make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribu
 	fmgr_info(input, &attribute->input);
 	attribute->reader = dnc_fast_input_find(att->atttypid, att->atttypmod);
 	attribute->field = field && field->name ? (int) (field - provider->fields) : -1;
-	if (attribute->field < 0 && column != DNC_COL_ATTRS)
+	if (attribute->field < 0 && column != DNC_COL_ATTRS && column != DNC_COL_MATCH_KEY)
 	{
 		text = constant_text(decoder->options, column, search);
 		attribute->constant = true;
@@ -280,6 +282,36 @@ decode_attrs(DecoderAttribute *attribute, DncEntries *entries)
 	return input_text(attribute, JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb)));
 }
 
+/*
+ * The value of match_key, of an entry's identifier and type in UTF-8; NULL: it has none.
+ * Raises 0A000 for a number where dnc_fdw_phone is not installed.
+ */
+static Datum
+make_key(DncDecoder *decoder, DecoderAttribute *attribute, const char *identifier,
+		 const char *type)
+{
+	const DncOptions *options = decoder->options;
+	char	   *key = dnc_match_entry_key(identifier, type, options->default_country,
+										  options->provider->ignores_plus);
+	bool		whole;
+
+	return input_text(attribute, dnc_match_to_server(key, &whole));
+}
+
+/* The text of a column of the entry at hand, UTF-8; NULL: it has none. */
+static const char *
+member_text(const DncDecoder *decoder, DncColumn column)
+{
+	const DncProvider *provider = decoder->options->provider;
+	const DncField *field = dnc_provider_field(provider, column);
+	const DncJson *json;
+
+	if (field == NULL || field->name == NULL)
+		return field ? field->constant : NULL;
+	json = decoder->members[field - provider->fields];
+	return json && dnc_json_kind(json) == DNC_JSON_STRING ? dnc_json_string(json) : NULL;
+}
+
 /* Fill in the attributes that are needed; the others are NULL. */
 static void
 decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
@@ -300,6 +332,12 @@ decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *null
 		else if (attribute->column == DNC_COL_ATTRS)
 		{
 			*value = decode_attrs(attribute, entries);
+			*isnull = false;
+		}
+		else if (attribute->column == DNC_COL_MATCH_KEY)
+		{
+			*value = make_key(decoder, attribute, member_text(decoder, DNC_COL_IDENTIFIER),
+							  member_text(decoder, DNC_COL_IDENTIFIER_TYPE));
 			*isnull = false;
 		}
 		else
@@ -336,6 +374,8 @@ dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool 
 void
 dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values, bool *nulls)
 {
+	const DncField *type = dnc_provider_field(decoder->options->provider, DNC_COL_IDENTIFIER_TYPE);
+
 	memset(values, 0, sizeof(Datum) * decoder->natts);
 	memset(nulls, true, sizeof(bool) * decoder->natts);
 	for (int i = 0; i < decoder->nneeded; i++)
@@ -347,6 +387,13 @@ dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values, 
 		{
 			values[attribute->attnum - 1] = attribute->value;
 			nulls[attribute->attnum - 1] = attribute->isnull;
+		}
+		else if (attribute->column == DNC_COL_MATCH_KEY)
+		{
+			values[attribute->attnum - 1] =
+				make_key(decoder, attribute, texts[DNC_COL_IDENTIFIER],
+						 type && type->constant ? type->constant : texts[DNC_COL_IDENTIFIER_TYPE]);
+			nulls[attribute->attnum - 1] = false;
 		}
 		else if (text)
 		{

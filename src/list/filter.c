@@ -147,6 +147,17 @@ like_piece(const char *pattern, DncOp op, bool prefix)
 	}
 }
 
+/*
+ * Does a number without + in front find all entries that are the same to the API?  A
+ * search for parts of a value does; any other may miss the entry that has a +.
+ */
+static bool
+finds_without_plus(const DncOptions *options, DncColumn column)
+{
+	return options->provider->ignores_plus && column == DNC_COL_IDENTIFIER &&
+		options->search_match == DNC_SEARCH_SUBSTRING;
+}
+
 /* The text to send for a value of a condition; NULL: the value cannot be sent. */
 static char *
 value_to_send(const DncOptions *options, const DncCondition *condition, char *value)
@@ -155,12 +166,14 @@ value_to_send(const DncOptions *options, const DncCondition *condition, char *va
 		return value;			/* a search is whatever the API makes of it */
 	if (condition->column == DNC_COL_IDENTIFIER_TYPE)
 		return dnc_provider_has_type(options->provider, value) ? value : NULL;
+	if (finds_without_plus(options, condition->column) && condition->op == DNC_OP_EQ)
+		value += *value == '+';
 	if (condition->op != DNC_OP_EQ)
 		value = like_piece(value, condition->op, options->search_match == DNC_SEARCH_PREFIX);
 	return value[0] != '\0' && strlen(value) <= MAX_FILTER_VALUE ? value : NULL;
 }
 
-/* The texts to send for the values of a condition; NIL: one of them cannot be sent. */
+/* The texts to send for the values of a condition, each once; NIL: one of them cannot be sent. */
 static List *
 values_to_send(const DncOptions *options, const DncCondition *condition, List *values)
 {
@@ -173,7 +186,8 @@ values_to_send(const DncOptions *options, const DncCondition *condition, List *v
 
 		if (value == NULL)
 			return NIL;
-		sent = lappend(sent, value);
+		if (!has_text(sent, value))
+			sent = lappend(sent, value);
 	}
 	return sent;
 }
@@ -259,6 +273,7 @@ make_check(const DncOptions *options, const UsedFilter *used, const DncParameter
 	check = palloc(sizeof(DncChainCheck));
 	check->member = field->name;
 	check->value = parameter->value;
+	check->ignores_plus = finds_without_plus(options, used->filter->column);
 	return check;
 }
 

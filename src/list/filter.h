@@ -49,6 +49,7 @@ typedef struct DncChainCheck
 {
 	const char *member;			/* of the entry */
 	const char *value;			/* UTF-8 */
+	bool		ignores_plus;	/* a + in front of the entry's value does not count */
 } DncChainCheck;
 
 extern bool dnc_filter_has_column(const DncProvider *provider, DncColumn column);

@@ -7,8 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "executor/instrument.h"
+#include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "plan/plan.h"
 #include "scan/explain.h"
@@ -42,6 +45,32 @@ show_requests(List *requests, ExplainState *es)
 	}
 }
 
+/*
+ * The conditions of a scan on the column match_key.  No request carries them, since no
+ * API's search is known to find every spelling.
+ */
+static void
+show_compared_locally(ForeignScanState *node, ExplainState *es)
+{
+	Scan	   *plan = (Scan *) node->ss.ps.plan;
+	Relation	relation = node->ss.ss_currentRelation;
+	Bitmapset  *attrs = NULL;
+	DncColumnMap *map;
+
+	if (relation == NULL || plan->plan.qual == NIL)
+		return;
+	pull_varattnos((Node *) plan->plan.qual, plan->scanrelid, &attrs);
+	map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation),
+						 RelationGetDescr(relation));
+	for (int i = 0; i < map->natts; i++)
+	{
+		if (map->columns[i] == DNC_COL_MATCH_KEY &&
+			bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+			ExplainPropertyText("Compared Locally",
+								NameStr(TupleDescAttr(RelationGetDescr(relation), i)->attname), es);
+	}
+}
+
 /* ExplainForeignScan: the requests that will be, or were, sent. */
 void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
@@ -55,6 +84,7 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 	if (OidIsValid(dnc_plan_counted_table(plan)))
 		ExplainPropertyText("Counted Table", get_rel_name(dnc_plan_counted_table(plan)), es);
 	show_requests(dnc_scan_request_texts(scan), es);
+	show_compared_locally(node, es);
 	if (es->costs)
 		ExplainPropertyFloat("Estimated Requests", NULL, dnc_plan_expected_requests(plan), 0, es);
 	if (!es->analyze)

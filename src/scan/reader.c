@@ -47,8 +47,14 @@ belongs_to_chain(const DncChain *chain, const DncJson *entry)
 		const DncChainCheck *check = lfirst(lc);
 		const DncJson *value = dnc_json_get(entry, check->member);
 
-		if (value && dnc_json_kind(value) == DNC_JSON_STRING &&
-			strcmp(dnc_json_string(value), check->value) != 0)
+		const char *text;
+
+		if (value == NULL || dnc_json_kind(value) != DNC_JSON_STRING)
+			continue;
+		text = dnc_json_string(value);
+		if (check->ignores_plus && *text == '+')
+			text++;
+		if (strcmp(text, check->value) != 0)
 			return false;
 	}
 	return true;

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
 #include "foreign/fdwapi.h"
 #include "utils/builtins.h"
 
@@ -37,44 +38,92 @@ import_type(const DncField *field)
 	}
 }
 
-/* CREATE FOREIGN TABLE with the columns that the provider has; palloc'd. */
+/* CREATE FOREIGN TABLE with the columns that the provider has, and the key; palloc'd. */
 static char *
-create_table_command(const DncOptions *options)
+create_table_command(const DncOptions *options, const char *table)
 {
-	const char *separator = "\n";
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE FOREIGN TABLE %s (", quote_identifier(REMOTE_TABLE));
+	appendStringInfo(&sql, "CREATE FOREIGN TABLE %s (", quote_identifier(table));
 	for (int column = 0; column < DNC_NCOLUMNS; column++)
 	{
 		const DncField *field = dnc_provider_field(options->provider, (DncColumn) column);
 
 		if (field == NULL)
 			continue;
-		appendStringInfo(&sql, "%s\t%s %s", separator,
+		appendStringInfo(&sql, "\n\t%s %s,",
 						 quote_identifier(dnc_column_name((DncColumn) column)), import_type(field));
-		separator = ",\n";
 	}
-	appendStringInfo(&sql, "\n) SERVER %s", quote_identifier(options->server_name));
+	appendStringInfo(&sql, "\n\t%s text\n) SERVER %s",
+					 quote_identifier(dnc_column_name(DNC_COL_MATCH_KEY)),
+					 quote_identifier(options->server_name));
 	return sql.data;
 }
 
-/* Is the table among those that LIMIT TO and EXCEPT leave? */
-static bool
-is_wanted(ImportForeignSchemaStmt *statement)
+/*
+ * The name that the table gets: that of the option table_name, or the remote's.  Raises
+ * HV00D for another option, HV024 for a name that cannot be.
+ */
+static const char *
+table_name(const ImportForeignSchemaStmt *statement)
 {
-	bool		listed = false;
+	const char *name = REMOTE_TABLE;
+	ListCell   *lc;
+
+	foreach(lc, statement->options)
+	{
+		DefElem    *given = lfirst_node(DefElem, lc);
+
+		if (strcmp(given->defname, "table_name") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\"", given->defname),
+					 errhint("IMPORT FOREIGN SCHEMA takes the option table_name here.")));
+		name = defGetString(given);
+		if (*name == '\0' || strlen(name) >= NAMEDATALEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"%s\": \"%s\"", given->defname, name),
+					 errdetail("It takes the name of a table, of 1 to %d bytes.", NAMEDATALEN - 1)));
+	}
+	return name;
+}
+
+/* Is a name among those of LIMIT TO or EXCEPT? */
+static bool
+is_named(const ImportForeignSchemaStmt *statement, const char *name)
+{
 	ListCell   *lc;
 
 	foreach(lc, statement->table_list)
-		listed = listed || strcmp(lfirst_node(RangeVar, lc)->relname, REMOTE_TABLE) == 0;
+	{
+		if (strcmp(lfirst_node(RangeVar, lc)->relname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the table among those that LIMIT TO and EXCEPT leave?  PostgreSQL compares their
+ * names with the name that the table gets.  LIMIT TO with the remote's name only would
+ * import nothing and say nothing, so we refuse it (HV00R).
+ */
+static bool
+is_wanted(const ImportForeignSchemaStmt *statement, const char *table)
+{
 	switch (statement->list_type)
 	{
 		case FDW_IMPORT_SCHEMA_LIMIT_TO:
-			return listed;
+			if (is_named(statement, REMOTE_TABLE) && !is_named(statement, table))
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+						 errmsg("LIMIT TO does not name table \"%s\"", table),
+						 errdetail("With the option table_name, LIMIT TO and EXCEPT name the table as it will be called."),
+						 errhint("Leave LIMIT TO out: there is one table.")));
+			return is_named(statement, table);
 		case FDW_IMPORT_SCHEMA_EXCEPT:
-			return !listed;
+			return !is_named(statement, table) && !is_named(statement, REMOTE_TABLE);
 		case FDW_IMPORT_SCHEMA_ALL:
 			break;
 	}
@@ -86,6 +135,7 @@ List *
 dnc_import_schema(ImportForeignSchemaStmt *statement, Oid serverid)
 {
 	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
+	const char *table;
 
 	if (strcmp(statement->remote_schema, REMOTE_SCHEMA) != 0)
 		ereport(ERROR,
@@ -94,10 +144,6 @@ dnc_import_schema(ImportForeignSchemaStmt *statement, Oid serverid)
 						statement->remote_schema, options->server_name),
 				 errhint("IMPORT FOREIGN SCHEMA %s FROM SERVER %s INTO ...;", REMOTE_SCHEMA,
 						 quote_identifier(options->server_name))));
-	if (statement->options != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("invalid option \"%s\"", linitial_node(DefElem, statement->options)->defname),
-				 errhint("IMPORT FOREIGN SCHEMA takes no options here.")));
-	return is_wanted(statement) ? list_make1(create_table_command(options)) : NIL;
+	table = table_name(statement);
+	return is_wanted(statement, table) ? list_make1(create_table_command(options, table)) : NIL;
 }

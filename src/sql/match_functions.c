@@ -3,15 +3,13 @@
  * match_functions.c
  *		Keys of identifiers, as SQL functions.
  *
- * Keys are made of UTF-8, whatever the database's encoding is.  A character that the
- * database cannot hold is no reason for an error, which would end a scrub half way: its
- * code point stands in the key in its place.
+ * Texts of any encoding are taken: one that UTF-8 does not have is no reason for an error,
+ * which would end a scrub half way.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -19,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "match/key.h"
+#include "match/server_text.h"
 #include "match/text.h"
 #include "match/version.h"
 
@@ -26,28 +25,6 @@ PG_FUNCTION_INFO_V1(dnc_fdw_key);
 PG_FUNCTION_INFO_V1(dnc_fdw_keys);
 PG_FUNCTION_INFO_V1(dnc_fdw_spellings);
 PG_FUNCTION_INFO_V1(dnc_fdw_key_version);
-
-/* Bytes of a character's code point in a key, as \u20ac or \u01f600, and of a character. */
-#define ESCAPE_SIZE 16
-
-/*
- * Converts the start of a text; *converted is set to the bytes of it that were taken.
- * Palloc'd; the text ends where a character has no equal.
- */
-static char *
-convert(const char *given, int length, int from, int to, int *converted)
-{
-	Oid			function = FindDefaultConversionProc(from, to);
-	Size		size = (Size) length * MAX_CONVERSION_GROWTH + 1;
-	char	   *result;
-
-	if (!OidIsValid(function))
-		elog(ERROR, "no conversion from encoding %d to %d", from, to);
-	result = palloc(size);
-	*converted = pg_do_encoding_conversion_buf(function, from, to, (unsigned char *) unconstify(char *, given),
-											   length, (unsigned char *) result, size, true);
-	return result;
-}
 
 /* An argument in UTF-8; NULL if it has a character that UTF-8 does not have. */
 static char *
@@ -62,56 +39,15 @@ to_utf8(const text *argument)
 		return given;
 	if (encoding == PG_SQL_ASCII)
 		return pg_verify_mbstr(PG_UTF8, given, length, true) ? given : NULL;
-	given = convert(given, length, encoding, PG_UTF8, &converted);
+	given = dnc_match_convert(given, length, encoding, PG_UTF8, &converted);
 	return converted == length ? given : NULL;
 }
 
-/* Is a text of UTF-8, as it is, one of the database's encoding? */
-static bool
-is_of_server(const char *utf8)
-{
-	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII ||
-		dnc_text_is_ascii(utf8);
-}
-
-/*
- * A key as a text of the database's encoding.  *whole is set to false if it has code
- * points in place of characters.
- */
+/* A key as a text of the database's encoding; *whole as dnc_match_to_server() sets it. */
 static text *
 from_utf8(const char *utf8, bool *whole)
 {
-	int			left = strlen(utf8);
-	text	   *result;
-	char	   *all;
-	char	   *to;
-
-	*whole = true;
-	if (is_of_server(utf8))
-		return cstring_to_text_with_len(utf8, left);
-	to = all = palloc((Size) left * ESCAPE_SIZE + 1);
-	while (true)
-	{
-		int			converted;
-		char	   *part = convert(utf8, left, PG_UTF8, GetDatabaseEncoding(), &converted);
-		int			length = strlen(part);
-
-		memcpy(to, part, length);
-		to += length;
-		pfree(part);
-		utf8 += converted;
-		left -= converted;
-		if (left == 0)
-			break;
-		*whole = false;
-		to += snprintf(to, ESCAPE_SIZE, "\\u%04x", (unsigned int) utf8_to_unicode((const unsigned char *) utf8));
-		length = pg_utf_mblen((const unsigned char *) utf8);
-		utf8 += length;
-		left -= length;
-	}
-	result = cstring_to_text_with_len(all, to - all);
-	pfree(all);
-	return result;
+	return cstring_to_text(dnc_match_to_server(utf8, whole));
 }
 
 /* An optional argument in UTF-8; one that UTF-8 does not have is none that we know. */

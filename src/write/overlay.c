@@ -158,7 +158,8 @@ static DncPendingWrite *
 find_last(const DncOverlay *overlay, const DncJson *entry)
 {
 	const DncProvider *provider = overlay->options->provider;
-	DncIdentity identity = {.list = overlay->options,.folds_case = provider->folds_case};
+	DncIdentity identity = {.list = overlay->options,.folds_case = provider->folds_case,
+	.ignores_plus = provider->ignores_plus};
 
 	for (int i = 0; i < provider->nidentity; i++)
 	{

@@ -39,7 +39,7 @@ can_be_returned(const DncProvider *provider, DncColumn column)
 {
 	const DncField *field = dnc_provider_field(provider, column);
 
-	if (column == DNC_COL_ATTRS)
+	if (column == DNC_COL_ATTRS || column == DNC_COL_MATCH_KEY)
 		return false;
 	if (field == NULL || field->name == NULL)
 		return true;			/* NULL, or the same for every entry */
@@ -81,8 +81,10 @@ dnc_row_check_returning(DncRowCheck *row, List *returning)
 						 errmsg("INSERT cannot return column \"%s\" of foreign table \"%s\"",
 								NameStr(TupleDescAttr(RelationGetDescr(row->relation), i)->attname),
 								RelationGetRelationName(row->relation)),
-						 errdetail("Only server \"%s\" knows its value, once the entry has been sent.",
-								   row->options->server_name),
+						 column == DNC_COL_MATCH_KEY
+						 ? errdetail("A key is made of an entry that is read.")
+						 : errdetail("Only server \"%s\" knows its value, once the entry has been sent.",
+									 row->options->server_name),
 						 errhint("RETURNING gives back what was sent. Query the table after COMMIT.")));
 			if (column == DNC_COL_SOURCE)
 				source = i + 1;
@@ -180,6 +182,8 @@ check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 					attribute_name(row, attnum), RelationGetRelationName(row->relation)),
 			 constant ? errdetail("With server \"%s\" it is always \"%s\".",
 								  row->options->server_name, constant)
+			 : column == DNC_COL_MATCH_KEY
+			 ? errdetail("It is made of the identifier and its type.")
 			 : field || column == DNC_COL_ATTRS
 			 ? errdetail("Server \"%s\" sets it by itself.", row->options->server_name)
 			 : errdetail("Server \"%s\" has no such field: the value would be lost.",

@@ -135,6 +135,7 @@ dnc_write_identity(const DncWrite *write, DncIdentity *identity)
 	memset(identity, 0, sizeof(DncIdentity));
 	identity->list = options;
 	identity->folds_case = provider->folds_case;
+	identity->ignores_plus = provider->ignores_plus;
 	for (int i = 0; i < provider->nidentity; i++)
 	{
 		identity->values[i] = dnc_write_value(write, provider->identity[i]);
@@ -169,6 +170,15 @@ dnc_write_removes_same(const DncWrite *one, const DncWrite *other)
 	return true;
 }
 
+/* The part of an identity's i-th text that is compared. */
+static inline const char *
+compared_text(const DncIdentity *identity, int i)
+{
+	const char *text = identity->values[i];
+
+	return identity->ignores_plus && *text == '+' ? text + 1 : text;
+}
+
 /* A byte of an identity's text, as it is compared. */
 static inline unsigned char
 compared_byte(const DncIdentity *identity, char c)
@@ -185,7 +195,7 @@ dnc_write_identity_hash(const void *key, Size size)
 
 	for (int i = 0; i < DNC_MAX_IDENTITY && identity->values[i]; i++)
 	{
-		for (const char *c = identity->values[i]; *c; c++)
+		for (const char *c = compared_text(identity, i); *c; c++)
 			hash = (hash ^ compared_byte(identity, *c)) * 16777619u;
 		hash = hash * 16777619u;
 	}
@@ -201,8 +211,8 @@ dnc_write_identity_compare(const void *key, const void *other_key, Size size)
 
 	for (int i = 0; i < DNC_MAX_IDENTITY && one->values[i]; i++)
 	{
-		const char *a = one->values[i];
-		const char *b = other->values[i];
+		const char *a = compared_text(one, i);
+		const char *b = compared_text(other, i);
 
 		while (*a && compared_byte(one, *a) == compared_byte(one, *b))
 			a++, b++;

@@ -33,6 +33,7 @@ typedef struct DncIdentity
 {
 	const DncOptions *list;		/* with the token: they say whose list is meant */
 	bool		folds_case;
+	bool		ignores_plus;
 	const char *values[DNC_MAX_IDENTITY];	/* UTF-8; NULL behind the provider's last */
 } DncIdentity;
 

@@ -95,4 +95,5 @@ const DncProvider dnc_provider_weya = {
 	},
 	.identity = {DNC_COL_IDENTIFIER},
 	.nidentity = 1,
+	.ignores_plus = true,
 };

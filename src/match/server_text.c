@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * server_text.c
+ *		Keys in the database's encoding.
+ *
+ * Keys are made of UTF-8, whatever the database's encoding is.  A character that the
+ * database cannot hold is no reason for an error, which would end a scrub half way: its
+ * code point stands in the key in its place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+
+#include "match/server_text.h"
+#include "match/text.h"
+
+/* Bytes of a character's code point in a key, as \u20ac or \u01f600, and of a character. */
+#define ESCAPE_SIZE 16
+
+/*
+ * Converts the start of a text; *converted is set to the bytes of it that were taken.
+ * Palloc'd; the text ends where a character has no equal.
+ */
+char *
+dnc_match_convert(const char *given, int length, int from, int to, int *converted)
+{
+	Oid			function = FindDefaultConversionProc(from, to);
+	Size		size = (Size) length * MAX_CONVERSION_GROWTH + 1;
+	char	   *result;
+
+	if (!OidIsValid(function))
+		elog(ERROR, "no conversion from encoding %d to %d", from, to);
+	result = palloc(size);
+	*converted = pg_do_encoding_conversion_buf(function, from, to, (unsigned char *) unconstify(char *, given),
+											   length, (unsigned char *) result, size, true);
+	return result;
+}
+
+/* Is a text of UTF-8, as it is, one of the database's encoding? */
+static bool
+is_of_server(const char *utf8)
+{
+	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII ||
+		dnc_text_is_ascii(utf8);
+}
+
+/*
+ * A key, UTF-8, in the database's encoding; palloc'd.  *whole is set to false if it has
+ * code points in place of characters.
+ */
+char *
+dnc_match_to_server(const char *utf8, bool *whole)
+{
+	int			left = strlen(utf8);
+	char	   *all;
+	char	   *to;
+
+	*whole = true;
+	if (is_of_server(utf8))
+		return pstrdup(utf8);
+	to = all = palloc((Size) left * ESCAPE_SIZE + 1);
+	while (true)
+	{
+		int			converted;
+		char	   *part = dnc_match_convert(utf8, left, PG_UTF8, GetDatabaseEncoding(), &converted);
+		int			length = strlen(part);
+
+		memcpy(to, part, length);
+		to += length;
+		pfree(part);
+		utf8 += converted;
+		left -= converted;
+		if (left == 0)
+			break;
+		*whole = false;
+		to += snprintf(to, ESCAPE_SIZE, "\\u%04x", (unsigned int) utf8_to_unicode((const unsigned char *) utf8));
+		length = pg_utf_mblen((const unsigned char *) utf8);
+		utf8 += length;
+		left -= length;
+	}
+	*to = '\0';
+	return all;
+}
