@@ -190,7 +190,7 @@ sub take_entry
 	if ($check)
 	{
 		my $value = DncFuzz::Json::get($entry, $check->[0]);
-		return if $value && $value->[0] eq 's' && $value->[1] ne $check->[1];
+		return if $value && $value->[0] eq 's' && $self->differ($value->[1], $check->[1]);
 	}
 	my $row = $self->row_of($entry);
 	for my $column (keys %{ $statement->{keeps} // {} })
@@ -385,6 +385,18 @@ sub chains
 		push @{ $chain{ parameters($exchange->[0])->{ $in->{parameter} } } }, $exchange;
 	}
 	return map { [ [ $in->{member}, $_ ], @{ $chain{$_} } ] } grep { $chain{$_} } @{ $in->{values} };
+}
+
+# Are two identifiers different ones to the vendor?
+sub differ
+{
+	my ($self, @identifiers) = @_;
+
+	if ($self->{vendor}{ignores_plus})
+	{
+		s/^\+// for @identifiers;
+	}
+	return $identifiers[0] ne $identifiers[1];
 }
 
 #

@@ -101,7 +101,7 @@ sub make
 			sql => "SELECT $few FROM text_$server WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
 			keeps => { identifier => [ $argument // '', 'nobody' ] },
 			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier},
-				values => [ $argument // '', 'nobody' ] } },
+				values => [ searched($vendor, $argument // ''), 'nobody' ] } },
 		either_type => {
 			sql => "SELECT $few FROM text_$server WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
 			keeps => { identifier_type => [ $argument // '', 'email' ] },
@@ -116,6 +116,14 @@ sub make
 	$statement->{columns} //= \@DncFuzz::Vendors::columns;
 	$statement->{needs} //= { map { $_ => 1 } @few };
 	return $statement;
+}
+
+# The text that is searched for an identifier.
+sub searched
+{
+	my ($vendor, $identifier) = @_;
+
+	return $DncFuzz::Vendors::vendors{$vendor}{ignores_plus} ? $identifier =~ s/^\+//r : $identifier;
 }
 
 # The names of the statements that take no argument.

@@ -81,6 +81,7 @@ our %vendors = (
 		},
 		id => '_id',
 		identifier => 'phoneNumber',
+		ignores_plus => 1,    # a search for digits finds the number with + too
 	});
 
 1;
