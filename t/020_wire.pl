@@ -170,7 +170,7 @@ for my $request (@requests)
 
 $dnc->make_server('wire', 3);
 my @identifiers = ($evil, "'); DROP TABLE x; --", '","identifierType":"sms"},{"identifier":"b', '\\', '\\u0000', '%00', '%s%n',
-	'..', '../..', '/', '?limit=1', '&cursor=x', "a\tb", "\x{1}\x{1f}\x7f", '{}', '[]', 'null', 'a  b', "\xf0\x9f\x98\x80", "a\xe2\x80\xaeb");
+	'..', '../..', '/', '?limit=1', '&cursor=x', "a\tb", "a\x{1}\x{1f}\x7fb", '{}', '[]', 'null', 'a  b', "\xf0\x9f\x98\x80", "a\xe2\x80\xaeb");
 $node->safe_psql('postgres', 'INSERT INTO wire.communication_opt_outs (identifier, identifier_type, label) VALUES '
 	  . join ', ', map { '(' . literal($_) . ", 'email', " . literal($_) . ')' } @identifiers);
 is($dnc->control('GET', 'alta/wire/count'), 3 + @identifiers . "\n", 'all are added, each as one entry');
