@@ -13,8 +13,12 @@ SET search_path = errors;
 \set list 'SELECT count(*) FROM communication_opt_outs;'
 
 -- no token; a token that the vendor refuses, and that is not shown
+CREATE ROLE regress_dnc_errors SUPERUSER;
+SET ROLE regress_dnc_errors;
 :list
 \echo :LAST_ERROR_SQLSTATE
+RESET ROLE;
+DROP ROLE regress_dnc_errors;
 CREATE USER MAPPING FOR CURRENT_USER SERVER errors OPTIONS (token 'top-secret');
 :list
 \echo :LAST_ERROR_SQLSTATE

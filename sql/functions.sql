@@ -91,8 +91,12 @@ CREATE SERVER fn_other FOREIGN DATA WRAPPER fn_none;
 SELECT * FROM dnc_fdw_check('fn_other');
 \echo :LAST_ERROR_SQLSTATE
 DROP USER MAPPING FOR CURRENT_USER SERVER fn_alta;
+CREATE ROLE regress_dnc_tokenless SUPERUSER;
+SET ROLE regress_dnc_tokenless;
 SELECT * FROM dnc_fdw_check('fn_alta');
 \echo :LAST_ERROR_SQLSTATE
+RESET ROLE;
+DROP ROLE regress_dnc_tokenless;
 CREATE USER MAPPING FOR PUBLIC SERVER fn_alta OPTIONS (token 'sandbox-fn');
 CREATE ROLE regress_dnc_fn;
 SET ROLE regress_dnc_fn;

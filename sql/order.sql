@@ -113,14 +113,14 @@ COMMIT;
 :log
 
 -- one order whatever the role: its mapping has the same token
-CREATE ROLE order_other;
-GRANT USAGE ON SCHEMA ord TO order_other;
-GRANT ALL ON ALL TABLES IN SCHEMA ord TO order_other;
-CREATE USER MAPPING FOR order_other SERVER order_weya OPTIONS (token 'sandbox-order');
-CREATE USER MAPPING FOR order_other SERVER order_alta OPTIONS (token 'sandbox-order');
+CREATE ROLE regress_dnc_order;
+GRANT USAGE ON SCHEMA ord TO regress_dnc_order;
+GRANT ALL ON ALL TABLES IN SCHEMA ord TO regress_dnc_order;
+CREATE USER MAPPING FOR regress_dnc_order SERVER order_weya OPTIONS (token 'sandbox-order');
+CREATE USER MAPPING FOR regress_dnc_order SERVER order_alta OPTIONS (token 'sandbox-order');
 BEGIN;
 DELETE FROM weya WHERE identifier = '15550000002';
-SET LOCAL ROLE order_other;
+SET LOCAL ROLE regress_dnc_order;
 SELECT count(*) FROM weya WHERE identifier = '15550000002';
 INSERT INTO weya (identifier) VALUES ('15550000002') ON CONFLICT DO NOTHING;
 SELECT count(*) FROM weya WHERE identifier = '15550000002';
@@ -217,4 +217,4 @@ INSERT INTO parts (identifier, identifier_type) SELECT '+1555' || n, CASE n % 2 
 
 DROP SCHEMA ord CASCADE;
 DROP SERVER order_alta, order_twin, order_sendkit, order_weya CASCADE;
-DROP ROLE order_other;
+DROP ROLE regress_dnc_order;

@@ -190,15 +190,15 @@ SELECT action, count(*) FROM dnc_fdw_pending() GROUP BY action;
 COMMIT;
 :log
 -- of another role's table the identifiers are not shown
-CREATE ROLE dnc_trans_reader;
+CREATE ROLE regress_dnc_trans;
 BEGIN;
 DELETE FROM alta WHERE identifier = '+1';
 INSERT INTO alta (identifier, identifier_type) VALUES ('secret@example.com', 'email');
-GRANT USAGE ON SCHEMA trans TO dnc_trans_reader;
-SET LOCAL ROLE dnc_trans_reader;
+GRANT USAGE ON SCHEMA trans TO regress_dnc_trans;
+SET LOCAL ROLE regress_dnc_trans;
 SELECT * FROM dnc_fdw_pending();
 ROLLBACK;
-DROP ROLE dnc_trans_reader;
+DROP ROLE regress_dnc_trans;
 
 DROP SCHEMA trans CASCADE;
 DROP SERVER trans, trans_sendkit, trans_weya CASCADE;

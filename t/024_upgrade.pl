@@ -124,8 +124,7 @@ works('old_restored', 'a dump of 1.0');
 
 # pg_upgrade brings 1.0 over as it is, into a new cluster (here of the same version),
 # in which the rest is done.
-my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init;
+my $new = DncTest->cluster('new');
 $new->append_conf('postgresql.conf', "fsync = off\n");
 $node->stop;
 chdir PostgreSQL::Test::Utils::tempdir() or die "chdir: $!";    # where it leaves its scripts

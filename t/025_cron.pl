@@ -36,9 +36,8 @@ my $json = JSON::PP->new->utf8->canonical;
 sub make_site
 {
 	my ($name, $conf) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = DncTest->cluster($name);
 
-	$node->init;
 	$node->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n$conf");
 	$node->append_conf('postgresql.conf', "cron.host = '" . $node->host . "'\n");
 	$node->start;

@@ -19,6 +19,20 @@ use Time::HiRes qw(sleep time);
 # Whatever is asked here is on this machine.
 delete @ENV{ grep { /_proxy$/i } keys %ENV };
 
+# Clusters have the superuser postgres, whoever runs the tests: a role that a test
+# makes could have the name of that operating system user.
+$ENV{PGUSER} = 'postgres';
+
+# A new cluster that is not started.
+sub cluster
+{
+	my ($class, $name) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(extra => [ '--username', $ENV{PGUSER} ]);
+	return $node;
+}
+
 # A sandbox without a cluster; arguments go to its command line.
 sub sandbox
 {
@@ -36,8 +50,7 @@ sub new
 	my ($class, @sandbox_args) = @_;
 	my $self = $class->sandbox(@sandbox_args);
 
-	$self->{node} = PostgreSQL::Test::Cluster->new('main');
-	$self->{node}->init;
+	$self->{node} = $class->cluster('main');
 	$self->{node}->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n");
 	$self->{node}->start;
 	$self->{node}->safe_psql('postgres', 'CREATE EXTENSION dnc_fdw');
