@@ -146,6 +146,8 @@ static void
 dncAddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 						   Relation target_relation)
 {
+	if (root->parse->commandType == CMD_UPDATE)
+		dnc_modify_refuse_update(target_relation);
 	dnc_modify_add_row_identity(root, rtindex, target_relation);
 }
 

@@ -75,6 +75,20 @@ dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex, Relation relation)
 							 rtindex, "ctid");
 }
 
+/*
+ * Refuse an UPDATE (0A000), before it is planned further.  PostgreSQL would refuse it, too,
+ * but could not say what to do.
+ */
+void
+dnc_modify_refuse_update(Relation relation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot update foreign table \"%s\"", RelationGetRelationName(relation)),
+			 errdetail("The vendors' APIs can add and remove entries, but not change them."),
+			 errhint("To correct an identifier, add the right one before you delete the wrong one.  To correct another column, delete the entry, COMMIT, and add it again.")));
+}
+
 /* Which commands a table takes, as a mask for IsForeignRelUpdatable. */
 int
 dnc_modify_supported(Relation relation)
