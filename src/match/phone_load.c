@@ -41,7 +41,7 @@ dnc_phone_load(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("phone numbers cannot be compared without the library dnc_fdw_phone"),
 				 errdetail("\"%s\" has no file dnc_fdw_phone%s.", pkglib_path, DLSUFFIX),
-				 errhint("Install the package of dnc_fdw for phone numbers, or build dnc_fdw with libphonenumber and make install.")));
+				 errhint("On Debian, install the package postgresql-" PG_MAJORVERSION "-dnc-fdw-phone. Elsewhere, build dnc_fdw with libphonenumber, and run make install.")));
 	get = (const DncPhoneLibrary *(*) (void))
 		load_external_function("$libdir/dnc_fdw_phone", "dnc_phone_library", true, NULL);
 	library = get();
