@@ -26,7 +26,7 @@ INSERT INTO crm.leads
   SELECT n, format('Person %s', n),
          CASE WHEN n % 50 = 7 THEN format('555 %s %s', left(digits, 3), right(digits, 4))
               WHEN n % 5 = 0 THEN format('(555) %s-%s', left(digits, 3), right(digits, 4))
-              WHEN n % 5 = 1 THEN format('+1 555 %s %s', left(digits, 3), right(digits, 4))
+              WHEN n % 5 = 1 THEN format('+1555%s', digits)
               WHEN n % 5 = 2 THEN format('1-555-%s-%s', left(digits, 3), right(digits, 4))
               WHEN n % 5 = 3 THEN format('001 555 %s', digits)
               ELSE format('1555%s@c.us', digits) END,

@@ -106,7 +106,7 @@ is(slurp("$top/debian/control"), $control, 'debian/control is made of control.in
 my ($phone) = $control =~ /^Package: (postgresql-15-dnc-fdw-phone)$/m;
 like($control, qr/^Package: postgresql-15-dnc-fdw\n(?:.+\n)*Recommends:\n(?: .*\n)* \Q$phone\E \(= \$\{binary:Version\}\),$/m,
 	'the main package recommends the one for phone numbers');
-like(slurp("$top/src/match/phone_load.c"), qr/install the package postgresql-" PG_MAJORVERSION "-dnc-fdw-phone\./, 'an error names it');
+like(slurp("$top/src/compat.h"), qr/PHONE_PACKAGE "postgresql-" PG_MAJORVERSION "-dnc-fdw-phone"$/m, 'an error names it');
 
 # ----- make dist -----
 
