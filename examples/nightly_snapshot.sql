@@ -4,7 +4,8 @@
 --                job of its own, so that one vendor's bad night does not make the other's list old. The view
 --                dnc.known_opt_outs is all of them together, and the one to use: it refuses to be read while a
 --                snapshot in it is too old or was never taken, because whoever is not known to be off the lists
---                must not be contacted.
+--                must not be contacted. Each entry has its key (match_key), by which it is compared. A new dnc_fdw
+--                or libphonenumber can make other keys: then the view refuses, too, until the next snapshot.
 -- What it needs  setup.sql. For another list: its foreign table, and what says alta here once more.
 -- How it fails   A list is read to its end or the job fails. Then all stays as it was: the snapshot can be read,
 --                dnc.snapshots has the time of the last complete one, and after max_age the view refuses. The
@@ -24,9 +25,13 @@ CREATE TABLE dnc.snapshots (
   list text PRIMARY KEY,
   max_age interval NOT NULL DEFAULT '26 hours',
   taken_at timestamptz,
-  entries bigint
+  entries bigint,
+  key_version text                                -- of the rules that made match_key
 );
 INSERT INTO dnc.snapshots (list) VALUES ('alta'), ('sendkit');
+
+-- The version of the rules that make keys now. A view, so that functions with a search_path of their own find it.
+CREATE VIEW dnc.key_version AS SELECT dnc_fdw_key_version() AS version;
 
 -- A restored dump must not call the API. WITH NO DATA sees to it until the first refresh; but pg_dump has a
 -- REFRESH for each materialized view that is filled when it is dumped. Not for one that depends on another
@@ -37,13 +42,13 @@ COMMENT ON MATERIALIZED VIEW dnc.never_filled IS
   'Leave it empty: it keeps REFRESH of the snapshots, and so API calls, out of dumps.';
 
 CREATE MATERIALIZED VIEW dnc.snapshot_alta AS
-  SELECT id::text, identifier, identifier_type, created_at
+  SELECT id::text, identifier, identifier_type, created_at, match_key
   FROM dnc.alta
   WHERE 'dnc.never_filled'::regclass IS NOT NULL
 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW dnc.snapshot_sendkit AS
-  SELECT id, identifier, identifier_type, created_at
+  SELECT id, identifier, identifier_type, created_at, match_key
   FROM dnc.sendkit
   WHERE 'dnc.never_filled'::regclass IS NOT NULL
 WITH NO DATA;
@@ -52,8 +57,8 @@ WITH NO DATA;
 -- on one, is no conflict.
 CREATE UNIQUE INDEX ON dnc.snapshot_alta (id);
 CREATE UNIQUE INDEX ON dnc.snapshot_sendkit (id);
-CREATE INDEX ON dnc.snapshot_alta (lower(identifier), identifier_type);
-CREATE INDEX ON dnc.snapshot_sendkit (lower(identifier), identifier_type);
+CREATE INDEX ON dnc.snapshot_alta (match_key);
+CREATE INDEX ON dnc.snapshot_sendkit (match_key);
 
 -- Takes the snapshot of a list, and gives back how many entries it has. CONCURRENTLY, so that it can be read
 -- meanwhile; but not the first time, which PostgreSQL does not allow. Snapshot and time are one transaction.
@@ -78,7 +83,8 @@ BEGIN
                             before.entries, before.taken_at, counted),
             HINT = format('If that is right: SELECT dnc.take_snapshot(%L, accept_loss => true);', list);
   END IF;
-  UPDATE dnc.snapshots s SET taken_at = now(), entries = counted
+  UPDATE dnc.snapshots s
+    SET taken_at = now(), entries = counted, key_version = (SELECT v.version FROM dnc.key_version v)
     WHERE s.list = take_snapshot.list;
   RETURN counted;
 END
@@ -86,7 +92,9 @@ $$ SET search_path = pg_catalog, pg_temp;
 
 CREATE VIEW dnc.snapshot_status AS
   SELECT list, taken_at, entries, statement_timestamp() - taken_at AS age, max_age,
-         coalesce(statement_timestamp() - taken_at <= max_age, false) AS fresh
+         key_version = (SELECT v.version FROM dnc.key_version v) AS keys_are_of_today,
+         coalesce(statement_timestamp() - taken_at <= max_age
+                  AND key_version = (SELECT v.version FROM dnc.key_version v), false) AS fresh
   FROM dnc.snapshots;
 
 -- True, or an error. It has to be STABLE: a condition in which no row has a part is then evaluated once,
@@ -102,17 +110,18 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'the snapshot of the list "%" is not fresh', list
     USING ERRCODE = 'object_not_in_prerequisite_state',
-          DETAIL = coalesce('The last complete one is of ' || status.taken_at || ', and may be '
-                            || status.max_age || ' old.', 'None was ever taken.'),
+          DETAIL = CASE WHEN NOT status.keys_are_of_today THEN 'Its keys were made by other rules than those of today.'
+                        ELSE coalesce('The last complete one is of ' || status.taken_at || ', and may be '
+                                      || status.max_age || ' old.', 'None was ever taken.') END,
           HINT = format('See why the job fails in cron.job_run_details, then SELECT dnc.take_snapshot(%L);', list);
 END
 $$ SET search_path = pg_catalog, pg_temp;
 
 CREATE VIEW dnc.known_opt_outs AS
-  SELECT 'alta' AS source, id, identifier, identifier_type, created_at
+  SELECT 'alta' AS source, id, identifier, identifier_type, created_at, match_key
   FROM dnc.snapshot_alta WHERE dnc.require_fresh('alta')
   UNION ALL
-  SELECT 'sendkit', id, identifier, identifier_type, created_at
+  SELECT 'sendkit', id, identifier, identifier_type, created_at, match_key
   FROM dnc.snapshot_sendkit WHERE dnc.require_fresh('sendkit');
 
 -- For those who scrub, only the view, so that nobody gets around its condition:

@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS dnc.deliveries (
   PRIMARY KEY (list, unsubscribe_id)
 );
 
+-- Two unsubscribes of one mailbox are sent once. A view, so that the functions below find dnc_fdw_key().
+CREATE OR REPLACE VIEW dnc.unsubscribe_keys AS
+  SELECT id, email, coalesce(dnc_fdw_key(email, 'email'), email) AS match_key FROM crm.unsubscribes;
+
 -- With write_mode 'immediate' INSERT itself fails if the vendor refuses, not COMMIT, which nothing could catch.
 CREATE FOREIGN TABLE dnc.alta_at_once (identifier text, identifier_type text)
   SERVER alta OPTIONS (write_mode 'immediate');
@@ -40,7 +44,8 @@ DECLARE
 BEGIN
   INSERT INTO dnc.deliveries (unsubscribe_id, list) SELECT unnest(ids), 'alta';
   INSERT INTO dnc.alta_at_once (identifier, identifier_type)
-    SELECT DISTINCT u.email, 'email' FROM crm.unsubscribes u WHERE u.id = ANY (ids);
+    SELECT DISTINCT ON (u.match_key) u.email, 'email' FROM dnc.unsubscribe_keys u WHERE u.id = ANY (ids)
+    ORDER BY u.match_key, u.id;
 EXCEPTION
   WHEN fdw_unable_to_create_execution OR invalid_parameter_value OR not_null_violation THEN
     -- The marks above are gone with the block.

@@ -3,6 +3,7 @@
 -- What it does   dnc.missing_emails is who is on one list and not on the other. The job adds them where they are
 --                missing, both ways, and notes it in dnc.reconciled. It never removes anything, and when it has
 --                run there is nothing left to add.
+--                Emails are compared by their keys (docs/matching.md): Bob@Example.com and bob@example.com are one.
 -- What it needs  setup.sql. Emails only: they are all that both have. Each list is read to its end, once.
 --                See first what it would do:
 --                BEGIN; SELECT dnc.reconcile(); SELECT * FROM dnc_fdw_pending(); ROLLBACK;
@@ -10,7 +11,8 @@
 -- How it fails   A list that cannot be read is an error, so that nobody is taken for missing by mistake. What is to
 --                be added is sent at COMMIT: if that fails, nothing is noted, what was taken is on the list, and
 --                the next run adds the rest. An entry that a vendor refuses holds up the run: the error has
---                the vendor's words. Put it into dnc.reconcile_not.
+--                the vendor's words. Put it into dnc.reconcile_not. An entry that is no email is left out:
+--                SELECT * FROM dnc.alta WHERE identifier_type = 'email' AND match_key NOT LIKE 'email:%';
 -- In the morning SELECT added_to, count(*) FROM dnc.reconciled WHERE added_at > now() - interval '1 day' GROUP BY 1;
 
 BEGIN;
@@ -22,19 +24,20 @@ CREATE TABLE dnc.reconciled (
   added_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE dnc.reconcile_not (
-  email text PRIMARY KEY,                         -- in lower case
+  email text PRIMARY KEY,                         -- in any spelling
   why text NOT NULL
 );
 
--- SendKit lower-cases emails, Alta keeps them as they were given: so they are compared in lower case.
+-- Of several spellings on one list, one is sent to the other.
 CREATE VIEW dnc.missing_emails AS
-  SELECT email, CASE WHEN a.listed IS NULL THEN 'alta' ELSE 'sendkit' END AS missing_on
-  FROM (SELECT DISTINCT lower(identifier) AS email, true AS listed
-        FROM dnc.alta WHERE identifier_type = 'email') a
-  FULL JOIN (SELECT DISTINCT lower(identifier) AS email, true AS listed
-             FROM dnc.sendkit WHERE identifier_type = 'email') s USING (email)
-  WHERE (a.listed IS NULL OR s.listed IS NULL)
-    AND email NOT IN (SELECT n.email FROM dnc.reconcile_not n);
+  SELECT coalesce(a.email, s.email) AS email, CASE WHEN a.email IS NULL THEN 'alta' ELSE 'sendkit' END AS missing_on
+  FROM (SELECT match_key, min(identifier) AS email
+        FROM dnc.alta WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) a
+  FULL JOIN (SELECT match_key, min(identifier) AS email
+             FROM dnc.sendkit WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) s
+    USING (match_key)
+  WHERE (a.email IS NULL OR s.email IS NULL)
+    AND NOT EXISTS (SELECT FROM dnc.reconcile_not n WHERE dnc_fdw_key(n.email, 'email') = match_key);
 
 CREATE FUNCTION dnc.reconcile() RETURNS void
 BEGIN ATOMIC

@@ -31,7 +31,11 @@ CREATE SCHEMA IF NOT EXISTS crm;
 CREATE TABLE IF NOT EXISTS crm.contacts (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name text,
-  email text
+  email text,
+  phone text,
+  sms text,
+  whatsapp text,
+  country text                                    -- of numbers in national form: two letters of ISO 3166 (GB, not UK)
 );
 CREATE TABLE IF NOT EXISTS crm.unsubscribes (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -44,10 +48,8 @@ GRANT SELECT ON crm.contacts, crm.unsubscribes TO dnc_jobs;
 SET LOCAL ROLE dnc_jobs;
 
 -- The lists: dnc.alta and dnc.sendkit.
-IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc;
-ALTER FOREIGN TABLE dnc.communication_opt_outs RENAME TO alta;
-IMPORT FOREIGN SCHEMA dnc FROM SERVER sendkit INTO dnc;
-ALTER FOREIGN TABLE dnc.communication_opt_outs RENAME TO sendkit;
+IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc OPTIONS (table_name 'alta');
+IMPORT FOREIGN SCHEMA dnc FROM SERVER sendkit INTO dnc OPTIONS (table_name 'sendkit');
 
 -- pg_cron keeps what became of each run for ever. A month is enough to find out since when something fails.
 SELECT cron.schedule('forget old runs', '45 4 * * *',

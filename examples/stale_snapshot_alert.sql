@@ -16,7 +16,8 @@ SET LOCAL ROLE dnc_jobs;
 CREATE FUNCTION dnc.check_snapshots() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  stale text := (SELECT string_agg(coalesce(format('"%s" of ', list) || taken_at, format('"%s", never taken', list)),
+  stale text := (SELECT string_agg(coalesce(format('"%s" of ', list) || taken_at, format('"%s", never taken', list))
+                                   || CASE WHEN NOT keys_are_of_today THEN ', with keys of other rules than today''s' ELSE '' END,
                                    '; ' ORDER BY list)
                  FROM dnc.snapshot_status WHERE NOT fresh);
 BEGIN

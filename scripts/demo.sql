@@ -20,7 +20,19 @@ INSERT INTO crm.contacts
          format('person%s@example.com', to_char(n, 'FM000000')),
          format('+1555%s', to_char(n, 'FM0000000'))
   FROM generate_series(1, 3000) AS n;
-ANALYZE crm.contacts;
+-- The same people as they came from five places.  Each 50th has no country.
+CREATE TABLE crm.leads (id integer PRIMARY KEY, name text, phone text, country text);
+INSERT INTO crm.leads
+  SELECT n, format('Person %s', n),
+         CASE WHEN n % 50 = 7 THEN format('555 %s %s', left(digits, 3), right(digits, 4))
+              WHEN n % 5 = 0 THEN format('(555) %s-%s', left(digits, 3), right(digits, 4))
+              WHEN n % 5 = 1 THEN format('+1555%s', digits)
+              WHEN n % 5 = 2 THEN format('1-555-%s-%s', left(digits, 3), right(digits, 4))
+              WHEN n % 5 = 3 THEN format('001 555 %s', digits)
+              ELSE format('1555%s@c.us', digits) END,
+         CASE WHEN n % 50 <> 7 THEN (ARRAY['US', NULL, 'US', 'DE', NULL])[n % 5 + 1] END
+  FROM (SELECT n, to_char(n, 'FM0000000') AS digits FROM generate_series(1, 3000) AS n) AS numbers;
+ANALYZE crm.contacts, crm.leads;
 
 \set ECHO queries
 
@@ -69,9 +81,38 @@ LEFT JOIN dnc.communication_opt_outs d
   ON d.identifier = c.phone AND d.identifier_type = 'phone';
 :wire
 
+\echo
+\echo '=== 5. The same people, as they were typed'
+\echo 'called_by_bytes: whom a comparison of texts would have called. Keys compare what the texts mean.'
+\echo
+WITH opt_outs AS MATERIALIZED (
+  SELECT identifier, match_key FROM dnc.communication_opt_outs
+), listed AS (
+  SELECT DISTINCT l.id
+  FROM crm.leads l
+  CROSS JOIN unnest(dnc_fdw_keys(l.phone, 'phone', l.country)) AS k (match_key)
+  JOIN opt_outs USING (match_key)
+)
+SELECT CASE WHEN listed.id IS NOT NULL THEN 'listed'
+            WHEN dnc_fdw_key(l.phone, 'phone', l.country) IS NULL THEN 'cannot be told'
+            ELSE 'may be called' END AS by_key,
+       count(*) AS leads,
+       count(*) FILTER (WHERE l.phone NOT IN (SELECT identifier FROM opt_outs)) AS called_by_bytes
+FROM crm.leads l LEFT JOIN listed USING (id)
+GROUP BY 1 ORDER BY 1;
+:wire
+\echo
+\echo 'Some of those who have opted out, and would have been called:'
+\echo
+SELECT l.id, l.phone, l.country, d.identifier AS listed_as
+FROM crm.leads l
+JOIN dnc.communication_opt_outs d ON d.match_key = dnc_fdw_key(l.phone, 'phone', l.country)
+WHERE l.id < 40 AND d.identifier <> l.phone
+ORDER BY l.id;
+
 \set QUIET off
 \echo
-\echo '=== 5. Three people opt out'
+\echo '=== 6. Three people opt out'
 \echo 'They are added with one request, when the transaction commits.'
 \echo
 INSERT INTO dnc.communication_opt_outs (identifier, identifier_type, label)
@@ -80,7 +121,7 @@ SELECT phone, 'phone', name FROM crm.contacts WHERE id IN (2998, 2999, 3000);
 :wire
 
 \echo
-\echo '=== 6. Think twice'
+\echo '=== 7. Think twice'
 \echo 'Writes wait for COMMIT: the list is read, to find what to delete, but ROLLBACK sends nothing.'
 \echo
 BEGIN;
@@ -92,7 +133,7 @@ ROLLBACK;
 :wire
 
 \echo
-\echo '=== 7. One of them may be called again'
+\echo '=== 8. One of them may be called again'
 \echo 'A deletion that does commit: one entry is read, and one is removed.'
 \echo
 DELETE FROM dnc.communication_opt_outs
@@ -102,7 +143,7 @@ WHERE identifier_type = 'phone' AND identifier = '+15550003000';
 
 \set QUIET on
 \echo
-\echo '=== 8. Three vendors, one table'
+\echo '=== 9. Three vendors, one table'
 \echo 'SendKit lists emails and domains, Weya phone numbers. As partitions they are read at the same time.'
 \echo
 CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
@@ -124,7 +165,7 @@ FROM dnc.all_opt_outs GROUP BY 1, 2 ORDER BY 1, 2;
 :wire
 
 \echo
-\echo '=== 9. Only who can know is asked'
+\echo '=== 10. Only who can know is asked'
 \echo 'Alta has no domains and Weya only phone numbers: neither gets a request.'
 \echo
 SELECT source, identifier FROM dnc.all_opt_outs
@@ -133,7 +174,7 @@ WHERE identifier_type = 'domain' ORDER BY identifier LIMIT 2;
 
 \set QUIET off
 \echo
-\echo '=== 10. A row goes to the vendor that its source names'
+\echo '=== 11. A row goes to the vendor that its source names'
 \echo 'An INSERT into the partitioned table is an addition to that partition''s list.'
 \echo
 INSERT INTO dnc.all_opt_outs VALUES ('left@example.com', 'email', 'asked us to', 'sendkit');

@@ -28,6 +28,9 @@
 #error "dnc_fdw needs PostgreSQL 15 or newer"
 #endif
 
+/* The Debian package of the library for phone numbers (debian/control.in). */
+#define DNC_PHONE_PACKAGE "postgresql-" PG_MAJORVERSION "-dnc-fdw-phone"
+
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"

@@ -161,24 +161,30 @@ my $sessions = make_site('sessions', "shared_preload_libraries = 'pg_cron'\n");
 $workers->{node}->safe_psql('postgres', q{
 	INSERT INTO crm.contacts (email) VALUES ('Person000001@example.com'), ('person000002@example.com'), ('a@domain000002.example'),
 	  ('one@crm.example'), ('free@crm.example');
+	INSERT INTO crm.contacts (name, email, phone, sms, whatsapp, country) VALUES
+	  ('listed phone', 'p1@crm.example', '(555) 000-0003', NULL, NULL, 'US'), ('listed sms', 'p2@crm.example', '001 556 000 0004', '', NULL, 'DE'),
+	  ('listed WhatsApp', NULL, NULL, NULL, '15570000005@c.us', NULL), ('listed, and local', '<PERSON000001@Example.com>', '555-0003', NULL, NULL, 'US'),
+	  ('a subdomain', 'b@mail.Domain000002.example', NULL, NULL, NULL, NULL), ('unsubscribed', '"One" <one@CRM.example>', NULL, NULL, NULL, NULL),
+	  ('local', 'p3@crm.example', '555-0003', NULL, NULL, 'US'), ('no country', NULL, NULL, '030 901820', NULL, ''), ('nothing', '', NULL, NULL, NULL, NULL),
+	  ('free', 'p4@crm.example', '+49 30 901820', '0171 1234567', '491711234567@c.us', 'DE');
 	INSERT INTO crm.unsubscribes (email) VALUES ('One@crm.example'), ('two@crm.example'), ('bad@crm.example'), ('four@crm.example');
 });
 $dnc->control('POST', "alta/workers/fault?kind=status&arg=400&method=POST&at=$_") for 1, 3, 4;
 my %before = map { $_ => ids($workers, $_) } 'alta', 'sendkit';
-like(error($workers, 'SELECT * FROM dnc.may_be_mailed'), qr/ERROR:  55000: .*not been populated/, 'nobody may be mailed before the first snapshot');
+like(error($workers, 'SELECT * FROM dnc.may_be_contacted'), qr/ERROR:  55000: .*not been populated/, 'nobody may be mailed before the first snapshot');
 schedule($workers, 'push to alta once more', 'SELECT dnc.push_to_alta()');
 schedule($workers, 'fails after writing at once', q{INSERT INTO dnc.sendkit_at_once VALUES ('wrote@crm.example', 'email'); SELECT 1 / 0});
 
-# One who is on both lists in different case, and one to be pushed who is on both, so
+# One who is on both lists in another spelling, and one to be pushed who is on both, so
 # that nothing depends on the order of jobs.
-query($sessions, q{INSERT INTO dnc.alta (identifier, identifier_type) VALUES ('PERSON000003@example.com', 'email')});
+query($sessions, q{INSERT INTO dnc.alta (identifier, identifier_type) VALUES ('<PERSON000003@example.com>', 'email')});
 forget_requests($sessions);
 $sessions->{node}->safe_psql('postgres', q{INSERT INTO crm.unsubscribes (email) VALUES ('person000001@example.com')});
 my @on_alta = split / /, emails($sessions, 'alta');
 my @on_sendkit = split / /, emails($sessions, 'sendkit');
-my %on_alta = map { lc($_) => 1 } @on_alta;
+my %on_alta = map { lc(s/[<>]//gr) => 1 } @on_alta;
 my %on_sendkit = map { $_ => 1 } @on_sendkit;
-my @only_alta = grep { !$on_sendkit{ lc $_ } } @on_alta;
+my @only_alta = grep { !$on_sendkit{ lc(s/[<>]//gr) } } @on_alta;
 my @only_sendkit = grep { !$on_alta{$_} } @on_sendkit;
 cmp_ok(scalar(@$_), '>', 10, 'there are some to be added') for \@only_alta, \@only_sendkit;
 schedule($sessions, 'push to alta once more', 'SELECT dnc.push_to_alta()');
@@ -216,16 +222,20 @@ for my $api ('alta', 'sendkit')
 	is(query($workers, "SELECT entries FROM dnc.snapshots WHERE list = '$api'"), scalar(keys %in), "$api: they are counted");
 }
 is(query($workers, 'SELECT bool_and(fresh) FROM dnc.snapshot_status'), 't', 'the snapshots are fresh');
-is(query($workers, 'SELECT string_agg(email, $$ $$ ORDER BY email) FROM dnc.may_be_mailed'), 'free@crm.example person000002@example.com',
-	'who is on no list, nor their domain, nor has unsubscribed may be mailed');
+is(query($workers, 'SELECT string_agg(email, $$ $$ ORDER BY email) FROM dnc.may_be_contacted'), 'free@crm.example p4@crm.example person000002@example.com',
+	'who is on no list by any channel, nor their domain, nor has unsubscribed may be contacted');
+is(query($workers, 'SELECT string_agg(name, $$; $$ ORDER BY id) FROM dnc.cannot_be_told'), 'local; no country; nothing', 'who cannot be told is apart');
+is(query($workers, q{SELECT string_agg(coalesce(name, email), '; ' ORDER BY id) FROM dnc.screened_contacts WHERE status = 'listed'}),
+	'Person000001@example.com; a@domain000002.example; one@crm.example; listed phone; listed sms; listed WhatsApp; listed, and local; a subdomain; unsubscribed',
+	'who is listed, however they are spelled');
 
 # As it says: who reads the view needs no right to what it reads.
 $workers->{node}->safe_psql('postgres', q{
 	CREATE ROLE marketing;
 	GRANT USAGE ON SCHEMA dnc TO marketing;
-	GRANT SELECT ON dnc.may_be_mailed TO marketing;
+	GRANT SELECT ON dnc.may_be_contacted TO marketing;
 });
-is($workers->{node}->safe_psql('postgres', 'SET ROLE marketing; SELECT count(*) FROM dnc.may_be_mailed'), 2, 'by a role that may see no more');
+is($workers->{node}->safe_psql('postgres', 'SET ROLE marketing; SELECT count(*) FROM dnc.may_be_contacted'), 3, 'by a role that may see no more');
 like(error($workers, 'RESET ROLE; SET ROLE marketing; SELECT * FROM dnc.snapshot_alta'), qr/ERROR:  42501/, 'which it may not');
 
 # Pushes: each once, and the one that is refused does not hold up the others.
@@ -264,7 +274,7 @@ like($dump, qr/sandbox-workers/, 'with the tokens');
 IPC::Run::run([ 'psql', '-X', '-q', '-d', $workers->{node}->connstr('restored') ], '<', \$dump, '>', \my $out, '2>', \my $err);
 is(join("\n", grep { /ERROR/ && !/cron|can only create extension in database postgres/ } split /\n/, $err), '', 'and restored, but for the jobs');
 is(requests($workers), '', 'without a request');
-my ($code, $stdout, $stderr) = $workers->{node}->psql('restored', 'SELECT * FROM dnc.may_be_mailed');
+my ($code, $stdout, $stderr) = $workers->{node}->psql('restored', 'SELECT * FROM dnc.may_be_contacted');
 like($stderr, qr/ERROR:  materialized view "snapshot_alta" has not been populated/, 'nobody may be mailed there');
 is($workers->{node}->safe_psql('restored', 'SELECT dnc.take_snapshot($$alta$$) > 0'), 't', 'until a snapshot is taken');
 
@@ -347,10 +357,16 @@ like(error($workers, 'SELECT dnc.check_snapshots()'),
 my $not_fresh = qr/ERROR:  55000: the snapshot of the list "alta" is not fresh\nDETAIL:  The last complete one is of .*, and may be 26:00:00 old/;
 for my $settings ('', 'SET enable_hashjoin = off; SET enable_mergejoin = off', 'SET enable_nestloop = off; SET enable_hashjoin = off')
 {
-	like(error($workers, "$settings; SELECT * FROM dnc.may_be_mailed"), $not_fresh, "an old snapshot cannot be used: $settings");
+	like(error($workers, "$settings; SELECT * FROM dnc.may_be_contacted"), $not_fresh, "an old snapshot cannot be used: $settings");
 }
 like(error($workers, "SELECT count(*) FROM dnc.known_opt_outs WHERE identifier = 'nobody'"), $not_fresh, 'nor looked into');
 is(query($workers, q{SELECT count(*) > 0 FROM dnc.known_opt_outs WHERE source = 'sendkit'}), 't', 'but the other list can');
+
+# Keys of other rules than today's are not compared.
+$workers->{node}->safe_psql('postgres', q{UPDATE dnc.snapshots SET taken_at = now(), key_version = 'another'});
+like(error($workers, 'SELECT * FROM dnc.may_be_contacted'),
+	qr/ERROR:  55000: the snapshot of the list "\w+" is not fresh\nDETAIL:  Its keys were made by other rules than those of today\./, 'nor keys of another version');
+like(error($workers, 'SELECT dnc.check_snapshots()'), qr/DETAIL:  These: "alta" of .*, with keys of other rules than today's; "sendkit" of/, 'an alert of them');
 
 # A list that is suddenly empty.
 my $count = $dnc->control('GET', 'alta/sessions/count') + 0;

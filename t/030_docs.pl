@@ -49,6 +49,10 @@ my $demo = psql_file('docs_demo', "$top/scripts", 'demo.sql', '--quiet');
 is(join("\n", grep { length > 100 } split /\n/, $demo), '', 'no line of the demo has more than 100 columns');
 unlike($demo, qr/^(?:\S+ )?(?:ERROR|WARNING|FATAL)/m, 'nothing fails in the demo');
 like($demo, qr/^ +3000 \| +2583 \| +417$/m, 'the demo has scrubbed the CRM');
+# A contact without a country, which has no key, is found by a wide one.
+like($demo, qr/^ cannot be told \| +43 \| +43\n listed +\| +417 \| +334\n may be called +\| +2540 \| +2540$/m,
+	'a comparison of bytes would have called four of five who have opted out');
+like($demo, qr/^ +15 \| \(555\) 000-0015 +\| US +\| \+15550000015$/m, 'and the demo shows some');
 like($demo, qr/^ROLLBACK\n\n(?:--> alta: GET .*\n)+<-- 2 entries\n\n=== /m, 'after ROLLBACK nothing but reading was sent');
 like($demo, qr/^--> alta: DELETE .*\n<-- 1 entry removed$/m, 'a deletion was sent');
 # A line before each step says what it shows.

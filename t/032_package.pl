@@ -101,6 +101,13 @@ like($changed, qr/\A(?:Unreleased|\Q$meta->{version}\E)\z/, "CHANGELOG.md begins
 (my $control = slurp("$top/debian/control.in")) =~ s/PGVERSION/15/g;
 is(slurp("$top/debian/control"), $control, 'debian/control is made of control.in, for bookworm');
 
+# The library for phone numbers has a package of its own, which the error names that says
+# what to install.  The main package recommends it.
+my ($phone) = $control =~ /^Package: (postgresql-15-dnc-fdw-phone)$/m;
+like($control, qr/^Package: postgresql-15-dnc-fdw\n(?:.+\n)*Recommends:\n(?: .*\n)* \Q$phone\E \(= \$\{binary:Version\}\),$/m,
+	'the main package recommends the one for phone numbers');
+like(slurp("$top/src/compat.h"), qr/PHONE_PACKAGE "postgresql-" PG_MAJORVERSION "-dnc-fdw-phone"$/m, 'an error names it');
+
 # ----- make dist -----
 
 my $dist = "$meta->{name}-$meta->{version}";
@@ -152,6 +159,11 @@ is(files("$dir/installed"),
 	join("\n", sort((map { "$place{pkglibdir}/$_.so" } qw(dnc_fdw dnc_fdw_phone)),
 			map { "$place{sharedir}/extension/$_" } $archived =~ /^(dnc_fdw(?:--.*\.sql|\.control))$/mg)),
 	'the libraries, the control file and all scripts are installed');
+for my $library (qw(dnc_fdw dnc_fdw_phone))
+{
+	my @needs = run_ok("readelf $library", 'readelf', '-d', "$dir/installed/$place{pkglibdir}/$library.so") =~ /NEEDED.*\[lib(phonenumber)/g;
+	is("@needs", $library eq 'dnc_fdw_phone' ? 'phonenumber' : '', "$library: who needs libphonenumber");
+}
 run_ok('make uninstall', @make, 'uninstall');
 is(files("$dir/installed"), '', 'nothing of it is left');
 

@@ -284,6 +284,7 @@ SKIP:
 	my ($common) = $bindir =~ m{^(.*?)/(?:usr/)?lib/};
 	skip 'an installation of another layout', 4 unless defined $common && $libdir =~ m{^\Q$common\E/} && $sharedir =~ m{^\Q$common\E/};
 	my $copy = "$tmp/copy";
+	my $major = $node->config_data('--version') =~ s/^PostgreSQL (\d+).*/$1/sr;
 	my ($bin, $lib, $share) = map { "$copy/" . substr $_, length "$common/" } $bindir, $libdir, $sharedir;
 
 	for my $path ($bin, $lib, $share =~ s{/[^/]+$}{}r) { system_or_bail('mkdir', '-p', $path) }
@@ -300,7 +301,7 @@ SKIP:
 	};
 	my $got = $run->(q{SELECT dnc_fdw_key('+12125550003', 'phone')});
 	like($got, qr/ERROR: +phone numbers cannot be compared without the library dnc_fdw_phone/, 'a number without the library');
-	like($got, qr/HINT: +Install the package/, 'says what to do');
+	like($got, qr/HINT: +On Debian, install the package postgresql-$major-dnc-fdw-phone\. Elsewhere, build dnc_fdw with libphonenumber/, 'says what to do');
 	like($run->(q{SELECT dnc_fdw_key('Bob@Example.com', 'email')}), qr/email:bob\@example\.com/, 'an email does without');
 	like($run->(q{SELECT libcurl FROM dnc_fdw_version()}), qr{libphonenumber/none}, 'and so does the version');
 }

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "compat.h"
 #include "match/phone_load.h"
 
 /* Is the library installed?  It is where dnc_fdw itself is installed. */
@@ -41,7 +42,7 @@ dnc_phone_load(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("phone numbers cannot be compared without the library dnc_fdw_phone"),
 				 errdetail("\"%s\" has no file dnc_fdw_phone%s.", pkglib_path, DLSUFFIX),
-				 errhint("Install the package of dnc_fdw for phone numbers, or build dnc_fdw with libphonenumber and make install.")));
+				 errhint("On Debian, install the package " DNC_PHONE_PACKAGE ". Elsewhere, build dnc_fdw with libphonenumber, and run make install.")));
 	get = (const DncPhoneLibrary *(*) (void))
 		load_external_function("$libdir/dnc_fdw_phone", "dnc_phone_library", true, NULL);
 	library = get();

@@ -101,17 +101,86 @@ dnc_fdw_key(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(from_utf8(key, &whole));
 }
 
-/* dnc_fdw_keys(identifier, identifier_type, country): NULL if there are none. */
+#define KEYS_ARGUMENTS 3
+
+/* The last call of dnc_fdw_keys() in one place of a query. */
+typedef struct LastKeys
+{
+	text	   *arguments[KEYS_ARGUMENTS];	/* NULL: SQL's NULL */
+	ArrayType  *keys;			/* NULL: there are none */
+} LastKeys;
+
+/* Is an argument that of the last call? */
+static bool
+is_same_argument(const text *last, const text *argument)
+{
+	if (last == NULL || argument == NULL)
+		return last == argument;
+	return VARSIZE_ANY_EXHDR(last) == VARSIZE_ANY_EXHDR(argument) &&
+		memcmp(VARDATA_ANY(last), VARDATA_ANY(argument), VARSIZE_ANY_EXHDR(last)) == 0;
+}
+
+/* Keep a call and its result, in place of the one before it. */
+static void
+keep_last_keys(FunctionCallInfo fcinfo, text *const *arguments, ArrayType *keys)
+{
+	LastKeys   *old = fcinfo->flinfo->fn_extra;
+	LastKeys   *last = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LastKeys));
+	MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+	for (int i = 0; i < KEYS_ARGUMENTS; i++)
+	{
+		if (arguments[i])
+			last->arguments[i] = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(arguments[i]));
+	}
+	if (keys)
+		last->keys = DatumGetArrayTypePCopy(PointerGetDatum(keys));
+	MemoryContextSwitchTo(before);
+	fcinfo->flinfo->fn_extra = last;
+	if (old == NULL)
+		return;
+	for (int i = 0; i < KEYS_ARGUMENTS; i++)
+	{
+		if (old->arguments[i])
+			pfree(old->arguments[i]);
+	}
+	if (old->keys)
+		pfree(old->keys);
+	pfree(old);
+}
+
+/*
+ * dnc_fdw_keys(identifier, identifier_type, country): NULL if there are none.
+ *
+ * We keep the last result.  An anti join by match_key = ANY (dnc_fdw_keys(...)) is a nested
+ * loop, which asks for the keys of one contact with each entry of the list.
+ */
 Datum
 dnc_fdw_keys(PG_FUNCTION_ARGS)
 {
-	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	LastKeys   *last = fcinfo->flinfo->fn_extra;
+	text	   *arguments[KEYS_ARGUMENTS];
+	bool		same = last != NULL;
+	char	   *identifier;
 	DncKeySet	set;
+	Datum		result;
 
+	for (int i = 0; i < KEYS_ARGUMENTS; i++)
+	{
+		arguments[i] = PG_ARGISNULL(i) ? NULL : PG_GETARG_TEXT_PP(i);
+		same = same && is_same_argument(last->arguments[i], arguments[i]);
+	}
+	if (same && last->keys == NULL)
+		PG_RETURN_NULL();
+	if (same)
+		PG_RETURN_ARRAYTYPE_P(DatumGetArrayTypePCopy(PointerGetDatum(last->keys)));
+	identifier = arguments[0] ? to_utf8(arguments[0]) : NULL;
 	if (identifier == NULL)
 		PG_RETURN_NULL();
 	set = dnc_match_keys(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
-	return array_result(fcinfo, &set, false);
+	result = array_result(fcinfo, &set, false);
+	keep_last_keys(fcinfo, arguments, fcinfo->isnull ? NULL : DatumGetArrayTypeP(result));
+	return result;
 }
 
 /* dnc_fdw_spellings(identifier, identifier_type, country): NULL if there are none. */
