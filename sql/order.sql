@@ -112,6 +112,97 @@ SELECT * FROM dnc_fdw_pending();
 COMMIT;
 :log
 
+-- a trigger that adds again what its own transaction has added, ON CONFLICT DO NOTHING: it stays
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('INSERT INTO %I (identifier) VALUES ($1) ON CONFLICT DO NOTHING', TG_TABLE_NAME) USING OLD.identifier;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER keep BEFORE DELETE ON alta FOR EACH ROW EXECUTE FUNCTION keep();
+CREATE TRIGGER keep BEFORE DELETE ON altanow FOR EACH ROW EXECUTE FUNCTION keep();
+CREATE TRIGGER keep BEFORE DELETE ON sendkit FOR EACH ROW EXECUTE FUNCTION keep();
+CREATE TRIGGER keep BEFORE DELETE ON weya FOR EACH ROW EXECUTE FUNCTION keep();
+BEGIN;
+INSERT INTO alta (identifier) VALUES ('kept@example.com');
+INSERT INTO sendkit (identifier) VALUES ('kept@example.com');
+INSERT INTO weya (identifier) VALUES ('15559');
+DELETE FROM alta WHERE identifier = 'kept@example.com';
+DELETE FROM sendkit WHERE identifier = 'Kept@example.com';
+DELETE FROM sendkit WHERE identifier = 'kept@example.com';
+DELETE FROM weya WHERE identifier = '15559';
+SELECT (SELECT count(*) FROM alta WHERE identifier = 'kept@example.com') AS alta,
+  (SELECT count(*) FROM sendkit WHERE identifier = 'kept@example.com') AS sendkit,
+  (SELECT count(*) FROM weya WHERE identifier = '15559') AS weya;
+COMMIT;
+:log
+CREATE FUNCTION add_and_delete(text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO altanow (identifier) VALUES ($1);
+  DELETE FROM altanow WHERE identifier = $1;
+  RETURN (SELECT count(*) FROM altanow WHERE identifier = $1);
+END $$;
+INSERT INTO altanow (identifier) VALUES ('outer@example.com') RETURNING add_and_delete('inner@example.com');
+:log
+DROP TRIGGER keep ON altanow;
+DROP TRIGGER keep ON sendkit;
+-- taken back with its savepoint, so that nothing keeps it
+BEGIN;
+INSERT INTO alta (identifier) VALUES ('other@example.com');
+SAVEPOINT a;
+DELETE FROM alta WHERE identifier = 'other@example.com';
+ROLLBACK TO a;
+SELECT count(*) FROM alta WHERE identifier = 'other@example.com';
+DROP TRIGGER keep ON alta;
+DELETE FROM alta WHERE identifier = 'other@example.com';
+SELECT * FROM dnc_fdw_pending();
+ROLLBACK;
+DROP TRIGGER keep ON alta;
+DROP TRIGGER keep ON weya;
+-- and in parts of one statement, in whatever order they run
+BEGIN;
+INSERT INTO alta (identifier) VALUES ('kept 2@example.com'), ('kept 3@example.com');
+WITH i AS (INSERT INTO alta (identifier) VALUES ('kept 2@example.com') ON CONFLICT DO NOTHING RETURNING identifier),
+  d AS (DELETE FROM alta WHERE identifier = 'kept 2@example.com' RETURNING identifier)
+SELECT (SELECT count(*) FROM i) AS added, (SELECT count(*) FROM d) AS removed;
+WITH i AS (INSERT INTO alta (identifier) VALUES ('kept 3@example.com') ON CONFLICT DO NOTHING RETURNING identifier),
+  d AS (DELETE FROM alta WHERE identifier = 'kept 3@example.com' RETURNING identifier)
+SELECT (SELECT count(*) FROM d) AS removed, (SELECT count(*) FROM i) AS added;
+SELECT * FROM dnc_fdw_pending();
+-- without a deletion it is as if it had not been said
+INSERT INTO alta (identifier) VALUES ('kept 2@example.com') ON CONFLICT DO NOTHING;
+DELETE FROM alta WHERE identifier = 'kept 2@example.com';
+SELECT * FROM dnc_fdw_pending();
+ROLLBACK;
+
+-- no removal of the same person in another spelling, or as another type
+BEGIN;
+INSERT INTO alta (identifier, identifier_type) VALUES ('+12125550003', 'phone'), ('b.ob@gmail.com', 'email'), ('+12125550004', 'phone'), ('(212) 555-0006', 'phone');
+COMMIT;
+:clear
+BEGIN;
+DELETE FROM alta WHERE identifier LIKE '+1212%' OR identifier LIKE '%@gmail.com' OR identifier LIKE '(212%';
+INSERT INTO alta (identifier, identifier_type) VALUES ('+1 (212) 555-0003', 'sms'), ('Bob@googlemail.com', 'email'), ('+12125550005', 'phone'), ('+12125550006', 'whatsapp');
+SELECT * FROM dnc_fdw_pending();
+ROLLBACK;
+BEGIN;
+ALTER FOREIGN TABLE alta OPTIONS (ADD default_country 'US');
+DELETE FROM alta WHERE identifier = '(212) 555-0006';
+INSERT INTO alta (identifier, identifier_type) VALUES ('+12125550006', 'whatsapp');
+SELECT * FROM dnc_fdw_pending();
+ROLLBACK;
+-- weya's digits have their country code; only what weya takes for the same number is left out
+BEGIN;
+INSERT INTO weya (identifier) VALUES ('12125550003'), ('12125550004');
+COMMIT;
+:clear
+BEGIN;
+DELETE FROM weya WHERE identifier LIKE '1212555%';
+INSERT INTO weya (identifier) VALUES ('+1 212 555 0003'), ('+12125550004');
+SELECT * FROM dnc_fdw_pending();
+COMMIT;
+SELECT identifier FROM weya WHERE identifier LIKE '%1%212%555%' ORDER BY identifier COLLATE "C";
+:clear
+
 -- one order whatever the role: its mapping has the same token
 CREATE ROLE regress_dnc_order;
 GRANT USAGE ON SCHEMA ord TO regress_dnc_order;

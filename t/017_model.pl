@@ -34,7 +34,7 @@ sub chance { return rand() < $_[0] }
 my @addresses = map { my $name = $_; map { $name . $_ } '@x.org', '@xx.org', '@X.org' } qw(a an ann Ann anna bo);
 my @lists = (
 	{ name => 'alta', provider => 'alta', path => '/alta/v1', token => 'sandbox-alta', identity => 'identifier, identifier_type',
-		types => [qw(email phone sms)], identifiers => [ @addresses, qw(+1555 +15550 +15551 1555) ],
+		types => [qw(email phone sms)], identifiers => [ @addresses, qw(+1555 +15550 +15551 1555) ], spellings => 1,
 		options => q{, requests_per_minute '0'} },
 	{ name => 'sendkit_new', provider => 'sendkit', path => '/sendkit', token => 'sk_sendkit_new', identity => 'lower(identifier)',
 		types => [qw(email domain)], identifiers => [ @addresses, qw(x.org X.org xx.org) ], folds => 1 },
@@ -118,6 +118,10 @@ sub plain { push @script, @_; return }
 # What was sent is on the list as the provider stores it.
 sub fold
 {
+	# A removal is held back if the same person is added, in another spelling or as another type.
+	plain(q{INSERT INTO m (identifier, identifier_type) SELECT l.identifier, l.identifier_type FROM listed l
+		WHERE (l.identifier, l.identifier_type) IN (SELECT identifier, identifier_type FROM f)
+		  AND EXISTS (SELECT FROM m WHERE person(m.identifier) = person(l.identifier)) ON CONFLICT DO NOTHING;}) if $list->{spellings};
 	plain('UPDATE m SET identifier = lower(identifier) WHERE identifier <> lower(identifier);') if $list->{folds};
 	keep();
 	return;
@@ -470,6 +474,7 @@ sub set_up
 		CREATE FOREIGN TABLE fi ($columns) SERVER $name OPTIONS (write_mode 'immediate');
 		CREATE TABLE m (identifier text, identifier_type text, id bigserial);
 		CREATE UNIQUE INDEX ON m ($list->{identity});
+		CREATE FUNCTION person(text) RETURNS text IMMUTABLE LANGUAGE sql AS \$\$ SELECT ltrim(lower(\$1), '+') \$\$;
 		CREATE TABLE pool (n int, identifier text, identifier_type text);
 		CREATE TABLE listed (identifier text, identifier_type text);
 		CREATE TABLE copied (identifier text, identifier_type text);

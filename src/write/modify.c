@@ -198,8 +198,9 @@ check_repetition(const DncModify *modify)
 
 /*
  * Hand a row to its route.  Gives back the row that RETURNING sees; NULL: it is left out,
- * since ON CONFLICT DO NOTHING was said and the entry is being added already.  Raises
- * 23502, 22023 and 23505 for rows that cannot be sent, and what dnc_route_flush() raises.
+ * since ON CONFLICT DO NOTHING was said and the entry is being added already.  While a DELETE
+ * runs, such a row waits too: if the DELETE takes back the earlier addition, this one stays.
+ * Raises 23502, 22023 and 23505 for rows that cannot be sent, and what dnc_route_flush() raises.
  */
 TupleTableSlot *
 dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
@@ -223,7 +224,9 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	repeats = dnc_pending_repeats(waiting);
 	if (repeats && modify->skip_listed)
 	{
-		dnc_pending_drop_last(modify->route->pending);
+		waiting->repeated = true;
+		if (!dnc_route_is_removal_open(modify->route))
+			dnc_pending_drop_last(modify->route->pending);
 		MemoryContextSwitchTo(before);
 		return NULL;
 	}

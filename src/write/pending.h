@@ -27,6 +27,7 @@ typedef struct DncPendingWrite
 	bool		overtaken;		/* other writes make it needless: dnc_settle_mark_overtaken() */
 	bool		by_key;			/* a removal without a scan: it is of whatever has the key */
 	bool		skip_listed;	/* ON CONFLICT DO NOTHING */
+	bool		repeated;		/* likewise, and it has found an addition that waits */
 	bool		listed;			/* an addition of an entry that a scan has seen on the list */
 	bool		differs;		/* likewise, but it has given other values than the list has */
 	DncWrite	write;

@@ -278,6 +278,18 @@ dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values, Command
 	return waiting;
 }
 
+/* Is a statement open that removes from a route's account? */
+bool
+dnc_route_is_removal_open(const DncRoute *route)
+{
+	for (const DncOpenRoute *open = dnc_transaction_routes(); open; open = open->next)
+	{
+		if (open->account == route->account && open->action == DNC_ACTION_REMOVE)
+			return true;
+	}
+	return false;
+}
+
 /* A row is complete: send what is due.  Raises what dnc_commit_send_now() does. */
 void
 dnc_route_flush(DncRoute *route)

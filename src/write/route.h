@@ -47,6 +47,7 @@ extern bool dnc_route_tells_changes(const DncOptions *options);
 extern DncRoute *dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement);
 extern DncPendingWrite *dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values,
 									  CommandId command);
+extern bool dnc_route_is_removal_open(const DncRoute *route);
 extern void dnc_route_flush(DncRoute *route);
 extern int64 dnc_route_end(DncRoute *route);
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
@@ -18,8 +19,8 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "match/text.h"
 #include "write/row_check.h"
-#include "write/trim.h"
 
 struct DncRowCheck
 {
@@ -256,9 +257,24 @@ dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **member
 }
 
 /*
+ * A text, in the database's encoding, without what shows as nothing at its ends.  The text
+ * itself if there is no such thing, else palloc'd.  Raises 22021 where it is not text.
+ */
+static const char *
+trim(const char *text)
+{
+	const char *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
+	const char *trimmed = dnc_text_trim(utf8);
+
+	return strcmp(trimmed, utf8) == 0 ? text
+		: pg_any_to_server(trimmed, strlen(trimmed), PG_UTF8);
+}
+
+/*
  * Take off what shows as nothing around the identifier in members[].  Says so with the
- * first such row.  Gives back the identifier's attribute, and it in *identifier, if it was
- * changed, else 0.
+ * first such row: a vendor lists "bob@example.com " as it was given, and no email is ever
+ * compared with that text.  Gives back the identifier's attribute, and it in *identifier, if
+ * it was changed, else 0.
  */
 AttrNumber
 dnc_row_check_trim(DncRowCheck *row, const char **members, const char **identifier)
@@ -269,7 +285,7 @@ dnc_row_check_trim(DncRowCheck *row, const char **members, const char **identifi
 
 		if (row->write->members[i].column != DNC_COL_IDENTIFIER || members[i] == NULL)
 			continue;
-		trimmed = dnc_trim(members[i]);
+		trimmed = trim(members[i]);
 		if (trimmed == members[i])
 			return 0;
 		members[i] = *identifier = trimmed;

@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * protect.c
+ *		No removal of what the same transaction adds.
+ *
+ * All additions go out before the first removal.  So a removal is not sent if the
+ * transaction adds the same person in a way that the removal's scan has not seen: it would
+ * take the person off the list.  Two entries are of the same person if they have the same
+ * match key, whatever their spelling and type.
+ *
+ * Keys of numbers take the library dnc_fdw_phone.  Without it we compare only the last
+ * digits of numbers.  That keeps more removals back than necessary, and lets none pass that
+ * the library would keep back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "match/identifier.h"
+#include "match/key.h"
+#include "match/phone_load.h"
+#include "match/text.h"
+#include "write/protect.h"
+
+/*
+ * A write has at most so many keys: the provider's identity, the match key, two that stand
+ * for numbers that we cannot compare, and the one of a removal of nobody knows whom.
+ */
+#define MAX_KEYS 5
+
+/*
+ * Spellings of a number of at least MIN_DIGITS digits end in the same TAIL digits: without
+ * its country code (3 digits at most) and its trunk prefix it still has so many.
+ */
+#define MIN_DIGITS 7
+#define TAIL 4
+
+/* Keys of a write's identifier, palloc'd. */
+typedef struct Keys
+{
+	char	   *keys[MAX_KEYS];
+	int			count;
+} Keys;
+
+/* What is added under a key that a removal has. */
+typedef struct KeyWrites
+{
+	const char *key;
+	bool		added;
+	CommandId	last_command;	/* the highest of the additions' commands */
+	int			last_index;		/* likewise */
+	const DncWrite *left_out;	/* a removal that is not sent; NULL: there is none */
+} KeyWrites;
+
+/* A removal that stands, with what is added under its keys. */
+typedef struct Removal
+{
+	DncPendingWrite *waiting;
+	KeyWrites  *writes[MAX_KEYS];
+	int			count;
+} Removal;
+
+/* What we need while we compare. */
+typedef struct Protection
+{
+	DncPending *pending;
+	MemoryContext scratch;		/* reset with each write */
+	bool		knows_numbers;	/* is dnc_fdw_phone installed? */
+	HTAB	   *keys;			/* of KeyWrites: the removals' keys */
+	Removal    *removals;
+	int			nremovals;
+} Protection;
+
+/* ----- keys ----- */
+
+static void
+add_key(Keys *keys, char *key)
+{
+	Assert(keys->count < MAX_KEYS);
+	keys->keys[keys->count++] = key;
+}
+
+/*
+ * The text that is equal for two writes on the same entry, as the provider tells entries
+ * apart.
+ */
+static char *
+identity_key(const DncWrite *write, const DncIdentity *identity)
+{
+	const DncProvider *provider = write->target->options->provider;
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int i = 0; i < provider->nidentity; i++)
+	{
+		const char *text = identity->values[i];
+
+		appendStringInfoChar(&key, '=');
+		for (text += provider->ignores_plus && *text == '+'; *text; text++)
+			appendStringInfoChar(&key, provider->folds_case
+								 ? (char) pg_ascii_tolower((unsigned char) *text) : *text);
+	}
+	return key.data;
+}
+
+/* The last digits of a number; NULL: it has other signs, or too few digits to compare. */
+static char *
+last_digits(const char *clean)
+{
+	char	   *digits = palloc(strlen(clean) + 1);
+	int			count = 0;
+
+	for (const char *c = clean; *c; c++)
+	{
+		if (dnc_is_digit(*c))
+			digits[count++] = *c;
+		else if (strchr(" +-./()", *c) == NULL)
+			return NULL;
+	}
+	digits[count] = '\0';
+	return count >= MIN_DIGITS ? digits + count - TAIL : NULL;
+}
+
+/*
+ * Add the keys of a number without the library.  Numbers with the same last digits meet
+ * under these.  A number without such digits meets all numbers, and they meet it.
+ */
+static void
+add_number_keys(const DncWrite *write, const char *clean, Keys *keys)
+{
+	char	   *digits = last_digits(clean);
+	bool		adds = write->action == DNC_ACTION_ADD;
+
+	add_key(keys, digits ? psprintf("number %s", digits) : adds ? "number ?" : "number");
+	if (adds)
+		add_key(keys, "number");
+	else if (digits)
+		add_key(keys, "number ?");
+}
+
+/* The type of a write's entry, UTF-8; NULL: it does not say. */
+static const char *
+type_of(const DncWrite *write)
+{
+	const DncField *field = dnc_provider_field(write->target->options->provider,
+											   DNC_COL_IDENTIFIER_TYPE);
+	const char *type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
+
+	return type || field == NULL ? type : field->constant;
+}
+
+/* Add the match key of a write's entry, or the keys that stand for it without the library. */
+static void
+add_match_keys(const DncWrite *write, bool knows_numbers, Keys *keys)
+{
+	const DncOptions *options = write->target->options;
+	const char *text = dnc_write_value(write, DNC_COL_IDENTIFIER);
+	const char *type = type_of(write);
+	DncIdentifier identifier;
+
+	if (text == NULL)
+		return;
+	if (!knows_numbers)
+	{
+		bool		is_number;
+
+		dnc_identifier_read(text, type, NULL, &identifier);
+		is_number = !identifier.too_long && dnc_identifier_shape(&identifier) == DNC_KIND_NUMBER;
+		if (is_number || (!identifier.too_long && identifier.kind == DNC_KIND_NUMBER))
+			add_number_keys(write, identifier.clean, keys);
+		if (is_number)
+			return;
+		/* An email in a list of numbers is an email. */
+		if (identifier.kind == DNC_KIND_NUMBER)
+			type = NULL;
+	}
+	add_key(keys, dnc_match_entry_key(text, type, options->default_country,
+									  options->provider->ignores_plus));
+}
+
+/*
+ * The keys of a write.  A removal and an addition that have one in common may be of the same
+ * person.  A removal that does not say whom it is about has a key that all additions have.
+ */
+static void
+find_keys(const Protection *protection, const DncWrite *write, Keys *keys)
+{
+	DncIdentity identity;
+
+	keys->count = 0;
+	if (dnc_write_identity(write, &identity))
+	{
+		add_key(keys, identity_key(write, &identity));
+		add_match_keys(write, protection->knows_numbers, keys);
+		if (write->action == DNC_ACTION_REMOVE)
+			return;
+	}
+	add_key(keys, "");
+}
+
+/* HashValueFunc for KeyWrites. */
+static uint32
+hash_key(const void *key, Size size)
+{
+	const char *text = *(const char *const *) key;
+
+	return hash_bytes((const unsigned char *) text, (int) strlen(text));
+}
+
+/* HashCompareFunc for KeyWrites; 0: they are equal. */
+static int
+compare_keys(const void *one, const void *other, Size size)
+{
+	return strcmp(*(const char *const *) one, *(const char *const *) other);
+}
+
+/* ----- removals and additions ----- */
+
+/* Is a write of this action one that still stands? */
+static inline bool
+stands(const DncPendingWrite *waiting, DncAction action)
+{
+	return waiting->write.action == action && !waiting->overtaken;
+}
+
+/* Does any write of this action stand? */
+static bool
+has_any(const DncPending *pending, DncAction action)
+{
+	for (int i = 0; i < pending->count; i++)
+	{
+		if (stands(dnc_pending_at(pending, i), action))
+			return true;
+	}
+	return false;
+}
+
+/* The entry of a key, which is made if there is none. */
+static KeyWrites *
+ensure_key(HTAB *keys, const char *key)
+{
+	bool		found;
+	KeyWrites  *writes = hash_search(keys, &key, HASH_ENTER, &found);
+
+	if (!found)
+		*writes = (KeyWrites) {.key = pstrdup(key)};
+	return writes;
+}
+
+/* Gather the removals that stand, with their keys. */
+static void
+gather_removals(Protection *protection)
+{
+	DncPending *pending = protection->pending;
+
+	protection->removals = MemoryContextAllocHuge(CurrentMemoryContext,
+												  sizeof(Removal) * pending->removals);
+	for (int i = 0; i < pending->count; i++)
+	{
+		DncPendingWrite *waiting = dnc_pending_at(pending, i);
+		Removal    *removal = &protection->removals[protection->nremovals];
+		MemoryContext before;
+		Keys		keys;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!stands(waiting, DNC_ACTION_REMOVE))
+			continue;
+		before = MemoryContextSwitchTo(protection->scratch);
+		find_keys(protection, &waiting->write, &keys);
+		MemoryContextSwitchTo(before);
+		*removal = (Removal) {.waiting = waiting,.count = keys.count};
+		for (int j = 0; j < keys.count; j++)
+			removal->writes[j] = ensure_key(protection->keys, keys.keys[j]);
+		protection->nremovals++;
+		MemoryContextReset(protection->scratch);
+	}
+}
+
+/* Take note of the additions that stand, under the keys that a removal has too. */
+static void
+note_additions(Protection *protection)
+{
+	for (int i = 0; i < protection->pending->count; i++)
+	{
+		const DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
+		MemoryContext before;
+		Keys		keys;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!stands(waiting, DNC_ACTION_ADD))
+			continue;
+		before = MemoryContextSwitchTo(protection->scratch);
+		find_keys(protection, &waiting->write, &keys);
+		MemoryContextSwitchTo(before);
+		for (int j = 0; j < keys.count; j++)
+		{
+			KeyWrites  *writes = hash_search(protection->keys, &keys.keys[j], HASH_FIND, NULL);
+
+			if (writes == NULL)
+				continue;
+			writes->added = true;
+			writes->last_command = Max(writes->last_command, waiting->command);
+			writes->last_index = Max(writes->last_index, waiting->index);
+		}
+		MemoryContextReset(protection->scratch);
+	}
+}
+
+/* Leave out the removals whose scans have not seen an addition under the same key. */
+static void
+leave_out_removals(Protection *protection)
+{
+	for (int i = 0; i < protection->nremovals; i++)
+	{
+		Removal    *removal = &protection->removals[i];
+		DncPendingWrite *waiting = removal->waiting;
+
+		for (int j = 0; j < removal->count; j++)
+		{
+			const KeyWrites *writes = removal->writes[j];
+
+			if (writes->added &&
+				(writes->last_command >= waiting->seen || writes->last_index > waiting->index))
+				waiting->overtaken = true;
+		}
+		/* The first key is the identity, if the removal has one. */
+		if (waiting->overtaken)
+			removal->writes[0]->left_out = &waiting->write;
+	}
+}
+
+/*
+ * Leave out the additions that the API would refuse, since the removal of the same entry is
+ * left out.  What has only the match key in common may be no refusal, and is sent.
+ */
+static void
+leave_out_refused(Protection *protection)
+{
+	for (int i = 0; i < protection->pending->count; i++)
+	{
+		DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
+		const DncOptions *options = waiting->write.target->options;
+		const KeyWrites *writes;
+		DncIdentity identity;
+		char	   *key;
+
+		CHECK_FOR_INTERRUPTS();
+		if (options->provider->add.unchanged_status == 0 || !stands(waiting, DNC_ACTION_ADD) ||
+			!dnc_write_identity(&waiting->write, &identity))
+			continue;
+		key = identity_key(&waiting->write, &identity);
+		writes = hash_search(protection->keys, &key, HASH_FIND, NULL);
+		pfree(key);
+		if (writes && writes->left_out &&
+			dnc_target_is_same_list(options, writes->left_out->target->options))
+			waiting->overtaken = true;
+	}
+}
+
+/*
+ * Mark the removals of a collection that must not be sent, and the additions that need not be
+ * sent because of that.  What is marked already does not count.  Leaves garbage in the
+ * current context.
+ */
+void
+dnc_protect_added(DncPending *pending)
+{
+	HASHCTL		ctl = {.keysize = sizeof(char *), .entrysize = sizeof(KeyWrites),
+		.hash = hash_key, .match = compare_keys, .hcxt = CurrentMemoryContext};
+	Protection	protection = {.pending = pending};
+
+	if (!has_any(pending, DNC_ACTION_REMOVE) || !has_any(pending, DNC_ACTION_ADD))
+		return;
+	protection.scratch = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw keys",
+											   ALLOCSET_DEFAULT_SIZES);
+	protection.knows_numbers = dnc_phone_load_possible();
+	protection.keys = hash_create("dnc_fdw removed keys", 64, &ctl,
+								  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	gather_removals(&protection);
+	note_additions(&protection);
+	leave_out_removals(&protection);
+	leave_out_refused(&protection);
+}
