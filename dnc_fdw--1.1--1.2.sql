@@ -34,3 +34,21 @@ COMMENT ON FUNCTION dnc_fdw_spellings(text, text, text) IS 'the usual spellings 
 CREATE FUNCTION dnc_fdw_key_version() RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION dnc_fdw_key_version() IS 'version of the rules and libraries that keys depend on: where it differs, stored keys are to be made anew';
+
+-- ----- knowing what goes on -----
+
+CREATE FUNCTION dnc_fdw_totals(
+  OUT database name,
+  OUT server name,
+  OUT since timestamptz,
+  OUT requests bigint,
+  OUT retries bigint,
+  OUT rate_limited bigint,
+  OUT rows_read bigint,
+  OUT rows_added bigint,
+  OUT rows_deleted bigint,
+  OUT bytes_received bigint,
+  OUT wait_ms double precision
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION dnc_fdw_totals() IS 'what all sessions of the cluster have sent to servers of dnc_fdw and got from them since its start';

@@ -204,7 +204,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	DncPager   *pager;
 	DncEntries	entries = {0};
 
-	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
+	dnc_counters_begin(counters, options, dnc_max_requests_of_statement(options));
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	pager = dnc_pager_begin(options, NIL, counters);
 	entries.pager = pager;

@@ -150,7 +150,7 @@ choose_chains(DncScan *scan)
 		MemoryContext before = MemoryContextSwitchTo(query);
 
 		scan->options = dnc_credential_options(scan->options, scan->userid);
-		dnc_counters_begin(&scan->counters, scan->options->serverid,
+		dnc_counters_begin(&scan->counters, scan->options,
 						   dnc_max_requests_of_statement(scan->options));
 		scan->own = dnc_overlay_begin(scan->options,
 									  scan->node->ss.ps.state->es_snapshot->curcid);

@@ -134,7 +134,7 @@ run_check(Oid serverid, CheckResult *result)
 
 	options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
 	options.max_retries = 0;	/* how it is now */
-	dnc_counters_begin(counters, serverid, dnc_max_requests_of_statement(&options));
+	dnc_counters_begin(counters, &options, dnc_max_requests_of_statement(&options));
 	pager = dnc_pager_begin(&options, NIL, counters);
 	dnc_pager_set_page_size(pager, 1);
 	call = dnc_pager_ask(pager);

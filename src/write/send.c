@@ -115,7 +115,7 @@ start_call(Request *request, DncBudget *budget)
 	if (!dnc_request_write(options, dnc_write_call(first), entries, request->count, &content,
 						   &request->problem))
 		return false;
-	dnc_counters_begin(&request->counters, options->serverid, budget);
+	dnc_counters_begin(&request->counters, options, budget);
 	request->call = dnc_call_start(options, &content, &request->counters);
 	return true;
 }
@@ -191,7 +191,7 @@ is_on_list(const DncWrite *write, DncBudget *budget)
 	const DncOptions *options = write->target->options;
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 
-	dnc_counters_begin(counters, options->serverid, budget);
+	dnc_counters_begin(counters, options, budget);
 	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), counters);
 }
 
