@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "plan/plan.h"
+#include "request/progress.h"
 #include "request/rate_limit.h"
 #include "request/totals.h"
 #include "scan/analyze.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	dnc_settings_define();
 	dnc_rate_limit_init();
 	dnc_totals_init();
+	dnc_progress_init();
 }
 
 static void

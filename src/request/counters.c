@@ -55,6 +55,7 @@ dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
 	counters->counts[what] += more;
 	counters->session->counts[what] += more;
 	dnc_totals_add(counters->session->cluster, what, more);
+	dnc_progress_count(counters->progress, what, more);
 }
 
 /*

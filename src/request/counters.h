@@ -12,6 +12,7 @@
 
 #include "request/count.h"
 #include "request/max_requests.h"
+#include "request/progress.h"
 #include "request/totals.h"
 
 /* The session's, of one server. */
@@ -31,6 +32,7 @@ typedef struct DncCounters
 	int64		counts[DNC_NCOUNTS];
 	DncServerCounters *session; /* counts along */
 	DncBudget  *budget;			/* requests are charged to it */
+	DncProgress *progress;		/* counts along, if the user of the counters has set it; or NULL */
 } DncCounters;
 
 extern void dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget);
