@@ -77,3 +77,15 @@ CREATE VIEW dnc_fdw_progress AS
   FROM dnc_fdw_get_progress() p LEFT JOIN pg_database d ON d.oid = p.datid;
 GRANT SELECT ON dnc_fdw_progress TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_progress IS 'what dnc_fdw does now in any session of the cluster';
+
+CREATE FUNCTION dnc_fdw_check(
+  OUT server name,
+  OUT ok boolean,
+  OUT http_status integer,
+  OUT message text,
+  OUT latency interval,
+  OUT rate_limit integer,
+  OUT rate_remaining integer
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dnc_fdw_check_all' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE COST 40000 ROWS 3;
+COMMENT ON FUNCTION dnc_fdw_check() IS 'dnc_fdw_check(server) for all servers of dnc_fdw that the caller may use';
