@@ -22,7 +22,9 @@
 
 #include "compat.h"
 #include "plan/plan.h"
+#include "request/progress.h"
 #include "request/rate_limit.h"
+#include "request/totals.h"
 #include "scan/analyze.h"
 #include "scan/async.h"
 #include "scan/explain.h"
@@ -44,6 +46,8 @@ _PG_init(void)
 {
 	dnc_settings_define();
 	dnc_rate_limit_init();
+	dnc_totals_init();
+	dnc_progress_init();
 }
 
 static void

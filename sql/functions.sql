@@ -115,6 +115,23 @@ SELECT count((dnc_fdw_check('fn_alta')).ok) FROM generate_series(1, 2);
 RESET dnc_fdw.max_requests;
 :log
 
+-- all servers that the caller may use, one that is not set up among them
+GRANT USAGE ON FOREIGN SERVER fn_sendkit, fn_weya, fn_other TO regress_dnc_fn;
+CREATE USER MAPPING FOR regress_dnc_fn SERVER fn_weya OPTIONS (token 'sandbox-fn');
+\! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/fn/fault?kind=status&arg=503" >/dev/null
+SET ROLE regress_dnc_fn;
+SELECT server, ok, http_status, message, latency > '0' AS latency FROM dnc_fdw_check();
+\! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/fn/fault?kind=stall" >/dev/null
+SET statement_timeout = '500ms';
+SELECT server FROM dnc_fdw_check();
+RESET statement_timeout;
+RESET ROLE;
+REVOKE ALL ON FOREIGN SERVER fn_alta, fn_sendkit, fn_weya FROM regress_dnc_fn;
+SET ROLE regress_dnc_fn;
+SELECT server FROM dnc_fdw_check();
+RESET ROLE;
+:log
+
 -- counts: of what was sent and came, for each server; errors and ROLLBACK take nothing back
 SELECT dnc_fdw_stats_reset();
 SELECT * FROM dnc_fdw_stats();

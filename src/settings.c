@@ -16,6 +16,7 @@
 
 #include "request/call.h"
 #include "request/max_requests.h"
+#include "request/request_log.h"
 #include "settings.h"
 
 /*
@@ -25,6 +26,10 @@
 void
 dnc_settings_define(void)
 {
+	DefineCustomBoolVariable("dnc_fdw.log_requests",
+							 "Writes each request to the server's log.",
+							 "A line has server, method, path, status, time and size, and neither identifiers nor tokens.",
+							 &dnc_log_requests, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("dnc_fdw.max_requests",
 							"Requests that one statement may send to a server.",
 							"0 sets no limit of its own. The smallest of this and the option max_requests of server and user mapping counts.",

@@ -48,6 +48,9 @@ $node->safe_psql('postgres', qq{
 	CREATE SERVER workspace FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER workspace OPTIONS (token 'sk_$wrong', workspace_id 'ws_$wrong');
 	CREATE FOREIGN TABLE workspace (identifier text) SERVER workspace;
+	CREATE SERVER by_id FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '@{[ $dnc->url ]}/weya');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER by_id OPTIONS (token '$right');
+	CREATE FOREIGN TABLE by_id (identifier text) SERVER by_id;
 	CREATE TABLE wanted (identifier text);
 	CREATE ROLE somebody;
 	GRANT SELECT ON wanted TO somebody;
@@ -63,6 +66,7 @@ $node->append_conf('postgresql.conf', q{
 	debug_print_parse = on
 	debug_print_rewritten = on
 	debug_print_plan = on
+	dnc_fdw.log_requests = on
 });
 $node->restart;
 my $offset = -s $node->logfile;
@@ -169,7 +173,7 @@ shows('SELECT * FROM workspace', qr/must not have the option "workspace_id"/, 'a
 # Others see that there is a user mapping, and not what is in it.
 shows("SET ROLE somebody; TABLE $_", qr/secrets/, "$_ for another role")
   for 'pg_user_mappings', 'information_schema.user_mapping_options';
-shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mappings', qr/^4\|0$/m,
+shows('SET ROLE somebody; SELECT count(*), count(umoptions) FROM pg_user_mappings', qr/^5\|0$/m,
 	'another role sees umoptions as NULL');
 shows('SET ROLE somebody; TABLE pg_user_mapping', qr/permission denied/, 'another role does not see pg_user_mapping');
 
@@ -183,6 +187,7 @@ unlike($node->safe_psql('postgres', 'SET ROLE reader; TABLE pg_user_mappings'), 
 my $person = 'somebody.searched@example.com';
 $node->safe_psql('postgres', "INSERT INTO wanted VALUES ('$person')");
 my ($after_insert, $errors) = (-s $node->logfile, '');
+$dnc->take_log('secrets');
 for my $fault ('status&arg=503', 'garbage', 'cut')
 {
 	for my $clause ('WHERE identifier = (SELECT identifier FROM wanted)', 'NATURAL JOIN wanted')
@@ -197,7 +202,20 @@ fault('kind=status&arg=503&method=POST');
 $errors .= shows(q{INSERT INTO secrets.communication_opt_outs (identifier, identifier_type)
 	SELECT identifier, 'email' FROM wanted}, qr/CONTEXT:.*request POST/s, 'status 503 to a write');
 unlike($errors, qr/somebody.searched/, 'no identifier in an error');
-unlike(slurp_file($node->logfile, $after_insert), qr/somebody.searched/, 'no identifier in the log');
+my $log_after_insert = slurp_file($node->logfile, $after_insert);
+unlike($log_after_insert, qr/somebody.searched/, 'no identifier in the log');
+is(scalar(() = $log_after_insert =~ /LOG:  00000: request to server "secrets": /g),
+	scalar(() = $dnc->control('GET', 'alta/secrets/log') =~ /^\w/mg), 'a line a request');
+
+# An id in a path is not shown either.
+$dnc->control('POST', 'weya/secrets/fill?count=1');
+my ($id) = $dnc->control('GET', 'weya/secrets/entries') =~ /"_id":"(\w+)"/;
+my $before_delete = -s $node->logfile;
+shows('WITH gone AS (DELETE FROM by_id RETURNING 1) SELECT count(*) FROM gone', qr/^1$/m, 'a removal by id');
+like($dnc->control('GET', 'weya/secrets/log'), qr{^DELETE /api/dnc/delete/$id }m, 'its id was sent');
+my $of_delete = slurp_file($node->logfile, $before_delete);
+like($of_delete, qr/request to server "by_id": DELETE \/api\/dnc\/delete\/\{\}, status 200, /, 'the line of it');
+unlike($of_delete, qr/$id/, 'no id in the log');
 
 my $requests = $dnc->control('GET', 'alta/secrets/log?bodies=1');
 $dnc->stop_sandbox;
@@ -206,6 +224,13 @@ shows($list, qr/could not connect to server "secrets"/, 'a server that is down')
 my $log = slurp_file($node->logfile, $offset);
 like($log, qr/DEBUG:.*\{FOREIGNSCAN.*HTTP status 401.*LOCATION: /s, 'the log has everything');
 unlike($log, $token, 'no token in the log');
+
+# dnc_fdw.log_requests: a line a request, in the log only.
+my $line = qr{LOG:  00000: request to server "secrets": (?:GET|POST) /dnc/communication-opt-outs};
+like($log, qr/$line, $_, \d+\.\d ms, \d+ bytes\n/, "a request is logged: $_")
+  for 'status 200', 'status 403', 'status 503', 'answer cut off', 'connection broken', 'no connection', 'given up';
+unlike($log, qr/LOG:  00000: request to server .*\n(?:.*LOCATION: .*\n)?.*(?:STATEMENT|CONTEXT): /, 'without statement and context');
+unlike($shown, qr/request to server "secrets": /, 'and not on the screen');
 unlike($shown, $token, 'no token on the screen');
 unlike($requests, $token, "no token in the sandbox's log");
 unlike(slurp_file(DncTest::sandbox_output_file()), $token, "no token in the sandbox's output");

@@ -307,6 +307,7 @@ $node->safe_psql('postgres', "ALTER USER MAPPING FOR bob SERVER roles OPTIONS (A
 shows('bob', "$list", $capped, 'a limit of the mapping');
 shows('bob', "SET dnc_fdw.max_requests = $_; $list", $capped, "which SET dnc_fdw.max_requests = $_ does not lift") for 0, 1000;
 shows('bob', "SET dnc_fdw.max_requests = 1; $list", qr/54000.*\n.*max_requests is 1\./, 'but lowers');
+shows('bob', 'SELECT 1 FROM dnc_fdw_version(); SET dnc_fdw.log_requests = on', qr/42501: permission denied to set parameter "dnc_fdw.log_requests"/, 'who has requests logged is a superuser');
 shows('bob', 'SELECT count(*) FROM views.of_ann', qr/^12$/, "a view is read with its owner's limit");
 shows('bob', "SELECT (SELECT count(*) FROM views.of_ann), (SELECT count(*) FROM views.of_caller)", $capped, 'which lifts no other');
 shows('bob', "BEGIN; DECLARE c CURSOR FOR SELECT 1 FROM $foreign; SELECT count(*) FROM views.of_ann; FETCH ALL FROM c", $capped,

@@ -21,6 +21,10 @@ my %text = map { $_ => PostgreSQL::Test::Utils::slurp_file("$top/$_") } @files;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
+
+# Before PostgreSQL 17, shared memory has to be asked for at the server's start.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dnc_fdw'\n") if $node->pg_version < 17;
+$node->restart;
 my %lists = ('alta/demo' => 2500, 'sendkit/demo' => 500, 'weya/demo' => 300);
 
 # psql's output, both streams, of a file that is run in a directory.

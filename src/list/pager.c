@@ -236,6 +236,8 @@ set_current(DncPager *pager, DncFetch *fetch, const DncPage *page)
 	pager->page = *page;
 	pager->given += new;
 	dnc_counters_add(pager->counters, DNC_COUNT_ENTRIES, new);
+	if (pager->filters == NIL)
+		dnc_progress_expect(pager->counters->progress, dnc_pager_total(pager));
 }
 
 /* Wait for a page, and read it into *page, or drop it if it is of no use. */

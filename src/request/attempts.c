@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "request/attempts.h"
+#include "request/request_log.h"
 
 /* Tell the rate limit how the last try has ended. */
 static void
@@ -28,6 +29,14 @@ report_to_rate_limit(const DncAttempts *attempts, const DncJudgement *judgement)
 		dnc_rate_limit_lost(&attempts->ticket, true);
 	if (judgement->pause_ms >= 0)
 		dnc_rate_limit_pause(&attempts->ticket, judgement->pause_ms);
+}
+
+/* Write the try at hand, which ends now, to the server's log. */
+static void
+log_try(const DncAttempts *attempts)
+{
+	dnc_request_log(attempts->options, &attempts->request, attempts->answer,
+					(dnc_rate_limit_clock() - attempts->ticket.sent) / 1000.0);
 }
 
 /* Take in the answer of a try that has ended, and what it says about further ones. */
@@ -49,6 +58,7 @@ judge_try(DncAttempts *attempts)
 	dnc_counters_add(attempts->counters, DNC_COUNT_BYTES, (int64) attempts->answer->length);
 	if (judgement.rate_limited)
 		dnc_counters_add(attempts->counters, DNC_COUNT_RATE_LIMITED, 1);
+	log_try(attempts);
 	return judgement;
 }
 
@@ -154,8 +164,10 @@ dnc_attempts_stop(DncAttempts *attempts)
 void
 dnc_attempts_abandon(DncAttempts *attempts)
 {
-	if (attempts->state == DNC_ATTEMPTS_UNDER_WAY)
-		dnc_rate_limit_lost(&attempts->ticket, true);
+	if (attempts->state != DNC_ATTEMPTS_UNDER_WAY)
+		return;
+	dnc_rate_limit_lost(&attempts->ticket, true);
+	log_try(attempts);
 }
 
 /* Why a request has failed, in the words of an error; palloc'd in the current context. */

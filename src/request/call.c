@@ -238,6 +238,22 @@ wait_a_while(DncCall **awaited, int count)
 	}
 }
 
+/* Show in dnc_fdw_progress which of some calls wait for their turn; if not waiting, none. */
+static void
+show_waits(DncCall **awaited, int count, bool waiting)
+{
+	for (int i = 0; i < count; i++)
+		dnc_progress_wait(awaited[i]->attempts.counters->progress, -1);
+	for (int i = 0; i < count && waiting; i++)
+	{
+		const DncAttempts *attempts = &awaited[i]->attempts;
+
+		if (is_waiting(awaited[i]))
+			dnc_progress_wait(attempts->counters->progress,
+							  attempts->due - dnc_rate_limit_clock());
+	}
+}
+
 /*
  * Go on with all calls of the session as far as can be without waiting; true: this one is
  * over, and dnc_call_wait() would return or raise its error at once.  A call that would
@@ -268,10 +284,14 @@ dnc_call_wait_any(DncCall **awaited, int count)
 		{
 			dnc_attempts_refuse_long_wait(&awaited[i]->attempts);
 			if (dnc_attempts_are_over(&awaited[i]->attempts))
+			{
+				show_waits(awaited, count, false);
 				return;
+			}
 		}
 		for (int i = 0; i < count; i++)
 			announce_wait(awaited[i]);
+		show_waits(awaited, count, true);
 		wait_a_while(awaited, count);
 	}
 }

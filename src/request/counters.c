@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * counters.c
- *		What requests came to: of one scan or write, for EXPLAIN, and of the
- *		session, by server, for dnc_fdw_stats().
+ *		What requests came to: of one scan or write, for EXPLAIN; of the session,
+ *		by server, for dnc_fdw_stats(); and of the cluster, for dnc_fdw_totals().
  *
- * Both are counted here in one go, so that they cannot tell different stories.
+ * All are counted here in one go, so that they cannot tell different stories.
  * An error or a rollback takes nothing back: this is about what went over the
  * wire.
  *
@@ -23,11 +23,11 @@
 static HTAB *servers = NULL;
 
 /*
- * From now on the session counts along for a server, and requests are charged to a
- * budget.  *budget must outlive *counters.
+ * From now on session and cluster count along for a server, and requests are charged to
+ * a budget.  *budget must outlive *counters.
  */
 void
-dnc_counters_begin(DncCounters *counters, Oid serverid, DncBudget *budget)
+dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget)
 {
 	bool		found;
 
@@ -37,9 +37,14 @@ dnc_counters_begin(DncCounters *counters, Oid serverid, DncBudget *budget)
 
 		servers = hash_create("dnc_fdw servers of the session", 8, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
-	counters->session = hash_search(servers, &serverid, HASH_ENTER, &found);
+	counters->session = hash_search(servers, &options->serverid, HASH_ENTER, &found);
 	if (!found)
+	{
 		memset(counters->session->counts, 0, sizeof(counters->session->counts));
+		counters->session->cluster = NULL;
+	}
+	counters->session->cluster = dnc_totals_find(counters->session->cluster,
+												 options->server_name);
 	counters->budget = budget;
 }
 
@@ -49,6 +54,8 @@ dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
 {
 	counters->counts[what] += more;
 	counters->session->counts[what] += more;
+	dnc_totals_add(counters->session->cluster, what, more);
+	dnc_progress_count(counters->progress, what, more);
 }
 
 /*

@@ -47,14 +47,21 @@ typedef struct Sample
 	ReservoirStateData reservoir;
 } Sample;
 
+/* The entries that a list has as far as we know before we read it. */
+static double
+expected_entries(Relation relation, const DncOptions *options)
+{
+	return relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
+		: options->estimated_rows;
+}
+
 /* The size to record for a table before it has been sampled, in list pages. */
 BlockNumber
 dnc_analyze_pages(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
 	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
-	double		entries = relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
-		: options->estimated_rows;
+	double		entries = expected_entries(relation, options);
 
 	return (BlockNumber) Max(Min(entries / options->page_size, MaxBlockNumber), 1);
 }
@@ -204,7 +211,9 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 	DncPager   *pager;
 	DncEntries	entries = {0};
 
-	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
+	dnc_counters_begin(counters, options, dnc_max_requests_of_statement(options));
+	counters->progress = dnc_progress_begin("analyze", options, relid,
+											expected_entries(relation, options));
 	memset(rows, 0, sizeof(HeapTuple) * target);
 	pager = dnc_pager_begin(options, NIL, counters);
 	entries.pager = pager;

@@ -36,6 +36,7 @@
 #include "scan/own_rows.h"
 #include "scan/reader.h"
 #include "scan/scan.h"
+#include "scan/scan_progress.h"
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
@@ -150,8 +151,10 @@ choose_chains(DncScan *scan)
 		MemoryContext before = MemoryContextSwitchTo(query);
 
 		scan->options = dnc_credential_options(scan->options, scan->userid);
-		dnc_counters_begin(&scan->counters, scan->options->serverid,
+		dnc_counters_begin(&scan->counters, scan->options,
 						   dnc_max_requests_of_statement(scan->options));
+		scan->counters.progress = dnc_scan_progress_begin(scan->node, scan->options,
+														  list_length(scan->chains));
 		scan->own = dnc_overlay_begin(scan->options,
 									  scan->node->ss.ps.state->es_snapshot->curcid);
 		scan->own_begun = true;

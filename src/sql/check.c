@@ -7,21 +7,26 @@
  * answer as a scan does.  The remote's answer, or its failure, becomes a row.  A fault on
  * our side is an error, as in a scan: the question was not asked then.
  *
+ * Without an argument we check all servers that the caller may use.  Then a fault on our
+ * side is a row, too, so that it does not keep the other servers from being checked.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "config/credential.h"
 #include "list/decode.h"
 #include "list/entries.h"
+#include "sql/servers.h"
 
 #define CHECK_COLUMNS 6
 
@@ -33,37 +38,14 @@ typedef struct CheckResult
 	DncTryFacts facts;			/* zeros if it was not */
 } CheckResult;
 
-extern Datum dnc_fdw_handler(PG_FUNCTION_ARGS);
-
 PG_FUNCTION_INFO_V1(dnc_fdw_check);
+PG_FUNCTION_INFO_V1(dnc_fdw_check_all);
 
-/*
- * Raise 42501 for a server that the caller may not use, since its answers to somebody
- * else's token are not for all, and 42809 for a server of another wrapper.
- */
-static void
-require_server(Oid serverid, const char *name)
-{
-	ForeignDataWrapper *wrapper = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid);
-	AclResult	access = dnc_server_aclcheck(serverid, GetUserId());
-	FmgrInfo	handler = {0};
-
-	if (access != ACLCHECK_OK)
-		aclcheck_error(access, OBJECT_FOREIGN_SERVER, name);
-	if (OidIsValid(wrapper->fdwhandler))
-		fmgr_info(wrapper->fdwhandler, &handler);
-	if (handler.fn_addr != dnc_fdw_handler)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is not one of dnc_fdw", name),
-				 errdetail("Its foreign-data wrapper is \"%s\".", wrapper->fdwname)));
-}
-
-/* An error's message and DETAIL in one line, without control characters; palloc'd. */
+/* An error's message and DETAIL, which may be NULL, in one line without control characters; palloc'd. */
 static char *
 one_line(const char *message, const char *detail)
 {
-	char	   *line = psprintf("%s: %s", message, detail);
+	char	   *line = psprintf("%s%s%s", message, detail ? ": " : "", detail ? detail : "");
 
 	for (char *c = line; *c; c++)
 	{
@@ -134,7 +116,7 @@ run_check(Oid serverid, CheckResult *result)
 
 	options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
 	options.max_retries = 0;	/* how it is now */
-	dnc_counters_begin(counters, serverid, dnc_max_requests_of_statement(&options));
+	dnc_counters_begin(counters, &options, dnc_max_requests_of_statement(&options));
 	pager = dnc_pager_begin(&options, NIL, counters);
 	dnc_pager_set_page_size(pager, 1);
 	call = dnc_pager_ask(pager);
@@ -156,6 +138,23 @@ interval_datum(double ms)
 	return IntervalPGetDatum(interval);
 }
 
+/* The result of a check as the columns that show it. */
+static void
+result_datums(const CheckResult *result, Datum *values, bool *nulls)
+{
+	values[0] = BoolGetDatum(result->message == NULL);
+	values[1] = Int32GetDatum(result->facts.status);
+	nulls[1] = result->facts.status == 0;
+	nulls[2] = result->message == NULL;
+	if (result->message)
+		values[2] = CStringGetTextDatum(result->message);
+	values[3] = interval_datum(result->facts.elapsed_ms);
+	nulls[3] = !result->sent;
+	values[4] = Int32GetDatum(result->facts.rate.limit);
+	values[5] = Int32GetDatum(result->facts.rate.remaining);
+	nulls[4] = nulls[5] = result->facts.rate.limit == 0;
+}
+
 /*
  * dnc_fdw_check(server name): ok, http_status, message, latency, rate_limit,
  * rate_remaining.  A value that the answer did not have is NULL.
@@ -175,22 +174,81 @@ dnc_fdw_check(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "dnc_fdw_check() must return a row");
-	require_server(serverid, name);
+	dnc_server_require(serverid, name);
 	before = MemoryContextSwitchTo(context);
 	run_check(serverid, &result);
 	MemoryContextSwitchTo(before);
-
-	values[0] = BoolGetDatum(result.message == NULL);
-	values[1] = Int32GetDatum(result.facts.status);
-	nulls[1] = result.facts.status == 0;
-	nulls[2] = result.message == NULL;
-	if (result.message)
-		values[2] = CStringGetTextDatum(result.message);
-	values[3] = interval_datum(result.facts.elapsed_ms);
-	nulls[3] = !result.sent;
-	values[4] = Int32GetDatum(result.facts.rate.limit);
-	values[5] = Int32GetDatum(result.facts.rate.remaining);
-	nulls[4] = nulls[5] = result.facts.rate.limit == 0;
+	result_datums(&result, values, nulls);
 	MemoryContextDelete(context);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * The same as run_check(), but a fault on our side is a result, too.  It is raised with
+ * locks and catalogs in use, so we catch it in a subtransaction.  A cancel goes on, as
+ * with an exception block of PL/pgSQL.
+ */
+static void
+run_check_caught(Oid serverid, CheckResult *result)
+{
+	MemoryContext before = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(before);
+	PG_TRY();
+	{
+		run_check(serverid, result);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(before);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(before);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		memset(result, 0, sizeof(*result));
+		result->message = one_line(error->message, error->detail);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(before);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * dnc_fdw_check(): server, and what dnc_fdw_check(server) gives, a row for each server of
+ * dnc_fdw that the caller may use, by name.
+ */
+Datum
+dnc_fdw_check_all(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rows = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext context;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw check",
+									ALLOCSET_DEFAULT_SIZES);
+	foreach(lc, dnc_servers_of_user())
+	{
+		ForeignServer *server = lfirst(lc);
+		MemoryContext before = MemoryContextSwitchTo(context);
+		CheckResult result = {0};
+		Datum		values[1 + CHECK_COLUMNS] = {0};
+		bool		nulls[1 + CHECK_COLUMNS] = {0};
+
+		run_check_caught(server->serverid, &result);
+		values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->servername));
+		result_datums(&result, &values[1], &nulls[1]);
+		MemoryContextSwitchTo(before);
+		tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);
+		MemoryContextReset(context);
+	}
+	return (Datum) 0;
 }

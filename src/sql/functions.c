@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
 #include "mb/pg_wchar.h"
@@ -21,7 +20,6 @@
 
 #include "config/registry.h"
 #include "match/version.h"
-#include "request/counters.h"
 #include "wire/http.h"
 #include "wire/json.h"
 #include "write/settle.h"
@@ -29,13 +27,10 @@
 
 #define PROVIDER_COLUMNS 10
 #define PENDING_COLUMNS 5
-#define STATS_COLUMNS (1 + DNC_NCOUNTS)
 #define VERSION_COLUMNS 3
 
 PG_FUNCTION_INFO_V1(dnc_fdw_providers);
 PG_FUNCTION_INFO_V1(dnc_fdw_pending);
-PG_FUNCTION_INFO_V1(dnc_fdw_stats);
-PG_FUNCTION_INFO_V1(dnc_fdw_stats_reset);
 PG_FUNCTION_INFO_V1(dnc_fdw_version);
 
 /* An array of texts, from a list of char *. */
@@ -175,43 +170,6 @@ dnc_fdw_pending(PG_FUNCTION_ARGS)
 		}
 	}
 	return (Datum) 0;
-}
-
-/*
- * dnc_fdw_stats(): this session's requests and their results, a row a server.  Servers
- * that were dropped are left out.
- */
-Datum
-dnc_fdw_stats(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	ListCell   *lc;
-
-	InitMaterializedSRF(fcinfo, 0);
-	foreach(lc, dnc_counters_servers())
-	{
-		const DncServerCounters *counters = lfirst(lc);
-		ForeignServer *server = GetForeignServerExtended(counters->serverid, FSV_MISSING_OK);
-		Datum		values[STATS_COLUMNS];
-		bool		nulls[STATS_COLUMNS] = {0};
-
-		if (server == NULL)
-			continue;
-		values[0] = DirectFunctionCall1(namein, CStringGetDatum(server->servername));
-		for (int i = 0; i < DNC_NCOUNTS; i++)
-			values[1 + i] = i == DNC_COUNT_WAITED ? Float8GetDatum(counters->counts[i] / 1000.0)
-				: Int64GetDatum(counters->counts[i]);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-/* dnc_fdw_stats_reset(): count from zero again. */
-Datum
-dnc_fdw_stats_reset(PG_FUNCTION_ARGS)
-{
-	dnc_counters_reset();
-	PG_RETURN_VOID();
 }
 
 /*

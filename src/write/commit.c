@@ -321,6 +321,23 @@ take_outcomes(Progress *progress)
 		take_outcome(progress, &sent);
 }
 
+/* Show the sending to a server in dnc_fdw_progress, with its table if it is one table. */
+static DncProgress *
+show_progress(const Progress *progress, const ServerProgress *server, DncAction action)
+{
+	DncWrite  **writes = server->writes[action];
+	int			all = server->all[action];
+	Oid			relid = writes[0]->target->relid;
+
+	for (int i = 1; i < all && OidIsValid(relid); i++)
+	{
+		if (writes[i]->target->relid != relid)
+			relid = InvalidOid;
+	}
+	return dnc_progress_begin(progress->at_once ? "write" : "commit",
+							  writes[0]->target->options, relid, all);
+}
+
 /* Send the additions or removals that go to one server. */
 static void
 send_to_server(Progress *progress, ServerProgress *server, DncAction action)
@@ -331,7 +348,8 @@ send_to_server(Progress *progress, ServerProgress *server, DncAction action)
 
 	progress->server = server;
 	progress->send = dnc_send_begin(server->writes[action], server->all[action],
-									dnc_max_requests_of_statement(options_of(server)));
+									dnc_max_requests_of_statement(options_of(server)),
+									show_progress(progress, server, action));
 	take_outcomes(progress);
 	progress->send = NULL;
 	MemoryContextSwitchTo(before);

@@ -39,6 +39,7 @@ struct DncSend
 	DncWrite  **writes;
 	int			count;
 	DncBudget  *budget;
+	DncProgress *progress;
 	int			next;			/* the first write that is in no request yet */
 	bool		stopped;
 	Request   **requests;		/* under way */
@@ -78,10 +79,11 @@ dnc_send_requests(DncWrite **writes, int count)
 /*
  * Get ready to send writes, all of them to one server.  Nothing is sent yet.  palloc'd
  * in the current context, which has to last as long as the sending.  The array, the
- * writes and the budget that their requests are charged to have to outlive it.
+ * writes and the budget that their requests are charged to have to outlive it.  Requests
+ * are shown in progress, which may be NULL.
  */
 DncSend *
-dnc_send_begin(DncWrite **writes, int count, DncBudget *budget)
+dnc_send_begin(DncWrite **writes, int count, DncBudget *budget, DncProgress *progress)
 {
 	DncSend    *send = palloc0(sizeof(DncSend));
 
@@ -89,6 +91,7 @@ dnc_send_begin(DncWrite **writes, int count, DncBudget *budget)
 	send->writes = writes;
 	send->count = count;
 	send->budget = budget;
+	send->progress = progress;
 	if (count > 0)
 	{
 		send->max_requests = writes[0]->target->options->max_concurrency;
@@ -115,7 +118,7 @@ start_call(Request *request, DncBudget *budget)
 	if (!dnc_request_write(options, dnc_write_call(first), entries, request->count, &content,
 						   &request->problem))
 		return false;
-	dnc_counters_begin(&request->counters, options->serverid, budget);
+	dnc_counters_begin(&request->counters, options, budget);
 	request->call = dnc_call_start(options, &content, &request->counters);
 	return true;
 }
@@ -136,6 +139,7 @@ begin_request(DncSend *send)
 	send->next += request->count;
 	/* It is counted from here on: an error may come when it is on its way already. */
 	send->requests[send->nrequests++] = request;
+	request->counters.progress = send->progress;
 	started = start_call(request, send->budget);
 	MemoryContextSwitchTo(before);
 	return started;
@@ -191,7 +195,7 @@ is_on_list(const DncWrite *write, DncBudget *budget)
 	const DncOptions *options = write->target->options;
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 
-	dnc_counters_begin(counters, options->serverid, budget);
+	dnc_counters_begin(counters, options, budget);
 	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), counters);
 }
 

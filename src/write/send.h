@@ -8,6 +8,8 @@
 #ifndef DNC_SEND_H
 #define DNC_SEND_H
 
+#include "request/max_requests.h"
+#include "request/progress.h"
 #include "request/remote_error.h"
 #include "write/write.h"
 
@@ -47,7 +49,8 @@ typedef struct DncUnclear
 } DncUnclear;
 
 extern int64 dnc_send_requests(DncWrite **writes, int count);
-extern DncSend *dnc_send_begin(DncWrite **writes, int count, DncBudget *budget);
+extern DncSend *dnc_send_begin(DncWrite **writes, int count, DncBudget *budget,
+							   DncProgress *progress);
 extern bool dnc_send_next(DncSend *send, DncSent *sent);
 extern void dnc_send_stop(DncSend *send);
 extern void dnc_send_count_unclear(const DncSend *send, DncUnclear *unclear);
