@@ -59,8 +59,35 @@ read_text(const char *text, const char *region, DncPhoneNumber *number)
 }
 
 /*
+ * Takes the prefixes off that were dialled in front of Mexican numbers until 2019: 01 for
+ * other towns, 044 and 045 for mobiles, 1 for mobiles from abroad.  Newer versions of
+ * libphonenumber do not know them any more.  True if there was one.  digits: a national
+ * number of Mexico, of which ten digits are significant (national
+ * numbering plan of 2019).
+ */
+static bool
+strip_mexican_prefix(char *digits)
+{
+	static const char *const prefixes[] = {"1", "11", "44", "45", "441", "451"};
+	const char *significant = dnc_phone_without_zeros(digits);
+	size_t		length = strlen(significant);
+
+	for (int i = 0; i < (int) lengthof(prefixes); i++)
+	{
+		size_t		prefix = strlen(prefixes[i]);
+
+		if (length == prefix + 10 && strncmp(significant, prefixes[i], prefix) == 0)
+		{
+			memmove(digits, significant + prefix, 10 + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
  * The same, as a number that is read the same again.  libphonenumber takes one zero off
- * each time it reads +43 0061, and the 1 off that Mexican mobiles had.
+ * each time it reads +43 0061, and older versions the 1 off that Mexican mobiles had.
  */
 static bool
 read_number(const char *text, const char *region, DncPhoneNumber *number)
@@ -71,12 +98,15 @@ read_number(const char *text, const char *region, DncPhoneNumber *number)
 		return false;
 	for (int i = 0; i < DNC_PHONE_DIGITS && (number->national[0] == '0' || number->country_code == 52); i++)
 	{
+		bool		changed = number->country_code == 52 && strip_mexican_prefix(number->national);
+
 		if (!read_text(dnc_phone_e164(number), NULL, &again))
 			return false;
-		if (strcmp(again.national, number->national) == 0)
-			break;
+		changed |= strcmp(again.national, number->national) != 0;
 		strcpy(number->national, again.national);
 		number->possible = again.possible;
+		if (!changed)
+			break;
 	}
 	return true;
 }

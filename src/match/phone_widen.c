@@ -85,7 +85,8 @@ add_number(DncKeySet *set, const DncPhoneNumber *number)
 	add_wide(set, dnc_phone_all_digits(&other), "");
 	if (number->country_code == 52)
 	{
-		/* Mexico's prefixes of calls to mobiles, until 2019 */
+		/* Mexico's prefixes until 2019: 01, and of calls to mobiles 044 and 045 */
+		add_wide(set, "1", number->national);
 		add_wide(set, "44", number->national);
 		add_wide(set, "45", number->national);
 	}

@@ -23,13 +23,13 @@ delete @ENV{ grep { /_proxy$/i } keys %ENV };
 # makes could have the name of that operating system user.
 $ENV{PGUSER} = 'postgres';
 
-# A new cluster that is not started.
+# A new cluster that is not started, with databases in UTF-8 whatever the environment says.
 sub cluster
 {
 	my ($class, $name) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(extra => [ '--username', $ENV{PGUSER} ]);
+	$node->init(extra => [ '--username', $ENV{PGUSER}, '--encoding', 'UTF8', '--locale', 'C' ]);
 	return $node;
 }
 
