@@ -66,6 +66,11 @@ $node->safe_psql('crm', qq{
 	CREATE UNIQUE INDEX ON dnc.snapshot (identifier_type, identifier);
 	CREATE MATERIALIZED VIEW dnc.empty AS SELECT identifier FROM dnc.opt_outs WITH NO DATA;
 	ANALYZE dnc.communication_opt_outs;
+
+	CREATE SCHEMA kept;
+	CREATE TABLE kept.contacts (phone text, country text, key text GENERATED ALWAYS AS (dnc_fdw_key(phone, 'phone', country)) STORED);
+	INSERT INTO kept.contacts SELECT format('(212) 555-%s', to_char(n, 'FM0000')), 'US' FROM generate_series(1, 2000) n;
+	CREATE INDEX by_key ON kept.contacts (dnc_fdw_key(phone, 'phone', country));
 });
 $dnc->take_log('dump');
 
@@ -133,6 +138,9 @@ ok($done && $stderr eq '', "psql restores it: $stderr");
 is($dnc->take_methods('dump'), $refresh, 'a restore refreshes what was populated');
 is(essence(dump_of('from_text')), $original, 'a restored dump dumps the same');
 is($node->safe_psql('from_text', 'SELECT count(*) FROM dnc.snapshot'), 25, 'and has the list');
+my $by_key = q{SET enable_seqscan = off; SELECT phone, key FROM kept.contacts WHERE dnc_fdw_key(phone, 'phone', country) = 'tel:+12125550007'};
+like($node->safe_psql('from_text', $by_key =~ s/SELECT/EXPLAIN SELECT/r), qr/Index Scan using by_key|Bitmap Index Scan on by_key/, 'and an index on keys');
+is($node->safe_psql('from_text', $by_key), '(212) 555-0007|tel:+12125550007', 'which finds, as stored keys are there');
 
 restore('from_archive', '--exclude-schema=none');
 is($dnc->take_methods('dump'), $refresh, 'pg_restore refreshes likewise');

@@ -28,6 +28,8 @@ $node->safe_psql('postgres', q{
 	CREATE VIEW emails AS SELECT identifier, identifier_type FROM now WHERE identifier_type = 'email';
 	CREATE TABLE both_lists (identifier text, identifier_type text, source text) PARTITION BY LIST (source);
 	CREATE FOREIGN TABLE both_alta PARTITION OF both_lists FOR VALUES IN ('alta') SERVER alta;
+	CREATE TABLE keyed AS SELECT format('Person%s@Example.com', to_char(n, 'FM000000')) AS email FROM generate_series(1, 2000) n;
+	CREATE INDEX by_key ON keyed (dnc_fdw_key(email, 'email'));
 	CREATE MATERIALIZED VIEW seen AS SELECT identifier FROM now WITH NO DATA;
 	CREATE FUNCTION add_one() RETURNS void LANGUAGE sql AS $$INSERT INTO now VALUES ('function@test', 'email')$$;
 });
@@ -112,6 +114,11 @@ is($dnc->take_log('alta'), '', 'standby: sends nothing');
 is($dnc->gives("PREPARE p AS SELECT identifier FROM $list WHERE identifier = \$1;" . "EXECUTE p('$first');" x 7, @standby),
 	join("\n", ($first) x 7), 'standby: a prepared statement');
 is(scalar(() = $dnc->take_log('alta') =~ /search=person000001/g), 7, 'standby: asks for its value each time');
+my $by_key = q{SELECT email FROM keyed WHERE dnc_fdw_key(email, 'email') = 'email:person000007@example.com'};
+like($dnc->gives("SET enable_seqscan = off; EXPLAIN (COSTS OFF) $by_key", @standby), qr/Scan (?:using|on) by_key/, 'standby: an index on keys');
+is($dnc->gives("SET enable_seqscan = off; $by_key", @standby), 'Person000007@Example.com', 'standby: which finds');
+is($dnc->gives("SELECT count(*) FROM keyed JOIN $list ON match_key = dnc_fdw_key(email, 'email')", @standby), 42, 'standby: a list is joined by its keys');
+$dnc->take_log('alta');
 is($dnc->gives("BEGIN; DECLARE c CURSOR FOR SELECT identifier_type FROM $list; FETCH 2 FROM c; CLOSE c; COMMIT", @standby),
 	"email\nlinkedin", 'standby: a cursor');
 is($dnc->gives('SELECT count(*) FROM dnc_fdw_pending(); SELECT count(*) > 0 FROM dnc_fdw_providers()', @standby), "0\nt", 'standby: functions');
@@ -172,7 +179,7 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE dnc_snapshot (identifier_type text, identifier text, created_at timestamptz, PRIMARY KEY (identifier_type, identifier));
 	CREATE PUBLICATION everything FOR ALL TABLES;
 });
-is($node->safe_psql('postgres', 'SELECT tablename FROM pg_publication_tables ORDER BY 1'), "contact\ndnc_snapshot", 'FOR ALL TABLES leaves foreign tables out');
+is($node->safe_psql('postgres', 'SELECT tablename FROM pg_publication_tables ORDER BY 1'), "contact\ndnc_snapshot\nkeyed", 'FOR ALL TABLES leaves foreign tables out');
 
 # As in docs/integration.md.
 my $refresh = qq{

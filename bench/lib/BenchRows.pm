@@ -10,6 +10,7 @@ use strict;
 use warnings;
 
 use Bench;
+use BenchKeys qw(key_rows);
 use BenchLists;
 use Exporter qw(import);
 
@@ -460,7 +461,7 @@ sub rows
 {
 	return (
 		(map { scan(@$_) } @sizes), latency_rows(), three_servers(), join_rows(), lookup(),
-		add(), delete_row(), rate_limit(), line());
+		add(), delete_row(), rate_limit(), line(), key_rows());
 }
 
 1;

@@ -91,6 +91,18 @@ dnc_text_is_ascii(const char *text)
 	return true;
 }
 
+/* Is a text of visible ASCII characters only, as nearly all are?  Then nothing goes off. */
+static bool
+is_plain(const char *text)
+{
+	for (; *text; text++)
+	{
+		if (*text <= ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
 /*
  * The text without white space and invisible characters at its ends.  Within it, all
  * stays as it is.
@@ -101,6 +113,8 @@ dnc_text_trim(const char *text)
 	const char *begin = NULL;
 	const char *end = text;
 
+	if (is_plain(text))
+		return pstrdup(text);
 	while (*text)
 	{
 		const char *here = text;
@@ -119,10 +133,13 @@ dnc_text_trim(const char *text)
 char *
 dnc_text_strip(const char *text)
 {
-	char	   *stripped = palloc(strlen(text) + 1);
-	char	   *to = stripped;
-	char	   *end = stripped;
+	char	   *stripped;
+	char	   *to;
+	char	   *end;
 
+	if (is_plain(text))
+		return pstrdup(text);
+	stripped = to = end = palloc(strlen(text) + 1);
 	while (*text)
 	{
 		const char *here = text;

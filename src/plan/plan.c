@@ -25,6 +25,7 @@
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "config/option.h"
@@ -230,6 +231,27 @@ refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 	}
 }
 
+/*
+ * Tell the planner that nearly each entry has a match_key of its own.  Without statistics it
+ * expects 200 keys, so it sorts for joins in place of hashing.  A unique index is a sign of
+ * that to it, and no proof if it is not immediate: keys may repeat.
+ */
+static void
+expect_distinct_keys(RelOptInfo *rel, Oid relid, AttrNumber attnum)
+{
+	IndexOptInfo *index = makeNode(IndexOptInfo);
+
+	if (attnum == 0 || SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(relid),
+											 Int16GetDatum(attnum), BoolGetDatum(false)))
+		return;
+	index->rel = rel;
+	index->ncolumns = index->nkeycolumns = 1;
+	index->indexkeys = palloc(sizeof(int));
+	*index->indexkeys = attnum;
+	index->unique = true;
+	rel->indexlist = lappend(rel->indexlist, index);
+}
+
 /* Set the expected size of a table's scan. */
 void
 dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
@@ -246,7 +268,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	table_close(relation, NoLock);
 	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
 	rel->fdw_private = plan;
-
+	expect_distinct_keys(rel, relid, dnc_column_attnum(plan->map, DNC_COL_MATCH_KEY));
 	plan->analyzed = rel->tuples >= 0;
 	if (!plan->analyzed)
 		rel->tuples = plan->options->estimated_rows;
