@@ -294,6 +294,20 @@ END $$;
 INSERT INTO altanow (identifier) VALUES ('kept@example.com') RETURNING fail('person000006@example.com');
 SELECT count(*) FROM altanow WHERE identifier IN ('kept@example.com', 'person000006@example.com', 'never@example.com');
 :log
+-- a cursor that has seen what waits is not read on when that was sent
+CREATE FUNCTION open_cursor() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  c refcursor := 'seen';
+BEGIN
+  OPEN c FOR SELECT identifier FROM altanow;
+  MOVE NEXT FROM c;
+  RETURN c;
+END $$;
+BEGIN;
+INSERT INTO altanow (identifier) VALUES ('seen@example.com') RETURNING open_cursor();
+FETCH ALL FROM seen;
+ROLLBACK;
+:log
 -- both modes in one statement, or one within the other: refused before anything is sent
 WITH d AS (DELETE FROM alta WHERE identifier = 'person000006@example.com' RETURNING identifier)
 INSERT INTO altanow (identifier) SELECT identifier FROM d;

@@ -185,8 +185,8 @@ sub entry
 	return $list->{folds} ? lc $spelling : $list->{plus} ? $spelling =~ s/^\+//r : $spelling;
 }
 
-# Who may be lost after the steps of a unit that is sent as one: removed, and not added again after that.
-# %$added has what this unit adds, by person, with the token.
+# Note what a statement does in a unit that is sent as one: additions that stand, by person and entry,
+# and all removals, each with its place and token.
 sub take_effects
 {
 	my ($unit, $step) = @_;
@@ -194,25 +194,60 @@ sub take_effects
 	for my $effect (@{ $step->{effects} })
 	{
 		my ($what, @spellings) = @$effect;
+		my $place = ++$unit->{places};
 
 		for my $spelling (@spellings)
 		{
-			my $person = $person_of{$spelling};
+			my $added = $unit->{added}{ $person_of{$spelling} } //= {};
+			my $write = { person => $person_of{$spelling}, entry => entry($spelling), place => $place, token => $step->{token} };
 
-			if ($what eq 'add')
-			{
-				$unit->{added}{$person}{ entry($spelling) } = $step->{token};
-				delete $unit->{removed}{ entry($_) } for @{ $list->{people}{$person} };
-			}
+			if ($what eq 'add') { $added->{ $write->{entry} } = $write }
 			elsif ($what eq 'remove')
 			{
+				push @{ $unit->{removed} }, $write;
 				# What is added with another token is not seen.
-				next if grep { $_ != $step->{token} } values %{ $unit->{added}{$person} // {} };
-				$unit->{removed}{ entry($spelling) } = 1;
-				delete $unit->{added}{$person}{ entry($spelling) };
+				delete $added->{ $write->{entry} } if ($added->{ $write->{entry} } // $write)->{token} == $step->{token};
 			}
 		}
 	}
+	return;
+}
+
+# The entries that a unit may remove: not if an addition stands that the removal has not seen.
+sub removed_by
+{
+	my ($unit) = @_;
+	my @removed;
+
+	for my $removal (@{ $unit->{removed} // [] })
+	{
+		my @additions = values %{ $unit->{added}{ $removal->{person} } };
+
+		push @removed, $removal->{entry}
+		  unless grep { $_->{place} > $removal->{place} || $_->{token} != $removal->{token} } @additions;
+	}
+	return @removed;
+}
+
+# The entries that a unit adds.
+sub added_by
+{
+	my ($unit) = @_;
+
+	return map { keys %$_ } values %{ $unit->{added} // {} };
+}
+
+# A unit was sent, and was good if it was acknowledged.
+sub note_end
+{
+	my ($unit, $good, $lost, $listed) = @_;
+
+	for my $entry (removed_by($unit))
+	{
+		delete $listed->{$entry};
+		$lost->{$entry} = 1;
+	}
+	if ($good) { $listed->{$_} = 1 for added_by($unit) }
 	return;
 }
 
@@ -244,12 +279,7 @@ sub judge
 			my %unit;
 
 			take_effects(\%unit, $step);
-			if (!$aborted)
-			{
-				delete $listed{$_} for keys %{ $unit{removed} };
-				$lost{$_} = 1 for keys %{ $unit{removed} };
-				if ($good) { $listed{$_} = 1 for map { keys %$_ } values %{ $unit{added} } }
-			}
+			note_end(\%unit, $good, \%lost, \%listed) unless $aborted;
 		}
 		elsif ($step->{kind} eq 'statement' && $good) { push @waiting, $step }
 		elsif ($step->{kind} eq 'commit' && !$aborted)
@@ -257,9 +287,7 @@ sub judge
 			my %unit;
 
 			take_effects(\%unit, $_) for grep { ref } @waiting;
-			delete $listed{$_} for keys %{ $unit{removed} };
-			$lost{$_} = 1 for keys %{ $unit{removed} };
-			if ($good) { $listed{$_} = 1 for map { keys %$_ } values %{ $unit{added} } }
+			note_end(\%unit, $good, \%lost, \%listed);
 		}
 		$aborted = 1 if defined $state && !$good && $step->{kind} ne 'commit';
 		last if $last;

@@ -345,6 +345,7 @@ leave_out_removals(Protection *protection)
 		Removal    *removal = &protection->removals[i];
 		DncPendingWrite *waiting = removal->waiting;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < removal->count; j++)
 		{
 			if (is_unseen_added(removal->writes[j], waiting))
