@@ -222,6 +222,18 @@ SELECT count(*) FROM weya WHERE identifier = '15550000002';
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/order/fault" >/dev/null
 :clear
 
+-- with another token it is perhaps the same list: what that adds is not seen, and stays
+ALTER USER MAPPING FOR order_other SERVER order_alta OPTIONS (SET token 'sandbox-order-2');
+BEGIN;
+INSERT INTO alta (identifier) VALUES ('person000001@example.com'), ('person000002@example.com');
+SET LOCAL ROLE order_other;
+DELETE FROM alta WHERE identifier IN ('person000001@example.com', 'person000007@example.com');
+RESET ROLE;
+SELECT * FROM dnc_fdw_pending();
+COMMIT;
+:clear
+ALTER USER MAPPING FOR order_other SERVER order_alta OPTIONS (SET token 'sandbox-order');
+
 -- the same token under two accounts: refused, whether it is written or read; under one it is one list
 BEGIN;
 DELETE FROM alta WHERE identifier = 'person000005@example.com';
@@ -281,6 +293,20 @@ BEGIN
 END $$;
 INSERT INTO altanow (identifier) VALUES ('kept@example.com') RETURNING fail('person000006@example.com');
 SELECT count(*) FROM altanow WHERE identifier IN ('kept@example.com', 'person000006@example.com', 'never@example.com');
+:log
+-- a cursor that has seen what waits is not read on when that was sent
+CREATE FUNCTION open_cursor() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  c refcursor := 'seen';
+BEGIN
+  OPEN c FOR SELECT identifier FROM altanow;
+  MOVE NEXT FROM c;
+  RETURN c;
+END $$;
+BEGIN;
+INSERT INTO altanow (identifier) VALUES ('seen@example.com') RETURNING open_cursor();
+FETCH ALL FROM seen;
+ROLLBACK;
 :log
 -- both modes in one statement, or one within the other: refused before anything is sent
 WITH d AS (DELETE FROM alta WHERE identifier = 'person000006@example.com' RETURNING identifier)

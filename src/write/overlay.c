@@ -35,6 +35,7 @@ struct DncOverlay
 	Bitmapset  *listed;			/* by index: additions of entries that the remote has already */
 	int			index;			/* the next write to look at */
 	int			end;			/* behind the last one that was there at the beginning */
+	uint32		sent;			/* how often writes had been sent by then */
 };
 
 /* Does the scan see a write? */
@@ -120,6 +121,7 @@ dnc_overlay_begin(const DncOptions *options, CommandId command)
 	overlay->pending = pending;
 	overlay->command = command;
 	overlay->end = pending->count;
+	overlay->sent = pending->sent;
 	overlay->shown = find_shown(overlay);
 	if (overlay->shown)
 		return overlay;
@@ -195,6 +197,7 @@ is_removed(const DncOverlay *overlay, const DncPendingWrite *last, const DncJson
 {
 	for (const DncPendingWrite *waiting = last; waiting; waiting = waiting->previous)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (is_visible(overlay, waiting) && waiting->write.action == DNC_ACTION_REMOVE &&
 			removes(overlay, &waiting->write, entry))
 			return true;
@@ -317,14 +320,32 @@ is_found(const DncOverlay *overlay, const DncWrite *addition, const char *search
 }
 
 /*
+ * With write_mode 'immediate' an open cursor may outlive the writes that it has to show.  They
+ * are on the list by now, but the cursor has perhaps read that before.
+ */
+static void
+refuse_sent(const DncOverlay *overlay)
+{
+	if (overlay->sent == overlay->pending->sent)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot read on from the list of server \"%s\"",
+					overlay->options->server_name),
+			 errdetail("Writes that waited when this reading began have been sent since."),
+			 errhint("Open the cursor again.")));
+}
+
+/*
  * The next addition that is not on the remote list, once that was read; NULL: there is
  * none.  search (in the database's encoding) has to find it, and identifier and type
- * (UTF-8) have to be its own; NULL matches any.
+ * (UTF-8) have to be its own; NULL matches any.  Raises 0A000 where they have been sent.
  */
 const DncWrite *
 dnc_overlay_next(DncOverlay *overlay, const char *search, const char *identifier,
 				 const char *type)
 {
+	refuse_sent(overlay);
 	while (overlay->index < Min(overlay->end, overlay->pending->count))
 	{
 		const DncPendingWrite *waiting = dnc_pending_at(overlay->pending, overlay->index++);

@@ -121,7 +121,7 @@ dnc_pending_drop_last(DncPending *pending)
 	pfree(waiting);
 }
 
-/* Forget all writes of a collection. */
+/* Forget all writes of a collection, which were sent. */
 void
 dnc_pending_clear(DncPending *pending)
 {
@@ -130,6 +130,7 @@ dnc_pending_clear(DncPending *pending)
 	pending->last = NULL;
 	pending->count = 0;
 	pending->removals = 0;
+	pending->sent++;
 	MemoryContextReset(pending->write_context);
 }
 
@@ -157,6 +158,7 @@ dnc_pending_forget_target(DncPending *pending, const DncTarget *target)
 	DncWrite  **writes = pending->writes;
 	int			count = pending->count;
 
+	pending->sent++;
 	pending->write_context = GenerationContextCreate(pending->context, "dnc_fdw pending writes",
 													 ALLOCSET_DEFAULT_SIZES);
 	if (pending->last)

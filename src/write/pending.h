@@ -41,6 +41,7 @@ typedef struct DncPending
 	int			count;
 	int			capacity;
 	int			removals;		/* how many of the writes are that */
+	uint32		sent;			/* how often writes were sent and forgotten */
 	HTAB	   *last;			/* by DncIdentity: the last write on that entry */
 } DncPending;
 

@@ -50,7 +50,8 @@ typedef struct Keys
 typedef struct KeyWrites
 {
 	const char *key;
-	bool		added;
+	const DncTarget *added;		/* where the first of the additions goes; NULL: there is none */
+	bool		several;		/* the additions have several tokens */
 	CommandId	last_command;	/* the highest of the additions' commands */
 	int			last_index;		/* likewise */
 	const DncWrite *left_out;	/* a removal that is not sent; NULL: there is none */
@@ -280,7 +281,21 @@ gather_removals(Protection *protection)
 	}
 }
 
-/* Take note of the additions that stand, under the keys that a removal has too. */
+/* Take note of an addition under a key that a removal has too. */
+static void
+note_addition(KeyWrites *writes, const DncPendingWrite *addition)
+{
+	const DncTarget *target = addition->write.target;
+
+	if (writes->added == NULL)
+		writes->added = target;
+	else if (!dnc_target_is_same_list(writes->added->options, target->options))
+		writes->several = true;
+	writes->last_command = Max(writes->last_command, addition->command);
+	writes->last_index = Max(writes->last_index, addition->index);
+}
+
+/* Take note of the additions that stand. */
 static void
 note_additions(Protection *protection)
 {
@@ -300,14 +315,25 @@ note_additions(Protection *protection)
 		{
 			KeyWrites  *writes = hash_search(protection->keys, &keys.keys[j], HASH_FIND, NULL);
 
-			if (writes == NULL)
-				continue;
-			writes->added = true;
-			writes->last_command = Max(writes->last_command, waiting->command);
-			writes->last_index = Max(writes->last_index, waiting->index);
+			if (writes)
+				note_addition(writes, waiting);
 		}
 		MemoryContextReset(protection->scratch);
 	}
+}
+
+/*
+ * Is there an addition under a key of a removal that its scan has not seen?  A scan does not
+ * see what is added with another token, be that for the same list or for another one.
+ */
+static bool
+is_unseen_added(const KeyWrites *writes, const DncPendingWrite *removal)
+{
+	if (writes->added == NULL)
+		return false;
+	return writes->several || writes->last_command >= removal->seen ||
+		writes->last_index > removal->index ||
+		!dnc_target_is_same_list(writes->added->options, removal->write.target->options);
 }
 
 /* Leave out the removals whose scans have not seen an addition under the same key. */
@@ -319,12 +345,10 @@ leave_out_removals(Protection *protection)
 		Removal    *removal = &protection->removals[i];
 		DncPendingWrite *waiting = removal->waiting;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < removal->count; j++)
 		{
-			const KeyWrites *writes = removal->writes[j];
-
-			if (writes->added &&
-				(writes->last_command >= waiting->seen || writes->last_index > waiting->index))
+			if (is_unseen_added(removal->writes[j], waiting))
 				waiting->overtaken = true;
 		}
 		/* The first key is the identity, if the removal has one. */

@@ -131,6 +131,7 @@ leave_out_repeated(DncPending *pending)
 		DncPendingWrite *waiting = dnc_pending_at(pending, i);
 		bool		before = waiting->previous && added[waiting->previous->index];
 
+		CHECK_FOR_INTERRUPTS();
 		if (before && waiting->repeated)
 			waiting->overtaken = true;
 		added[i] = before || (waiting->write.action == DNC_ACTION_ADD && !waiting->overtaken);

@@ -1,0 +1,424 @@
+# A model with one rule: nobody is lost.  After any end of a transaction (commit, abort,
+# refusal, lost answer, cancel, killed backend), nobody is off the list who was on it and
+# whom no statement has removed, nor anybody whose addition was acknowledged.
+#
+# Random transactions write in both modes, through two servers of one account, as several
+# roles, with triggers that add again what is deleted, in several spellings.  The vendor has
+# bad days.  We know only what each statement is about, and in which order they came.
+# DNC_MODEL_SEED sets the seed, DNC_MODEL_COUNT the number of transactions for each list.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use IPC::Open3;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $transactions = $ENV{DNC_MODEL_COUNT} || 120;
+my $seed = $ENV{DNC_MODEL_SEED} || 20250601;
+note("DNC_MODEL_SEED=$seed");
+srand($seed);
+sub pick { return $_[ int(rand(@_)) ] }
+sub chance { return rand() < $_[0] }
+
+# Each list: who plays it, and what may be on it: spellings, by person.
+my %addresses = map { $_ => [ "$_\@x.org", ucfirst($_) . '@x.org', "$_\@X.ORG" ] } qw(ann bo cy dan eve);
+my @lists = (
+	{ name => 'alta', path => '/alta/v1', tokens => [qw(sandbox-lost sandbox-lost-other)], options => q{, requests_per_minute '0'},
+		people => { %addresses, map { ("n$_" => [ "+1212555000$_", "+1 (212) 555-000$_" ]) } 1 .. 5 },
+		columns => 'identifier, identifier_type', types => sub { return $_[0] =~ /@/ ? 'email' : pick('phone', 'phone', 'sms') } },
+	{ name => 'sendkit', path => '/sendkit', tokens => [qw(sk_lost sk_lost-other)], folds => 1,
+		people => { %addresses, map { ("d$_" => [ "d$_.org", "D$_.org" ]) } 1 .. 5 },
+		columns => 'identifier, identifier_type', types => sub { return $_[0] =~ /@/ ? 'email' : 'domain' } },
+	{ name => 'weya', path => '/weya', tokens => [qw(sandbox-lost sandbox-lost-other)], plus => 1,
+		people => { map { ("n$_" => [ "1212555000$_", "+1212555000$_" ]) } 0 .. 9 }, columns => 'identifier',
+		extra => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'} });
+
+# Tables: f and t wait for COMMIT, fi and ti do not; t and ti are of another server.  What is deleted
+# from a table with "b" or "a" is added again by a trigger, before or after that.
+my @tables = qw(f fb fa fi fib fia t ti);
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+my $json = JSON::PP->new->utf8;
+my ($list, %person_of);    # the list at hand; people by spelling
+
+sub is_immediate { return $_[0] =~ /i/ }
+sub adds_again { return $_[0] =~ /[ab]$/ }
+
+# ---- a session of psql
+
+my ($to_psql, $from_psql, $psql, $backend);
+my $errors = PostgreSQL::Test::Utils::tempdir() . '/psql_errors';
+
+sub start_psql
+{
+	local @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, $list->{name});
+	open my $file, '>', $errors or die "$errors: $!";
+	$psql = open3($to_psql, $from_psql, '>&' . fileno($file), qw(psql -X -A -t -q)) or die "psql: $!";
+	my ($out) = run_script("SET client_min_messages = error;\nSET statement_timeout = '20s';\nSELECT 'pid ' || pg_backend_pid();");
+	($backend) = $out =~ /pid (\d+)/ or die 'psql: ' . slurp_file($errors);
+	return;
+}
+
+sub stop_psql
+{
+	close $to_psql;
+	close $from_psql;
+	waitpid $psql, 0;
+	return;
+}
+
+# What psql shows of a script, and whether it has come to its end.
+sub run_script
+{
+	my ($script) = @_;
+	my $out = '';
+	local $SIG{PIPE} = 'IGNORE';
+
+	print $to_psql "$script\n\\echo == over\n";
+	$to_psql->flush;
+	while (my $line = <$from_psql>)
+	{
+		return ($out, 1) if $line eq "== over\n";
+		$out .= $line;
+	}
+	return ($out, 0);
+}
+
+# ---- a random transaction: steps, each with its SQL and the people that it is about
+
+my @steps;
+
+sub step { my ($kind, $sql, %about) = @_; push @steps, { kind => $kind, sql => $sql, %about }; return }
+sub spelling { my ($person) = @_; return pick(@{ $list->{people}{$person} }) }
+sub people { my ($count) = @_; return map { pick(sort keys %{ $list->{people} }) } 1 .. $count }
+
+sub rows
+{
+	my (@spellings) = @_;
+
+	return join ', ', map { "('$_'" . ($list->{types} ? ", '" . $list->{types}->($_) . "'" : '') . ')' } @spellings;
+}
+
+sub conflict { return $list->{name} eq 'weya' || chance(0.5) ? 'ON CONFLICT DO NOTHING' : '' }
+
+# All spellings of some people, as a condition.
+sub condition
+{
+	my (@spellings) = @_;
+
+	return 'identifier IN (' . join(', ', map { "'$_'" } @spellings) . ')';
+}
+
+# A statement on a table: [add or remove, spelling, ...] in the order of commands.
+sub statement
+{
+	my ($table) = @_;
+	my $columns = $list->{columns};
+	my @some = map { spelling($_) } people(1 + int(rand(3)));
+	my @gone = map { @{ $list->{people}{$_} } } people(1 + int(rand(3)));
+	my $insert = "INSERT INTO $table ($columns) VALUES " . rows(@some) . ' ' . conflict();
+	my $delete = "DELETE FROM $table WHERE " . condition(@gone);
+	# What a trigger adds again is as it was.
+	my @remove = adds_again($table) ? () : ([ 'remove', @gone ]);
+	my $outer = ($table =~ /([ft]i?)/)[0];
+	my $what = rand();
+
+	return ($insert, [ 'add', @some ]) if $what < 0.35;
+	return ($delete, @remove) if $what < 0.6;
+	return ("WITH d AS ($delete RETURNING 1), i AS ($insert RETURNING 1) SELECT count(*) FROM " . pick('i', 'd'), @remove, [ 'add', @some ]) if $what < 0.7;
+	return ("WITH d AS (DELETE FROM $table WHERE " . condition(@gone) . " RETURNING $columns) INSERT INTO $outer ($columns) SELECT * FROM d " . conflict()) if $what < 0.78;
+	return ("$delete RETURNING add_$outer('$some[0]')", @remove, [ 'maybe', $some[0] ]) if $what < 0.86;
+	return ("$insert RETURNING remove_$outer('$gone[0]')", [ 'add', @some ], [ 'remove', $gone[0] ]) if $what < 0.94;
+	return ("$delete RETURNING add_$outer(identifier)") if $what < 0.97;
+	return ('DO $$ BEGIN ' . "$delete; $insert; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END \$\$",
+		is_immediate($table) ? (@remove, [ 'maybe', @some ]) : ());
+}
+
+# Writes of one transaction, mostly in one mode.
+sub transaction
+{
+	my @usual = chance(0.3) ? grep { is_immediate($_) } @tables : grep { !is_immediate($_) } @tables;
+	my $savepoints = 0;
+
+	@steps = ();
+	step('begin', 'BEGIN');
+	for (1 .. 1 + int(rand(6)))
+	{
+		my $table = chance(0.1) ? pick(@tables) : pick(@usual);
+		my ($sql, @effects) = statement($table);
+		my $role = pick(0, 0, 0, 1, 2);
+
+		step('savepoint', 'SAVEPOINT s' . ++$savepoints) if chance(0.3);
+		step('role', $role ? "SET LOCAL ROLE role_$role" : 'RESET ROLE');
+		step('statement', $sql, table => $table, effects => \@effects, token => $role == 2 ? 1 : 0);
+		step('query', 'SELECT count(*) FROM ' . pick(qw(f fi t ti))) if chance(0.2);
+		next unless $savepoints && chance(0.25);
+		my $name = 'SAVEPOINT s' . (1 + int(rand($savepoints)));
+		step('rollback to', "ROLLBACK TO $name", to => $name);
+	}
+	step('role', 'RESET ROLE');
+	step(chance(0.85) ? ('commit', 'COMMIT') : ('rollback', 'ROLLBACK'));
+	return;
+}
+
+sub script
+{
+	my $number = 0;
+
+	return join "\n", map { "$_->{sql};\n\\echo state " . $number++ . ' :SQLSTATE' } @steps;
+}
+
+# ---- the rule
+
+# The entry that the list has for a spelling.
+sub entry
+{
+	my ($spelling) = @_;
+
+	return $list->{folds} ? lc $spelling : $list->{plus} ? $spelling =~ s/^\+//r : $spelling;
+}
+
+# Note what a statement does in a unit that is sent as one: additions that stand, by person and entry,
+# and all removals, each with its place and token.
+sub take_effects
+{
+	my ($unit, $step) = @_;
+
+	for my $effect (@{ $step->{effects} })
+	{
+		my ($what, @spellings) = @$effect;
+		my $place = ++$unit->{places};
+
+		for my $spelling (@spellings)
+		{
+			my $added = $unit->{added}{ $person_of{$spelling} } //= {};
+			my $write = { person => $person_of{$spelling}, entry => entry($spelling), place => $place, token => $step->{token} };
+
+			if ($what eq 'add') { $added->{ $write->{entry} } = $write }
+			elsif ($what eq 'remove')
+			{
+				push @{ $unit->{removed} }, $write;
+				# What is added with another token is not seen.
+				delete $added->{ $write->{entry} } if ($added->{ $write->{entry} } // $write)->{token} == $step->{token};
+			}
+		}
+	}
+	return;
+}
+
+# The entries that a unit may remove: not if an addition stands that the removal has not seen.
+sub removed_by
+{
+	my ($unit) = @_;
+	my @removed;
+
+	for my $removal (@{ $unit->{removed} // [] })
+	{
+		my @additions = values %{ $unit->{added}{ $removal->{person} } };
+
+		push @removed, $removal->{entry}
+		  unless grep { $_->{place} > $removal->{place} || $_->{token} != $removal->{token} } @additions;
+	}
+	return @removed;
+}
+
+# The entries that a unit adds.
+sub added_by
+{
+	my ($unit) = @_;
+
+	return map { keys %$_ } values %{ $unit->{added} // {} };
+}
+
+# A unit was sent, and was good if it was acknowledged.
+sub note_end
+{
+	my ($unit, $good, $lost, $listed) = @_;
+
+	for my $entry (removed_by($unit))
+	{
+		delete $listed->{$entry};
+		$lost->{$entry} = 1;
+	}
+	if ($good) { $listed->{$_} = 1 for added_by($unit) }
+	return;
+}
+
+# The entries that may be lost, and those that must be listed, after a transaction.
+# states: SQLSTATEs of the steps that were answered.
+sub judge
+{
+	my (@states) = @_;
+	my (%lost, %listed, @waiting, $aborted);
+
+	for my $number (0 .. $#steps)
+	{
+		my $step = $steps[$number];
+		my $state = $states[$number];
+		my $good = defined $state && $state eq '00000';
+		my $last = !defined $state;
+
+		if ($step->{kind} eq 'rollback to' && $good)
+		{
+			my $place = 0;
+
+			$aborted = 0;
+			$place++ while $waiting[$place] ne $step->{to};
+			splice @waiting, $place + 1;
+		}
+		elsif ($step->{kind} eq 'savepoint') { push @waiting, $step->{sql} if $good }
+		elsif ($step->{kind} eq 'statement' && is_immediate($step->{table}))
+		{
+			my %unit;
+
+			take_effects(\%unit, $step);
+			note_end(\%unit, $good, \%lost, \%listed) unless $aborted;
+		}
+		elsif ($step->{kind} eq 'statement' && $good) { push @waiting, $step }
+		elsif ($step->{kind} eq 'commit' && !$aborted)
+		{
+			my %unit;
+
+			take_effects(\%unit, $_) for grep { ref } @waiting;
+			note_end(\%unit, $good, \%lost, \%listed);
+		}
+		$aborted = 1 if defined $state && !$good && $step->{kind} ne 'commit';
+		last if $last;
+	}
+	return (\%lost, \%listed);
+}
+
+# The entries of the list: what it has, without types.
+sub listed
+{
+	my $entries = $json->decode($dnc->control('GET', "$list->{name}/lost/entries"));
+
+	return map { entry($_->{identifier} // $_->{email} // $_->{phoneNumber}) => 1 } @$entries;
+}
+
+# ---- bad days
+
+sub order_faults
+{
+	return if chance(0.5);
+	for (1 .. 1 + int(rand(2)))
+	{
+		my $method = pick('POST', 'POST', 'DELETE', 'DELETE', 'GET');
+		my $kind = pick('kind=status&arg=400', 'kind=status&arg=500', 'kind=status&arg=503', 'kind=close', 'kind=lost', 'kind=cut');
+		my $at = 1 + int(rand(4));
+		my $times = chance(0.2) ? 0 : 1 + int(rand(3));
+
+		$dnc->control('POST', "$list->{name}/lost/fault?$kind&method=$method&at=$at&times=$times");
+	}
+	return;
+}
+
+# Ends the backend, or cancels its statement, a moment from now.  Gives the process that does.
+sub order_end
+{
+	my $signal = pick('TERM', 'TERM', 'INT');
+	my $moment = rand(0.04);
+	my $child = fork // die "fork: $!";
+
+	# A program of its own, so that it does not end the test's cluster when it ends.
+	exec 'sh', '-c', "sleep $moment; kill -$signal $backend" unless $child;
+	return $child;
+}
+
+# ---- the tables
+
+sub set_up
+{
+	my ($name, $columns) = @$list{qw(name columns)};
+	my $types = $list->{types} ? ', identifier_type text' : '';
+	my ($again, $values) = $list->{types} ? ($columns, 'OLD.identifier, OLD.identifier_type') : ($columns, 'OLD.identifier');
+	my $type = !$list->{types} ? '' : ', CASE WHEN $1 LIKE \'%@%\' THEN \'email\' ELSE \'' . $list->{types}->('1') . "' END";
+	my $server = sub { my ($server, $options) = @_; return qq{
+		CREATE SERVER $server FOREIGN DATA WRAPPER dnc_fdw
+		  OPTIONS (provider '$name', base_url '@{[ $dnc->url ]}$list->{path}', account 'lost'$options);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$list->{tokens}[0]');
+		CREATE USER MAPPING FOR role_1 SERVER $server OPTIONS (token '$list->{tokens}[0]');
+		CREATE USER MAPPING FOR role_2 SERVER $server OPTIONS (token '$list->{tokens}[1]');} };
+	my $sql = 'CREATE EXTENSION dnc_fdw;' . $server->('main', ", max_retries '0'" . ($list->{options} // '')) . $server->('twin', ", max_retries '1'" . ($list->{options} // ''));
+
+	for my $table (@tables)
+	{
+		my $outer = ($table =~ /([ft]i?)/)[0];
+		my $timing = $table =~ /a$/ ? 'AFTER' : 'BEFORE';
+
+		$sql .= "CREATE FOREIGN TABLE $table (identifier text$types" . ($list->{extra} // '') . ') SERVER ' . ($table =~ /^t/ ? 'twin' : 'main')
+		  . (is_immediate($table) ? q{ OPTIONS (write_mode 'immediate', batch_size '2')} =~ s/, batch_size '2'/$name eq 'weya' ? '' : ", batch_size '2'"/er : '') . ';';
+		$sql .= "CREATE FUNCTION again_$table() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+		    INSERT INTO $outer ($again) VALUES ($values) ON CONFLICT DO NOTHING; RETURN OLD; END \$\$;
+		  CREATE TRIGGER again $timing DELETE ON $table FOR EACH ROW EXECUTE FUNCTION again_$table();" if adds_again($table);
+		$sql .= "CREATE FUNCTION add_$table(text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
+		    INSERT INTO $table ($columns) VALUES (\$1$type) ON CONFLICT DO NOTHING; RETURN 1; END \$\$;
+		  CREATE FUNCTION remove_$table(text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
+		    DELETE FROM $table WHERE identifier = \$1; RETURN 1; END \$\$;" if $table =~ /^[ft]i?$/;
+	}
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, "$sql GRANT ALL ON ALL TABLES IN SCHEMA public TO role_1, role_2;");
+	$dnc->control('PUT', "$name/lost/config?latency_ms=1");
+	%person_of = map { my $person = $_; map { $_ => $person } @{ $list->{people}{$person} } } keys %{ $list->{people} };
+	start_psql();
+	return;
+}
+
+my (%ends, $wrong);
+
+# One transaction, and what is wrong after it.
+sub try_one
+{
+	my %before = listed();
+
+	transaction();
+	order_faults();
+	my $child = chance(0.3) ? order_end() : 0;
+	my ($out, $over) = run_script(script());
+	waitpid $child, 0 if $child;
+	# A cancel may come late.
+	if (!$over || $child) { stop_psql(); usleep(20_000) }
+	$dnc->control('DELETE', "$list->{name}/lost/fault");
+	my @states;
+	$states[$1] = $2 while $out =~ /^state (\d+) (\w+)/mg;
+	my ($lost, $must) = judge(@states);
+	my %after = listed();
+	my @missing = ((map { "$_ was listed" } grep { !$after{$_} && !$lost->{$_} } sort keys %before),
+		(map { "$_ was added" } grep { !$after{$_} } sort keys %$must));
+
+	$ends{ !defined $states[$#steps] ? 'killed' : $steps[-1]{kind} . " $states[$#steps]" }++;
+	$ends{"statement $states[$_]"}++ for grep { $steps[$_]{kind} eq 'statement' && defined $states[$_] } 0 .. $#steps;
+	start_psql() if !$over || $child;
+	return '' unless @missing;
+	return join "\n", @missing, (map { ($states[$_] // '-') . "  $steps[$_]{sql}" } 0 .. $#steps), 'before: ' . join(' ', sort keys %before),
+		'after: ' . join(' ', sort keys %after), $dnc->control('GET', "$list->{name}/lost/log?bodies=1") =~ s/^GET.*\n//mgr;
+}
+
+$node->safe_psql('postgres', 'CREATE ROLE role_1; CREATE ROLE role_2');
+for my $one (@lists)
+{
+	my $done = 0;
+
+	$list = $one;
+	set_up();
+	$wrong = '';
+	while ($done++ < $transactions && $wrong eq '')
+	{
+		$dnc->control('DELETE', "$list->{name}/lost/log");
+		$wrong = try_one();
+	}
+	is($wrong, '', "$list->{name}: nobody is lost in $transactions transactions") or diag("DNC_MODEL_SEED=$seed, transaction ", $done - 1);
+	note('ended: ' . join ', ', map { "$_: $ends{$_}" } sort keys %ends);
+	%ends = ();
+	stop_psql();
+}
+
+$dnc->stop;
+done_testing();
