@@ -349,6 +349,13 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	return page->first != NULL;
 }
 
+/* Is the page that was read last the last one of the list? */
+bool
+dnc_pager_at_end(const DncPager *pager)
+{
+	return pager->at_end;
+}
+
 /* How many entries the list has, as the first answer said; -1: it did not. */
 int64
 dnc_pager_total(const DncPager *pager)

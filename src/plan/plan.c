@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/heap.h"
@@ -30,8 +28,10 @@
 #include "config/option.h"
 #include "plan/bound.h"
 #include "plan/count_pushdown.h"
+#include "plan/estimate.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
+#include "plan/search_column.h"
 
 /* The facts about a table that planning needs, in RelOptInfo.fdw_private. */
 typedef struct DncRelPlan
@@ -51,22 +51,6 @@ typedef enum DncPathPrivate
 	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
 } DncPathPrivate;
 
-/* The requests and entries that we expect of one scan. */
-typedef struct DncEstimate
-{
-	double		requests;
-	double		entries;		/* that the remote sends */
-} DncEstimate;
-
-/* Does a value of this find its few entries with a request of its own? */
-static bool
-is_lookup(const DncPushed *pushed)
-{
-	return pushed->op == DNC_OP_EQ &&
-		(pushed->column == DNC_COL_IDENTIFIER || pushed->column == DNC_COL_REQUEST_UUID ||
-		 pushed->column == DNC_COL_SEARCH);
-}
-
 /* The members of a list of DncPushed that a scan with or without lookups sends. */
 static List *
 sent_by(List *pushed, bool lookups)
@@ -76,28 +60,10 @@ sent_by(List *pushed, bool lookups)
 
 	foreach(lc, pushed)
 	{
-		if (lookups || !is_lookup(lfirst(lc)))
+		if (lookups || !dnc_estimate_is_lookup(lfirst(lc)))
 			sent = lappend(sent, lfirst(lc));
 	}
 	return sent;
-}
-
-/*
- * Which part of the list a condition keeps.  Without statistics PostgreSQL
- * takes each of 200 values to be as frequent, which is far off for the few
- * types that there are.
- */
-static double
-selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, double values)
-{
-	const DncRelPlan *plan = rel->fdw_private;
-	int			types = 0;
-
-	if (plan->analyzed || pushed->column != DNC_COL_IDENTIFIER_TYPE)
-		return clause_selectivity(root, (Node *) pushed->rinfo, rel->relid, JOIN_INNER, NULL);
-	while (plan->options->provider->identifier_types[types])
-		types++;
-	return Min(values / types, 1);
 }
 
 /* Does the query delete from a table? */
@@ -129,43 +95,6 @@ pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 			pushed = foreach_delete_current(pushed, lc);
 	}
 	return pushed;
-}
-
-/* Estimate a scan that sends these conditions. */
-static DncEstimate
-estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
-{
-	const DncRelPlan *plan = rel->fdw_private;
-	DncEstimate estimate = {.entries = rel->tuples};
-	double		lookups = 0;
-	double		chains = 1;
-	ListCell   *lc;
-
-	foreach(lc, sent)
-	{
-		DncPushed  *pushed = lfirst(lc);
-		double		values = pushed->is_array
-			? dnc_estimate_array_length(root, (Node *) pushed->value) : 1;
-
-		if (is_lookup(pushed))
-			lookups = Max(lookups, values);
-		else if (pushed->column != DNC_COL_SOURCE)
-		{
-			chains = Max(chains, values);
-			estimate.entries *= selectivity_of(root, rel, pushed, values);
-		}
-	}
-	if (lookups > 0)
-	{
-		estimate.entries = lookups;
-		estimate.requests = lookups;
-	}
-	else
-	{
-		estimate.entries = clamp_row_est(estimate.entries);
-		estimate.requests = ceil(estimate.entries / plan->options->page_size) + chains - 1;
-	}
-	return estimate;
 }
 
 /* Does a clause of a table, or a join with it, look at one of its system columns? */
@@ -244,7 +173,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->bound = dnc_bound_clauses(relation, plan->options, plan->map);
 	refuse_system_columns(root, rel, relation);
 	table_close(relation, NoLock);
-	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
+	plan->filters_search = dnc_search_column_is_compared(root, rel, plan->map);
 	rel->fdw_private = plan;
 
 	plan->analyzed = rel->tuples >= 0;
@@ -255,7 +184,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	{
 		List	   *pushed = pushable(root, rel, rel->baserestrictinfo);
 
-		rel->rows = Min(rel->rows, estimate_scan(root, rel, pushed).entries);
+		rel->rows = Min(rel->rows, dnc_estimate_scan(root, rel, plan->options, plan->analyzed, pushed).entries);
 	}
 }
 
@@ -265,7 +194,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 			  Relids required_outer)
 {
 	const DncRelPlan *plan = rel->fdw_private;
-	DncEstimate estimate = estimate_scan(root, rel, sent);
+	DncEstimate estimate = dnc_estimate_scan(root, rel, plan->options, plan->analyzed, sent);
 	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
 	Cost		total = rel->baserestrictcost.startup +
 		estimate.requests * plan->options->request_cost +
@@ -324,13 +253,13 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 					   param->ppi_rows, param->ppi_req_outer);
 	}
 	if (rel->pathlist == NIL)
-		dnc_qual_refuse_search(plan->options);
+		dnc_search_column_refuse(plan->options);
 }
 
 /* fdw_private of a plan: the conditions that are sent, and the rest (DncPlanPrivate). */
 static List *
 make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
-			 Node *requests)
+			 Node *requests, double list)
 {
 	List	   *columns = NIL;
 	List	   *ops = NIL;
@@ -346,8 +275,9 @@ make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, do
 		arrays = lappend_int(arrays, pushed->is_array);
 	}
 	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
-					   list_make4(makeInteger(page_size), makeInteger(counts),
-								  makeFloat(psprintf("%.0f", limit)), requests));
+					   list_make5(makeInteger(page_size), makeInteger(counts),
+								  makeFloat(psprintf("%.0f", limit)), requests,
+								  makeFloat(psprintf("%.0f", list))));
 }
 
 /* The values of the conditions that are sent, for fdw_exprs. */
@@ -379,7 +309,7 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 		return;
 	private = list_make2(values_of(pushed),
 						 make_private(pushed, NIL, plan->relid, 1, true, 0,
-									  (Node *) makeFloat("1")));
+									  (Node *) makeFloat("1"), 1));
 	add_path(output_rel, (Path *)
 			 dnc_create_foreign_upper_path(root, output_rel,
 										   root->upper_targets[UPPERREL_GROUP_AGG],
@@ -449,7 +379,7 @@ needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
 static double
 rows_to_limit(PlannerInfo *root, List *clauses)
 {
-	if (root->limit_tuples < 1 || clauses != NIL || root->query_pathkeys != NIL ||
+	if (root->limit_tuples < 1 || root->parse->limitOption == LIMIT_OPTION_WITH_TIES || clauses != NIL || root->query_pathkeys != NIL ||
 		bms_membership(root->all_baserels) != BMS_SINGLETON)
 		return 0;
 	return root->limit_tuples;
@@ -473,6 +403,8 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 										 plan->relid,
 										 limit < plan->options->page_size ? (int) limit : 0,
 										 false, limit,
-										 list_nth(path->fdw_private, DNC_PATH_REQUESTS)),
+										 list_nth(path->fdw_private, DNC_PATH_REQUESTS),
+										 dnc_estimate_list_requests(root, rel, plan->options,
+																	plan->analyzed, sent)),
 							NIL, NIL, outer_plan);
 }

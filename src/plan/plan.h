@@ -28,7 +28,9 @@ typedef enum DncPlanPrivate
 	DNC_PLAN_COUNTS,			/* Integer: 1 if the scan gives the list's total, as
 								 * count(*) */
 	DNC_PLAN_LIMIT,				/* Float: rows after which the query ends; 0: not known */
-	DNC_PLAN_REQUESTS			/* Float: requests that are expected of one scan */
+	DNC_PLAN_REQUESTS,			/* Float: requests that are expected of one scan */
+	DNC_PLAN_LIST_REQUESTS		/* Float: requests that reading the list is expected to take, in
+								 * place of lookups */
 } DncPlanPrivate;
 
 extern void dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);

@@ -168,31 +168,94 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
 }
 
-/* The value that an arm of an OR demands of a column; NULL: none in particular. */
-static Expr *
-value_in_arm(const MatchContext *context, Node *arm, DncColumn column)
+/* The clause of an arm of an OR, or of a member of an arm. */
+static Node *
+clause_of(Node *node)
+{
+	return IsA(node, RestrictInfo) ? (Node *) castNode(RestrictInfo, node)->clause : node;
+}
+
+/* The equality by which an arm of an OR demands a value of a column; NULL: there is none. */
+static OpExpr *
+equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr **value)
 {
 	DncPushed  *pushed;
 	ListCell   *lc;
 
-	if (IsA(arm, RestrictInfo))
-		arm = (Node *) castNode(RestrictInfo, arm)->clause;
+	arm = clause_of(arm);
 	if (IsA(arm, OpExpr))
 	{
 		pushed = match_equality(context, castNode(OpExpr, arm));
-		return pushed && pushed->column == column ? pushed->value : NULL;
+		if (pushed == NULL || pushed->column != column)
+			return NULL;
+		*value = pushed->value;
+		return castNode(OpExpr, arm);
 	}
 	if (is_andclause(arm))
 	{
 		foreach(lc, castNode(BoolExpr, arm)->args)
 		{
-			Expr	   *value = value_in_arm(context, lfirst(lc), column);
+			OpExpr	   *equality = equality_in_arm(context, lfirst(lc), column, value);
 
-			if (value)
-				return value;
+			if (equality)
+				return equality;
 		}
 	}
 	return NULL;
+}
+
+/*
+ * The value of an arm, where the members of the arm that do not look at the table hold, and
+ * NULL elsewhere: then the arm finds no entry.  PostgreSQL would not evaluate the value
+ * there either, and it may be an error.
+ */
+static Expr *
+guard_value(const MatchContext *context, Node *arm, Expr *value)
+{
+	List	   *guards = NIL;
+	CaseWhen   *when;
+	CaseExpr   *guarded;
+	ListCell   *lc;
+
+	arm = clause_of(arm);
+	if (!is_andclause(arm) || IsA(value, Const))
+		return value;
+	foreach(lc, castNode(BoolExpr, arm)->args)
+	{
+		Node	   *member = clause_of(lfirst(lc));
+
+		if (is_run_time_value(context, (Expr *) member))
+			guards = lappend(guards, member);
+	}
+	if (guards == NIL)
+		return value;
+	when = makeNode(CaseWhen);
+	when->expr = make_ands_explicit(guards);
+	when->result = value;
+	when->location = -1;
+	guarded = makeNode(CaseExpr);
+	guarded->casetype = exprType((Node *) value);
+	guarded->casecollid = exprCollation((Node *) value);
+	guarded->args = list_make1(when);
+	guarded->defresult = (Expr *) makeNullConst(guarded->casetype, exprTypmod((Node *) value),
+												guarded->casecollid);
+	guarded->location = -1;
+	return (Expr *) guarded;
+}
+
+/* "column = ANY (array)" as an expression, by the operator of "column = value". */
+static Expr *
+make_any(const MatchContext *context, const OpExpr *equality, Expr *array)
+{
+	ScalarArrayOpExpr *any = makeNode(ScalarArrayOpExpr);
+	bool		column_first = filter_column(context, linitial(equality->args)) != DNC_COL_NONE;
+
+	any->opno = equality->opno;
+	any->useOr = true;
+	any->inputcollid = equality->inputcollid;
+	any->args = list_make2(list_nth(equality->args, column_first ? 0 : 1), array);
+	any->location = -1;
+	return (Expr *) any;
 }
 
 /*
@@ -203,13 +266,16 @@ static DncPushed *
 match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 {
 	ArrayExpr  *array = makeNode(ArrayExpr);
+	OpExpr	   *equality = NULL;
+	DncPushed  *pushed;
 	ListCell   *lc;
 
 	foreach(lc, clause->args)
 	{
-		Expr	   *value = value_in_arm(context, lfirst(lc), column);
+		Expr	   *value = NULL;
 
-		if (value == NULL)
+		equality = equality_in_arm(context, lfirst(lc), column, &value);
+		if (equality == NULL)
 			return NULL;
 		if (array->elements == NIL)
 		{
@@ -218,13 +284,16 @@ match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 		}
 		if (exprType((Node *) value) != array->element_typeid)
 			return NULL;
-		array->elements = lappend(array->elements, value);
+		array->elements = lappend(array->elements, guard_value(context, lfirst(lc), value));
 	}
 	array->array_typeid = get_array_type(array->element_typeid);
 	array->location = -1;
 	if (!OidIsValid(array->array_typeid))
 		return NULL;
-	return make_pushed(column, DNC_OP_EQ, (Expr *) array, true);
+	pushed = make_pushed(column, DNC_OP_EQ,
+						 (Expr *) eval_const_expressions(context->root, (Node *) array), true);
+	pushed->derived = make_any(context, equality, pushed->value);
+	return pushed;
 }
 
 /* Append the conditions that a clause lets a request carry to a list of DncPushed. */
@@ -375,71 +444,4 @@ dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *opti
 			clauses = lappend(clauses, rinfo);
 	}
 	return clauses;
-}
-
-/*
- * The relations that need an attribute; relid 0 stands for the output.  For a
- * partition, or a member of UNION ALL, only the parent knows.
- */
-static Relids
-needed_by(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
-{
-	Index		relid = rel->relid;
-
-	while (root->append_rel_array && root->append_rel_array[relid])
-	{
-		AppendRelInfo *info = root->append_rel_array[relid];
-
-		attnum = attnum <= info->num_child_cols ? info->parent_colnos[attnum - 1] : 0;
-		if (attnum == 0)
-			return NULL;
-		relid = info->parent_relid;
-	}
-	rel = find_base_rel(root, relid);
-	return rel->attr_needed[attnum - rel->min_attr];
-}
-
-/* Does any clause of the query look at the column search? */
-bool
-dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map)
-{
-	for (int i = 0; i < map->natts; i++)
-	{
-		Bitmapset  *attrs = NULL;
-		ListCell   *lc;
-
-		if (map->columns[i] != DNC_COL_SEARCH)
-			continue;
-		foreach(lc, rel->baserestrictinfo)
-			pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
-		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
-			return true;
-		/* Needed for anything but the output: a join clause. */
-		if (!bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, i + 1)), 0)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The column search reads as what was searched for.  A query that filters on
- * it in a way that no request carries would find nothing, and look as if the
- * list held nothing: refuse it.
- */
-void
-dnc_qual_refuse_search(const DncOptions *options)
-{
-	if (!dnc_filter_has_column(options->provider, DNC_COL_SEARCH))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("server \"%s\" cannot search", options->server_name),
-				 errdetail("The API of provider \"%s\" has no parameter for it.",
-						   options->provider->name),
-				 errhint("Filter on identifier instead of search.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
-					options->server_name),
-			 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
-			 errhint("Write search = '...', or filter on identifier.")));
 }
