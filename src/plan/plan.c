@@ -184,7 +184,8 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	{
 		List	   *pushed = pushable(root, rel, rel->baserestrictinfo);
 
-		rel->rows = Min(rel->rows, dnc_estimate_scan(root, rel, plan->options, plan->analyzed, pushed).entries);
+		rel->rows = clamp_row_est(Min(rel->rows, dnc_estimate_scan(root, rel, plan->options, false,
+																   pushed).entries));
 	}
 }
 
@@ -195,7 +196,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 {
 	const DncRelPlan *plan = rel->fdw_private;
 	DncEstimate estimate = dnc_estimate_scan(root, rel, plan->options, plan->analyzed, sent);
-	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
+	Cost		startup = rel->baserestrictcost.startup +
+		(estimate.requests > 0 ? plan->options->request_cost : 0);
 	Cost		total = rel->baserestrictcost.startup +
 		estimate.requests * plan->options->request_cost +
 		estimate.entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
@@ -204,7 +206,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 	if (plan->filters_search && dnc_qual_find(sent, DNC_COL_SEARCH) == NULL)
 		return;
 	if (!plan->analyzed)
-		rows = Min(rows, estimate.entries);
+		rows = clamp_row_est(Min(rows, estimate.entries));
 	path = dnc_create_foreignscan_path(root, rel, rows, startup, total, required_outer);
 	path->fdw_private = list_make2(makeInteger(lookups),
 								   makeFloat(psprintf("%.0f", estimate.requests)));
