@@ -258,10 +258,29 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 		dnc_search_column_refuse(plan->options);
 }
 
-/* fdw_private of a plan: the conditions that are sent, and the rest (DncPlanPrivate). */
+/* fdw_private of a plan, but for the conditions that are sent; as in DncPlanPrivate. */
+typedef struct DncPlanFacts
+{
+	List	   *needed;
+	Oid			relid;
+	int			page_size;
+	List	   *counts;
+	bool		grouped;
+	double		limit;
+	Node	   *requests;
+	double		list_requests;
+} DncPlanFacts;
+
+/* A number that is not shown. */
+static Node *
+make_number(double value)
+{
+	return (Node *) makeFloat(psprintf("%.0f", value));
+}
+
+/* fdw_private of a plan (DncPlanPrivate). */
 static List *
-make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
-			 Node *requests, double list)
+make_private(List *sent, const DncPlanFacts *facts)
 {
 	List	   *columns = NIL;
 	List	   *ops = NIL;
@@ -276,10 +295,12 @@ make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, do
 		ops = lappend_int(ops, pushed->op);
 		arrays = lappend_int(arrays, pushed->is_array);
 	}
-	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
-					   list_make5(makeInteger(page_size), makeInteger(counts),
-								  makeFloat(psprintf("%.0f", limit)), requests,
-								  makeFloat(psprintf("%.0f", list))));
+	return lappend(list_concat(list_make5(columns, ops, arrays, facts->needed,
+										  list_make1_oid(facts->relid)),
+							   list_make5(makeInteger(facts->page_size), facts->counts,
+										  makeInteger(facts->grouped), make_number(facts->limit),
+										  facts->requests)),
+				   make_number(facts->list_requests));
 }
 
 /* The values of the conditions that are sent, for fdw_exprs. */
@@ -299,19 +320,23 @@ void
 dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 {
 	const DncRelPlan *plan = input_rel->fdw_private;
+	DncPlanFacts facts = {.page_size = 1, .requests = (Node *) makeFloat("1"), .list_requests = 1};
 	List	   *pushed;
+	List	   *columns;
 	List	   *private;
 
 	if (plan == NULL)
 		return;
 	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
 							   plan->map);
-	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, pushed) ||
+	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, plan->map, pushed, &columns) ||
 		!dnc_bound_is_implied(plan->bound, input_rel))
 		return;
-	private = list_make2(values_of(pushed),
-						 make_private(pushed, NIL, plan->relid, 1, true, 0,
-									  (Node *) makeFloat("1"), 1));
+	facts.relid = plan->relid;
+	facts.counts = dnc_count_pushdown_texts(columns, plan->options, plan->map);
+	facts.grouped = root->parse->groupClause != NIL;
+	private = list_make4(values_of(pushed), make_private(pushed, &facts), columns,
+						 root->parse->havingQual);
 	add_path(output_rel, (Path *)
 			 dnc_create_foreign_upper_path(root, output_rel,
 										   root->upper_targets[UPPERREL_GROUP_AGG],
@@ -323,10 +348,11 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 ForeignScan *
 dnc_plan_count_scan(ForeignPath *path, List *tlist)
 {
-	List	   *scan_tlist = add_to_flat_tlist(NIL, path->path.pathtarget->exprs);
+	List	   *private = path->fdw_private;
+	List	   *scan_tlist = add_to_flat_tlist(NIL, lthird(private));
 
-	return make_foreignscan(tlist, NIL, 0, linitial(path->fdw_private),
-							lsecond(path->fdw_private), scan_tlist, NIL, NULL);
+	return make_foreignscan(tlist, lfourth(private), 0, linitial(private), lsecond(private),
+							scan_tlist, NIL, NULL);
 }
 
 /* The requests that one run of a scan is expected to take. */
@@ -340,7 +366,7 @@ dnc_plan_expected_requests(const ForeignScan *plan)
 Oid
 dnc_plan_counted_table(const ForeignScan *plan)
 {
-	return intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) == 0 ? InvalidOid
+	return list_nth(plan->fdw_private, DNC_PLAN_COUNTS) == NIL ? InvalidOid
 		: linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE));
 }
 
@@ -396,17 +422,16 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
 	List	   *pushed = pushable(root, rel, clauses);
 	List	   *sent = sent_by(pushed, lookups);
-	double		limit;
+	DncPlanFacts facts = {0};
 
 	clauses = extract_actual_clauses(clauses, false);
-	limit = rows_to_limit(root, clauses);
-	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent),
-							make_private(sent, needed_attributes(rel, clauses, plan->map),
-										 plan->relid,
-										 limit < plan->options->page_size ? (int) limit : 0,
-										 false, limit,
-										 list_nth(path->fdw_private, DNC_PATH_REQUESTS),
-										 dnc_estimate_list_requests(root, rel, plan->options,
-																	plan->analyzed, sent)),
+	facts.needed = needed_attributes(rel, clauses, plan->map);
+	facts.relid = plan->relid;
+	facts.limit = rows_to_limit(root, clauses);
+	if (facts.limit < plan->options->page_size)
+		facts.page_size = (int) facts.limit;
+	facts.requests = list_nth(path->fdw_private, DNC_PATH_REQUESTS);
+	facts.list_requests = dnc_estimate_list_requests(root, rel, plan->options, plan->analyzed, sent);
+	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent), make_private(sent, &facts),
 							NIL, NIL, outer_plan);
 }

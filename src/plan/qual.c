@@ -28,6 +28,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/constants.h"
 #include "plan/qual.h"
 
 /* The table, and the kind of columns, that clauses are matched for. */
@@ -351,9 +352,30 @@ rank_of(const DncPushed *pushed)
 	return pushed->op != DNC_OP_EQ ? 2 : pushed->is_array ? 1 : 0;
 }
 
+/* Is a clause FALSE or NULL for all entries, by the columns that they share? */
+static bool
+is_never(const MatchContext *context, RestrictInfo *rinfo)
+{
+	return dnc_constants_is_never(dnc_constants_reduce(context->root, (Node *) rinfo->clause,
+													   context->rel->relid, context->options,
+													   context->map));
+}
+
+/* The condition of a clause that no entry meets: a column is NULL. */
+static DncPushed *
+make_never(RestrictInfo *rinfo)
+{
+	DncPushed  *pushed = make_pushed(DNC_COL_SOURCE, DNC_OP_EQ,
+									 (Expr *) makeNullConst(TEXTOID, -1, InvalidOid), false);
+
+	pushed->rinfo = rinfo;
+	return pushed;
+}
+
 /*
  * The conditions of some clauses (RestrictInfos) that can go into the requests of a
- * scan, at most one for a column: a list of DncPushed, palloc'd.
+ * scan, at most one for a column: a list of DncPushed, palloc'd.  If no entry can meet one
+ * of the clauses, that is the only condition.
  */
 List *
 dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
@@ -369,8 +391,11 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 
 		/* EXPLAIN ANALYZE would tell how many entries match that a view hides. */
-		if (restriction_is_securely_promotable(rinfo, rel))
-			matches = match_clause(&context, rinfo, matches);
+		if (!restriction_is_securely_promotable(rinfo, rel))
+			continue;
+		if (is_never(&context, rinfo))
+			return list_make1(make_never(rinfo));
+		matches = match_clause(&context, rinfo, matches);
 	}
 	for (int rank = 0; rank < 3; rank++)
 	{

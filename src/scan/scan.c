@@ -18,6 +18,7 @@
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -48,7 +49,9 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->userid = dnc_scan_user(node);
 	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
 	scan->page_size = page_size > 0 ? page_size : scan->options->page_size;
-	scan->gives_total = intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) != 0;
+	scan->filled = list_nth(plan->fdw_private, DNC_PLAN_COUNTS);
+	scan->gives_total = scan->filled != NIL;
+	scan->grouped = intVal(list_nth(plan->fdw_private, DNC_PLAN_GROUPED)) != 0;
 	scan->desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	if (!scan->gives_total)
 		scan->map = dnc_column_map(relid, RelationGetRelationName(relation),
@@ -123,16 +126,27 @@ find_total(DncScan *scan, TupleTableSlot *slot)
 static bool
 count_entries(DncScan *scan, TupleTableSlot *slot)
 {
-	MemoryContext before = MemoryContextSwitchTo(scan->context);
+	MemoryContext before;
+	ListCell   *lc;
 
 	if (scan->counted)
 		return false;
+	before = MemoryContextSwitchTo(scan->context);
 	if (scan->total < 0)
 		scan->total = find_total(scan, slot);
 	scan->counted = true;
 	MemoryContextSwitchTo(before);
-	slot->tts_values[0] = Int64GetDatum(scan->total);
-	slot->tts_isnull[0] = false;
+	if (scan->grouped && scan->total == 0)
+		return false;
+	foreach(lc, scan->filled)
+	{
+		const Node *column = lfirst(lc);
+		int			i = foreach_current_index(lc);
+
+		slot->tts_values[i] = IsA(column, String) ? CStringGetTextDatum(strVal(column))
+			: Int64GetDatum(scan->total);
+		slot->tts_isnull[i] = false;
+	}
 	ExecStoreVirtualTuple(slot);
 	return true;
 }

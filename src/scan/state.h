@@ -28,6 +28,8 @@ struct DncScan
 	double		limit;			/* rows that will be enough; 0: not known */
 	double		list_requests;	/* that reading the list is expected to take */
 	bool		gives_total;	/* gives the list's total, and no entries */
+	List	   *filled;			/* where it does: how it fills its columns (DNC_PLAN_COUNTS) */
+	bool		grouped;		/* where it does: gives no row for a total of 0 */
 	int64		total;			/* where it does; -1: not known yet */
 	bool		counted;		/* has given it */
 	const char *identifier;		/* the only one that is asked for; NULL: others may be */
