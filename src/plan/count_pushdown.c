@@ -118,8 +118,7 @@ all_exact(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const D
 {
 	ListCell   *lc;
 
-	if (list_length(pushed) == 1 && IsA(((DncPushed *) linitial(pushed))->value, Const) &&
-		((const Const *) ((DncPushed *) linitial(pushed))->value)->constisnull)
+	if (dnc_qual_is_never(pushed))
 		return true;
 	foreach(lc, rel->baserestrictinfo)
 	{

@@ -40,7 +40,7 @@ typedef struct DncRelPlan
 	const DncOptions *options;
 	DncColumnMap *map;
 	List	   *bound;			/* as dnc_bound_clauses() gives it */
-	bool		filters_search; /* a clause looks at the column search */
+	bool		reads_search;	/* the query reads the column search */
 	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
 
@@ -173,7 +173,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->bound = dnc_bound_clauses(relation, plan->options, plan->map);
 	refuse_system_columns(root, rel, relation);
 	table_close(relation, NoLock);
-	plan->filters_search = dnc_search_column_is_compared(root, rel, plan->map);
+	plan->reads_search = dnc_search_column_is_read(root, rel, plan->map);
 	rel->fdw_private = plan;
 
 	plan->analyzed = rel->tuples >= 0;
@@ -187,6 +187,21 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		rel->rows = clamp_row_est(Min(rel->rows, dnc_estimate_scan(root, rel, plan->options, false,
 																   pushed).entries));
 	}
+}
+
+/*
+ * The cost of a scan that would have to give the column search, but searches for nothing.
+ * The planner cannot do without the path of a table by itself.  So the path is there, and a
+ * plan that takes it is refused.
+ */
+#define LACKS_SEARCH_COST 1.0e10
+
+/* Would a scan with these conditions have to give the column search without a search? */
+static bool
+lacks_search(const DncRelPlan *plan, List *sent)
+{
+	return plan->reads_search && !dnc_qual_is_never(sent) &&
+		dnc_qual_find(sent, DNC_COL_SEARCH) == NULL;
 }
 
 /* Add the path of a scan that sends the given clauses' conditions. */
@@ -203,8 +218,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 		estimate.entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	ForeignPath *path;
 
-	if (plan->filters_search && dnc_qual_find(sent, DNC_COL_SEARCH) == NULL)
-		return;
+	if (lacks_search(plan, sent))
+		total += LACKS_SEARCH_COST;
 	if (!plan->analyzed)
 		rows = clamp_row_est(Min(rows, estimate.entries));
 	path = dnc_create_foreignscan_path(root, rel, rows, startup, total, required_outer);
@@ -254,8 +269,6 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 		add_scan_paths(root, rel, list_concat_copy(rel->baserestrictinfo, param->ppi_clauses),
 					   param->ppi_rows, param->ppi_req_outer);
 	}
-	if (rel->pathlist == NIL)
-		dnc_search_column_refuse(plan->options);
 }
 
 /* fdw_private of a plan, but for the conditions that are sent; as in DncPlanPrivate. */
@@ -425,6 +438,8 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	DncPlanFacts facts = {0};
 
 	clauses = extract_actual_clauses(clauses, false);
+	if (lacks_search(plan, sent))
+		dnc_search_column_refuse(plan->options);
 	facts.needed = needed_attributes(rel, clauses, plan->map);
 	facts.relid = plan->relid;
 	facts.limit = rows_to_limit(root, clauses);

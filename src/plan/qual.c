@@ -331,6 +331,16 @@ match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 	return list;
 }
 
+/* Do the conditions of a list of DncPushed say that no entry meets them? */
+bool
+dnc_qual_is_never(List *pushed)
+{
+	const Const *value = list_length(pushed) == 1
+		? (const Const *) ((DncPushed *) linitial(pushed))->value : NULL;
+
+	return value && IsA(value, Const) && value->constisnull;
+}
+
 /* The condition on a column in a list of DncPushed; NULL: there is none. */
 DncPushed *
 dnc_qual_find(List *pushed, DncColumn column)

@@ -29,6 +29,7 @@ extern List *dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel,
 								   const DncOptions *options, const DncColumnMap *map);
 extern List *dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 								 const DncColumnMap *map);
+extern bool dnc_qual_is_never(List *pushed);
 extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
 
 #endif							/* DNC_QUAL_H */

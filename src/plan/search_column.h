@@ -12,8 +12,7 @@
 
 #include "config/option.h"
 
-extern bool dnc_search_column_is_compared(PlannerInfo *root, RelOptInfo *rel,
-										  const DncColumnMap *map);
+extern bool dnc_search_column_is_read(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
 _Noreturn extern void dnc_search_column_refuse(const DncOptions *options);
 
 #endif							/* DNC_SEARCH_COLUMN_H */
