@@ -18,7 +18,7 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
-#include "plan/plan.h"
+#include "plan/plan_private.h"
 #include "plan/runtime_values.h"
 
 /* A condition, and how its value is evaluated and read as text. */

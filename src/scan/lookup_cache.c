@@ -22,7 +22,7 @@
 #include "scan/row_index.h"
 #include "scan/row_store.h"
 
-/* An index may always be as large as that: about 160,000 rows. */
+/* An index may always be as large as that: 131,072 rows. */
 #define MIN_INDEX_LIMIT ((Size) 4 * 1024 * 1024)
 
 struct DncLookup

@@ -11,19 +11,7 @@
 #include "nodes/execnodes.h"
 
 #include "request/call.h"
-
-typedef struct DncScan DncScan;
-
-/* The rows of a scan by where they came from, for EXPLAIN. */
-typedef struct DncScanCounts
-{
-	int64		rows;			/* from the remote, before local clauses */
-	int64		remembered;		/* lookups that were known already */
-	int64		waiting;		/* rows of the transaction's own waiting additions */
-	int64		asked;			/* chains that were begun with a request */
-	int64		switched_after; /* how many of them, when the list took the place of lookups;
-								 * -1: it did not */
-} DncScanCounts;
+#include "scan/counts.h"
 
 extern DncScan *dnc_scan_begin(ForeignScanState *node, int eflags);
 extern DncCall *dnc_scan_ask(DncScan *scan);

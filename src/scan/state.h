@@ -8,15 +8,17 @@
 #ifndef DNC_STATE_H
 #define DNC_STATE_H
 
+#include "nodes/execnodes.h"
+
 #include "list/filter.h"
 #include "list/prefetch.h"
 #include "plan/bound.h"
 #include "plan/runtime_values.h"
+#include "scan/counts.h"
 #include "scan/kept_rows.h"
 #include "scan/lookup_cache.h"
 #include "scan/own_rows.h"
 #include "scan/reader.h"
-#include "scan/scan.h"
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
