@@ -45,7 +45,7 @@ ALTER FOREIGN TABLE by_hand DROP COLUMN gone;
 \x
 SELECT * FROM by_hand WHERE search = 'person000001@example.com';
 \x
-SELECT who, source, search FROM by_hand WHERE "where" = 'phone';
+SELECT who, source FROM by_hand WHERE "where" = 'phone';
 -- numbers of attrs are as the API gave them
 \! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/alta/import/entries" -d '[{"id":"00000000-0000-0000-0000-000000000001","objectType":"communication-opt-out","identifier":"numbers@example.com","identifierType":"email","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789+01:00","big":12345678901234567890,"exact":1.10,"nested":{"b":[1,{"c":null}]}}]' >/dev/null
 SELECT attrs -> 'big' AS big, attrs -> 'exact' AS exact, attrs -> 'nested' AS nested, since FROM by_hand WHERE who = 'numbers@example.com';

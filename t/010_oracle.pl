@@ -28,6 +28,7 @@ my @pieces = (
 my @types = qw(email linkedin phone sms whatsapp web_chat);
 my @reasons = ('customer_request', 'Customer_Request', 'STOP', 'stop', '1555', 'anna', 'a%a', '');
 my (%texts, @script, %told);    # texts of a column; what psql is to do; clauses by number
+my %bound;    # requests at the most, by number of the clause
 
 srand(20250301);
 sub pick { return $_[ int(rand(@_)) ] }
@@ -269,7 +270,8 @@ sub ask_clause
 	return;
 }
 
-# Runs the script; ok if both sides gave the same rows, and no error, each time.
+# Runs the script; ok if both sides gave the same rows, and no error, each time, and no statement
+# took more requests than it may.
 sub same_rows
 {
 	my ($name) = @_;
@@ -285,10 +287,16 @@ sub same_rows
 
 		push @wrong, "$told{$n}\n  foreign: $foreign  local:   $local" if $foreign ne $local || $local !~ /\d/;
 	}
+	for my $n (sort { $a <=> $b } keys %bound)
+	{
+		my $taken = ($rows{$n}{after} // 1e9) - ($rows{$n}{before} // 0);
+
+		push @wrong, "$told{$n}\n  $taken requests, $bound{$n} at the most" if $taken > $bound{$n};
+	}
 	is(@wrong . " of " . keys(%told) . " differ", "0 of " . keys(%told) . " differ", $name);
 	diag(join "\n", @wrong[ 0 .. ($#wrong < 3 ? $#wrong : 3) ], substr($err, 0, 1500)) if @wrong;
 	@script = ();
-	%told = ();
+	%told = %bound = ();
 	return;
 }
 
@@ -406,6 +414,122 @@ for my $table (qw(alta_exact alta_small alta_substring weya sendkit))
 		same_rows("$table, joins with $outer rows");
 	}
 }
+
+# ---- shapes that run a scan again, with the number of their requests
+
+# The remote search matches as little as it may, so that a lookup is one page.
+$dnc->control('PUT', 'alta/oracle/config?search=exact&search_case=sensitive');
+my $shapes = $ENV{DNC_ORACLE_SHAPES} // 900;
+my $requests = 'SELECT coalesce(sum(requests), 0) FROM dnc_fdw_stats()';
+my %pages;    # of the list
+my %expected_pages = (alta_exact => 100, alta_small => 4, sendkit => 112);
+
+# How many texts there are in some columns of the rows of an outer table, and two more.
+sub texts_of
+{
+	my ($outer, @indexes) = @_;
+	my %texts = map { ($_ // '') => 1 } map { @$_[@indexes] } $outer eq 'few' ? @contacts[ 0 .. 6 ] : @contacts;
+
+	return 2 + keys %texts;
+}
+
+# Requests at the most, where a scan reads the list; where it looks up so many values, one of
+# which may need the list, and the list takes the place of lookups.
+sub if_read { return $pages{ $_[0] } }
+sub if_looked_up
+{
+	my ($table, $values) = @_;
+	my $expected = $expected_pages{$table};
+
+	return $pages{$table} if $table eq 'sendkit';
+	return ($values < $expected ? $values : $expected) + 2 * $pages{$table};
+}
+
+# An array of texts as a constant, with a NULL now and then.
+sub array_of
+{
+	my $texts = join ',', map { chance(0.1) ? 'NULL' : quoted(text_for('identifier')) } 1 .. 1 + int(rand($_[0]));
+
+	return "ARRAY[$texts]::text[]";
+}
+
+# Shapes: how many scans of the list, as which columns of the outer table look values up (undef:
+# none do), and the query.  OTHER is another column of the list.
+my @shapes = (
+	[ 1, undef, 'SELECT c.n, s.* FROM OUTER c, LATERAL (SELECT count(*), max(f.id) FROM LIST f WHERE length(f.identifier) > c.n) s' ],
+	[ 1, undef, 'SELECT c.n, (SELECT max(r) FROM (SELECT rank() OVER (ORDER BY f.id COLLATE "C") r FROM LIST f WHERE length(f.identifier) > c.n) w) FROM OUTER c' ],
+	[ 1, undef, 'SELECT c.n, (SELECT min(f.id) FROM LIST f JOIN local.LOCAL l USING (id) WHERE length(l.identifier) <> c.n) FROM OUTER c' ],
+	[ 1, undef, 'SELECT c.n, (SELECT f.id FROM LIST f WHERE length(f.identifier) > c.n % 5 ORDER BY f.id COLLATE "C" LIMIT 1) FROM OUTER c' ],
+	[ 2, undef, 'SELECT c.n, s.* FROM OUTER c, LATERAL (SELECT count(*), count(DISTINCT i) FROM (SELECT f.identifier i FROM LIST f WHERE length(f.identifier) > c.n
+	  UNION ALL SELECT g.OTHER FROM LIST g WHERE length(g.identifier) < c.n) u) s' ],
+	[ 2, undef, 'SELECT c.n, s.* FROM OUTER c, LATERAL (SELECT count(*) FROM (SELECT f.id FROM LIST f WHERE length(f.identifier) > c.n
+	  EXCEPT SELECT g.id FROM LIST g WHERE length(g.identifier) > c.n + 2) u) s' ],
+	[ 1, undef, 'SELECT c.n FROM OUTER c WHERE c.x NOT IN (SELECT f.identifier FROM LIST f WHERE length(f.identifier) > c.n % 3)' ],
+	[ 1, undef, 'WITH RECURSIVE r AS (SELECT 1 AS n, 0::bigint AS k UNION ALL SELECT r.n + 1, s.k FROM r, LATERAL (SELECT count(*) k FROM LIST f
+	  WHERE length(f.identifier) > r.n) s WHERE r.n < 6) SELECT * FROM r' ],
+	[ 1, undef, 'SELECT c.n, (SELECT count(*) FROM LIST f WHERE c.n % 2 = 0) FROM OUTER c' ],
+	[ 1, undef, 'SELECT c.n, f.id FROM OUTER c LEFT JOIN LIST f ON length(f.identifier) = c.n' ],
+	[ 1, [0], 'SELECT c.n FROM OUTER c WHERE EXISTS (SELECT FROM LIST f WHERE f.identifier = c.x)' ],
+	[ 1, [0], 'SELECT c.n FROM OUTER c WHERE NOT EXISTS (SELECT FROM LIST f WHERE f.identifier = c.x OFFSET 0)' ],
+	[ 1, [0], 'SELECT c.n, (SELECT min(f.id) FROM (SELECT id FROM LIST f WHERE f.identifier = c.x ORDER BY id COLLATE "C" LIMIT 1) f) FROM OUTER c, generate_series(1, 3)' ],
+	[ 1, [ 0, 1 ], 'SELECT c.n, l.* FROM OUTER c, LATERAL (SELECT id FROM LIST f WHERE f.identifier IN (c.x, c.y) OFFSET 0) l' ],
+	[ 1, [ 0, 1 ], "SELECT c.n, l.* FROM OUTER c, LATERAL (SELECT id FROM LIST f WHERE (c.kind = 'email' AND f.identifier = c.x) OR (c.kind <> 'email' AND f.identifier = c.y) OFFSET 0) l" ],
+	[ 1, [0], 'SELECT f.id FROM LIST f WHERE (f.identifier, f.identifier_type) IN (SELECT x, kind FROM OUTER)' ],
+	[ 1, [0], 'SELECT f.id FROM LIST f WHERE f.identifier = ANY (ARRAY(SELECT x FROM OUTER))' ],
+	[ 1, [0], 'SELECT f.id FROM LIST f, unnest(ARRAY(SELECT x FROM OUTER)) u(x) WHERE f.identifier = u.x' ],
+	[ 1, [0], 'SELECT m.n, f.id FROM OUTER_more() m JOIN LIST f ON f.identifier = m.x' ],
+	[ 1, [0], 'SELECT m.n FROM OUTER_more() m WHERE NOT EXISTS (SELECT FROM LIST f WHERE f.identifier = m.x AND f.identifier_type = m.kind)' ],
+	[ 1, [0], 'WITH m AS MATERIALIZED (SELECT * FROM OUTER_more()) SELECT m.n, f.id FROM m LEFT JOIN LIST f ON f.identifier = m.x' ],
+	[ 1, [0], 'WITH RECURSIVE r AS (SELECT n, x FROM OUTER WHERE n < 4 UNION SELECT r.n + 1, c.x FROM r JOIN OUTER c ON c.n = r.n + 1
+	  WHERE EXISTS (SELECT FROM LIST f WHERE f.identifier = c.x) OR r.n % 2 = 0) SELECT * FROM r' ],
+);
+$node->safe_psql('oracle', "CREATE FUNCTION $_\_more() RETURNS SETOF $_ LANGUAGE sql VOLATILE ROWS 1 AS 'SELECT * FROM $_'") for 'few', 'many';
+
+# Adds a query, of a shape or with an array, and remembers the bound of its requests.
+sub ask_shape
+{
+	my ($table, $outer) = @_;
+	my $other = $table =~ /alta/ ? 'label' : 'reason';
+	my $set = join '; ', "SET work_mem = '" . pick('64kB', '64kB', '128kB', '1MB', '4MB') . "'",
+		map { "SET $_ = off" } grep { chance(0.3) } @ways;
+	my $number = keys %told;
+	my ($query, $what);
+
+	if (chance(0.2))
+	{
+		my @arrays = map { array_of(pick(3, 40)) } 1, 2;
+
+		$what = "= ANY (@arrays)";
+		$query = "PREPARE p (text[]) AS SELECT $sum FROM (SELECT id FROM LIST WHERE identifier = ANY (\$1)) r;"
+			. join('', map { "EXECUTE p ($_);" } @arrays, 'NULL') . 'DEALLOCATE p';
+		$bound{$number} = 3 * if_looked_up($table, 40);
+		$set .= '; SET plan_cache_mode = ' . pick(qw(force_generic_plan force_custom_plan));
+	}
+	else
+	{
+		my ($scans, $columns, $shape) = @{ pick(@shapes) };
+
+		$what = $shape =~ s/OUTER/$outer/gr =~ s/OTHER/$other/gr =~ s/LOCAL/$table/gr;
+		$query = "SELECT $sum FROM ($what) r";
+		$bound{$number} = $scans * ($columns ? if_looked_up($table, texts_of($outer, @$columns)) : if_read($table));
+	}
+	push @script, "RESET ALL; $set", "\\echo == $number before", $requests;
+	ask_both($query, $table, "$what -- $table, $set");
+	splice @script, -2, 0, "\\echo == $number after", $requests;
+	return;
+}
+
+for my $table (sort keys %expected_pages)
+{
+	$pages{$table} = (split /\n/, $node->safe_psql('oracle', "SELECT count(id) FROM $table WHERE id > ''; $requests"))[1];
+	$typed = $parameters = undef;
+	for my $outer (qw(few many))
+	{
+		ask_shape($table, $outer) for 1 .. $shapes / 6;
+		same_rows("$table, shapes with $outer rows");
+	}
+}
+$dnc->control('PUT', 'alta/oracle/config?search=substring&search_case=insensitive');
 
 # ---- a prepared lookup asks the same each time, with a generic plan or without
 

@@ -70,11 +70,11 @@ dnc_contains(const DncOptions *options, const char *identifier, DncCounters *cou
 	MemoryContext before = MemoryContextSwitchTo(context);
 	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
 	.values = spellings(options, identifier)};
+	DncChains  *chains = dnc_filter_chains(options, &condition, 1, DNC_ANY_NUMBER);
 	bool		found = false;
-	ListCell   *lc;
 
-	foreach(lc, dnc_filter_chains(options, &condition, 1))
-		found = found || chain_contains(options, lfirst(lc), identifier, counters);
+	for (int i = 0; i < chains->count; i++)
+		found = found || chain_contains(options, dnc_filter_chain(chains, i), identifier, counters);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	return found;

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "list/decode.h"
 #include "list/fast_input.h"
@@ -39,6 +40,7 @@ typedef struct DecoderAttribute
 	Oid			type;
 	int32		typmod;
 	DncFastInput reader;		/* NULL: there is none */
+	bool		is_local_time;	/* a moment, in a type that has no time zone */
 	FmgrInfo	input;
 	Oid			ioparam;
 } DecoderAttribute;
@@ -56,11 +58,28 @@ struct DncDecoder
 	int			index;			/* entry at hand, from 0 */
 };
 
+/*
+ * A moment as the text of its local time, in the session's time zone.  The input functions
+ * of date and timestamp leave a time zone out, and would give the vendor's day.
+ */
+static char *
+local_time(const char *moment)
+{
+	Datum		value = DirectFunctionCall3(timestamptz_in, CStringGetDatum(moment),
+											ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+
+	value = DirectFunctionCall1(timestamptz_timestamp, value);
+	return DatumGetCString(DirectFunctionCall1(timestamp_out, value));
+}
+
 /* A text, in the database's encoding, as a value of the attribute's type. */
 static Datum
 input_text(DecoderAttribute *attribute, const char *text)
 {
 	Datum		value;
+
+	if (attribute->is_local_time)
+		text = local_time(text);
 
 	if (attribute->reader && attribute->reader(text, &value))
 		return value;
@@ -99,6 +118,17 @@ dnc_decode_text(const DncProvider *provider, const DncJson *entry, DncColumn col
 	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
 }
 
+/* Is an attribute one for moments, of a type that has no time zone? */
+static bool
+is_local_time(DncColumn column, Oid type)
+{
+	if (column != DNC_COL_CREATED_AT && column != DNC_COL_UPDATED_AT &&
+		column != DNC_COL_UNSUBSCRIBED_AT)
+		return false;
+	type = getBaseType(type);
+	return type == DATEOID || type == TIMESTAMPOID || type == TIMEOID;
+}
+
 /* Set up one attribute. */
 static void
 make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribute att,
@@ -117,6 +147,7 @@ make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribu
 	getTypeInputInfo(att->atttypid, &input, &attribute->ioparam);
 	fmgr_info(input, &attribute->input);
 	attribute->reader = dnc_fast_input_find(att->atttypid, att->atttypmod);
+	attribute->is_local_time = is_local_time(column, att->atttypid);
 	attribute->field = field && field->name ? (int) (field - provider->fields) : -1;
 	if (attribute->field < 0 && column != DNC_COL_ATTRS && column != DNC_COL_MATCH_KEY)
 	{

@@ -40,13 +40,16 @@ dnc_fetch_start(const DncOptions *options, const List *filters, DncCounters *cou
 }
 
 /*
- * Wait for a page that was asked for; its answer, not parsed yet.  Raises what
- * dnc_call_wait() does, and 08P01 for a status that does not say that the list is whole.
+ * Wait for a page that was asked for; its answer, not parsed yet.  *has_come says for errors
+ * whether we wait no longer.  Raises what dnc_call_wait() does, and 08P01 for a status that
+ * does not say that the list is whole.
  */
 DncAnswer *
-dnc_fetch_wait(DncFetch *fetch, const DncOptions *options)
+dnc_fetch_wait(DncFetch *fetch, const DncOptions *options, bool *has_come)
 {
+	*has_come = false;
 	dnc_call_wait(fetch->call);
+	*has_come = true;
 	if (dnc_call_status(fetch->call) != 200)
 		dnc_remote_error_contract(options,
 								  "The list came with HTTP status %d; only 200 says that it is whole.",

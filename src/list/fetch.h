@@ -21,7 +21,7 @@ typedef struct DncFetch
 
 extern DncFetch *dnc_fetch_start(const DncOptions *options, const List *filters,
 								 DncCounters *counters, const DncPageRequest *page);
-extern DncAnswer *dnc_fetch_wait(DncFetch *fetch, const DncOptions *options);
+extern DncAnswer *dnc_fetch_wait(DncFetch *fetch, const DncOptions *options, bool *has_come);
 extern bool dnc_fetch_wait_refused(DncFetch *fetch);
 extern const DncJson *dnc_fetch_parse(DncFetch *fetch, DncAnswer *answer, DncPage *page);
 extern bool dnc_fetch_asks_for(const DncFetch *fetch, const DncPageRequest *page);

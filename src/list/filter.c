@@ -13,9 +13,11 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 
 #include "config/registry.h"
 #include "list/filter.h"
+#include "list/text_set.h"
 
 /* A longer value is not worth a URL that a server may refuse; bytes. */
 #define MAX_FILTER_VALUE 1024
@@ -61,18 +63,12 @@ dnc_filter_has_column(const DncProvider *provider, DncColumn column)
 	return false;
 }
 
-/* Is a text in a list of texts? */
-static bool
-has_text(List *texts, const char *text)
+/* Does a condition find its few entries with a request for each of its values? */
+bool
+dnc_filter_is_lookup(DncColumn column, DncOp op)
 {
-	ListCell   *lc;
-
-	foreach(lc, texts)
-	{
-		if (strcmp(lfirst(lc), text) == 0)
-			return true;
-	}
-	return false;
+	return op == DNC_OP_EQ && (column == DNC_COL_IDENTIFIER || column == DNC_COL_REQUEST_UUID ||
+							   column == DNC_COL_SEARCH);
 }
 
 /* Can an entry meet a condition with this value? */
@@ -93,14 +89,17 @@ can_match(const DncOptions *options, const DncCondition *condition, const char *
 static List *
 possible_values(const DncOptions *options, const DncCondition *condition)
 {
+	DncTextSet *known = dnc_text_set_make(list_length(condition->values));
 	List	   *possible = NIL;
 	ListCell   *lc;
 
 	foreach(lc, condition->values)
 	{
-		if (can_match(options, condition, lfirst(lc)) && !has_text(possible, lfirst(lc)))
+		CHECK_FOR_INTERRUPTS();
+		if (can_match(options, condition, lfirst(lc)) && dnc_text_set_add(known, lfirst(lc)))
 			possible = lappend(possible, lfirst(lc));
 	}
+	dnc_text_set_end(known);
 	return possible;
 }
 
@@ -177,6 +176,7 @@ value_to_send(const DncOptions *options, const DncCondition *condition, char *va
 static List *
 values_to_send(const DncOptions *options, const DncCondition *condition, List *values)
 {
+	DncTextSet *known = dnc_text_set_make(list_length(values));
 	List	   *sent = NIL;
 	ListCell   *lc;
 
@@ -184,11 +184,16 @@ values_to_send(const DncOptions *options, const DncCondition *condition, List *v
 	{
 		char	   *value = value_to_send(options, condition, lfirst(lc));
 
+		CHECK_FOR_INTERRUPTS();
 		if (value == NULL)
-			return NIL;
-		if (!has_text(sent, value))
+		{
+			sent = NIL;
+			break;
+		}
+		if (dnc_text_set_add(known, value))
 			sent = lappend(sent, value);
 	}
+	dnc_text_set_end(known);
 	return sent;
 }
 
@@ -207,13 +212,24 @@ is_taken(List *used, const DncFilter *filter)
 }
 
 /*
+ * Do the values of a condition take more requests than the list, so that the list is read?
+ * A search cannot be answered from the list.
+ */
+static bool
+takes_too_many(const UsedFilter *filter, double list_requests)
+{
+	return list_length(filter->values) > 1 && filter->filter->column != DNC_COL_SEARCH &&
+		list_length(filter->values) > list_requests;
+}
+
+/*
  * Choose the filters to send, in the provider's order.  Only one of them may
  * have several values: a chain for each pair of values would ask for the same
  * again and again, since a search finds an entry whatever its type.
  */
 static List *
 choose_filters(const DncOptions *options, const DncCondition *conditions, int count,
-			   List **values)
+			   List **values, double list_requests)
 {
 	const DncProvider *provider = options->provider;
 	List	   *used = NIL;
@@ -231,7 +247,7 @@ choose_filters(const DncOptions *options, const DncCondition *conditions, int co
 				is_taken(used, filter->filter))
 				continue;
 			filter->values = values_to_send(options, filter->condition, values[j]);
-			if (filter->values == NIL)
+			if (filter->values == NIL || takes_too_many(filter, list_requests))
 				continue;
 			if (list_length(filter->values) > 1)
 			{
@@ -285,24 +301,24 @@ append_to_key(StringInfo key, const char *name, const char *value)
 }
 
 /*
- * The chain in which the filter with several values has its index-th one, and
- * the others the one they have.
+ * The index-th of some chains, from 0: the filter with several values has its index-th one
+ * there, and the others have the one they have.  palloc'd.
  */
-static DncChain *
-make_chain(const DncOptions *options, List *used, int index)
+DncChain *
+dnc_filter_chain(const DncChains *chains, int index)
 {
 	DncChain   *chain = palloc0(sizeof(DncChain));
 	StringInfoData key;
 	ListCell   *lc;
 
 	initStringInfo(&key);
-	foreach(lc, used)
+	foreach(lc, chains->used)
 	{
 		UsedFilter *filter = lfirst(lc);
 		bool		several = list_length(filter->values) > 1;
 		const char *value = list_nth(filter->values, several ? index : 0);
 		DncParameter *parameter = make_parameter(filter, value);
-		DncChainCheck *check = make_check(options, filter, parameter);
+		DncChainCheck *check = make_check(chains->options, filter, parameter);
 
 		chain->filters = lappend(chain->filters, parameter);
 		append_to_key(&key, parameter->name, parameter->value);
@@ -318,30 +334,63 @@ make_chain(const DncOptions *options, List *used, int index)
 	return chain;
 }
 
-/*
- * The chains that together find all entries that meet the conditions; NIL: no entry
- * can, so there is nothing to ask.  palloc'd.
- */
-List *
-dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count)
+/* With how many values of a column the requests of some chains narrow the list; 0: they do not. */
+int
+dnc_filter_values(const DncChains *chains, DncColumn column)
 {
-	List	  **values = palloc(sizeof(List *) * Max(count, 1));
-	List	   *chains = NIL;
-	List	   *used;
 	ListCell   *lc;
-	int			length = 1;
 
+	foreach(lc, chains->used)
+	{
+		const UsedFilter *used = lfirst(lc);
+
+		if (used->filter->column == column)
+			return list_length(used->values);
+	}
+	return 0;
+}
+
+/* Does each of some chains find the few entries of a value? */
+bool
+dnc_filter_sends_lookup(const DncChains *chains)
+{
+	ListCell   *lc;
+
+	foreach(lc, chains->used)
+	{
+		const UsedFilter *used = lfirst(lc);
+
+		if (dnc_filter_is_lookup(used->filter->column, used->condition->op))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The chains that together find all entries that meet the conditions.  list_requests is
+ * the number of requests that reading the list is expected to take: a condition with more
+ * values than that is left to PostgreSQL.  palloc'd; *options and the conditions must
+ * outlive it.
+ */
+DncChains *
+dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count,
+				  double list_requests)
+{
+	DncChains  *chains = palloc0(sizeof(DncChains));
+	List	  **values = palloc(sizeof(List *) * Max(count, 1));
+	ListCell   *lc;
+
+	chains->options = options;
 	for (int i = 0; i < count; i++)
 	{
 		values[i] = possible_values(options, &conditions[i]);
 		if (values[i] == NIL)
-			return NIL;
+			return chains;
 	}
-	used = choose_filters(options, conditions, count, values);
-	foreach(lc, used)
-		length = Max(length, list_length(((UsedFilter *) lfirst(lc))->values));
-	for (int i = 0; i < length; i++)
-		chains = lappend(chains, make_chain(options, used, i));
+	chains->used = choose_filters(options, conditions, count, values, list_requests);
+	chains->count = 1;
+	foreach(lc, chains->used)
+		chains->count = Max(chains->count, list_length(((UsedFilter *) lfirst(lc))->values));
 	return chains;
 }
 
@@ -349,21 +398,23 @@ dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int
  * The chains that together find all entries that meet the conditions, and also those
  * that share the identity of such an entry, but have another value in a column such as
  * the type.  A scan with own writes needs them, to know whether an addition is listed
- * already.  NIL, and palloc'd, as dnc_filter_chains().
+ * already.  As dnc_filter_chains(); the conditions are copied.
  */
-List *
-dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions, int count)
+DncChains *
+dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions,
+							  int count, double list_requests)
 {
 	DncCondition *kept = palloc(sizeof(DncCondition) * Max(count, 1));
+	DncChains  *chains = dnc_filter_chains(options, conditions, count, list_requests);
 	int			nkept = 0;
 
-	if (dnc_filter_chains(options, conditions, count) == NIL)
-		return NIL;
+	if (chains->count == 0)
+		return chains;
 	for (int i = 0; i < count; i++)
 	{
 		if (conditions[i].column == DNC_COL_SEARCH ||
 			dnc_provider_is_identity(options->provider, conditions[i].column))
 			kept[nkept++] = conditions[i];
 	}
-	return dnc_filter_chains(options, kept, nkept);
+	return dnc_filter_chains(options, kept, nkept, list_requests);
 }

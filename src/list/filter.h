@@ -8,6 +8,8 @@
 #ifndef DNC_FILTER_H
 #define DNC_FILTER_H
 
+#include <math.h>
+
 #include "nodes/pg_list.h"
 
 #include "config/option.h"
@@ -52,9 +54,29 @@ typedef struct DncChainCheck
 	bool		ignores_plus;	/* a + in front of the entry's value does not count */
 } DncChainCheck;
 
+/*
+ * The chains that together find all entries that meet some conditions.  Each is made only
+ * when it is wanted, since there may be as many as an array has values.
+ */
+typedef struct DncChains
+{
+	int			count;			/* 0: no entry can meet the conditions, so nothing is asked */
+	const DncOptions *options;
+	List	   *used;			/* known to filter.c only */
+} DncChains;
+
+/* For list_requests: each value is asked for, however many there are. */
+#define DNC_ANY_NUMBER HUGE_VAL
+
 extern bool dnc_filter_has_column(const DncProvider *provider, DncColumn column);
-extern List *dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count);
-extern List *dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions,
-										   int count);
+extern bool dnc_filter_is_lookup(DncColumn column, DncOp op);
+extern DncChains *dnc_filter_chains(const DncOptions *options, const DncCondition *conditions,
+									int count, double list_requests);
+extern DncChains *dnc_filter_chains_by_identity(const DncOptions *options,
+												const DncCondition *conditions, int count,
+												double list_requests);
+extern DncChain *dnc_filter_chain(const DncChains *chains, int index);
+extern int	dnc_filter_values(const DncChains *chains, DncColumn column);
+extern bool dnc_filter_sends_lookup(const DncChains *chains);
 
 #endif							/* DNC_FILTER_H */

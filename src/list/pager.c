@@ -44,6 +44,7 @@ struct DncPager
 	int64		given;			/* entries, each once */
 	bool		at_end;			/* no page follows the one that is being read */
 	bool		resuming;		/* a stored position was not found yet */
+	bool		has_come;		/* the page that was waited for last */
 };
 
 /*
@@ -203,7 +204,7 @@ ask_early(DncPager *pager, DncAnswer *answer)
 static const DncJson *
 receive_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
-	DncAnswer  *answer = dnc_fetch_wait(fetch, pager->options);
+	DncAnswer  *answer = dnc_fetch_wait(fetch, pager->options, &pager->has_come);
 
 	ask_early(pager, answer);
 	return dnc_fetch_parse(fetch, answer, page);
@@ -255,10 +256,7 @@ take_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 	return fit;
 }
 
-/*
- * Give up what was asked for ahead if it is not what we want next: the list may have
- * moved since, or a cursor been guessed wrong.
- */
+/* Give up what was asked for ahead if the list has moved, or a cursor was guessed wrong. */
 static void
 drop_unwanted(DncPager *pager)
 {
@@ -351,6 +349,13 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	return page->first != NULL;
 }
 
+/* Is the page that was read last the last one of the list? */
+bool
+dnc_pager_at_end(const DncPager *pager)
+{
+	return pager->at_end;
+}
+
 /* How many entries the list has, as the first answer said; -1: it did not. */
 int64
 dnc_pager_total(const DncPager *pager)
@@ -374,14 +379,16 @@ dnc_pager_count(const DncPager *pager)
 	return pager->count;
 }
 
-/* errcontext, of a pager: which page. */
+/* errcontext, of a pager: which page, and its request, which the call names while it waits. */
 void
 dnc_pager_describe(void *arg)
 {
 	const DncPager *pager = arg;
+	const char *server = pager->options->server_name;
 
-	errcontext("page %d of the list of server \"%s\"", pager->count,
-			   pager->options->server_name);
+	if (pager->has_come)
+		errcontext("request GET %s to server \"%s\"", pager->options->provider->list.path, server);
+	errcontext("page %d of the list of server \"%s\"", pager->count, server);
 }
 
 /*

@@ -19,6 +19,7 @@ extern void dnc_pager_set_limit(DncPager *pager, double entries);
 extern DncCall *dnc_pager_ask(DncPager *pager);
 extern bool dnc_pager_next(DncPager *pager, DncPage *page);
 extern bool dnc_pager_jump(DncPager *pager, int64 number, DncPage *page);
+extern bool dnc_pager_at_end(const DncPager *pager);
 extern int64 dnc_pager_total(const DncPager *pager);
 extern int64 dnc_pager_pages(const DncPager *pager);
 extern int	dnc_pager_count(const DncPager *pager);

@@ -13,100 +13,94 @@
 
 #include "list/prefetch.h"
 
-/* The pager of a chain that is being read, or comes soon. */
-typedef struct ChainPager
-{
-	const DncChain *chain;
-	MemoryContext context;
-	DncPager   *pager;
-} ChainPager;
-
 struct DncPrefetch
 {
 	MemoryContext context;
-	const DncOptions *options;
+	const DncChains *chains;
 	DncCounters *counters;
 	int			page_size;
 	double		limit;
-	List	   *pagers;			/* of ChainPager */
+	List	   *open;			/* of DncOpenChain */
 };
 
 /*
  * For the chains of a scan that asks for pages of so many entries and ends after limit
  * entries (0: not known).  palloc'd in the current context, with which all of its pagers
- * end; *options and *counters must outlive it.
+ * end; *chains and *counters must outlive it.
  */
 DncPrefetch *
-dnc_prefetch_make(const DncOptions *options, DncCounters *counters, int page_size, double limit)
+dnc_prefetch_make(const DncChains *chains, DncCounters *counters, int page_size, double limit)
 {
 	DncPrefetch *prefetch = palloc0(sizeof(DncPrefetch));
 
 	prefetch->context = CurrentMemoryContext;
-	prefetch->options = options;
+	prefetch->chains = chains;
 	prefetch->counters = counters;
 	prefetch->page_size = page_size;
 	prefetch->limit = limit;
 	return prefetch;
 }
 
-/* The pager of a chain; NULL: it has none yet. */
-static ChainPager *
-find_pager(const DncPrefetch *prefetch, const DncChain *chain)
+/* The index-th chain, if it is open; else NULL. */
+static DncOpenChain *
+find_open(const DncPrefetch *prefetch, int index)
 {
 	ListCell   *lc;
 
-	foreach(lc, prefetch->pagers)
+	foreach(lc, prefetch->open)
 	{
-		if (((ChainPager *) lfirst(lc))->chain == chain)
+		if (((DncOpenChain *) lfirst(lc))->index == index)
 			return lfirst(lc);
 	}
 	return NULL;
 }
 
-/* The pager of a chain, begun if it is not yet.  Sends nothing. */
-DncPager *
-dnc_prefetch_open(DncPrefetch *prefetch, const DncChain *chain)
+/* Open the index-th chain, unless that is done.  Sends nothing. */
+const DncOpenChain *
+dnc_prefetch_open(DncPrefetch *prefetch, int index)
 {
-	ChainPager *entry = find_pager(prefetch, chain);
+	DncOpenChain *open = find_open(prefetch, index);
+	MemoryContext context;
 	MemoryContext before;
 
-	if (entry)
-		return entry->pager;
-	before = MemoryContextSwitchTo(prefetch->context);
-	entry = palloc0(sizeof(ChainPager));
-	entry->chain = chain;
-	entry->context = AllocSetContextCreate(prefetch->context, "dnc_fdw chain",
-										   ALLOCSET_SMALL_SIZES);
-	prefetch->pagers = lappend(prefetch->pagers, entry);
-	MemoryContextSwitchTo(entry->context);
-	entry->pager = dnc_pager_begin(prefetch->options, chain->filters, prefetch->counters);
-	dnc_pager_set_page_size(entry->pager, prefetch->page_size);
-	dnc_pager_set_limit(entry->pager, prefetch->limit);
+	if (open)
+		return open;
+	context = AllocSetContextCreate(prefetch->context, "dnc_fdw chain", ALLOCSET_SMALL_SIZES);
+	before = MemoryContextSwitchTo(context);
+	open = palloc0(sizeof(DncOpenChain));
+	open->index = index;
+	open->context = context;
+	open->chain = dnc_filter_chain(prefetch->chains, index);
+	open->pager = dnc_pager_begin(prefetch->chains->options, open->chain->filters,
+								  prefetch->counters);
+	dnc_pager_set_page_size(open->pager, prefetch->page_size);
+	dnc_pager_set_limit(open->pager, prefetch->limit);
+	MemoryContextSwitchTo(prefetch->context);
+	prefetch->open = lappend(prefetch->open, open);
 	MemoryContextSwitchTo(before);
-	return entry->pager;
+	return open;
 }
 
 /* Ask for the first page of a chain that comes soon; false: there is no room for it. */
 bool
-dnc_prefetch_ask_ahead(DncPrefetch *prefetch, const DncChain *chain)
+dnc_prefetch_ask_ahead(DncPrefetch *prefetch, int index)
 {
-	if (find_pager(prefetch, chain))
+	if (find_open(prefetch, index))
 		return true;
-	if (!dnc_call_has_room(prefetch->options, prefetch->counters->budget))
+	if (!dnc_call_has_room(prefetch->chains->options, prefetch->counters->budget))
 		return false;
-	(void) dnc_pager_ask(dnc_prefetch_open(prefetch, chain));
+	(void) dnc_pager_ask(dnc_prefetch_open(prefetch, index)->pager);
 	return true;
 }
 
-/* A chain was read: let go of its pager. */
+/* A chain was read: let go of it. */
 void
-dnc_prefetch_close(DncPrefetch *prefetch, const DncChain *chain)
+dnc_prefetch_close(DncPrefetch *prefetch, int index)
 {
-	ChainPager *entry = find_pager(prefetch, chain);
+	DncOpenChain *open = find_open(prefetch, index);
 
-	if (entry == NULL)
+	if (open == NULL)
 		return;
-	prefetch->pagers = list_delete_ptr(prefetch->pagers, entry);
-	MemoryContextDelete(entry->context);
-	pfree(entry);
+	prefetch->open = list_delete_ptr(prefetch->open, open);
+	MemoryContextDelete(open->context);
 }

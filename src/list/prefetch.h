@@ -11,12 +11,21 @@
 #include "list/filter.h"
 #include "list/pager.h"
 
+/* A chain that is being read, or comes soon. */
+typedef struct DncOpenChain
+{
+	int			index;			/* among the scan's chains */
+	DncChain   *chain;
+	DncPager   *pager;
+	MemoryContext context;		/* holds all of it */
+} DncOpenChain;
+
 typedef struct DncPrefetch DncPrefetch;
 
-extern DncPrefetch *dnc_prefetch_make(const DncOptions *options, DncCounters *counters,
+extern DncPrefetch *dnc_prefetch_make(const DncChains *chains, DncCounters *counters,
 									  int page_size, double limit);
-extern DncPager *dnc_prefetch_open(DncPrefetch *prefetch, const DncChain *chain);
-extern bool dnc_prefetch_ask_ahead(DncPrefetch *prefetch, const DncChain *chain);
-extern void dnc_prefetch_close(DncPrefetch *prefetch, const DncChain *chain);
+extern const DncOpenChain *dnc_prefetch_open(DncPrefetch *prefetch, int index);
+extern bool dnc_prefetch_ask_ahead(DncPrefetch *prefetch, int index);
+extern void dnc_prefetch_close(DncPrefetch *prefetch, int index);
 
 #endif							/* DNC_PREFETCH_H */

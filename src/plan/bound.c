@@ -17,18 +17,15 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "catalog/pg_type.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 #include "rewrite/rewriteManip.h"
-#include "utils/builtins.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "plan/bound.h"
+#include "plan/constants.h"
 
 struct DncBound
 {
@@ -41,51 +38,6 @@ struct DncBound
 	bool		warned;
 };
 
-typedef struct ConstantsContext
-{
-	const DncOptions *options;
-	const DncColumnMap *map;
-} ConstantsContext;
-
-/* Put the texts that all entries share in place of their columns. */
-static Node *
-put_constants_in(Node *node, void *arg)
-{
-	ConstantsContext *context = arg;
-	const DncField *field;
-	const char *text = NULL;
-	Var		   *var;
-	DncColumn	column;
-
-	if (node == NULL)
-		return NULL;
-	if (!IsA(node, Var))
-		return expression_tree_mutator(node, put_constants_in, arg);
-	var = castNode(Var, node);
-	if (var->varattno > 0 && (var->vartype == TEXTOID || var->vartype == VARCHAROID))
-	{
-		column = context->map->columns[var->varattno - 1];
-		field = dnc_provider_field(context->options->provider, column);
-		if (column == DNC_COL_SOURCE)
-			text = context->options->server_name;
-		else if (field && field->name == NULL)
-			text = field->constant;
-	}
-	if (text == NULL)
-		return (Node *) copyObject(var);
-	return (Node *) makeConst(var->vartype, var->vartypmod, var->varcollid, -1,
-							  CStringGetTextDatum(text), false, false);
-}
-
-/* Is a clause FALSE or NULL, whatever the entry? */
-static bool
-is_never(const Node *clause)
-{
-	return IsA(clause, Const) &&
-		(((const Const *) clause)->constisnull ||
-		 !DatumGetBool(((const Const *) clause)->constvalue));
-}
-
 /*
  * What an entry of the list has to meet to be within the bounds of a table: clauses on
  * varno 1, palloc'd.  NIL: it is no partition, or all entries are within.
@@ -93,7 +45,6 @@ is_never(const Node *clause)
 List *
 dnc_bound_clauses(Relation relation, const DncOptions *options, const DncColumnMap *map)
 {
-	ConstantsContext context = {options, map};
 	List	   *clauses = NIL;
 	ListCell   *lc;
 
@@ -101,10 +52,9 @@ dnc_bound_clauses(Relation relation, const DncOptions *options, const DncColumnM
 		return NIL;
 	foreach(lc, RelationGetPartitionQual(relation))
 	{
-		Node	   *clause = put_constants_in(lfirst(lc), &context);
+		Node	   *clause = dnc_constants_reduce(NULL, lfirst(lc), 1, options, map);
 
-		clause = eval_const_expressions(NULL, clause);
-		if (IsA(clause, Const) && !is_never(clause))
+		if (dnc_constants_is_always(clause))
 			continue;
 		clauses = lappend(clauses, clause);
 	}
@@ -141,7 +91,7 @@ dnc_bound_begin(Relation relation, const DncOptions *options, const DncColumnMap
 	bound->options = options;
 	bound->clauses = clauses;
 	foreach(lc, clauses)
-		bound->never = bound->never || is_never(lfirst(lc));
+		bound->never = bound->never || dnc_constants_is_never(lfirst(lc));
 	bound->state = ExecPrepareCheck(clauses, estate);
 	bound->context = CreateExprContext(estate);
 	return bound;

@@ -13,6 +13,8 @@
 #include "config/option.h"
 
 extern bool dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
-										List *pushed);
+										const DncColumnMap *map, List *pushed, List **columns);
+extern List *dnc_count_pushdown_texts(List *columns, const DncOptions *options,
+									  const DncColumnMap *map);
 
 #endif							/* DNC_COUNT_PUSHDOWN_H */

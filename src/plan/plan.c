@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/heap.h"
@@ -31,8 +29,10 @@
 #include "config/option.h"
 #include "plan/bound.h"
 #include "plan/count_pushdown.h"
+#include "plan/estimate.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
+#include "plan/search_column.h"
 
 /* The facts about a table that planning needs, in RelOptInfo.fdw_private. */
 typedef struct DncRelPlan
@@ -41,7 +41,7 @@ typedef struct DncRelPlan
 	const DncOptions *options;
 	DncColumnMap *map;
 	List	   *bound;			/* as dnc_bound_clauses() gives it */
-	bool		filters_search; /* a clause looks at the column search */
+	bool		reads_search;	/* the query reads the column search */
 	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
 
@@ -52,22 +52,6 @@ typedef enum DncPathPrivate
 	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
 } DncPathPrivate;
 
-/* The requests and entries that we expect of one scan. */
-typedef struct DncEstimate
-{
-	double		requests;
-	double		entries;		/* that the remote sends */
-} DncEstimate;
-
-/* Does a value of this find its few entries with a request of its own? */
-static bool
-is_lookup(const DncPushed *pushed)
-{
-	return pushed->op == DNC_OP_EQ &&
-		(pushed->column == DNC_COL_IDENTIFIER || pushed->column == DNC_COL_REQUEST_UUID ||
-		 pushed->column == DNC_COL_SEARCH);
-}
-
 /* The members of a list of DncPushed that a scan with or without lookups sends. */
 static List *
 sent_by(List *pushed, bool lookups)
@@ -77,28 +61,10 @@ sent_by(List *pushed, bool lookups)
 
 	foreach(lc, pushed)
 	{
-		if (lookups || !is_lookup(lfirst(lc)))
+		if (lookups || !dnc_estimate_is_lookup(lfirst(lc)))
 			sent = lappend(sent, lfirst(lc));
 	}
 	return sent;
-}
-
-/*
- * Which part of the list a condition keeps.  Without statistics PostgreSQL
- * takes each of 200 values to be as frequent, which is far off for the few
- * types that there are.
- */
-static double
-selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncPushed *pushed, double values)
-{
-	const DncRelPlan *plan = rel->fdw_private;
-	int			types = 0;
-
-	if (plan->analyzed || pushed->column != DNC_COL_IDENTIFIER_TYPE)
-		return clause_selectivity(root, (Node *) pushed->rinfo, rel->relid, JOIN_INNER, NULL);
-	while (plan->options->provider->identifier_types[types])
-		types++;
-	return Min(values / types, 1);
 }
 
 /* Does the query delete from a table? */
@@ -130,43 +96,6 @@ pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 			pushed = foreach_delete_current(pushed, lc);
 	}
 	return pushed;
-}
-
-/* Estimate a scan that sends these conditions. */
-static DncEstimate
-estimate_scan(PlannerInfo *root, RelOptInfo *rel, List *sent)
-{
-	const DncRelPlan *plan = rel->fdw_private;
-	DncEstimate estimate = {.entries = rel->tuples};
-	double		lookups = 0;
-	double		chains = 1;
-	ListCell   *lc;
-
-	foreach(lc, sent)
-	{
-		DncPushed  *pushed = lfirst(lc);
-		double		values = pushed->is_array
-			? dnc_estimate_array_length(root, (Node *) pushed->value) : 1;
-
-		if (is_lookup(pushed))
-			lookups = Max(lookups, values);
-		else if (pushed->column != DNC_COL_SOURCE)
-		{
-			chains = Max(chains, values);
-			estimate.entries *= selectivity_of(root, rel, pushed, values);
-		}
-	}
-	if (lookups > 0)
-	{
-		estimate.entries = lookups;
-		estimate.requests = lookups;
-	}
-	else
-	{
-		estimate.entries = clamp_row_est(estimate.entries);
-		estimate.requests = ceil(estimate.entries / plan->options->page_size) + chains - 1;
-	}
-	return estimate;
 }
 
 /* Does a clause of a table, or a join with it, look at one of its system columns? */
@@ -266,7 +195,7 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	plan->bound = dnc_bound_clauses(relation, plan->options, plan->map);
 	refuse_system_columns(root, rel, relation);
 	table_close(relation, NoLock);
-	plan->filters_search = dnc_qual_filters_search(root, rel, plan->map);
+	plan->reads_search = dnc_search_column_is_read(root, rel, plan->map);
 	rel->fdw_private = plan;
 	expect_distinct_keys(rel, relid, dnc_column_attnum(plan->map, DNC_COL_MATCH_KEY));
 	plan->analyzed = rel->tuples >= 0;
@@ -277,8 +206,24 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	{
 		List	   *pushed = pushable(root, rel, rel->baserestrictinfo);
 
-		rel->rows = Min(rel->rows, estimate_scan(root, rel, pushed).entries);
+		rel->rows = clamp_row_est(Min(rel->rows, dnc_estimate_scan(root, rel, plan->options, false,
+																   pushed).entries));
 	}
+}
+
+/*
+ * The cost of a scan that would have to give the column search, but searches for nothing.
+ * The planner cannot do without the path of a table by itself.  So the path is there, and a
+ * plan that takes it is refused.
+ */
+#define LACKS_SEARCH_COST 1.0e10
+
+/* Would a scan with these conditions have to give the column search without a search? */
+static bool
+lacks_search(const DncRelPlan *plan, List *sent)
+{
+	return plan->reads_search && !dnc_qual_is_never(sent) &&
+		dnc_qual_find(sent, DNC_COL_SEARCH) == NULL;
 }
 
 /* Add the path of a scan that sends the given clauses' conditions. */
@@ -287,17 +232,18 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 			  Relids required_outer)
 {
 	const DncRelPlan *plan = rel->fdw_private;
-	DncEstimate estimate = estimate_scan(root, rel, sent);
-	Cost		startup = rel->baserestrictcost.startup + plan->options->request_cost;
+	DncEstimate estimate = dnc_estimate_scan(root, rel, plan->options, plan->analyzed, sent);
+	Cost		startup = rel->baserestrictcost.startup +
+		(estimate.requests > 0 ? plan->options->request_cost : 0);
 	Cost		total = rel->baserestrictcost.startup +
 		estimate.requests * plan->options->request_cost +
 		estimate.entries * (cpu_tuple_cost + rel->baserestrictcost.per_tuple);
 	ForeignPath *path;
 
-	if (plan->filters_search && dnc_qual_find(sent, DNC_COL_SEARCH) == NULL)
-		return;
+	if (lacks_search(plan, sent))
+		total += LACKS_SEARCH_COST;
 	if (!plan->analyzed)
-		rows = Min(rows, estimate.entries);
+		rows = clamp_row_est(Min(rows, estimate.entries));
 	path = dnc_create_foreignscan_path(root, rel, rows, startup, total, required_outer);
 	path->fdw_private = list_make2(makeInteger(lookups),
 								   makeFloat(psprintf("%.0f", estimate.requests)));
@@ -345,14 +291,31 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 		add_scan_paths(root, rel, list_concat_copy(rel->baserestrictinfo, param->ppi_clauses),
 					   param->ppi_rows, param->ppi_req_outer);
 	}
-	if (rel->pathlist == NIL)
-		dnc_qual_refuse_search(plan->options);
 }
 
-/* fdw_private of a plan: the conditions that are sent, and the rest (DncPlanPrivate). */
+/* fdw_private of a plan, but for the conditions that are sent; as in DncPlanPrivate. */
+typedef struct DncPlanFacts
+{
+	List	   *needed;
+	Oid			relid;
+	int			page_size;
+	List	   *counts;
+	bool		grouped;
+	double		limit;
+	Node	   *requests;
+	double		list_requests;
+} DncPlanFacts;
+
+/* A number that is not shown. */
+static Node *
+make_number(double value)
+{
+	return (Node *) makeFloat(psprintf("%.0f", value));
+}
+
+/* fdw_private of a plan (DncPlanPrivate). */
 static List *
-make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, double limit,
-			 Node *requests)
+make_private(List *sent, const DncPlanFacts *facts)
 {
 	List	   *columns = NIL;
 	List	   *ops = NIL;
@@ -367,9 +330,12 @@ make_private(List *sent, List *needed, Oid relid, int page_size, bool counts, do
 		ops = lappend_int(ops, pushed->op);
 		arrays = lappend_int(arrays, pushed->is_array);
 	}
-	return list_concat(list_make5(columns, ops, arrays, needed, list_make1_oid(relid)),
-					   list_make4(makeInteger(page_size), makeInteger(counts),
-								  makeFloat(psprintf("%.0f", limit)), requests));
+	return lappend(list_concat(list_make5(columns, ops, arrays, facts->needed,
+										  list_make1_oid(facts->relid)),
+							   list_make5(makeInteger(facts->page_size), facts->counts,
+										  makeInteger(facts->grouped), make_number(facts->limit),
+										  facts->requests)),
+				   make_number(facts->list_requests));
 }
 
 /* The values of the conditions that are sent, for fdw_exprs. */
@@ -389,19 +355,23 @@ void
 dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 {
 	const DncRelPlan *plan = input_rel->fdw_private;
+	DncPlanFacts facts = {.page_size = 1, .requests = (Node *) makeFloat("1"), .list_requests = 1};
 	List	   *pushed;
+	List	   *columns;
 	List	   *private;
 
 	if (plan == NULL)
 		return;
 	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
 							   plan->map);
-	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, pushed) ||
+	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, plan->map, pushed, &columns) ||
 		!dnc_bound_is_implied(plan->bound, input_rel))
 		return;
-	private = list_make2(values_of(pushed),
-						 make_private(pushed, NIL, plan->relid, 1, true, 0,
-									  (Node *) makeFloat("1")));
+	facts.relid = plan->relid;
+	facts.counts = dnc_count_pushdown_texts(columns, plan->options, plan->map);
+	facts.grouped = root->parse->groupClause != NIL;
+	private = list_make4(values_of(pushed), make_private(pushed, &facts), columns,
+						 root->parse->havingQual);
 	add_path(output_rel, (Path *)
 			 dnc_create_foreign_upper_path(root, output_rel,
 										   root->upper_targets[UPPERREL_GROUP_AGG],
@@ -413,10 +383,11 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 ForeignScan *
 dnc_plan_count_scan(ForeignPath *path, List *tlist)
 {
-	List	   *scan_tlist = add_to_flat_tlist(NIL, path->path.pathtarget->exprs);
+	List	   *private = path->fdw_private;
+	List	   *scan_tlist = add_to_flat_tlist(NIL, lthird(private));
 
-	return make_foreignscan(tlist, NIL, 0, linitial(path->fdw_private),
-							lsecond(path->fdw_private), scan_tlist, NIL, NULL);
+	return make_foreignscan(tlist, lfourth(private), 0, linitial(private), lsecond(private),
+							scan_tlist, NIL, NULL);
 }
 
 /* The requests that one run of a scan is expected to take. */
@@ -430,7 +401,7 @@ dnc_plan_expected_requests(const ForeignScan *plan)
 Oid
 dnc_plan_counted_table(const ForeignScan *plan)
 {
-	return intVal(list_nth(plan->fdw_private, DNC_PLAN_COUNTS)) == 0 ? InvalidOid
+	return list_nth(plan->fdw_private, DNC_PLAN_COUNTS) == NIL ? InvalidOid
 		: linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE));
 }
 
@@ -471,7 +442,7 @@ needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
 static double
 rows_to_limit(PlannerInfo *root, List *clauses)
 {
-	if (root->limit_tuples < 1 || clauses != NIL || root->query_pathkeys != NIL ||
+	if (root->limit_tuples < 1 || root->parse->limitOption == LIMIT_OPTION_WITH_TIES || clauses != NIL || root->query_pathkeys != NIL ||
 		bms_membership(root->all_baserels) != BMS_SINGLETON)
 		return 0;
 	return root->limit_tuples;
@@ -486,15 +457,18 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	bool		lookups = intVal(list_nth(path->fdw_private, DNC_PATH_LOOKUPS)) != 0;
 	List	   *pushed = pushable(root, rel, clauses);
 	List	   *sent = sent_by(pushed, lookups);
-	double		limit;
+	DncPlanFacts facts = {0};
 
 	clauses = extract_actual_clauses(clauses, false);
-	limit = rows_to_limit(root, clauses);
-	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent),
-							make_private(sent, needed_attributes(rel, clauses, plan->map),
-										 plan->relid,
-										 limit < plan->options->page_size ? (int) limit : 0,
-										 false, limit,
-										 list_nth(path->fdw_private, DNC_PATH_REQUESTS)),
+	if (lacks_search(plan, sent))
+		dnc_search_column_refuse(plan->options);
+	facts.needed = needed_attributes(rel, clauses, plan->map);
+	facts.relid = plan->relid;
+	facts.limit = rows_to_limit(root, clauses);
+	if (facts.limit < plan->options->page_size)
+		facts.page_size = (int) facts.limit;
+	facts.requests = list_nth(path->fdw_private, DNC_PATH_REQUESTS);
+	facts.list_requests = dnc_estimate_list_requests(root, rel, plan->options, plan->analyzed, sent);
+	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent), make_private(sent, &facts),
 							NIL, NIL, outer_plan);
 }

@@ -11,25 +11,7 @@
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 
-/*
- * The members of fdw_private in a scan's plan.  The values of the conditions are
- * in fdw_exprs, in the same order, so that the executor can evaluate them.
- * Options and token are not here: they are looked up when the plan is run.
- */
-typedef enum DncPlanPrivate
-{
-	DNC_PLAN_COLUMNS,			/* integer list: DncColumn of each condition */
-	DNC_PLAN_OPS,				/* integer list: DncOp of each condition */
-	DNC_PLAN_ARRAYS,			/* integer list: is the value an array of values? */
-	DNC_PLAN_NEEDED,			/* integer list: attribute numbers to be decoded; of a
-								 * scan that only counts: none */
-	DNC_PLAN_TABLE,				/* OID list: the foreign table */
-	DNC_PLAN_PAGE_SIZE,			/* Integer: entries to ask for; 0: as the options say */
-	DNC_PLAN_COUNTS,			/* Integer: 1 if the scan gives the list's total, as
-								 * count(*) */
-	DNC_PLAN_LIMIT,				/* Float: rows after which the query ends; 0: not known */
-	DNC_PLAN_REQUESTS			/* Float: requests that are expected of one scan */
-} DncPlanPrivate;
+#include "plan/plan_private.h"
 
 extern void dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern void dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel);

@@ -28,6 +28,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "plan/constants.h"
 #include "plan/qual.h"
 
 /* The table, and the kind of columns, that clauses are matched for. */
@@ -168,31 +169,94 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
 }
 
-/* The value that an arm of an OR demands of a column; NULL: none in particular. */
-static Expr *
-value_in_arm(const MatchContext *context, Node *arm, DncColumn column)
+/* The clause of an arm of an OR, or of a member of an arm. */
+static Node *
+clause_of(Node *node)
+{
+	return IsA(node, RestrictInfo) ? (Node *) castNode(RestrictInfo, node)->clause : node;
+}
+
+/* The equality by which an arm of an OR demands a value of a column; NULL: there is none. */
+static OpExpr *
+equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr **value)
 {
 	DncPushed  *pushed;
 	ListCell   *lc;
 
-	if (IsA(arm, RestrictInfo))
-		arm = (Node *) castNode(RestrictInfo, arm)->clause;
+	arm = clause_of(arm);
 	if (IsA(arm, OpExpr))
 	{
 		pushed = match_equality(context, castNode(OpExpr, arm));
-		return pushed && pushed->column == column ? pushed->value : NULL;
+		if (pushed == NULL || pushed->column != column)
+			return NULL;
+		*value = pushed->value;
+		return castNode(OpExpr, arm);
 	}
 	if (is_andclause(arm))
 	{
 		foreach(lc, castNode(BoolExpr, arm)->args)
 		{
-			Expr	   *value = value_in_arm(context, lfirst(lc), column);
+			OpExpr	   *equality = equality_in_arm(context, lfirst(lc), column, value);
 
-			if (value)
-				return value;
+			if (equality)
+				return equality;
 		}
 	}
 	return NULL;
+}
+
+/*
+ * The value of an arm, where the members of the arm that do not look at the table hold, and
+ * NULL elsewhere: then the arm finds no entry.  PostgreSQL would not evaluate the value
+ * there either, and it may be an error.
+ */
+static Expr *
+guard_value(const MatchContext *context, Node *arm, Expr *value)
+{
+	List	   *guards = NIL;
+	CaseWhen   *when;
+	CaseExpr   *guarded;
+	ListCell   *lc;
+
+	arm = clause_of(arm);
+	if (!is_andclause(arm) || IsA(value, Const))
+		return value;
+	foreach(lc, castNode(BoolExpr, arm)->args)
+	{
+		Node	   *member = clause_of(lfirst(lc));
+
+		if (is_run_time_value(context, (Expr *) member))
+			guards = lappend(guards, member);
+	}
+	if (guards == NIL)
+		return value;
+	when = makeNode(CaseWhen);
+	when->expr = make_ands_explicit(guards);
+	when->result = value;
+	when->location = -1;
+	guarded = makeNode(CaseExpr);
+	guarded->casetype = exprType((Node *) value);
+	guarded->casecollid = exprCollation((Node *) value);
+	guarded->args = list_make1(when);
+	guarded->defresult = (Expr *) makeNullConst(guarded->casetype, exprTypmod((Node *) value),
+												guarded->casecollid);
+	guarded->location = -1;
+	return (Expr *) guarded;
+}
+
+/* "column = ANY (array)" as an expression, by the operator of "column = value". */
+static Expr *
+make_any(const MatchContext *context, const OpExpr *equality, Expr *array)
+{
+	ScalarArrayOpExpr *any = makeNode(ScalarArrayOpExpr);
+	bool		column_first = filter_column(context, linitial(equality->args)) != DNC_COL_NONE;
+
+	any->opno = equality->opno;
+	any->useOr = true;
+	any->inputcollid = equality->inputcollid;
+	any->args = list_make2(list_nth(equality->args, column_first ? 0 : 1), array);
+	any->location = -1;
+	return (Expr *) any;
 }
 
 /*
@@ -203,13 +267,16 @@ static DncPushed *
 match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 {
 	ArrayExpr  *array = makeNode(ArrayExpr);
+	OpExpr	   *equality = NULL;
+	DncPushed  *pushed;
 	ListCell   *lc;
 
 	foreach(lc, clause->args)
 	{
-		Expr	   *value = value_in_arm(context, lfirst(lc), column);
+		Expr	   *value = NULL;
 
-		if (value == NULL)
+		equality = equality_in_arm(context, lfirst(lc), column, &value);
+		if (equality == NULL)
 			return NULL;
 		if (array->elements == NIL)
 		{
@@ -218,13 +285,16 @@ match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 		}
 		if (exprType((Node *) value) != array->element_typeid)
 			return NULL;
-		array->elements = lappend(array->elements, value);
+		array->elements = lappend(array->elements, guard_value(context, lfirst(lc), value));
 	}
 	array->array_typeid = get_array_type(array->element_typeid);
 	array->location = -1;
 	if (!OidIsValid(array->array_typeid))
 		return NULL;
-	return make_pushed(column, DNC_OP_EQ, (Expr *) array, true);
+	pushed = make_pushed(column, DNC_OP_EQ,
+						 (Expr *) eval_const_expressions(context->root, (Node *) array), true);
+	pushed->derived = make_any(context, equality, pushed->value);
+	return pushed;
 }
 
 /* Append the conditions that a clause lets a request carry to a list of DncPushed. */
@@ -261,6 +331,16 @@ match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 	return list;
 }
 
+/* Do the conditions of a list of DncPushed say that no entry meets them? */
+bool
+dnc_qual_is_never(List *pushed)
+{
+	const Const *value = list_length(pushed) == 1
+		? (const Const *) ((DncPushed *) linitial(pushed))->value : NULL;
+
+	return value && IsA(value, Const) && value->constisnull;
+}
+
 /* The condition on a column in a list of DncPushed; NULL: there is none. */
 DncPushed *
 dnc_qual_find(List *pushed, DncColumn column)
@@ -282,9 +362,30 @@ rank_of(const DncPushed *pushed)
 	return pushed->op != DNC_OP_EQ ? 2 : pushed->is_array ? 1 : 0;
 }
 
+/* Is a clause FALSE or NULL for all entries, by the columns that they share? */
+static bool
+is_never(const MatchContext *context, RestrictInfo *rinfo)
+{
+	return dnc_constants_is_never(dnc_constants_reduce(context->root, (Node *) rinfo->clause,
+													   context->rel->relid, context->options,
+													   context->map));
+}
+
+/* The condition of a clause that no entry meets: a column is NULL. */
+static DncPushed *
+make_never(RestrictInfo *rinfo)
+{
+	DncPushed  *pushed = make_pushed(DNC_COL_SOURCE, DNC_OP_EQ,
+									 (Expr *) makeNullConst(TEXTOID, -1, InvalidOid), false);
+
+	pushed->rinfo = rinfo;
+	return pushed;
+}
+
 /*
  * The conditions of some clauses (RestrictInfos) that can go into the requests of a
- * scan, at most one for a column: a list of DncPushed, palloc'd.
+ * scan, at most one for a column: a list of DncPushed, palloc'd.  If no entry can meet one
+ * of the clauses, that is the only condition.
  */
 List *
 dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
@@ -300,8 +401,11 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 
 		/* EXPLAIN ANALYZE would tell how many entries match that a view hides. */
-		if (restriction_is_securely_promotable(rinfo, rel))
-			matches = match_clause(&context, rinfo, matches);
+		if (!restriction_is_securely_promotable(rinfo, rel))
+			continue;
+		if (is_never(&context, rinfo))
+			return list_make1(make_never(rinfo));
+		matches = match_clause(&context, rinfo, matches);
 	}
 	for (int rank = 0; rank < 3; rank++)
 	{
@@ -375,71 +479,4 @@ dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *opti
 			clauses = lappend(clauses, rinfo);
 	}
 	return clauses;
-}
-
-/*
- * The relations that need an attribute; relid 0 stands for the output.  For a
- * partition, or a member of UNION ALL, only the parent knows.
- */
-static Relids
-needed_by(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
-{
-	Index		relid = rel->relid;
-
-	while (root->append_rel_array && root->append_rel_array[relid])
-	{
-		AppendRelInfo *info = root->append_rel_array[relid];
-
-		attnum = attnum <= info->num_child_cols ? info->parent_colnos[attnum - 1] : 0;
-		if (attnum == 0)
-			return NULL;
-		relid = info->parent_relid;
-	}
-	rel = find_base_rel(root, relid);
-	return rel->attr_needed[attnum - rel->min_attr];
-}
-
-/* Does any clause of the query look at the column search? */
-bool
-dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map)
-{
-	for (int i = 0; i < map->natts; i++)
-	{
-		Bitmapset  *attrs = NULL;
-		ListCell   *lc;
-
-		if (map->columns[i] != DNC_COL_SEARCH)
-			continue;
-		foreach(lc, rel->baserestrictinfo)
-			pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
-		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
-			return true;
-		/* Needed for anything but the output: a join clause. */
-		if (!bms_is_empty(bms_del_member(bms_copy(needed_by(root, rel, i + 1)), 0)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The column search reads as what was searched for.  A query that filters on
- * it in a way that no request carries would find nothing, and look as if the
- * list held nothing: refuse it.
- */
-void
-dnc_qual_refuse_search(const DncOptions *options)
-{
-	if (!dnc_filter_has_column(options->provider, DNC_COL_SEARCH))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("server \"%s\" cannot search", options->server_name),
-				 errdetail("The API of provider \"%s\" has no parameter for it.",
-						   options->provider->name),
-				 errhint("Filter on identifier instead of search.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("column \"search\" of server \"%s\" can only be compared with = to a value",
-					options->server_name),
-			 errdetail("It stands for the search of the vendor's API, and reads as what was searched for."),
-			 errhint("Write search = '...', or filter on identifier.")));
 }

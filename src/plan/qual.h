@@ -20,6 +20,7 @@ typedef struct DncPushed
 	Expr	   *value;			/* no column of this table in it */
 	bool		is_array;		/* value is an array of values, one of which is meant */
 	RestrictInfo *rinfo;
+	Expr	   *derived;		/* the condition itself, where rinfo demands more; else NULL */
 } DncPushed;
 
 extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses,
@@ -28,8 +29,7 @@ extern List *dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel,
 								   const DncOptions *options, const DncColumnMap *map);
 extern List *dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 								 const DncColumnMap *map);
+extern bool dnc_qual_is_never(List *pushed);
 extern DncPushed *dnc_qual_find(List *pushed, DncColumn column);
-extern bool dnc_qual_filters_search(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map);
-_Noreturn extern void dnc_qual_refuse_search(const DncOptions *options);
 
 #endif							/* DNC_QUAL_H */

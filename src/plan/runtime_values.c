@@ -13,11 +13,12 @@
 
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
-#include "plan/plan.h"
+#include "plan/plan_private.h"
 #include "plan/runtime_values.h"
 
 /* A condition, and how its value is evaluated and read as text. */
@@ -26,6 +27,7 @@ typedef struct PlanCondition
 	DncColumn	column;
 	DncOp		op;
 	bool		is_array;
+	bool		varies;			/* its value can be another one when the scan is run again */
 	Expr	   *expression;
 	ExprState  *value;
 	Oid			type;			/* of the value, or of its elements */
@@ -37,7 +39,6 @@ typedef struct PlanCondition
 
 struct DncRuntimeValues
 {
-	bool		vary;
 	int			count;
 	PlanCondition list[FLEXIBLE_ARRAY_MEMBER];
 };
@@ -53,6 +54,21 @@ has_exec_param(Node *node, void *context)
 	return expression_tree_walker(node, has_exec_param, context);
 }
 
+/* Set up how values of a type, or of its elements, are read as texts. */
+static void
+prepare_texts(PlanCondition *condition, Oid type, bool is_array)
+{
+	Oid			output;
+	bool		varlena;
+
+	condition->is_array = is_array;
+	condition->type = is_array ? get_base_element_type(type) : type;
+	get_typlenbyvalalign(condition->type, &condition->length, &condition->by_value,
+						 &condition->align);
+	getTypeOutputInfo(condition->type, &output, &varlena);
+	fmgr_info(output, &condition->output);
+}
+
 /*
  * Set up the conditions of a plan, for expressions that are evaluated as part
  * of parent.  palloc'd in the current context, which must be the executor's.
@@ -65,25 +81,17 @@ dnc_runtime_values_make(ForeignScan *plan, PlanState *parent)
 										   sizeof(PlanCondition) * count);
 
 	conditions->count = count;
-	conditions->vary = has_exec_param((Node *) plan->fdw_exprs, NULL);
 	for (int i = 0; i < count; i++)
 	{
 		PlanCondition *condition = &conditions->list[i];
-		Oid			output;
-		bool		varlena;
+		bool		is_array = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_ARRAYS), i) != 0;
 
 		condition->column = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_COLUMNS), i);
 		condition->op = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_OPS), i);
-		condition->is_array = list_nth_int(list_nth(plan->fdw_private, DNC_PLAN_ARRAYS), i);
 		condition->expression = list_nth(plan->fdw_exprs, i);
 		condition->value = ExecInitExpr(condition->expression, parent);
-		condition->type = exprType((Node *) condition->expression);
-		if (condition->is_array)
-			condition->type = get_base_element_type(condition->type);
-		get_typlenbyvalalign(condition->type, &condition->length, &condition->by_value,
-							 &condition->align);
-		getTypeOutputInfo(condition->type, &output, &varlena);
-		fmgr_info(output, &condition->output);
+		condition->varies = has_exec_param((Node *) condition->expression, NULL);
+		prepare_texts(condition, exprType((Node *) condition->expression), is_array);
 	}
 	return conditions;
 }
@@ -92,7 +100,12 @@ dnc_runtime_values_make(ForeignScan *plan, PlanState *parent)
 bool
 dnc_runtime_values_vary(const DncRuntimeValues *conditions)
 {
-	return conditions->vary;
+	for (int i = 0; i < conditions->count; i++)
+	{
+		if (conditions->list[i].varies)
+			return true;
+	}
+	return false;
 }
 
 /* How many conditions there are. */
@@ -119,6 +132,7 @@ value_texts(PlanCondition *condition, Datum value, bool isnull)
 					  condition->by_value, condition->align, &elements, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!nulls[i])
 			texts = lappend(texts, OutputFunctionCall(&condition->output, elements[i]));
 	}
@@ -143,6 +157,34 @@ dnc_runtime_values_evaluate(DncRuntimeValues *conditions, ExprContext *econtext)
 		result[i].values = value_texts(condition, value, isnull);
 	}
 	return result;
+}
+
+/*
+ * Move the evaluated conditions whose values stay the same to the front, lookups left out,
+ * and give their number: with these the list is read in place of lookups.
+ */
+int
+dnc_runtime_values_keep_fixed(const DncRuntimeValues *conditions, DncCondition *evaluated)
+{
+	int			count = 0;
+
+	for (int i = 0; i < conditions->count; i++)
+	{
+		if (!conditions->list[i].varies &&
+			!dnc_filter_is_lookup(evaluated[i].column, evaluated[i].op))
+			evaluated[count++] = evaluated[i];
+	}
+	return count;
+}
+
+/* The values of a constant, or of the elements of one, as texts, for the planner. */
+List *
+dnc_runtime_values_of_const(const Const *value, bool is_array)
+{
+	PlanCondition condition = {0};
+
+	prepare_texts(&condition, value->consttype, is_array);
+	return value_texts(&condition, value->constvalue, value->constisnull);
 }
 
 /*

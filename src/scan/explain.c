@@ -21,28 +21,40 @@
 
 /* The requests that a scan begins with: a line each, or a list. */
 static void
-show_requests(List *requests, ExplainState *es)
+show_requests(DncScan *scan, ExplainState *es)
 {
+	bool		as_text = es->format == EXPLAIN_FORMAT_TEXT;
+	int			count;
+	List	   *requests = dnc_scan_request_texts(scan, as_text ? MAX_SHOWN : INT_MAX, &count);
 	ListCell   *lc;
-	int			shown = 0;
 
-	if (es->format != EXPLAIN_FORMAT_TEXT)
+	if (!as_text)
 	{
 		ExplainPropertyList("Remote Request", requests, es);
 		return;
 	}
-	if (requests == NIL)
+	if (count == 0)
 		ExplainPropertyText("Remote Request", "none (nothing can match)", es);
 	foreach(lc, requests)
-	{
-		if (shown++ == MAX_SHOWN)
-		{
-			ExplainPropertyText("Remote Request",
-								psprintf("%d more", list_length(requests) - MAX_SHOWN), es);
-			break;
-		}
 		ExplainPropertyText("Remote Request", lfirst(lc), es);
+	if (count > MAX_SHOWN)
+		ExplainPropertyText("Remote Request", psprintf("%d more", count - MAX_SHOWN), es);
+}
+
+/* Lookups that were given up for the list, if they were: how many were sent before. */
+static void
+show_switch(const DncScanCounts *counts, ExplainState *es)
+{
+	if (counts->switched_after < 0)
+		return;
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyInteger("Lookups before Reading the List", NULL, counts->switched_after, es);
+		return;
 	}
+	appendStringInfoSpaces(es->str, es->indent * 2);
+	appendStringInfo(es->str, "Switched to Reading the List after " INT64_FORMAT " Lookups\n",
+					 counts->switched_after);
 }
 
 /*
@@ -83,13 +95,14 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 
 	if (OidIsValid(dnc_plan_counted_table(plan)))
 		ExplainPropertyText("Counted Table", get_rel_name(dnc_plan_counted_table(plan)), es);
-	show_requests(dnc_scan_request_texts(scan), es);
+	show_requests(scan, es);
 	show_compared_locally(node, es);
 	if (es->costs)
 		ExplainPropertyFloat("Estimated Requests", NULL, dnc_plan_expected_requests(plan), 0, es);
 	if (!es->analyze)
 		return;
 	ExplainPropertyInteger("Requests", NULL, counters[DNC_COUNT_REQUESTS], es);
+	show_switch(counts, es);
 	if (all || counts->remembered > 0)
 		ExplainPropertyInteger("Lookups Remembered", NULL, counts->remembered, es);
 	ExplainPropertyInteger("Rows Fetched", NULL, counts->rows, es);

@@ -3,47 +3,49 @@
  * lookup_cache.c
  *		The rows that lookups of this statement have found, so that none is sent twice.
  *
- * A correlated subquery, or a join that the planner gives no Memoize, asks for
- * the same value again and again.  The rows of each lookup that was read to its
- * end are kept, within work_mem; the one that was used least recently goes
- * first.
+ * A correlated subquery, or a join that the planner gives no Memoize, asks for the same
+ * value again and again.  We keep the rows of each lookup that was read to its end; beyond
+ * work_mem they are on disk.  Each costs a request, so that there are never many.
+ *
+ * A lookup whose value cannot be sent reads the list, and so does a scan that has asked
+ * too often.  Its rows are indexed by the column that is looked up.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "executor/executor.h"
-#include "lib/ilist.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "scan/lookup_cache.h"
+#include "scan/row_index.h"
+#include "scan/row_store.h"
 
-typedef struct LookupRow
-{
-	struct LookupRow *next;
-	MinimalTuple tuple;
-	ItemPointerData tid;		/* a minimal tuple has none */
-} LookupRow;
+/* An index may always be as large as that: 131,072 rows. */
+#define MIN_INDEX_LIMIT ((Size) 4 * 1024 * 1024)
 
 struct DncLookup
 {
-	dlist_node	node;			/* in DncLookupCache.recent */
 	char	   *asked;			/* DncChain.key */
-	Size		size;
-	LookupRow  *first;
-	LookupRow **last;			/* where the next row is hung */
-	LookupRow  *next;			/* to be given by dnc_lookup_cache_next() */
+	DncLookupCache *lookups;
+	DncRowPlace first;			/* 0: it has no rows */
+	DncRowPlace last;
+	MemoryContext index_context;
+	DncRowIndex *index;			/* NULL: it has none */
+
+	/* The rows that dnc_lookup_cache_next() gives. */
+	bool		by_index;
+	DncRowPlace next;			/* 0: there are no more */
 };
 
 struct DncLookupCache
 {
 	MemoryContext context;
+	TupleDesc	desc;
 	Size		limit;			/* bytes */
-	Size		size;			/* of all that are kept */
+	DncRowStore *store;
 	HTAB	   *by_key;
-	dlist_head	recent;			/* the most recently used first */
 	DncLookup  *recording;		/* being read, and not in by_key yet; NULL: none */
 };
 
@@ -74,54 +76,28 @@ compare_keys(const void *one, const void *other, Size size)
 	return strcmp(((const LookupKey *) one)->asked, ((const LookupKey *) other)->asked);
 }
 
-/* A memory of up to limit bytes; belongs to the current memory context. */
+/*
+ * No lookups yet.  Up to limit bytes of rows are kept in memory.  Belongs to the current
+ * memory context and resource owner, which must be the query's.
+ */
 DncLookupCache *
-dnc_lookup_cache_make(Size limit)
+dnc_lookup_cache_make(TupleDesc desc, Size limit)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw lookups",
 												  ALLOCSET_DEFAULT_SIZES);
-	DncLookupCache *lookups = MemoryContextAllocZero(context, sizeof(DncLookupCache));
+	MemoryContext before = MemoryContextSwitchTo(context);
+	DncLookupCache *lookups = palloc0(sizeof(DncLookupCache));
 	HASHCTL		ctl = {.keysize = sizeof(LookupKey), .entrysize = sizeof(LookupEntry),
 	.hash = hash_key,.match = compare_keys,.hcxt = context};
 
 	lookups->context = context;
+	lookups->desc = desc;
 	lookups->limit = limit;
+	lookups->store = dnc_row_store_make(limit);
 	lookups->by_key = hash_create("dnc_fdw lookups", 64, &ctl,
-									  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
-	dlist_init(&lookups->recent);
+								  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	MemoryContextSwitchTo(before);
 	return lookups;
-}
-
-/* Free a lookup that nothing refers to any more. */
-static void
-free_lookup(DncLookup *lookup)
-{
-	for (LookupRow *row = lookup->first; row;)
-	{
-		LookupRow  *next = row->next;
-
-		pfree(row->tuple);
-		pfree(row);
-		row = next;
-	}
-	pfree(lookup->asked);
-	pfree(lookup);
-}
-
-/* Forget the lookups that were used least recently, until the rest fits. */
-static void
-make_room(DncLookupCache *lookups)
-{
-	while (lookups->size > lookups->limit)
-	{
-		DncLookup  *oldest = dlist_tail_element(DncLookup, node, &lookups->recent);
-		LookupKey	key = {oldest->asked};
-
-		hash_search(lookups->by_key, &key, HASH_REMOVE, NULL);
-		dlist_delete(&oldest->node);
-		lookups->size -= oldest->size;
-		free_lookup(oldest);
-	}
 }
 
 /* The rows that are kept for a chain; NULL: none are. */
@@ -141,63 +117,72 @@ dnc_lookup_cache_has(const DncLookupCache *lookups, const char *asked)
 	return find_lookup(lookups, asked) != NULL;
 }
 
-/* Begin to give the rows of a chain, from its first row; NULL: we do not know them. */
+/*
+ * Begin to give the rows of a chain, from its first row; NULL: we do not know them.  If
+ * the rows are indexed, only those have to come whose column has one of the texts.
+ */
 DncLookup *
-dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked)
+dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked, const List *texts)
 {
 	DncLookup  *lookup = find_lookup(lookups, asked);
 
 	if (lookup == NULL)
 		return NULL;
-	dlist_move_head(&lookups->recent, &lookup->node);
+	lookup->by_index = lookup->index && texts && dnc_row_index_seek(lookup->index, texts);
 	lookup->next = lookup->first;
 	return lookup;
 }
 
-/* The next row into the slot; false: there are no more. */
+/* The next row into the slot; false: there are no more.  It is good until the next call. */
 bool
 dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot)
 {
-	if (lookup->next == NULL)
+	DncRowStore *store = lookup->lookups->store;
+	DncRowPlace place = lookup->by_index ? dnc_row_index_next(lookup->index) : lookup->next;
+	DncRowPlace following;
+
+	if (place == 0)
 		return false;
-	ExecForceStoreMinimalTuple(lookup->next->tuple, slot, false);
-	slot->tts_tid = lookup->next->tid;
-	lookup->next = lookup->next->next;
+	following = dnc_row_store_get(store, place, slot);
+	lookup->next = place == lookup->last ? 0 : following;
 	return true;
 }
 
-/* Begin to keep the rows of a lookup. */
+/*
+ * Begin to keep the rows of a lookup, indexed by an attribute of the table (0: not).  They
+ * are to be finished or abandoned before the next one begins.
+ */
 void
-dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked)
+dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked, AttrNumber indexed)
 {
-	DncLookup  *lookup = MemoryContextAllocZero(lookups->context, sizeof(DncLookup));
+	MemoryContext before = MemoryContextSwitchTo(lookups->context);
+	DncLookup  *lookup = palloc0(sizeof(DncLookup));
 
-	lookup->asked = MemoryContextStrdup(lookups->context, asked);
-	lookup->size = sizeof(DncLookup) + sizeof(LookupEntry) + strlen(asked) + 1;
-	lookup->last = &lookup->first;
+	lookup->asked = pstrdup(asked);
+	lookup->lookups = lookups;
+	if (indexed != InvalidAttrNumber)
+	{
+		lookup->index_context = AllocSetContextCreate(lookups->context, "dnc_fdw row index",
+													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(lookup->index_context);
+		lookup->index = dnc_row_index_make(lookups->desc, indexed,
+										   Max(lookups->limit, MIN_INDEX_LIMIT));
+	}
 	lookups->recording = lookup;
+	MemoryContextSwitchTo(before);
 }
 
-/* Keep a row of the lookup that was begun, unless they are too many. */
+/* Keep a row of the lookup that was begun. */
 void
 dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot)
 {
 	DncLookup  *lookup = lookups->recording;
-	MemoryContext before;
-	LookupRow  *row;
 
-	if (lookup == NULL)
-		return;
-	before = MemoryContextSwitchTo(lookups->context);
-	row = palloc0(sizeof(LookupRow));
-	row->tuple = ExecCopySlotMinimalTuple(slot);
-	row->tid = slot->tts_tid;
-	MemoryContextSwitchTo(before);
-	*lookup->last = row;
-	lookup->last = &row->next;
-	lookup->size += sizeof(LookupRow) + row->tuple->t_len;
-	if (lookup->size > lookups->limit)
-		dnc_lookup_cache_abandon(lookups);
+	lookup->last = dnc_row_store_add(lookups->store, slot, lookup->last);
+	if (lookup->first == 0)
+		lookup->first = lookup->last;
+	if (lookup->index)
+		dnc_row_index_add(lookup->index, slot, lookup->last);
 }
 
 /* The lookup that was begun was read to its end. */
@@ -207,21 +192,32 @@ dnc_lookup_cache_finish(DncLookupCache *lookups)
 	DncLookup  *lookup = lookups->recording;
 	LookupEntry *entry;
 
-	if (lookup == NULL)
-		return;
 	lookups->recording = NULL;
+	if (lookup->index)
+		dnc_row_index_finish(lookup->index);
 	entry = hash_search(lookups->by_key, &lookup->asked, HASH_ENTER, NULL);
 	entry->lookup = lookup;
-	dlist_push_head(&lookups->recent, &lookup->node);
-	lookups->size += lookup->size;
-	make_room(lookups);
 }
 
-/* The lookup that was begun was not read to its end, or is too large. */
+/* The lookup that was begun, if there is one, was not read to its end. */
 void
 dnc_lookup_cache_abandon(DncLookupCache *lookups)
 {
-	if (lookups->recording)
-		free_lookup(lookups->recording);
+	DncLookup  *lookup = lookups->recording;
+
 	lookups->recording = NULL;
+	if (lookup == NULL)
+		return;
+	dnc_row_store_free(lookups->store, lookup->first, lookup->last);
+	if (lookup->index)
+		MemoryContextDelete(lookup->index_context);
+	pfree(lookup->asked);
+	pfree(lookup);
+}
+
+/* Let go of the file; the memory goes with the query's. */
+void
+dnc_lookup_cache_end(DncLookupCache *lookups)
+{
+	dnc_row_store_end(lookups->store);
 }

@@ -18,8 +18,9 @@ struct DncOwnRows
 {
 	MemoryContext context;
 	DncOwnReading reading;
-	int			chain;			/* whose additions are being given */
-	DncDecoder *decoder;		/* NULL: to be made for that chain */
+	int			index;			/* of the chain whose additions are being given */
+	DncChain   *chain;			/* NULL: to be made, and the decoder too */
+	DncDecoder *decoder;
 };
 
 /* Begin with the first addition; palloc'd in the current context. */
@@ -35,13 +36,14 @@ dnc_own_rows_begin(const DncOwnReading *reading)
 
 /* Begin with the additions that a chain finds. */
 static void
-begin_chain(DncOwnRows *rows, const DncChain *chain)
+begin_chain(DncOwnRows *rows)
 {
 	const DncOwnReading *reading = &rows->reading;
 	MemoryContext before = MemoryContextSwitchTo(rows->context);
 
+	rows->chain = dnc_filter_chain(reading->chains, rows->index);
 	rows->decoder = dnc_decoder_make(reading->options, reading->desc, reading->map,
-									 reading->needed, chain->search);
+									 reading->needed, rows->chain->search);
 	MemoryContextSwitchTo(before);
 	dnc_overlay_rewind(reading->own);
 }
@@ -69,13 +71,12 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 
 	while (!dnc_own_rows_at_end(rows))
 	{
-		const DncChain *chain = list_nth(reading->chains, rows->chain);
 		const char *texts[DNC_NCOLUMNS];
 		const DncWrite *addition;
 
-		if (rows->decoder == NULL)
-			begin_chain(rows, chain);
-		addition = dnc_overlay_next(reading->own, chain->search, reading->identifier, reading->type);
+		if (rows->chain == NULL)
+			begin_chain(rows);
+		addition = dnc_overlay_next(reading->own, rows->chain->search, reading->identifier, reading->type);
 		if (addition)
 		{
 			dnc_write_texts(addition, texts);
@@ -90,8 +91,8 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 				dnc_row_identity_add_write(reading->identity, addition, &slot->tts_tid);
 			return true;
 		}
-		rows->decoder = NULL;
-		rows->chain = chain->search ? rows->chain + 1 : list_length(reading->chains);
+		rows->index = rows->chain->search ? rows->index + 1 : reading->chains->count;
+		rows->chain = NULL;
 	}
 	return false;
 }
@@ -100,5 +101,5 @@ dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)
 bool
 dnc_own_rows_at_end(const DncOwnRows *rows)
 {
-	return rows->chain >= list_length(rows->reading.chains);
+	return rows->index >= rows->reading.chains->count;
 }

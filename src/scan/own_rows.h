@@ -11,6 +11,7 @@
 #include "executor/tuptable.h"
 
 #include "config/column.h"
+#include "list/filter.h"
 #include "plan/bound.h"
 #include "write/overlay.h"
 #include "write/row_identity.h"
@@ -20,7 +21,7 @@ typedef struct DncOwnReading
 {
 	const DncOptions *options;
 	DncOverlay *own;
-	List	   *chains;			/* of DncChain: what the scan asks for */
+	const DncChains *chains;	/* what the scan asks for */
 	const char *identifier;		/* the only one that is wanted, UTF-8; NULL: all are */
 	const char *type;			/* likewise */
 	TupleDesc	desc;

@@ -207,3 +207,10 @@ dnc_reader_at_end(const DncReader *reader)
 {
 	return reader->at_end;
 }
+
+/* Has all of the chain come, be it read or not? */
+bool
+dnc_reader_has_all(const DncReader *reader)
+{
+	return reader->at_end || dnc_pager_at_end(reader->reading.pager);
+}

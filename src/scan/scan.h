@@ -11,16 +11,7 @@
 #include "nodes/execnodes.h"
 
 #include "request/call.h"
-
-typedef struct DncScan DncScan;
-
-/* The rows of a scan by where they came from, for EXPLAIN. */
-typedef struct DncScanCounts
-{
-	int64		rows;			/* from the remote, before local clauses */
-	int64		remembered;		/* lookups that were known already */
-	int64		waiting;		/* rows of the transaction's own waiting additions */
-} DncScanCounts;
+#include "scan/counts.h"
 
 extern DncScan *dnc_scan_begin(ForeignScanState *node, int eflags);
 extern DncCall *dnc_scan_ask(DncScan *scan);
@@ -28,7 +19,7 @@ extern bool dnc_scan_at_end(const DncScan *scan);
 extern bool dnc_scan_next(DncScan *scan, TupleTableSlot *slot);
 extern void dnc_scan_restart(DncScan *scan);
 extern void dnc_scan_end(DncScan *scan);
-extern List *dnc_scan_request_texts(DncScan *scan);
+extern List *dnc_scan_request_texts(DncScan *scan, int max, int *count);
 extern const DncCounters *dnc_scan_counters(const DncScan *scan);
 extern const DncScanCounts *dnc_scan_counts(const DncScan *scan);
 

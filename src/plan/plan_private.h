@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_private.h
+ *		The contract between the planner and the executor: fdw_private of a scan's plan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_PLAN_PRIVATE_H
+#define DNC_PLAN_PRIVATE_H
+
+/*
+ * The members of fdw_private in a scan's plan.  The values of the conditions are
+ * in fdw_exprs, in the same order, so that the executor can evaluate them.
+ * Options and token are not here: they are looked up when the plan is run.
+ */
+typedef enum DncPlanPrivate
+{
+	DNC_PLAN_COLUMNS,			/* integer list: DncColumn of each condition */
+	DNC_PLAN_OPS,				/* integer list: DncOp of each condition */
+	DNC_PLAN_ARRAYS,			/* integer list: is the value an array of values? */
+	DNC_PLAN_NEEDED,			/* integer list: attribute numbers to be decoded; of a
+								 * scan that only counts: none */
+	DNC_PLAN_TABLE,				/* OID list: the foreign table */
+	DNC_PLAN_PAGE_SIZE,			/* Integer: entries to ask for; 0: as the options say */
+	DNC_PLAN_COUNTS,			/* list: if the scan gives the list's total, how each of its columns
+								 * is filled (dnc_count_pushdown_texts()); else NIL */
+	DNC_PLAN_GROUPED,			/* Integer: 1 if it gives no row for a total of 0, as GROUP BY */
+	DNC_PLAN_LIMIT,				/* Float: rows after which the query ends; 0: not known */
+	DNC_PLAN_REQUESTS,			/* Float: requests that are expected of one scan */
+	DNC_PLAN_LIST_REQUESTS		/* Float: requests that reading the list is expected to take, in
+								 * place of lookups */
+} DncPlanPrivate;
+
+#endif							/* DNC_PLAN_PRIVATE_H */

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * asking.h
+ *		What a scan asks for with the values of now.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_ASKING_H
+#define DNC_ASKING_H
+
+#include "scan/state.h"
+
+extern void dnc_asking_start(DncScan *scan);
+
+#endif							/* DNC_ASKING_H */

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_rows.c
+ *		The rows of a scan's chains, one chain after the other: from the remote, or from
+ *		those that are kept.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "list/decode.h"
+#include "scan/chain_rows.h"
+
+/* Do we know what the index-th chain finds? */
+static bool
+is_known(DncScan *scan, int index)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->row_context);
+	bool		known;
+
+	MemoryContextReset(scan->row_context);
+	known = dnc_lookup_cache_has(scan->lookups, dnc_filter_chain(scan->chains, index)->key);
+	MemoryContextSwitchTo(before);
+	return known;
+}
+
+/*
+ * Ask for the first pages of the chain that is begun and of those that come next.  Not
+ * before the second one is begun, since many a query ends with the first.
+ */
+static void
+ask_ahead(DncScan *scan)
+{
+	if (scan->chain_index < 2)
+		return;
+	(void) dnc_pager_ask(scan->pager);
+	for (int i = scan->chain_index; i < scan->chains->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (scan->lookups && is_known(scan, i))
+			continue;
+		if (!dnc_prefetch_ask_ahead(scan->prefetch, i))
+			break;
+	}
+}
+
+/* Begin to read the chain that was opened. */
+static void
+begin_reading(DncScan *scan, const DncOpenChain *open)
+{
+	DncReading	reading = {.options = scan->options, .own = scan->own,
+		.counted_type = scan->counted_type, .bound = scan->bound, .identity = scan->identity,
+	.chain = open->chain, .pager = open->pager};
+	MemoryContext before = MemoryContextSwitchTo(scan->chain_context);
+
+	scan->chain = open->chain;
+	scan->pager = open->pager;
+	reading.decoder = dnc_decoder_make(scan->options, scan->desc, scan->map, scan->needed,
+									   scan->chain->search);
+	scan->reader = dnc_reader_begin(&reading);
+	MemoryContextSwitchTo(before);
+	scan->counts.asked++;
+	if (scan->lookups)
+		dnc_lookup_cache_begin(scan->lookups, scan->chain->key,
+							   scan->reads_list ? scan->indexed : InvalidAttrNumber);
+}
+
+/* Keep the rest of the chain that is being read, without giving it. */
+static void
+store_rest(DncScan *scan)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->row_context);
+
+	ExecClearTuple(scan->own_slot);
+	for (;;)
+	{
+		MemoryContextReset(scan->row_context);
+		CHECK_FOR_INTERRUPTS();
+		if (!dnc_reader_next(scan->reader, true, scan->own_slot))
+			break;
+		scan->counts.rows++;
+		dnc_lookup_cache_add(scan->lookups, scan->own_slot);
+		ExecClearTuple(scan->own_slot);
+	}
+	MemoryContextSwitchTo(before);
+	dnc_lookup_cache_finish(scan->lookups);
+}
+
+/* Begin to give the rows of the chain at hand as they are kept; false: they are not. */
+static bool
+open_known(DncScan *scan, const char *key)
+{
+	scan->known = scan->lookups
+		? dnc_lookup_cache_open(scan->lookups, key, scan->reads_list ? scan->texts : NIL) : NULL;
+	return scan->known != NULL;
+}
+
+/*
+ * Begin with the next chain; false: there is none.  Where the list is read in place of
+ * lookups that may be wanted again, it is stored as a whole first.
+ */
+static bool
+begin_chain(DncScan *scan)
+{
+	const DncOpenChain *open;
+	MemoryContext before;
+	int			index = scan->chain_index;
+
+	if (index >= scan->chains->count)
+		return false;
+	scan->chain_index++;
+	MemoryContextReset(scan->chain_context);
+	scan->pager = NULL;
+	scan->reader = NULL;
+	before = MemoryContextSwitchTo(scan->chain_context);
+	scan->chain = dnc_filter_chain(scan->chains, index);
+	MemoryContextSwitchTo(before);
+	if (open_known(scan, scan->chain->key))
+	{
+		scan->counts.remembered++;
+		return true;
+	}
+	open = dnc_prefetch_open(scan->prefetch, index);
+	begin_reading(scan, open);
+	ask_ahead(scan);
+	if (scan->lookups && scan->reads_list)
+	{
+		store_rest(scan);
+		scan->reader = NULL;
+		scan->pager = NULL;
+		(void) open_known(scan, scan->chain->key);
+	}
+	return true;
+}
+
+/* The chain was read to its end. */
+static void
+end_chain(DncScan *scan)
+{
+	if (scan->lookups && scan->known == NULL)
+		dnc_lookup_cache_finish(scan->lookups);
+	dnc_prefetch_close(scan->prefetch, scan->chain_index - 1);
+	scan->chain = NULL;
+	scan->known = NULL;
+	scan->pager = NULL;
+	scan->reader = NULL;
+}
+
+/* The next row of the chain that was begun, into the slot. */
+static bool
+fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
+{
+	if (scan->known)
+		return dnc_lookup_cache_next(scan->known, slot);
+	if (!dnc_reader_next(scan->reader, !scan->node->ss.ps.async_capable, slot))
+		return false;
+	scan->counts.rows++;
+	if (scan->lookups)
+		dnc_lookup_cache_add(scan->lookups, slot);
+	return true;
+}
+
+/*
+ * The next row from the remote, or from what is known of it, into the slot; false: there
+ * are no more, or it is still to come.
+ */
+bool
+dnc_chain_rows_next(DncScan *scan, TupleTableSlot *slot)
+{
+	while (scan->chain || begin_chain(scan))
+	{
+		if (fetch_chain_row(scan, slot))
+			return true;
+		if (scan->known == NULL && !dnc_reader_at_end(scan->reader))
+			return false;		/* its page is still to come */
+		end_chain(scan);
+	}
+	return false;
+}
+
+/* Begin with the first or the next chain, if none is being read.  Sends nothing ahead of it. */
+void
+dnc_chain_rows_begin(DncScan *scan)
+{
+	if (scan->chain == NULL)
+		(void) begin_chain(scan);
+}
+
+/*
+ * The executor has stopped in the middle of a chain, and begins anew.  If all of the chain
+ * has come, with its last page, we keep the rest of it: the same will be asked for again.
+ */
+void
+dnc_chain_rows_keep_rest(DncScan *scan)
+{
+	if (scan->lookups && scan->reader && dnc_reader_has_all(scan->reader))
+		store_rest(scan);
+}
