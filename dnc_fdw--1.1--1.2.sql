@@ -89,3 +89,13 @@ CREATE FUNCTION dnc_fdw_check(
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dnc_fdw_check_all' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE COST 40000 ROWS 3;
 COMMENT ON FUNCTION dnc_fdw_check() IS 'dnc_fdw_check(server) for all servers of dnc_fdw that the caller may use';
+
+CREATE FUNCTION dnc_fdw_probe(
+  server name,
+  OUT topic text,
+  OUT finding text,
+  OUT setting text,
+  OUT requests integer
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED COST 400000 ROWS 13;
+COMMENT ON FUNCTION dnc_fdw_probe(name) IS 'finds out with at most 12 list requests what a vendor does where its documents are silent';

@@ -102,6 +102,7 @@ clear(SbAccount *account)
 	sb_views_clear(&account->views);
 	sb_store_clear(&account->list);
 	sb_faults_clear(&account->faults);
+	sb_text_free(&account->used_cursors);
 	sb_account_clear_log(account);
 }
 
@@ -140,9 +141,38 @@ sb_account_others_have(const SbAccount *account, const char *id, size_t id_len)
 
 /* The index at which a new entry enters the list. */
 size_t
-sb_account_new_index(const SbAccount *account)
+sb_account_new_index(SbAccount *account)
 {
+	if (account->config.order == SB_ORDER_RANDOM)
+		return (size_t) sb_account_random(account, account->list.count + 1);
 	return account->config.order == SB_ORDER_NEWEST ? 0 : account->list.count;
+}
+
+/*
+ * Takes note that a list request uses a cursor, or begins anew without one.  False, with the
+ * problem, if cursors are good for one use and this one was used since somebody began anew.
+ */
+bool
+sb_account_use_cursor(SbAccount *account, const SbQuery *query, SbText *problem)
+{
+	const SbParam *param = sb_query_get(query, "cursor");
+	uint64_t	hash;
+
+	if (param == NULL)
+		sb_text_free(&account->used_cursors);
+	if (param == NULL || account->config.cursor_use == 0)
+		return true;
+	hash = sb_hash(0, param->value, param->value_len);
+	for (size_t i = 0; i < account->used_cursors.len; i += sizeof(hash))
+	{
+		if (memcmp(account->used_cursors.data + i, &hash, sizeof(hash)) == 0)
+		{
+			sb_text_str(problem, "cursor was used before");
+			return false;
+		}
+	}
+	sb_text_add(&account->used_cursors, (const char *) &hash, sizeof(hash));
+	return true;
 }
 
 /* Frees all accounts, at the end of the program. */

@@ -48,6 +48,7 @@ typedef struct SbAccount
 	uint64_t	drifted;		/* entries added by drift so far */
 	uint64_t	random;			/* drift's generator */
 	SbText		changes;		/* what drift did since the log was last emptied, as text */
+	SbText		used_cursors;	/* hashes, where cursors are good for one use */
 	uint64_t	changes_dropped;	/* changes that were too many to be kept */
 } SbAccount;
 
@@ -60,7 +61,8 @@ extern void sb_account_seed(SbAccount *account);
 extern void sb_account_seed_faults(SbAccount *account);
 extern uint64_t sb_account_random(SbAccount *account, uint64_t below);
 extern bool sb_account_others_have(const SbAccount *account, const char *id, size_t id_len);
-extern size_t sb_account_new_index(const SbAccount *account);
+extern size_t sb_account_new_index(SbAccount *account);
+extern bool sb_account_use_cursor(SbAccount *account, const SbQuery *query, SbText *problem);
 extern void sb_accounts_free(void);
 
 #endif							/* SB_ACCOUNT_H */

@@ -44,7 +44,7 @@ serve(SbCall *call)
 }
 
 /* Settings about what only other vendors have. */
-static const char *const no_settings[] = {"generation", "max_limit", NULL};
+static const char *const no_settings[] = {"generation", "max_limit", "over_limit", NULL};
 
 /* Only an answer that counts the entries can say that it skipped some. */
 static const SbFaultKind no_faults[] = {SB_FAULT_SKIP, SB_FAULT_NONE};

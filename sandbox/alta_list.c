@@ -72,6 +72,7 @@ take_list(AltaList *list, const SbConfig *config, const SbQuery *query, SbText *
 	list->filter.type = SB_ANY_TYPE;
 	list->filter.match = (SbMatch) config->search;
 	list->filter.fold = config->search_case != 0;
+	list->filter.loose = config->type_filter != 0;
 	for (int i = 0; i < query->params; i++)
 		if (!take_param(list, &query->param[i], problem))
 			return false;
@@ -100,7 +101,7 @@ write_cursor(SbText *into, const char *name, const SbCursor *cursor)
 
 /* Writes a page's JSON. */
 static void
-write_page(SbText *into, const SbPage *page, SbFaultKind fault)
+write_page(SbText *into, const SbPage *page, bool tells_previous, SbFaultKind fault)
 {
 	const char *quote = fault == SB_FAULT_WRONG_TYPE ? "\"" : "";
 
@@ -111,7 +112,7 @@ write_page(SbText *into, const SbPage *page, SbFaultKind fault)
 					   quote);
 	if (page->has_more && fault != SB_FAULT_NO_NEXT)
 		write_cursor(into, "next", &page->next);
-	if (page->has_previous)
+	if (page->has_previous && tells_previous)
 		write_cursor(into, "previous", &page->previous);
 	sb_text_str(into, "}");
 }
@@ -127,7 +128,8 @@ sb_alta_list(SbCall *call)
 	SbQuery		query;
 
 	if (sb_query_parse(&query, call->req->query, &problem) &&
-		take_list(&list, &account->config, &query, &problem))
+		take_list(&list, &account->config, &query, &problem) &&
+		sb_account_use_cursor(account, &query, &problem))
 	{
 		SbView		view = sb_view_open(&account->views, &account->list, &list.filter);
 		SbCursor	own = list.has_cursor ? list.cursor :
@@ -139,7 +141,7 @@ sb_alta_list(SbCall *call)
 		has_more = page.has_more;
 		sb_page_spoil(&page, call->fault, &own);
 		sb_answer_set(answer, 200, "application/json");
-		write_page(&answer->body, &page, call->fault);
+		write_page(&answer->body, &page, account->config.previous == 0, call->fault);
 		call->entries = (int64_t) page.entries;
 		if (has_more)
 			sb_drift(account);

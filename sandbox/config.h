@@ -25,7 +25,8 @@ typedef enum SbGeneration
 typedef enum SbOrder
 {
 	SB_ORDER_OLDEST,
-	SB_ORDER_NEWEST
+	SB_ORDER_NEWEST,
+	SB_ORDER_RANDOM
 } SbOrder;
 
 typedef enum SbOnDuplicate
@@ -63,8 +64,13 @@ typedef struct SbConfig
 	long		search;			/* SbMatch */
 	long		search_case;	/* 1: letters of ASCII match in either case */
 	long		cursors;		/* SbCursors */
+	long		cursor_use;		/* 1: a cursor leads to its page once */
+	long		previous;		/* 1: pages do not tell the cursor of the page before */
+	long		type_filter;	/* 1: lets the type that follows through, too */
 	long		generation;		/* SbGeneration */
 	long		max_limit;		/* entries on a page, whatever is asked for */
+	long		over_limit;		/* 1: more than max_limit is refused, not cut */
+	long		clock_offset;	/* of the header Date, in seconds */
 	long		order;			/* SbOrder */
 	long		on_duplicate;	/* SbOnDuplicate */
 	long		drift_add;

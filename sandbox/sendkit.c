@@ -20,7 +20,8 @@
 #define WORKSPACE_KEY "sk_"
 
 /* Settings about what the vendor documents, or has not. */
-static const char *const no_settings[] = {"search", "search_case", "on_duplicate", NULL};
+static const char *const no_settings[] = {"search", "search_case", "on_duplicate", "previous",
+	"over_limit", NULL};
 
 /* Checks the workspace that a platform key needs; 0, or the status of the refusal. */
 static int

@@ -84,6 +84,7 @@ take_list(SendkitList *list, const SbConfig *config, const SbQuery *query, SbTex
 	list->generation = (SbGeneration) config->generation;
 	list->limit = DEFAULT_LIMIT;
 	list->filter.type = SB_ANY_TYPE;
+	list->filter.loose = config->type_filter != 0;
 	list->own = sb_page_first(SB_CURSORS_PAGE, 0, 0);
 	for (int i = 0; i < query->params; i++)
 		if (!take_param(list, &query->param[i], problem))
@@ -157,7 +158,8 @@ sb_sendkit_list(SbCall *call)
 	SbQuery		query;
 
 	if (sb_query_parse(&query, call->req->query, &problem) &&
-		take_list(&list, &call->account->config, &query, &problem))
+		take_list(&list, &call->account->config, &query, &problem) &&
+		sb_account_use_cursor(call->account, &query, &problem))
 	{
 		if (answer_page(call, &list))
 			sb_drift(call->account);

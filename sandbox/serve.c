@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "account.h"
 #include "registry.h"
@@ -75,6 +76,21 @@ work(SbCall *call)
 	}
 }
 
+/* Says that an answer was made at some time, as RFC 9110 writes it. */
+static void
+set_date(SbAnswer *answer, time_t when)
+{
+	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+	"Sep", "Oct", "Nov", "Dec"};
+	struct tm	utc;
+
+	gmtime_r(&when, &utc);
+	sb_answer_header(answer, "Date", "%s, %02d %s %d %02d:%02d:%02d GMT", days[utc.tm_wday],
+					 utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour,
+					 utc.tm_min, utc.tm_sec);
+}
+
 /* Gives an answer that is made its weight, and the time that it takes to arrive. */
 static void
 send_later(SbRequest *req)
@@ -83,6 +99,8 @@ send_later(SbRequest *req)
 	int64_t		now = sb_now_us();
 	int64_t		ready = now + (int64_t) account->config.latency_ms * 1000;
 
+	if (account->config.clock_offset != 0)
+		set_date(&req->answer, time(NULL) + account->config.clock_offset);
 	sb_wire_compress(req, &req->answer, (int) account->config.compress);
 	req->answer.delay_us = sb_wire_pass(&account->line, &req->answer, account->config.bandwidth,
 										ready) - now;

@@ -59,7 +59,8 @@ passes(const SbEntry *entry, const SbFilter *filter, const SbSkips *skips)
 	const char *text = by_text ? entry->bytes : sb_entry_key(entry, SB_BY_NAME);
 	size_t		text_len = by_text ? entry->text_len : entry->key[SB_BY_NAME].len;
 
-	if (filter->type != SB_ANY_TYPE && entry->type != filter->type)
+	if (filter->type != SB_ANY_TYPE && entry->type != filter->type &&
+		!(filter->loose && entry->type == filter->type + 1))
 		return false;
 	if (filter->search == NULL)
 		return true;
@@ -151,7 +152,7 @@ walk(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 static bool
 same_filter(const SbFilter *a, const SbFilter *b)
 {
-	return a->type == b->type && a->match == b->match && a->fold == b->fold &&
+	return a->type == b->type && a->loose == b->loose && a->match == b->match && a->fold == b->fold &&
 		(a->search == NULL) == (b->search == NULL) && a->search_len == b->search_len &&
 		(a->search == NULL || memcmp(a->search, b->search, a->search_len) == 0);
 }

@@ -22,6 +22,7 @@ typedef enum SbMatch
 typedef struct SbFilter
 {
 	int			type;			/* index into the API's types, or SB_ANY_TYPE */
+	bool		loose;			/* the type that follows it passes, too */
 	const char *search;			/* NULL: any name */
 	size_t		search_len;
 	SbMatch		match;

@@ -33,7 +33,7 @@ static const char *const search_members[] = {"phoneNumber", "type", "requestUUID
 
 /* Settings about what the vendor documents, or has not. */
 static const char *const no_settings[] = {"search", "search_case", "cursors", "generation",
-"on_duplicate", NULL};
+"on_duplicate", "cursor_use", "previous", "type_filter", NULL};
 
 /* An entry to be made; type, recording and transcription may be NULL. */
 typedef struct WeyaEntry
@@ -239,6 +239,11 @@ take_list(WeyaList *list, const SbConfig *config, const SbQuery *query, SbText *
 	for (int i = 0; i < query->params; i++)
 		if (!take_param(list, &query->param[i], problem))
 			return false;
+	if (list->own.limit > config->max_limit && config->over_limit != 0)
+	{
+		sb_text_printf(problem, "limit must be %ld at the most", config->max_limit);
+		return false;
+	}
 	if (list->own.limit > config->max_limit)
 		list->own.limit = config->max_limit;
 	return true;

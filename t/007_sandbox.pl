@@ -105,6 +105,34 @@ for my $cursors ('page', 'keyset')
 		"$cursors cursors: removed in front, " . ($cursors eq 'page' ? 'as many are missed' : 'none is missed'));
 }
 
+# Vendors differ: cursors for one use, pages that do not lead back, a filter that is not exact,
+# a clock that is off, entries in no order, a limit that is refused.
+$account = 'kinds';
+$dnc->control('POST', "alta/$account/fill?count=20");
+my $next = sub { return decode_json(api('GET', "$path?limit=5" . ($_[0] ? "&cursor=$_[0]" : ''))->{content}) };
+my $second = $next->()->{next};
+is($next->($second)->{previous} && $next->($second)->{next}, $next->($second)->{next}, 'a cursor can be used again');
+config('cursor_use=once&previous=none');
+ok(!exists $next->($second)->{previous}, 'no cursor leads back');
+like($next->($second)->{message}, qr/used before/, 'a cursor for one use');
+is(scalar(() = read_list('limit=5')), 20, 'which is enough to read the list');
+config('type_filter=loose');
+is(join(' ', map { $_->{identifierType} } @{ decode_json(api('GET', "$path?limit=5&identifierType=phone")->{content})->{data} }),
+	'phone sms phone sms phone', 'a loose filter lets the next type through');
+config('clock_offset=-7200');
+my $date = api('GET', $path)->{headers}{date};
+cmp_ok(abs(HTTP::Tiny->new->_parse_http_date($date) - time + 7200), '<', 60, 'a clock that is off');
+$dnc->control('DELETE', "alta/$account");
+config('order=random');
+$dnc->control('POST', "alta/$account/fill?count=20&types=email");
+my @random = listed();
+isnt("@random", join(' ', sort @random), 'entries in no order');
+isnt("@random", join(' ', reverse sort @random), 'nor backwards');
+$dnc->control('PUT', 'weya/kinds/config?max_limit=10&over_limit=refuse');
+is(join(' ', map { HTTP::Tiny->new->get($dnc->url . "/weya/api/dnc/list?limit=$_", { headers => { Authorization => 'Bearer sandbox-kinds' } })->{status} }
+		10, 11),
+	'200 400', 'a limit that is refused');
+
 # The rate limit is the account's, whatever the token.
 $account = 'limited';
 config('rate_limit=3&rate_window_ms=3000');

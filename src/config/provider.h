@@ -71,6 +71,7 @@ typedef struct DncPaging
 	const char *parameter;		/* of the cursor, or of the page number */
 	const char *more;			/* cursor: path of a boolean, required */
 	const char *next;			/* cursor: path of a string, required while more */
+	const char *previous;		/* cursor: path of a string that leads back, or NULL */
 	const char *total;			/* path of a number, or NULL: the API has none */
 	const char *page;			/* number: path of this page's number */
 	const char *pages;			/* number: path of the number of pages */

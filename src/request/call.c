@@ -369,6 +369,17 @@ dnc_call_problem(const DncCall *call, DncProblem *problem)
 	return true;
 }
 
+/* The time of an answer as its server says; -1: it does not. */
+static int64
+date_of(const DncAttempts *attempts)
+{
+	const char *date = NULL;
+
+	if (attempts->answer && attempts->answer->outcome == DNC_HTTP_ANSWERED)
+		date = dnc_http_header(attempts->exchange, "Date");
+	return date ? dnc_http_date(date) : -1;
+}
+
 /* How the last try of a call that is over ended; false: nothing was sent. */
 bool
 dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
@@ -380,6 +391,7 @@ dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 	facts->elapsed_ms = (attempts->ended - attempts->ticket.sent) / 1000.0;
 	facts->status = attempts->answer ? attempts->answer->status : 0;
 	facts->rate = attempts->rate;
+	facts->date = date_of(attempts);
 	return true;
 }
 

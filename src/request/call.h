@@ -30,6 +30,7 @@ typedef struct DncTryFacts
 	double		elapsed_ms;		/* since it was sent */
 	int			status;			/* 0: none came */
 	DncRateHeaders rate;
+	int64		date;			/* seconds since 1970, as its header Date says; -1: it does not */
 } DncTryFacts;
 
 typedef struct DncCall DncCall;

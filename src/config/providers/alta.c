@@ -47,6 +47,7 @@ static const DncPaging paging = {
 	.parameter = "cursor",
 	.more = "hasMore",
 	.next = "next",
+	.previous = "previous",
 };
 
 /* Schema AddCommunicationOptOutsRequest. */
