@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "plan/plan.h"
+#include "queue/enqueue.h"
 #include "request/rate_limit.h"
 #include "scan/analyze.h"
 #include "scan/async.h"
@@ -43,6 +44,7 @@ void
 _PG_init(void)
 {
 	dnc_settings_define();
+	dnc_queue_init();
 	dnc_rate_limit_init();
 }
 

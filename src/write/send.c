@@ -196,14 +196,15 @@ is_on_list(const DncWrite *write, DncBudget *budget)
 }
 
 /*
- * The same, without raising what the remote does wrong: then problem->message is set.
+ * Is the entry of a write listed?  Raises nothing that the remote does wrong: then
+ * problem->message is set.
  *
  * Such an error is raised deep in the reading of the list, and caught here.  That takes
  * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
  * above all.
  */
-static bool
-look_up(const DncWrite *write, DncBudget *budget, DncProblem *problem)
+bool
+dnc_send_look_up(const DncWrite *write, DncBudget *budget, DncProblem *problem)
 {
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(before, "dnc_fdw look-up",
@@ -273,7 +274,7 @@ judge_refused_addition(const DncSend *send, const Request *request, DncSent *sen
 	const DncOptions *options = write->target->options;
 	DncProblem	problem = {0};
 
-	if (!send->stopped && look_up(write, send->budget, &problem))
+	if (!send->stopped && dnc_send_look_up(write, send->budget, &problem))
 	{
 		sent->outcome = DNC_OUTCOME_UNCHANGED;
 		sent->unclear_before = dnc_call_unclear(request->call);
@@ -441,6 +442,7 @@ dnc_send_next(DncSend *send, DncSent *sent)
 {
 	MemoryContext before;
 	Request    *request;
+	DncTryFacts facts;
 	int			index;
 
 	memset(sent, 0, sizeof(DncSent));
@@ -456,6 +458,9 @@ dnc_send_next(DncSend *send, DncSent *sent)
 	sent->count = request->count;
 	before = MemoryContextSwitchTo(request->context);
 	judge(send, request, sent);
+	if (request->call && dnc_call_last_try(request->call, &facts))
+		sent->status = facts.status;
+	sent->retry_after_ms = sent->status ? facts.rate.retry_after_ms : -1;
 	MemoryContextSwitchTo(before);
 	if (sent->outcome == DNC_OUTCOME_TAKEN)
 		dnc_counters_add(&request->counters, request->writes[0]->action == DNC_ACTION_ADD

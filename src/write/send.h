@@ -8,6 +8,7 @@
 #ifndef DNC_SEND_H
 #define DNC_SEND_H
 
+#include "request/max_requests.h"
 #include "request/remote_error.h"
 #include "write/write.h"
 
@@ -35,6 +36,8 @@ typedef struct DncSent
 	DncProblem	problem;		/* refused, unclear, not sent: why, in the words of an error;
 								 * message is NULL after dnc_send_stop() where nothing but that
 								 * was the reason */
+	int			status;			/* of the last try's answer; 0: none came */
+	double		retry_after_ms; /* that it asks to wait; -1: it does not */
 	const char *context;		/* the request that failed, as CONTEXT; NULL: an answer of
 								 * success is the problem */
 } DncSent;
@@ -46,6 +49,7 @@ typedef struct DncUnclear
 	int64		writes;
 } DncUnclear;
 
+extern bool dnc_send_look_up(const DncWrite *write, DncBudget *budget, DncProblem *problem);
 extern int64 dnc_send_requests(DncWrite **writes, int count);
 extern DncSend *dnc_send_begin(DncWrite **writes, int count, DncBudget *budget);
 extern bool dnc_send_next(DncSend *send, DncSent *sent);
