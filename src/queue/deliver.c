@@ -152,6 +152,11 @@ has_to_be_sent(Round *round, DncWrite *write)
 
 	if (write->action == DNC_ACTION_ADD && dnc_write_call(write)->repeatable)
 		return true;
+	if (!dnc_record_can_look_up(write->target->options->provider))
+	{
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL);
+		return false;
+	}
 	listed = dnc_send_look_up(write, &round->budget, &problem);
 	if (problem.message)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem);

@@ -122,8 +122,8 @@ record_waiting(const DncSent *sent, bool counts)
 }
 
 /* Can one request tell whether an entry is on the list? */
-static bool
-can_look_up(const DncProvider *provider)
+bool
+dnc_record_can_look_up(const DncProvider *provider)
 {
 	for (int i = 0; i < provider->nfilters; i++)
 	{
@@ -140,11 +140,15 @@ can_look_up(const DncProvider *provider)
 static DncRecorded
 record_unclear(const DncClaim *claim, const DncSent *sent)
 {
-	if (claim->action == DNC_ACTION_REMOVE && !can_look_up(claim->target->options->provider))
-		record_dead(sent, psprintf("it is not known whether the entry was removed: look at the list, and delete again (%s)",
-								   words_of(&sent->problem)));
+	if (claim->action == DNC_ACTION_REMOVE &&
+		!dnc_record_can_look_up(claim->target->options->provider))
+		record_dead(sent, psprintf("it is not known whether the entry was removed: look at the list, and delete again%s%s",
+								   sent->problem.message ? "; " : "",
+								   sent->problem.message ? words_of(&sent->problem) : ""));
 	else
 		record_waiting(sent, true);
+	if (sent->problem.message == NULL)
+		return DNC_RECORDED_GO_ON;
 	dnc_lane_back_off(&claim->lane, sent);
 	return DNC_RECORDED_STOP;
 }

@@ -18,6 +18,7 @@ typedef enum DncRecorded
 	DNC_RECORDED_STOP			/* the lane is paused, or backs off */
 } DncRecorded;
 
+extern bool dnc_record_can_look_up(const DncProvider *provider);
 extern DncRecorded dnc_record_outcome(const DncClaim *claim, const DncSent *sent);
 
 #endif							/* DNC_QUEUE_RECORD_H */
