@@ -78,7 +78,7 @@ record(Round *round, const DncSent *sent)
 	DncRecorded recorded;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	recorded = dnc_record_outcome(&round->claim, sent);
+	recorded = dnc_record_outcome(&round->claim, sent, round->stopped);
 	PopActiveSnapshot();
 	if (recorded != DNC_RECORDED_HALVE)
 		commit(round->delivery);

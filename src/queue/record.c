@@ -153,9 +153,12 @@ record_unclear(const DncClaim *claim, const DncSent *sent)
 	return DNC_RECORDED_STOP;
 }
 
-/* The vendor has said no. */
+/*
+ * The vendor has said no.  When the sending was stopped, nobody has looked whether that means
+ * that the entry is listed already, so it is not final.
+ */
 static DncRecorded
-record_refused(const DncClaim *claim, const DncSent *sent)
+record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 {
 	if (sent->problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
 	{
@@ -169,15 +172,23 @@ record_refused(const DncClaim *claim, const DncSent *sent)
 		dnc_lane_back_off(&claim->lane, sent);
 		return DNC_RECORDED_STOP;
 	}
+	if (stopped)
+	{
+		record_waiting(sent, true);
+		return DNC_RECORDED_GO_ON;
+	}
 	if (sent->count > 1)
 		return DNC_RECORDED_HALVE;
 	record_dead(sent, words_of(&sent->problem));
 	return DNC_RECORDED_GO_ON;
 }
 
-/* Record what has become of a request of a round; the caller commits. */
+/*
+ * Record what has become of a request of a round; the caller commits.  stopped: the sending
+ * was stopped before this request was over.
+ */
 DncRecorded
-dnc_record_outcome(const DncClaim *claim, const DncSent *sent)
+dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)
 {
 	switch (sent->outcome)
 	{
@@ -186,7 +197,7 @@ dnc_record_outcome(const DncClaim *claim, const DncSent *sent)
 			record_done(claim, sent);
 			return DNC_RECORDED_GO_ON;
 		case DNC_OUTCOME_REFUSED:
-			return record_refused(claim, sent);
+			return record_refused(claim, sent, stopped);
 		case DNC_OUTCOME_UNCLEAR:
 			return record_unclear(claim, sent);
 		case DNC_OUTCOME_NOT_SENT:

@@ -19,6 +19,6 @@ typedef enum DncRecorded
 } DncRecorded;
 
 extern bool dnc_record_can_look_up(const DncProvider *provider);
-extern DncRecorded dnc_record_outcome(const DncClaim *claim, const DncSent *sent);
+extern DncRecorded dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped);
 
 #endif							/* DNC_QUEUE_RECORD_H */
