@@ -99,3 +99,171 @@ CREATE FUNCTION dnc_fdw_probe(
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED COST 400000 ROWS 13;
 COMMENT ON FUNCTION dnc_fdw_probe(name) IS 'finds out with at most 12 list requests what a vendor does where its documents are silent';
+-- ----- the queue: write_mode 'queue' -----
+
+-- What tells this installation from its copies: not dumped, so that a restored database has
+-- another one, and kept by pg_upgrade.
+CREATE TABLE dnc_fdw_instance (
+  instance uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO dnc_fdw_instance DEFAULT VALUES;
+REVOKE ALL ON dnc_fdw_instance FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
+
+-- Writes that are not over.  The library inserts by the order of the columns.
+CREATE SEQUENCE dnc_fdw_queue_id;
+REVOKE ALL ON SEQUENCE dnc_fdw_queue_id FROM PUBLIC;
+COMMENT ON SEQUENCE dnc_fdw_queue_id IS 'numbers of writes in the queue';
+
+CREATE TABLE dnc_fdw_queue_waiting (
+  instance uuid NOT NULL,
+  id bigint NOT NULL,
+  database oid NOT NULL,
+  system_identifier bigint NOT NULL,
+  timeline integer NOT NULL,
+  server name NOT NULL,
+  relation regclass NOT NULL,
+  role oid NOT NULL,
+  role_name name NOT NULL,
+  account text NOT NULL,
+  action text NOT NULL,
+  entry_id text,
+  identifier text,
+  identifier_type text,
+  label text,
+  reason text,
+  batch_id text,
+  request_uuid text,
+  match_key text NOT NULL,
+  xid xid8 NOT NULL,
+  snapshot pg_snapshot,
+  state text NOT NULL,
+  attempts integer NOT NULL,
+  unclear boolean NOT NULL,
+  next_try timestamptz NOT NULL,
+  http_status integer,
+  sqlstate text,
+  message text,
+  queued_at timestamptz NOT NULL,
+  retried_at timestamptz,
+  PRIMARY KEY (instance, id)
+) WITH (fillfactor = 70);
+CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
+CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting (xid);
+REVOKE ALL ON dnc_fdw_queue_waiting FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are being sent, or are dead: see the view dnc_fdw_queue';
+
+-- Those that are over.
+CREATE TABLE dnc_fdw_queue_finished (
+  LIKE dnc_fdw_queue_waiting,
+  done_at timestamptz NOT NULL,
+  PRIMARY KEY (instance, id)
+);
+CREATE INDEX dnc_fdw_queue_finished_key ON dnc_fdw_queue_finished (match_key);
+CREATE INDEX dnc_fdw_queue_finished_done ON dnc_fdw_queue_finished (done_at);
+REVOKE ALL ON dnc_fdw_queue_finished FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_queue_finished IS 'writes of the queue that are over, for dnc_fdw.keep_done: see the view dnc_fdw_queue';
+
+SELECT pg_extension_config_dump('dnc_fdw_queue_id', '');
+SELECT pg_extension_config_dump('dnc_fdw_queue_waiting', '');
+SELECT pg_extension_config_dump('dnc_fdw_queue_finished', '');
+
+-- How the sending goes, for each token: paused, or backing off.  Of this database only.
+CREATE TABLE dnc_fdw_queue_lanes (
+  server oid NOT NULL,
+  role oid NOT NULL,
+  failures integer NOT NULL DEFAULT 0,
+  next_try timestamptz NOT NULL DEFAULT '-infinity',
+  paused_for text,
+  http_status integer,
+  sqlstate text,
+  message text,
+  last_success timestamptz,
+  PRIMARY KEY (server, role)
+);
+REVOKE ALL ON dnc_fdw_queue_lanes FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_queue_lanes IS 'how the sending of the queue goes, for each server and role: see the view dnc_fdw_queue_health';
+
+CREATE FUNCTION dnc_fdw_cluster(
+  OUT system_identifier bigint,
+  OUT timeline integer
+) AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION dnc_fdw_cluster() IS 'identifier and timeline of this cluster, by which the queue knows copies of it';
+
+CREATE VIEW dnc_fdw_queue WITH (security_barrier) AS
+SELECT q.id,
+  coalesce((SELECT s.srvname FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver
+            WHERE t.ftrelid = q.relation), q.server) AS server,
+  q.relation,
+  coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = q.role AND NOT q.elsewhere), q.role_name) AS role,
+  q.action, q.identifier, q.identifier_type,
+  CASE WHEN q.state IN ('waiting', 'sending')
+            AND (q.elsewhere OR (q.action = 'delete' AND (q.system_identifier, q.timeline) IS DISTINCT FROM (c.system_identifier, c.timeline)))
+       THEN 'held' ELSE q.state END AS state,
+  q.attempts,
+  CASE WHEN q.state = 'waiting' THEN q.next_try END AS next_try,
+  q.http_status, q.sqlstate, q.message, q.queued_at, q.done_at
+FROM dnc_fdw_cluster() c
+CROSS JOIN dnc_fdw_instance i
+CROSS JOIN LATERAL (
+  SELECT w.*, NULL::timestamptz AS done_at,
+    w.instance <> i.instance OR w.database <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AS elsewhere
+  FROM dnc_fdw_queue_waiting w
+  UNION ALL
+  SELECT f.*, false
+  FROM dnc_fdw_queue_finished f
+) q
+WHERE coalesce(has_table_privilege(q.relation, 'SELECT'), pg_has_role(q.role, 'USAGE'),
+               (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user));
+GRANT SELECT ON dnc_fdw_queue TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_queue IS 'writes of write_mode queue, of tables that one may read: what waits, and what has become of it';
+
+CREATE VIEW dnc_fdw_queue_health WITH (security_barrier) AS
+SELECT s.srvname AS server, q.waiting, q.oldest, q.sending, q.dead, q.held,
+  coalesce(l.paused, false) AS paused, l.message, l.last_success,
+  CASE WHEN q.held_additions > 0
+       THEN format('%s additions are held: this database is a copy. SELECT dnc_fdw_queue_adopt() sends them from here.', q.held_additions)
+  END AS warning
+FROM pg_foreign_server s
+JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+JOIN pg_proc p ON p.oid = w.fdwhandler AND p.proname = 'dnc_fdw_handler'
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE v.state = 'waiting') AS waiting,
+    min(v.queued_at) FILTER (WHERE v.state IN ('waiting', 'sending')) AS oldest,
+    count(*) FILTER (WHERE v.state = 'sending') AS sending,
+    count(*) FILTER (WHERE v.state = 'dead') AS dead,
+    count(*) FILTER (WHERE v.state = 'held') AS held,
+    count(*) FILTER (WHERE v.state = 'held' AND v.action = 'add') AS held_additions
+  FROM dnc_fdw_queue v
+  WHERE v.server = s.srvname
+) q
+LEFT JOIN LATERAL (
+  SELECT bool_or(a.paused_for IS NOT NULL) AS paused,
+    string_agg(a.message, '; ') FILTER (WHERE a.failures > 0 OR a.paused_for IS NOT NULL) AS message,
+    max(a.last_success) AS last_success
+  FROM dnc_fdw_queue_lanes a
+  WHERE a.server = s.oid
+) l ON true
+WHERE has_server_privilege(s.oid, 'USAGE');
+GRANT SELECT ON dnc_fdw_queue_health TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_queue_health IS 'how the queue of each server does that one may use';
+
+CREATE PROCEDURE dnc_fdw_deliver(server name)
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON PROCEDURE dnc_fdw_deliver(name) IS 'sends what waits in the queue of a server';
+
+CREATE FUNCTION dnc_fdw_queue_retry(ids bigint[]) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION dnc_fdw_queue_retry(bigint[]) IS 'has writes of the queue sent as soon as possible, dead ones too; gives back how many';
+
+CREATE FUNCTION dnc_fdw_queue_discard(ids bigint[], reason text) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION dnc_fdw_queue_discard(bigint[], text) IS 'gives writes of the queue up for good; gives back how many';
+
+CREATE FUNCTION dnc_fdw_queue_resume(server name) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION dnc_fdw_queue_resume(name) IS 'ends the pauses of a server''s queue; gives back how many';
+
+CREATE FUNCTION dnc_fdw_queue_adopt() RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION dnc_fdw_queue_adopt() IS 'makes the writes that are held, since they came with a copy, this database''s own; gives back how many';

@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "plan/plan.h"
+#include "queue/enqueue.h"
 #include "request/progress.h"
 #include "request/rate_limit.h"
 #include "request/totals.h"
@@ -45,6 +46,7 @@ void
 _PG_init(void)
 {
 	dnc_settings_define();
+	dnc_queue_init();
 	dnc_rate_limit_init();
 	dnc_totals_init();
 	dnc_progress_init();

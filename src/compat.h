@@ -200,6 +200,17 @@ dnc_modify_user(ResultRelInfo *result, EState *estate)
 #endif
 }
 
+/* Make the index entries of a row that was inserted: 16 has one more argument. */
+static inline void
+dnc_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false);
+#else
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
 /* May a role use a server?  16 has one function for all kinds of objects. */
 static inline AclResult
 dnc_server_aclcheck(Oid serverid, Oid user)

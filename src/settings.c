@@ -14,6 +14,7 @@
 
 #include "utils/guc.h"
 
+#include "queue/claim.h"
 #include "request/call.h"
 #include "request/max_requests.h"
 #include "request/request_log.h"
@@ -38,6 +39,11 @@ dnc_settings_define(void)
 							"Waits for a rate limit that are longer than this are announced.",
 							"-1 means that none is.",
 							&dnc_wait_notice, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("dnc_fdw.keep_done",
+							"Time for which writes of the queue are kept after they are over.",
+							NULL,
+							&dnc_keep_done, 2592000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("dnc_fdw");
 }

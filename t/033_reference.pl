@@ -80,7 +80,8 @@ same_elements([ map { /^\| ((?:`\w+`(?:, )?)+)/ ? $1 =~ /(\w+)/g : () } split /\
 my $settings = $node->safe_psql('postgres', q{
 	LOAD 'dnc_fdw';
 	SELECT name || ' | ' || CASE WHEN unit = 'ms' AND boot_val <> '-1'
-	                             THEN boot_val::int / 1000 || 's' ELSE boot_val END
+	                             THEN boot_val::int / 1000 || 's'
+	                             WHEN unit = 's' THEN boot_val::int / 86400 || 'd' ELSE boot_val END
 	FROM pg_settings WHERE name LIKE 'dnc\_fdw.%'});
 same_elements([ map { ($_->[0] =~ tr/`//dr) . " | $_->[1]" } grep { $_->[0] =~ /^`dnc_fdw\.\w+`$/ } @rows ],
 	[ split /\n/, $settings ], 'settings and their defaults');
@@ -90,7 +91,7 @@ my $functions = $node->safe_psql('postgres', q{
 	FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw') AND d.deptype = 'e'});
 # Of these, arguments without OUT.
-my @functions = map { s/OUT .*?(?=[,)])(?:, )?//gr =~ s/, \)/)/r } split /\n/, $functions;
+my @functions = map { s/\bIN //r } map { s/OUT .*?(?=[,)])(?:, )?//gr =~ s/, \)/)/r } split /\n/, $functions;
 same_elements([ map { $_->[0] =~ /`(dnc_fdw_\w+\(.*?\))`/g } @rows ],
 	\@functions, 'functions');
 

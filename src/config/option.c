@@ -38,7 +38,7 @@
 #define ON_COLUMN	(1 << 2)
 #define ON_USER		(1 << 3)
 
-static const char *const write_mode_words[] = {"commit", "immediate", NULL};
+static const char *const write_mode_words[] = {"commit", "immediate", "queue", NULL};
 static const char *const search_match_words[] = {"exact", "prefix", "substring", NULL};
 static const char *const scan_check_words[] = {"total", "reread", NULL};
 
@@ -73,6 +73,8 @@ static const DncOptionDef option_defs[] = {
 	.words = write_mode_words, .initial = "commit", .offset = AT(write_mode)},
 	{.name = "max_deletes", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_INTEGER,
 	.min = 0, .max = INT_MAX, .initial = "1000", .offset = AT(max_deletes)},
+	{.name = "max_delete_age", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_MILLISECONDS,
+	.min = 1000, .max = 2073600000, .initial = "1d", .offset = AT(max_delete_age)},
 	{.name = "pause_active_prospects", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(pause_active_prospects)},
 	{.name = "search_match", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,

@@ -15,7 +15,8 @@
 typedef enum DncWriteMode
 {
 	DNC_WRITE_COMMIT,			/* writes wait in the transaction until COMMIT */
-	DNC_WRITE_IMMEDIATE			/* writes are sent by their statement */
+	DNC_WRITE_IMMEDIATE,		/* writes are sent by their statement */
+	DNC_WRITE_QUEUE				/* writes are stored, and sent after COMMIT */
 } DncWriteMode;
 
 typedef enum DncScanCheck
@@ -51,6 +52,7 @@ typedef struct DncOptions
 	char	   *ca_file;		/* NULL: the system's */
 	int			write_mode;		/* DncWriteMode */
 	int			max_deletes;
+	int			max_delete_age; /* ms */
 	bool		pause_active_prospects;
 	int			search_match;	/* DncSearchMatch */
 	int			scan_check;		/* DncScanCheck */

@@ -107,6 +107,7 @@ static void
 prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *accounts,
 		const DncTarget *target)
 {
+	int			write_mode = progress->at_once ? DNC_WRITE_IMMEDIATE : DNC_WRITE_COMMIT;
 	int			nservers = 0;
 
 	for (DncServerWrites *server = servers; server; server = server->next)
@@ -117,7 +118,7 @@ prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *ac
 		progress->servers[progress->nservers++].server = server;
 	for (const DncAccountWrites *account = accounts; account; account = account->next)
 	{
-		if (account->pending->count > 0 && account->at_once == progress->at_once)
+		if (account->pending->count > 0 && account->write_mode == write_mode)
 			gather_writes(progress, account->pending, target);
 	}
 	for (int i = 0; i < progress->nservers; i++)
@@ -476,7 +477,7 @@ dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts, const 
 	changed = progress->changed;
 	for (DncAccountWrites *account = accounts; account; account = account->next)
 	{
-		if (account->pending->count == 0 || !account->at_once)
+		if (account->pending->count == 0 || account->write_mode != DNC_WRITE_IMMEDIATE)
 			continue;
 		if (target)
 			dnc_pending_forget_target(account->pending, target);

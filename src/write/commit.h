@@ -26,7 +26,9 @@ typedef struct DncAccountWrites
 	const char *name;			/* the option "account" */
 	const DncProvider *provider;
 	DncPending *pending;		/* what waits */
-	bool		at_once;		/* it waits for the end of a statement; false: for COMMIT */
+	int			write_mode;		/* DncWriteMode of what waits */
+	void		(*store) (struct DncAccountWrites *account);	/* stores what waits at COMMIT;
+																 * NULL: it is sent */
 } DncAccountWrites;
 
 extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts,

@@ -33,11 +33,12 @@ allow_removals(const DncOptions *options, int64 more, int64 taken)
 }
 
 /*
- * Check max_deletes.  If several tables of the server are deleted from, their strictest
- * limit counts.
+ * Check max_deletes for the removals from one server (54000), of which some may have been
+ * taken before.  If several tables of the server are deleted from, their strictest limit
+ * counts.
  */
-static void
-check_max_deletes(DncWrite **removals, int count, int64 taken)
+void
+dnc_limits_check_deletes(DncWrite **removals, int count, int64 taken)
 {
 	const DncOptions *strictest = NULL;
 
@@ -64,7 +65,7 @@ dnc_limits_check(DncWrite **const writes[DNC_NACTIONS], const int counts[DNC_NAC
 	const DncOptions *options = NULL;
 	int64		requests = 0;
 
-	check_max_deletes(writes[DNC_ACTION_REMOVE], counts[DNC_ACTION_REMOVE], removed);
+	dnc_limits_check_deletes(writes[DNC_ACTION_REMOVE], counts[DNC_ACTION_REMOVE], removed);
 	for (int action = 0; action < DNC_NACTIONS; action++)
 	{
 		if (counts[action] > 0)

@@ -10,6 +10,7 @@
 
 #include "write/write.h"
 
+extern void dnc_limits_check_deletes(DncWrite **removals, int count, int64 taken);
 extern void dnc_limits_check(DncWrite **const writes[DNC_NACTIONS],
 							 const int counts[DNC_NACTIONS], int64 removed);
 

@@ -29,14 +29,26 @@ struct DncOverlay
 {
 	MemoryContext context;		/* holds listed */
 	const DncOptions *options;
-	const DncPending *pending;
+	const DncPending *pending;	/* NULL: the scan sees none of the transaction's writes */
 	CommandId	command;		/* sees the writes of the commands before it */
 	bool	   *shown;			/* by index: additions that are shown unless the list has them */
 	Bitmapset  *listed;			/* by index: additions of entries that the remote has already */
 	int			index;			/* the next write to look at */
 	int			end;			/* behind the last one that was there at the beginning */
 	uint32		sent;			/* how often writes had been sent by then */
+	DncPending *queued;			/* additions of the queue; NULL: there are none */
+	Bitmapset  *queued_listed;	/* by index: those of entries that the remote has */
+	int			queued_index;	/* the next one to look at */
 };
+
+static DncFindQueued find_queued = NULL;
+
+/* For _PG_init(): where additions wait that are no transaction's any more. */
+void
+dnc_overlay_register(DncFindQueued function)
+{
+	find_queued = function;
+}
 
 /* Does the scan see a write? */
 static bool
@@ -101,7 +113,7 @@ find_shown(const DncOverlay *overlay)
 
 /*
  * The writes that a command of this transaction sees on the lists of an account, with
- * the credentials in *options; NULL: there are none.  palloc'd in the current context.
+ * the credentials in *options, those of the queue among them; NULL: there are none.  palloc'd in the current context.
  * Raises 0A000 in a parallel worker, and where writes to another account wait for the
  * same list.
  */
@@ -113,17 +125,18 @@ dnc_overlay_begin(const DncOptions *options, CommandId command)
 
 	refuse_parallel_worker(options);
 	pending = dnc_transaction_pending(options);
-	if (pending == NULL)
-		return NULL;
 	overlay = palloc0(sizeof(DncOverlay));
 	overlay->context = CurrentMemoryContext;
 	overlay->options = options;
 	overlay->pending = pending;
 	overlay->command = command;
-	overlay->end = pending->count;
-	overlay->sent = pending->sent;
-	overlay->shown = find_shown(overlay);
-	if (overlay->shown)
+	overlay->end = pending ? pending->count : 0;
+	overlay->sent = pending ? pending->sent : 0;
+	overlay->shown = pending ? find_shown(overlay) : NULL;
+	if (overlay->shown == NULL)
+		overlay->pending = NULL;
+	overlay->queued = find_queued ? find_queued(options) : NULL;
+	if (overlay->pending || overlay->queued)
 		return overlay;
 	pfree(overlay);
 	return NULL;
@@ -155,21 +168,23 @@ dnc_overlay_is_of_type(const DncOverlay *overlay, const DncJson *entry, const ch
 	return type == NULL || (listed && strcmp(listed, type) == 0);
 }
 
-/* The last write on an entry of the list; NULL: none, or the entry lacks a key. */
+/* The last write of a collection on an entry of the list; NULL: none, or the entry lacks a key. */
 static DncPendingWrite *
-find_last(const DncOverlay *overlay, const DncJson *entry)
+find_last(const DncOverlay *overlay, const DncPending *pending, const DncJson *entry)
 {
 	const DncProvider *provider = overlay->options->provider;
 	DncIdentity identity = {.list = overlay->options,.folds_case = provider->folds_case,
 	.ignores_plus = provider->ignores_plus};
 
+	if (pending == NULL)
+		return NULL;
 	for (int i = 0; i < provider->nidentity; i++)
 	{
 		identity.values[i] = listed_value(overlay, entry, provider->identity[i]);
 		if (identity.values[i] == NULL)
 			return NULL;		/* not as the API promises: the decoder will say so */
 	}
-	return dnc_pending_find(overlay->pending, &identity);
+	return dnc_pending_find(pending, &identity);
 }
 
 /* Does a removal on the identity of an entry of the list name this entry? */
@@ -209,7 +224,7 @@ is_removed(const DncOverlay *overlay, const DncPendingWrite *last, const DncJson
 bool
 dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry)
 {
-	return is_removed(overlay, find_last(overlay, entry), entry);
+	return is_removed(overlay, find_last(overlay, overlay->pending, entry), entry);
 }
 
 /* Has an addition given a value, beside identity and type, that the list has not? */
@@ -245,12 +260,14 @@ gives_other_values(const DncOverlay *overlay, const DncWrite *addition, const Dn
 void
 dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry)
 {
-	DncPendingWrite *last = find_last(overlay, entry);
-	MemoryContext before;
+	DncPendingWrite *last = find_last(overlay, overlay->pending, entry);
+	DncPendingWrite *queued = find_last(overlay, overlay->queued, entry);
+	MemoryContext before = MemoryContextSwitchTo(overlay->context);
 
-	if (last == NULL || is_removed(overlay, last, entry))
-		return;
-	before = MemoryContextSwitchTo(overlay->context);
+	for (; queued; queued = queued->previous)
+		overlay->queued_listed = bms_add_member(overlay->queued_listed, queued->index);
+	if (is_removed(overlay, last, entry))
+		last = NULL;
 	for (DncPendingWrite *waiting = last; waiting; waiting = waiting->previous)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -270,6 +287,7 @@ void
 dnc_overlay_rewind(DncOverlay *overlay)
 {
 	overlay->index = 0;
+	overlay->queued_index = 0;
 }
 
 /* Does a text match a search?  ASCII letters match in any case. */
@@ -319,6 +337,54 @@ is_found(const DncOverlay *overlay, const DncWrite *addition, const char *search
 	return *search == '\0';
 }
 
+/* Is an addition one that search, identifier and type ask for?  See dnc_overlay_next(). */
+static bool
+is_wanted(const DncOverlay *overlay, const DncWrite *addition, const char *search,
+		  const char *identifier, const char *type)
+{
+	const char *own_type = dnc_write_value(addition, DNC_COL_IDENTIFIER_TYPE);
+
+	return (identifier == NULL ||
+			strcmp(dnc_write_value(addition, DNC_COL_IDENTIFIER), identifier) == 0) &&
+		(search == NULL || is_found(overlay, addition, search)) &&
+		(type == NULL || own_type == NULL || strcmp(type, own_type) == 0);
+}
+
+/* Does the scan see a write of the transaction itself on the entry of a queued addition? */
+static bool
+is_decided_here(const DncOverlay *overlay, const DncWrite *queued)
+{
+	const DncPendingWrite *waiting = NULL;
+	DncIdentity identity;
+
+	if (overlay->pending && dnc_write_identity(queued, &identity))
+		waiting = dnc_pending_find(overlay->pending, &identity);
+	for (; waiting; waiting = waiting->previous)
+	{
+		if (is_visible(overlay, waiting))
+			return true;
+	}
+	return false;
+}
+
+/* The next addition of the queue, as dnc_overlay_next(); each entry comes once. */
+static const DncWrite *
+next_queued(DncOverlay *overlay, const char *search, const char *identifier, const char *type)
+{
+	while (overlay->queued && overlay->queued_index < overlay->queued->count)
+	{
+		const DncPendingWrite *waiting = dnc_pending_at(overlay->queued, overlay->queued_index++);
+
+		CHECK_FOR_INTERRUPTS();
+		if (waiting->previous == NULL &&
+			!bms_is_member(waiting->index, overlay->queued_listed) &&
+			is_wanted(overlay, &waiting->write, search, identifier, type) &&
+			!is_decided_here(overlay, &waiting->write))
+			return &waiting->write;
+	}
+	return NULL;
+}
+
 /*
  * With write_mode 'immediate' an open cursor may outlive the writes that it has to show.  They
  * are on the list by now, but the cursor has perhaps read that before.
@@ -345,23 +411,18 @@ const DncWrite *
 dnc_overlay_next(DncOverlay *overlay, const char *search, const char *identifier,
 				 const char *type)
 {
-	refuse_sent(overlay);
-	while (overlay->index < Min(overlay->end, overlay->pending->count))
+	if (overlay->pending)
+		refuse_sent(overlay);
+	while (overlay->pending && overlay->index < Min(overlay->end, overlay->pending->count))
 	{
 		const DncPendingWrite *waiting = dnc_pending_at(overlay->pending, overlay->index++);
 		const DncWrite *write = &waiting->write;
-		const char *own_type;
 
 		CHECK_FOR_INTERRUPTS();
-		if (write->action != DNC_ACTION_ADD ||
-			(identifier && strcmp(dnc_write_value(write, DNC_COL_IDENTIFIER), identifier) != 0))
-			continue;
-		own_type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
-		if (overlay->shown[waiting->index] &&
+		if (write->action == DNC_ACTION_ADD && overlay->shown[waiting->index] &&
 			!bms_is_member(waiting->index, overlay->listed) &&
-			(search == NULL || is_found(overlay, write, search)) &&
-			(type == NULL || own_type == NULL || strcmp(type, own_type) == 0))
+			is_wanted(overlay, write, search, identifier, type))
 			return write;
 	}
-	return NULL;
+	return next_queued(overlay, search, identifier, type);
 }

@@ -9,9 +9,18 @@
 #define DNC_OVERLAY_H
 
 #include "wire/json.h"
-#include "write/write.h"
+#include "write/pending.h"
 
 typedef struct DncOverlay DncOverlay;
+
+/*
+ * Finds the additions to the list of some options, with a token, that committed transactions
+ * have left to be sent later, as the active snapshot shows them.  Made in the current
+ * context; NULL: there are none.
+ */
+typedef DncPending *(*DncFindQueued) (const DncOptions *options);
+
+extern void dnc_overlay_register(DncFindQueued find_queued);
 
 extern DncOverlay *dnc_overlay_begin(const DncOptions *options, CommandId command);
 extern bool dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry);

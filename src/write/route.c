@@ -3,6 +3,8 @@
  * route.c
  *		Where a written row goes: it waits for COMMIT, or is sent at once.
  *
+ * A third way, the queue, is src/queue/enqueue.c's.
+ *
  * Statements add their rows to a route, and do not know which kind it is.  All rows for an
  * account wait in one collection.  With write_mode 'commit' they wait for COMMIT.
  *
@@ -24,20 +26,29 @@
 #include "write/route.h"
 
 /*
- * Refuse to write to an account in one write_mode while writes in the other one wait, or are
+ * Refuse to write to an account in one write_mode while writes in another one wait, or are
  * being made: the first one written would arrive last (0A000).
  */
 static void
 refuse_mixture(const DncAccountWrites *account, const DncTarget *target, const char *table)
 {
-	bool		at_once = target->options->write_mode == DNC_WRITE_IMMEDIATE;
-	bool		mixed = account->pending->count > 0 && account->at_once != at_once;
+	DncWriteMode mode = target->options->write_mode;
+	DncWriteMode other = mode;
 
+	if (account->pending->count > 0)
+		other = account->write_mode;
 	for (const DncOpenRoute *route = dnc_transaction_routes(); route; route = route->next)
-		mixed = mixed || (route->account == account && route->at_once != at_once);
-	if (!mixed)
+		other = route->account == account && other == mode ? route->write_mode : other;
+	if (other == mode)
 		return;
-	if (at_once)
+	if (mode == DNC_WRITE_QUEUE || other == DNC_WRITE_QUEUE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to foreign table \"%s\" in this transaction", table),
+				 errdetail("Some writes to server \"%s\" go by the queue, others do not, and this transaction has begun with the other kind.",
+						   target->options->server_name),
+				 errhint("COMMIT first, or use tables of the same write_mode.")));
+	if (mode == DNC_WRITE_IMMEDIATE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot write to foreign table \"%s\" at once", table),
@@ -64,31 +75,31 @@ close_route(DncRoute *route)
 /* ----- write_mode 'commit' ----- */
 
 /* DncRouteKind.begin: nothing but the route itself. */
-static DncRoute *
-begin_until_commit(DncAccountWrites *account, const DncTarget *target,
-				   const DncRouteStatement *statement)
+DncRoute *
+dnc_route_begin_until_commit(DncAccountWrites *account, const DncTarget *target,
+							 const DncRouteStatement *statement)
 {
 	return palloc0(sizeof(DncRoute));
 }
 
-/* DncRouteKind.flush: COMMIT will send the rows. */
-static void
-flush_until_commit(DncRoute *route)
+/* DncRouteKind.flush: COMMIT will send the rows, or store them. */
+void
+dnc_route_flush_until_commit(DncRoute *route)
 {
 }
 
 /* DncRouteKind.end: nothing has changed yet. */
-static int64
-end_until_commit(DncRoute *route)
+int64
+dnc_route_end_until_commit(DncRoute *route)
 {
 	close_route(route);
 	return 0;
 }
 
 static const DncRouteKind until_commit = {
-	.begin = begin_until_commit,
-	.flush = flush_until_commit,
-	.end = end_until_commit,
+	.begin = dnc_route_begin_until_commit,
+	.flush = dnc_route_flush_until_commit,
+	.end = dnc_route_end_until_commit,
 };
 
 /* ----- write_mode 'immediate' ----- */
@@ -152,7 +163,7 @@ is_alone(const DncRoute *route)
 {
 	for (const DncOpenRoute *open = dnc_transaction_routes(); open; open = open->next)
 	{
-		if (open->at_once &&
+		if (open->write_mode == DNC_WRITE_IMMEDIATE &&
 			(open->statement != route->open->statement || open->action != DNC_ACTION_ADD))
 			return false;
 	}
@@ -187,7 +198,7 @@ is_within_another(void)
 {
 	for (const DncOpenRoute *open = dnc_transaction_routes(); open; open = open->next)
 	{
-		if (open->at_once)
+		if (open->write_mode == DNC_WRITE_IMMEDIATE)
 			return true;
 	}
 	return false;
@@ -220,10 +231,18 @@ static const DncRouteKind at_once = {
 /* ----- the interface ----- */
 
 /* The kinds of routes, by DncWriteMode. */
-static const DncRouteKind *const kinds[] = {
+static const DncRouteKind *kinds[] = {
 	[DNC_WRITE_COMMIT] = &until_commit,
 	[DNC_WRITE_IMMEDIATE] = &at_once,
+	[DNC_WRITE_QUEUE] = NULL,	/* dnc_route_register() sets it */
 };
+
+/* For _PG_init(): a kind of route that is not made here. */
+void
+dnc_route_register(DncWriteMode write_mode, const DncRouteKind *kind)
+{
+	kinds[write_mode] = kind;
+}
 
 /* Does a table's route tell at the end how many entries the remote has changed? */
 bool
@@ -256,7 +275,7 @@ dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement)
 	if (statement->action == DNC_ACTION_ADD || statement->plan)
 		route->open = dnc_transaction_open(&(DncOpenRoute) {
 			.account = account,.statement = statement->estate,.action = statement->action,
-			.at_once = target->options->write_mode == DNC_WRITE_IMMEDIATE
+			.write_mode = target->options->write_mode
 		});
 	return route;
 }
@@ -272,7 +291,8 @@ dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values, Command
 	DncPendingWrite *waiting = dnc_pending_append(route->pending, route->target, action, values,
 												  command);
 
-	route->account->at_once = route->target->options->write_mode == DNC_WRITE_IMMEDIATE;
+	route->account->write_mode = route->target->options->write_mode;
+	route->account->store = route->kind->store;
 	waiting->seen = route->seen;
 	waiting->by_key = action == DNC_ACTION_REMOVE && route->open == NULL;
 	return waiting;

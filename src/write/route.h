@@ -41,8 +41,15 @@ typedef struct DncRouteKind
 						  const DncRouteStatement *statement);
 	void		(*flush) (DncRoute *route);
 	int64		(*end) (DncRoute *route);
+	void		(*store) (DncAccountWrites *account);	/* at COMMIT or PREPARE; NULL: what waits
+														 * is sent */
 } DncRouteKind;
 
+extern DncRoute *dnc_route_begin_until_commit(DncAccountWrites *account, const DncTarget *target,
+											  const DncRouteStatement *statement);
+extern void dnc_route_flush_until_commit(DncRoute *route);
+extern int64 dnc_route_end_until_commit(DncRoute *route);
+extern void dnc_route_register(DncWriteMode write_mode, const DncRouteKind *kind);
 extern bool dnc_route_tells_changes(const DncOptions *options);
 extern DncRoute *dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement);
 extern DncPendingWrite *dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values,

@@ -18,8 +18,8 @@
 
 #include "utils/memutils.h"
 
-#include "list/contains.h"
 #include "request/call.h"
+#include "write/listed.h"
 #include "write/send.h"
 
 /* One request, and the writes that are in it. */
@@ -186,59 +186,6 @@ context_text(const DncOptions *options, const char *method, const char *path)
 	return psprintf("request %s %s to server \"%s\"", method, path, options->server_name);
 }
 
-/* ----- whether an entry is listed ----- */
-
-/* Is the entry of a write on the remote list?  Raises what reading a list does. */
-static bool
-is_on_list(const DncWrite *write, DncBudget *budget)
-{
-	const DncOptions *options = write->target->options;
-	DncCounters *counters = palloc0(sizeof(DncCounters));
-
-	dnc_counters_begin(counters, options, budget);
-	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), counters);
-}
-
-/*
- * The same, without raising what the remote does wrong: then problem->message is set.
- *
- * Such an error is raised deep in the reading of the list, and caught here.  That takes
- * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
- * above all.
- */
-static bool
-look_up(const DncWrite *write, DncBudget *budget, DncProblem *problem)
-{
-	MemoryContext before = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(before, "dnc_fdw look-up",
-												  ALLOCSET_DEFAULT_SIZES);
-	volatile bool listed = false;
-
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		listed = is_on_list(write, budget);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		if (!dnc_remote_error_is(geterrcode()))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(before);
-		error = CopyErrorData();
-		FlushErrorState();
-		problem->sqlstate = error->sqlerrcode;
-		problem->message = error->message;
-		problem->detail = error->detail;
-		problem->hint = error->hint;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(before);
-	MemoryContextDelete(context);
-	return listed;
-}
-
 /* ----- outcomes ----- */
 
 /* The outcome of a call that was not answered with success. */
@@ -277,7 +224,7 @@ judge_refused_addition(const DncSend *send, const Request *request, DncSent *sen
 	const DncOptions *options = write->target->options;
 	DncProblem	problem = {0};
 
-	if (!send->stopped && look_up(write, send->budget, &problem))
+	if (!send->stopped && dnc_listed(write, send->budget, &problem))
 	{
 		sent->outcome = DNC_OUTCOME_UNCHANGED;
 		sent->unclear_before = dnc_call_unclear(request->call);
@@ -445,6 +392,7 @@ dnc_send_next(DncSend *send, DncSent *sent)
 {
 	MemoryContext before;
 	Request    *request;
+	DncTryFacts facts;
 	int			index;
 
 	memset(sent, 0, sizeof(DncSent));
@@ -460,6 +408,9 @@ dnc_send_next(DncSend *send, DncSent *sent)
 	sent->count = request->count;
 	before = MemoryContextSwitchTo(request->context);
 	judge(send, request, sent);
+	if (request->call && dnc_call_last_try(request->call, &facts))
+		sent->status = facts.status;
+	sent->retry_after_ms = sent->status ? facts.rate.retry_after_ms : -1;
 	MemoryContextSwitchTo(before);
 	if (sent->outcome == DNC_OUTCOME_TAKEN)
 		dnc_counters_add(&request->counters, request->writes[0]->action == DNC_ACTION_ADD

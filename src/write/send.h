@@ -37,6 +37,8 @@ typedef struct DncSent
 	DncProblem	problem;		/* refused, unclear, not sent: why, in the words of an error;
 								 * message is NULL after dnc_send_stop() where nothing but that
 								 * was the reason */
+	int			status;			/* of the last try's answer; 0: none came */
+	double		retry_after_ms; /* that it asks to wait; -1: it does not */
 	const char *context;		/* the request that failed, as CONTEXT; NULL: an answer of
 								 * success is the problem */
 } DncSent;

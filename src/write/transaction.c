@@ -10,6 +10,8 @@
  * The writes of a subtransaction are always the last ones of their collection.  So we
  * drop them by taking writes off its end.
  *
+ * With write_mode 'queue' they are stored then, and sent later.
+ *
  * With write_mode 'immediate' writes wait here for the end of the outermost statement.
  * We count what was sent: max_deletes needs to know, and so does the user, should the
  * transaction be rolled back.
@@ -46,13 +48,24 @@ refuse_prepare(void)
 {
 	for (DncAccountWrites *account = current->accounts; account; account = account->next)
 	{
-		if (account->pending->count > 0)
+		if (account->pending->count > 0 && account->store == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot PREPARE a transaction that has written to server \"%s\"",
 							account->pending->writes[0]->target->options->server_name),
 					 errdetail("Its writes are sent at COMMIT, and can fail then."),
 					 errhint("Use COMMIT, or leave the foreign table out of this transaction.")));
+	}
+}
+
+/* Store what is not sent by this transaction.  Raises what DncRouteKind.store does. */
+static void
+store_writes(void)
+{
+	for (DncAccountWrites *account = current->accounts; account; account = account->next)
+	{
+		if (account->pending->count > 0 && account->store)
+			account->store(account);
 	}
 }
 
@@ -86,10 +99,12 @@ at_transaction_event(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			store_writes();
 			dnc_commit_send_all(current->servers, current->accounts, current->context);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			refuse_prepare();
+			store_writes();
 			break;
 		case XACT_EVENT_ABORT:
 			warn_of_taken();

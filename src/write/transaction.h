@@ -17,7 +17,7 @@ typedef struct DncOpenRoute
 	const DncAccountWrites *account;
 	const void *statement;		/* tells one statement from another; of no use when it is over */
 	DncAction	action;
-	bool		at_once;
+	DncWriteMode write_mode;
 	int			nest_level;		/* of the (sub)transaction that it runs in */
 } DncOpenRoute;
 

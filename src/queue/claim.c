@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *		The writes of the queue that are due, taken to be sent.
+ *
+ * A round takes writes of one action that go to one target: the oldest that is due says
+ * which.  All additions that are due go before the first removal.
+ *
+ * A removal must not take somebody who was added after its statement looked.  So we drop it
+ * where an addition of the same person is not visible in the statement's snapshot, whatever
+ * has become of that addition.  Where one is visible and not sent yet, the removal waits
+ * for it.  Only one session sends for an account, so an addition that commits after our
+ * look is sent after the removal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "foreign/foreign.h"
+#include "queue/claim.h"
+#include "queue/statements.h"
+#include "queue/table.h"
+
+int			dnc_keep_done = 2592000;
+
+/* A write that has failed more often than this is sent alone. */
+#define FAILURES_TOGETHER 3
+
+/* Where an API takes one entry a request: writes that are claimed at a time, per request under way. */
+#define ROUNDS_AT_ONCE 4
+
+/* Is row w one of server $5, whose name is $6?  It goes by the table, unless that was dropped. */
+#define IS_OF_SERVER \
+	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
+	"w.server = $6)"
+
+#define IS_DUE \
+	DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
+	"AND w.next_try <= clock_timestamp()"
+
+/* Is an addition waiting that removal w has to come after: of its person, or its transaction? */
+#define IS_BLOCKED \
+	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
+	"a.state IN ('waiting', 'sending') AND a.match_key = w.match_key AND " \
+	DNC_QUEUE_SAME_LIST ") OR " \
+	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
+	"a.state IN ('waiting', 'sending') AND a.xid = w.xid AND a.instance = w.instance))"
+
+#define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
+
+/* Begin the arguments of a query: origin, server and its name. */
+static void
+server_arguments(Oid serverid, DncQueueArguments *arguments)
+{
+	dnc_queue_origin_arguments(arguments);
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(serverid));
+	dnc_queue_argument(arguments, NAMEOID,
+					   DirectFunctionCall1(namein, CStringGetDatum(GetForeignServer(serverid)->servername)));
+}
+
+/* ----- before the first round ----- */
+
+/* Tell of additions that nobody sends, since they came with a copy of a database. */
+static void
+warn_of_held(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+	uint64		count;
+
+	server_arguments(serverid, &arguments);
+	count = dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_OF_SERVER
+						  " AND w.action = 'add' AND (w.instance <> $1 OR w.database <> $2)",
+						  &arguments);
+	if (count > 0)
+		ereport(WARNING,
+				(errmsg("%llu additions in the queue of server \"%s\" are held",
+						(unsigned long long) count, GetForeignServer(serverid)->servername),
+				 errdetail("This database is a copy, and the original may send them."),
+				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
+}
+
+/*
+ * Take up what a sender has left that is gone, since we have its lock; forget finished
+ * writes that have been kept for long enough; drop removals that somebody has overtaken.
+ * An addition that guards against a removal is kept as long as that may be sent.
+ */
+void
+dnc_claim_recover(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	warn_of_held(serverid);
+	server_arguments(serverid, &arguments);
+	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', unclear = true, "
+						 "message = 'the session that sent this has ended before an answer came' "
+						 "WHERE w.instance = $1 AND w.database = $2 AND w.state = 'sending' AND "
+						 IS_OF_SERVER, &arguments);
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(dnc_keep_done));
+	(void) dnc_queue_run("DELETE FROM " DNC_QUEUE_FINISHED " w WHERE w.instance = $1 AND "
+						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND " IS_OF_SERVER
+						 " AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
+						 "r.action = 'delete' AND r.match_key = w.match_key)", &arguments);
+	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
+						 "(SELECT FROM pg_foreign_server s WHERE s.oid = l.server)", NULL);
+}
+
+/* Finish the removals of persons who were added later. */
+static void
+drop_superseded(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	server_arguments(serverid, &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
+										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
+										  DNC_QUEUE_IS_SUPERSEDED,
+										  "'superseded'", "http_status", "sqlstate",
+										  "'somebody has added this person later'"), &arguments);
+}
+
+/* ----- the target ----- */
+
+/* A foreign table; InvalidOid if it was dropped: the server's options are left then. */
+static Oid
+table_if_there(Oid relid)
+{
+	return SearchSysCacheExists1(FOREIGNTABLEREL, ObjectIdGetDatum(relid)) ? relid : InvalidOid;
+}
+
+/*
+ * Make the target of a claim, in the current context.  False: it cannot be made, and
+ * *problem says why.  Nothing but a cancel is raised: another lane may do well.
+ */
+static bool
+make_target(DncClaim *claim, Oid relid, DncProblem *problem)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool made = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		claim->target = dnc_target_make(context, claim->lane.serverid, relid, claim->lane.role);
+		ReleaseCurrentSubTransaction();
+		made = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		*problem = (DncProblem) {.sqlstate = error->sqlerrcode, .message = error->message,
+		.detail = error->detail, .hint = error->hint};
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return made;
+}
+
+/* ----- a round ----- */
+
+/* Begin the arguments of a query about what is due. */
+static void
+due_arguments(const DncClaim *claim, DncQueueArguments *arguments)
+{
+	server_arguments(claim->lane.serverid, arguments);
+	dnc_queue_text_argument(arguments, claim->action == DNC_ACTION_ADD ? "add" : "delete");
+}
+
+/* Find the oldest write that is due, its lane, table, and how often it has failed. */
+static bool
+find_due(DncClaim *claim, Oid *relid, int *failures)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	bool		found;
+
+	due_arguments(claim, &arguments);
+	dnc_queue_open(&query, "SELECT w.relation::oid, w.role, w.attempts FROM " DNC_QUEUE_WAITING
+				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON l.server = $5 AND l.role = w.role "
+				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
+				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
+				   " ORDER BY w.id LIMIT 1", &arguments, false);
+	found = query.count > 0;
+	if (found)
+	{
+		*relid = DatumGetObjectId(dnc_queue_datum(&query, 0, 1));
+		claim->lane.role = DatumGetObjectId(dnc_queue_datum(&query, 0, 2));
+		*failures = DatumGetInt32(dnc_queue_datum(&query, 0, 3));
+	}
+	dnc_queue_close(&query);
+	return found;
+}
+
+/* Append table and role to the arguments about what is due. */
+static void
+target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
+{
+	due_arguments(claim, arguments);
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(relid));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(claim->lane.role));
+}
+
+/*
+ * Removals that have waited for too long are not sent: the person may have opted out again.
+ * Gives back how many they are.
+ */
+static uint64
+expire_removals(const DncClaim *claim, Oid relid)
+{
+	DncQueueArguments arguments = {0};
+
+	target_arguments(claim, relid, &arguments);
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(claim->target->options->max_delete_age));
+	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
+						 "'has waited longer than max_delete_age: look at the list, and delete again' "
+						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
+						 "coalesce(w.retried_at, w.queued_at) < "
+						 "clock_timestamp() - $10 * interval '1 ms'", &arguments);
+}
+
+/* How many writes a round takes. */
+static int
+round_size(const DncClaim *claim, int failures)
+{
+	const DncOptions *options = claim->target->options;
+	int			batch = claim->action == DNC_ACTION_ADD ? options->batch_size
+		: options->provider->remove.batch;
+
+	if (failures > FAILURES_TOGETHER)
+		return 1;
+	return batch > 1 ? batch : options->max_concurrency * ROUNDS_AT_ONCE;
+}
+
+/* Make a write of a claimed row. */
+static DncWrite *
+make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
+{
+	const DncProvider *provider = claim->target->options->provider;
+	const DncWriteCall *call = claim->action == DNC_ACTION_ADD ? &provider->add
+		: &provider->remove;
+	const char *texts[DNC_NCOLUMNS] = {0};
+	const char *values[DNC_MAX_MEMBERS] = {0};
+	DncClaimedWrite *claimed;
+	DncWrite   *write;
+
+	for (int i = 0; i < DNC_QUEUE_NMEMBERS; i++)
+		texts[dnc_queue_members[i].column] = dnc_queue_value(query, row, 3 + i);
+	for (int i = 0; call->members[i].name; i++)
+		values[i] = texts[call->members[i].column];
+	write = dnc_write_make(CurrentMemoryContext, offsetof(DncClaimedWrite, write), claim->target,
+						   claim->action, values);
+	claimed = (DncClaimedWrite *) dnc_claimed_of(write);
+	claimed->id = DatumGetInt64(dnc_queue_datum(query, row, 1));
+	claimed->unclear = DatumGetBool(dnc_queue_datum(query, row, 2));
+	return write;
+}
+
+/* Mark the writes of a round as being sent, and make them in context. */
+static void
+claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	MemoryContext before;
+
+	target_arguments(claim, relid, &arguments);
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(limit));
+	dnc_queue_open(&query, "WITH due AS (SELECT w.instance, w.id FROM " DNC_QUEUE_WAITING
+				   " w WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND " MAY_GO_NOW
+				   " ORDER BY w.id LIMIT $10 FOR UPDATE SKIP LOCKED), "
+				   "claimed AS (UPDATE " DNC_QUEUE_WAITING " w SET state = 'sending', "
+				   "attempts = attempts + 1 FROM due WHERE w.instance = due.instance AND "
+				   "w.id = due.id RETURNING w.*) "
+				   "SELECT id, unclear, " DNC_QUEUE_MEMBERS " FROM claimed ORDER BY id", &arguments, false);
+	before = MemoryContextSwitchTo(context);
+	claim->writes = palloc(sizeof(DncWrite *) * Max(query.count, 1));
+	claim->count = 0;
+	for (uint64 i = 0; i < query.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		claim->writes[claim->count++] = make_write(claim, &query, i);
+	}
+	MemoryContextSwitchTo(before);
+	dnc_queue_close(&query);
+}
+
+/*
+ * Claim the writes of the next round; they are made in the current context, which has to
+ * outlive the transaction.  False: nothing is due.  A claim without writes says only that
+ * the caller has to commit, and to ask again.
+ */
+bool
+dnc_claim_next(Oid serverid, DncClaim *claim)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncProblem	problem = {0};
+	uint64		expired = 0;
+	Oid			relid;
+	int			failures;
+
+	memset(claim, 0, sizeof(DncClaim));
+	claim->lane.serverid = serverid;
+	claim->action = DNC_ACTION_ADD;
+	if (!find_due(claim, &relid, &failures))
+	{
+		drop_superseded(serverid);
+		claim->action = DNC_ACTION_REMOVE;
+		if (!find_due(claim, &relid, &failures))
+			return false;
+	}
+	if (!make_target(claim, table_if_there(relid), &problem))
+	{
+		dnc_lane_pause(&claim->lane, 0, &problem);
+		return true;
+	}
+	if (claim->action == DNC_ACTION_REMOVE)
+		expired = expire_removals(claim, relid);
+	claim_rows(claim, relid, round_size(claim, failures), context);
+	/* Without any, somebody else has locked them, or an addition has come in between. */
+	return claim->count > 0 || expired > 0;
+}

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *		The writes of the queue that are due, taken to be sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUEUE_CLAIM_H
+#define DNC_QUEUE_CLAIM_H
+
+#include "queue/lane.h"
+#include "write/write.h"
+
+extern int	dnc_keep_done;		/* setting dnc_fdw.keep_done, in seconds */
+
+/* A write that was claimed.  The write is the last member, since its texts follow it. */
+typedef struct DncClaimedWrite
+{
+	int64		id;
+	bool		unclear;		/* an earlier try may have reached the vendor */
+	DncWrite	write;
+} DncClaimedWrite;
+
+/* Writes of one action that go to one target. */
+typedef struct DncClaim
+{
+	DncLane		lane;
+	DncAction	action;
+	const DncTarget *target;
+	DncWrite  **writes;			/* each inside of a DncClaimedWrite */
+	int			count;			/* 0: what was due has turned out not to be */
+} DncClaim;
+
+static inline const DncClaimedWrite *
+dnc_claimed_of(const DncWrite *write)
+{
+	return (const DncClaimedWrite *) ((const char *) write - offsetof(DncClaimedWrite, write));
+}
+
+extern void dnc_claim_recover(Oid serverid);
+extern bool dnc_claim_next(Oid serverid, DncClaim *claim);
+
+#endif							/* DNC_QUEUE_CLAIM_H */

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.c
+ *		Sends what waits in the queue.
+ *
+ * A round: claim writes, COMMIT; send them; record what became of them, COMMIT.  While we
+ * wait for the vendor the transaction has done nothing yet: it holds no lock, no snapshot
+ * and no transaction number.  A sender that dies leaves writes marked as being sent.  Its
+ * session's locks tell that it is gone, so that the next sender takes them up.
+ *
+ * One session sends for an account at a time.  It holds two locks: one for the server, one
+ * for the name of the account.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+
+#include "queue/deliver.h"
+#include "queue/record.h"
+#include "queue/table.h"
+#include "request/progress.h"
+#include "write/listed.h"
+
+/* Tells our locks from users' advisory locks, which have 1 or 2 in its place. */
+#define LOCK_CLASS 0xD0C
+
+/* A round, while its writes are sent. */
+typedef struct Round
+{
+	const DncDelivery *delivery;
+	DncClaim	claim;
+	DncBudget	budget;			/* without a limit: the rate limit bounds the sending */
+	DncProgress *progress;
+	MemoryContext record_context;	/* reset with each outcome */
+	bool		stopped;		/* the rest is not sent */
+} Round;
+
+/* ----- locks ----- */
+
+/* The lock of a sender: of a server, or of the account that it is for. */
+static LOCKTAG
+lock_tag(uint32 key, bool of_account)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, of_account ? 1 : 0, LOCK_CLASS);
+	return tag;
+}
+
+/* Take a lock for the session; false: another one has it. */
+static bool
+take_lock(const LOCKTAG *tag)
+{
+	return LockAcquire(tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/* ----- a round ----- */
+
+/* End the transaction, and begin one that does not depend on the session's settings. */
+static void
+commit(const DncDelivery *delivery)
+{
+	delivery->commit();
+	XactIsoLevel = XACT_READ_COMMITTED;
+}
+
+/* Record an outcome, and commit it. */
+static DncRecorded
+record(Round *round, const DncSent *sent)
+{
+	MemoryContext before = MemoryContextSwitchTo(round->record_context);
+	DncRecorded recorded;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	recorded = dnc_record_outcome(&round->claim, sent, round->stopped);
+	PopActiveSnapshot();
+	if (recorded != DNC_RECORDED_HALVE)
+		commit(round->delivery);
+	else
+		InvalidateCatalogSnapshot();
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(round->record_context);
+	round->stopped = round->stopped || recorded == DNC_RECORDED_STOP;
+	return recorded;
+}
+
+/* The outcome of writes that are not sent. */
+static void
+record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome outcome,
+					   const DncProblem *problem)
+{
+	DncSent		sent = {.writes = writes, .count = count, .outcome = outcome,
+	.retry_after_ms = -1};
+
+	if (problem)
+		sent.problem = *problem;
+	(void) record(round, &sent);
+}
+
+/*
+ * Send writes, and record what becomes of each request.  Where a request is refused for some
+ * entry in it, each half is sent by itself, until the entry is found.
+ */
+static void
+send_writes(Round *round, DncWrite **writes, int count)
+{
+	DncSend    *send;
+	DncSent		sent;
+	List	   *halves = NIL;	/* of pairs: first write, count */
+
+	check_stack_depth();
+	if (round->stopped)
+	{
+		record_without_sending(round, writes, count, DNC_OUTCOME_NOT_SENT, NULL);
+		return;
+	}
+	send = dnc_send_begin(writes, count, &round->budget, round->progress);
+	while (dnc_send_next(send, &sent))
+	{
+		DncRecorded recorded = record(round, &sent);
+
+		if (recorded == DNC_RECORDED_HALVE)
+			halves = lappend_int(lappend_int(halves, sent.writes - writes), sent.count);
+		if (round->stopped)
+			dnc_send_stop(send);
+	}
+	for (int i = 0; i < list_length(halves); i += 2)
+	{
+		DncWrite  **first = writes + list_nth_int(halves, i);
+		int			all = list_nth_int(halves, i + 1);
+
+		send_writes(round, first, all / 2);
+		send_writes(round, first + all / 2, all - all / 2);
+	}
+}
+
+/*
+ * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
+ * If that settles the write, it is recorded; true: the write has to be sent.
+ */
+static bool
+has_to_be_sent(Round *round, DncWrite *write)
+{
+	DncProblem	problem = {0};
+	bool		listed;
+
+	if (write->action == DNC_ACTION_ADD && dnc_write_call(write)->repeatable)
+		return true;
+	if (!dnc_record_can_look_up(write->target->options->provider))
+	{
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL);
+		return false;
+	}
+	listed = dnc_listed(write, &round->budget, &problem);
+	if (problem.message)
+		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem);
+	else if (listed == (write->action == DNC_ACTION_ADD))
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCHANGED, NULL);
+	else
+		return true;
+	return false;
+}
+
+/* Send the writes of a round that was claimed. */
+static void
+send_round(Round *round)
+{
+	DncClaim   *claim = &round->claim;
+	DncWrite  **writes = palloc(sizeof(DncWrite *) * claim->count);
+	int			count = 0;
+
+	for (int i = 0; i < claim->count; i++)
+	{
+		DncWrite   *write = claim->writes[i];
+
+		if (round->stopped || !dnc_claimed_of(write)->unclear || has_to_be_sent(round, write))
+			writes[count++] = write;
+	}
+	if (count > 0)
+		send_writes(round, writes, count);
+}
+
+/* One round; false: nothing was due. */
+static bool
+deliver_round(const DncDelivery *delivery)
+{
+	MemoryContext context = AllocSetContextCreate(delivery->context, "dnc_fdw queue round",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	Round	   *round = palloc0(sizeof(Round));
+	bool		found;
+
+	round->delivery = delivery;
+	round->record_context = AllocSetContextCreate(context, "dnc_fdw queue record",
+												  ALLOCSET_DEFAULT_SIZES);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	found = dnc_claim_next(delivery->serverid, &round->claim);
+	PopActiveSnapshot();
+	commit(delivery);
+	MemoryContextSwitchTo(context);
+	if (found && round->claim.count > 0)
+	{
+		round->progress = dnc_progress_begin("deliver", round->claim.writes[0]->target->options,
+											 InvalidOid, round->claim.count);
+		send_round(round);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return found;
+}
+
+/* Send all that is due, with the locks. */
+static void
+deliver_all(const DncDelivery *delivery)
+{
+	MemoryContext before = MemoryContextSwitchTo(delivery->context);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_claim_recover(delivery->serverid);
+	dnc_lane_wake_all(delivery->serverid);
+	PopActiveSnapshot();
+	commit(delivery);
+	MemoryContextSwitchTo(delivery->context);
+	while (deliver_round(delivery))
+		CHECK_FOR_INTERRUPTS();
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Send what is due in the queue of a server, until nothing is any more.  Ends and begins
+ * transactions by delivery->commit.  False: another session is at it.
+ */
+bool
+dnc_queue_deliver(const DncDelivery *delivery)
+{
+	const char *account = dnc_queue_account(dnc_options_load(delivery->serverid, InvalidOid));
+	LOCKTAG		server_lock = lock_tag(delivery->serverid, false);
+	LOCKTAG		account_lock = lock_tag(hash_bytes((const unsigned char *) account,
+												   (int) strlen(account)), true);
+
+	if (!take_lock(&server_lock))
+		return false;
+	if (!take_lock(&account_lock))
+	{
+		LockRelease(&server_lock, ExclusiveLock, true);
+		return false;
+	}
+	PG_TRY();
+	{
+		commit(delivery);
+		deliver_all(delivery);
+	}
+	PG_FINALLY();
+	{
+		LockRelease(&account_lock, ExclusiveLock, true);
+		LockRelease(&server_lock, ExclusiveLock, true);
+	}
+	PG_END_TRY();
+	return true;
+}
+
+/* The same, by CALL, whose transactions are SPI's. */
+void
+dnc_queue_deliver_by_call(Oid serverid)
+{
+	DncDelivery delivery = {.serverid = serverid, .commit = SPI_commit};
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	delivery.context = AllocSetContextCreate(PortalContext, "dnc_fdw queue delivery",
+											 ALLOCSET_DEFAULT_SIZES);
+	if (!dnc_queue_deliver(&delivery))
+		ereport(NOTICE,
+				(errmsg("another session is sending the queue of server \"%s\"",
+						GetForeignServer(serverid)->servername)));
+	MemoryContextDelete(delivery.context);
+	SPI_finish();
+}

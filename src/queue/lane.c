@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * lane.c
+ *		How the sending goes for one server and role: on, backing off, paused.
+ *
+ * A vendor that is out of order, or asks us to wait, holds up the writes that go by one
+ * token, and costs no other.  A token that is refused pauses the lane until somebody
+ * changes the user mapping or the server, or calls dnc_fdw_queue_resume().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/elog.h"
+#include "utils/syscache.h"
+
+#include "queue/lane.h"
+#include "queue/table.h"
+
+/* Backoff: doubles with each failure in a row, up to this; in seconds. */
+#define BACKOFF_CAP "900"
+
+/* Append what tells one version of a catalog row from another. */
+static void
+append_version(StringInfo text, HeapTuple tuple)
+{
+	if (!HeapTupleIsValid(tuple))
+		return;
+	appendStringInfo(text, "/%u:%u", HeapTupleHeaderGetRawXmin(tuple->t_data),
+					 ItemPointerGetBlockNumber(&tuple->t_self));
+	appendStringInfo(text, ".%u", ItemPointerGetOffsetNumber(&tuple->t_self));
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * A text that changes when somebody alters the server or the user mapping.  It tells nothing
+ * of what they hold.
+ */
+static char *
+version_of(const DncLane *lane)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	append_version(&text, SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(lane->serverid)));
+	append_version(&text, SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(lane->role),
+										  ObjectIdGetDatum(lane->serverid)));
+	append_version(&text, SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+										  ObjectIdGetDatum(lane->serverid)));
+	return text.data;
+}
+
+/* Begin the arguments of a query with the lane. */
+static void
+lane_arguments(const DncLane *lane, DncQueueArguments *arguments)
+{
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(lane->serverid));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(lane->role));
+}
+
+/* Append an HTTP status; 0 is NULL. */
+static void
+status_argument(DncQueueArguments *arguments, int status)
+{
+	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(status));
+	if (status == 0)
+		arguments->nulls[arguments->count - 1] = 'n';
+}
+
+/* A SQLSTATE as text; palloc'd. */
+char *
+dnc_lane_sqlstate(int sqlstate)
+{
+	return pstrdup(unpack_sql_state(sqlstate));
+}
+
+/* End the pause of a lane whose user mapping or server has been altered since. */
+static void
+wake(const DncLane *lane, const char *paused_for)
+{
+	DncQueueArguments arguments = {0};
+
+	if (strcmp(version_of(lane), paused_for) == 0)
+		return;
+	lane_arguments(lane, &arguments);
+	(void) dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
+						 "next_try = '-infinity' WHERE server = $1 AND role = $2", &arguments);
+}
+
+/* End the pauses of a server whose cause may be gone. */
+void
+dnc_lane_wake_all(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(serverid));
+	dnc_queue_open(&query, "SELECT role, paused_for FROM %1$s.dnc_fdw_queue_lanes "
+				   "WHERE server = $1 AND paused_for IS NOT NULL", &arguments, false);
+	for (uint64 i = 0; i < query.count; i++)
+	{
+		DncLane		lane = {.serverid = serverid,
+		.role = DatumGetObjectId(dnc_queue_datum(&query, i, 1))};
+
+		wake(&lane, dnc_queue_value(&query, i, 2));
+	}
+	dnc_queue_close(&query);
+}
+
+/* The vendor has taken something. */
+void
+dnc_lane_succeeded(const DncLane *lane)
+{
+	DncQueueArguments arguments = {0};
+
+	lane_arguments(lane, &arguments);
+	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l (server, role, last_success) "
+						 "VALUES ($1, $2, clock_timestamp()) ON CONFLICT (server, role) DO UPDATE "
+						 "SET last_success = clock_timestamp(), failures = 0, "
+						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
+						 "message = NULL", &arguments);
+}
+
+/* The token is refused, or there is none: send nothing more with it until that has changed. */
+void
+dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
+{
+	DncQueueArguments arguments = {0};
+
+	lane_arguments(lane, &arguments);
+	dnc_queue_text_argument(&arguments, version_of(lane));
+	status_argument(&arguments, status);
+	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(problem->sqlstate));
+	dnc_queue_text_argument(&arguments, problem->message);
+	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
+						 "(server, role, paused_for, http_status, sqlstate, message) "
+						 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (server, role) DO UPDATE "
+						 "SET paused_for = $3, http_status = $4, sqlstate = $5, message = $6",
+						 &arguments);
+}
+
+/* The vendor did not serve us: try again later, not before the time that it asks for. */
+void
+dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
+{
+	DncQueueArguments arguments = {0};
+
+	lane_arguments(lane, &arguments);
+	status_argument(&arguments, sent->status);
+	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(sent->problem.sqlstate));
+	dnc_queue_text_argument(&arguments, sent->problem.message);
+	dnc_queue_argument(&arguments, FLOAT8OID, Float8GetDatum(Max(sent->retry_after_ms, 0)));
+	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
+						 "(server, role, failures, next_try, http_status, sqlstate, message) "
+						 "VALUES ($1, $2, 1, clock_timestamp() + "
+						 "greatest($6 / 1000, 0.5 + random() / 2) * interval '1 s', $3, $4, $5) "
+						 "ON CONFLICT (server, role) DO UPDATE SET failures = l.failures + 1, "
+						 "next_try = clock_timestamp() + greatest($6 / 1000, least(" BACKOFF_CAP
+						 ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
+						 "http_status = $3, sqlstate = $4, message = $5", &arguments);
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * lane.h
+ *		How the sending goes for one server and role: on, backing off, paused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUEUE_LANE_H
+#define DNC_QUEUE_LANE_H
+
+#include "request/remote_error.h"
+#include "write/send.h"
+
+typedef struct DncLane
+{
+	Oid			serverid;
+	Oid			role;
+} DncLane;
+
+extern void dnc_lane_wake_all(Oid serverid);
+extern void dnc_lane_succeeded(const DncLane *lane);
+extern void dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem);
+extern void dnc_lane_back_off(const DncLane *lane, const DncSent *sent);
+extern char *dnc_lane_sqlstate(int sqlstate);
+
+#endif							/* DNC_QUEUE_LANE_H */

@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * manage.c
+ *		What people do about the queue: retry, discard, resume, adopt.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "queue/manage.h"
+#include "queue/statements.h"
+#include "queue/table.h"
+
+/* Does a relation or role exist? */
+static bool
+exists(int cache, Oid oid)
+{
+	return SearchSysCacheExists1(cache, ObjectIdGetDatum(oid));
+}
+
+/*
+ * May the caller decide what becomes of a write?  Those may who could write it.  If its table
+ * was dropped, the members of the role that has written it.
+ */
+static bool
+may_decide(Oid relid, Oid role, bool removes)
+{
+	Oid			user = GetUserId();
+
+	if (exists(RELOID, relid))
+		return pg_class_aclcheck(relid, user, removes ? ACL_DELETE : ACL_INSERT) == ACLCHECK_OK;
+	return exists(AUTHOID, role) ? has_privs_of_role(user, role) : superuser();
+}
+
+/* Lock the writes with some ids; raises 42501 where the caller may not decide about one. */
+static void
+lock_rows(Datum ids)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Oid			owner;
+	int			security;
+
+	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
+	dnc_queue_open(&query, "SELECT id, relation::oid, role, action = 'delete' FROM "
+				   DNC_QUEUE_WAITING " WHERE id = ANY ($1) FOR UPDATE", &arguments, false);
+	GetUserIdAndSecContext(&owner, &security);
+	SetUserIdAndSecContext(query.user, query.security);
+	for (uint64 i = 0; i < query.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!may_decide(DatumGetObjectId(dnc_queue_datum(&query, i, 2)),
+						DatumGetObjectId(dnc_queue_datum(&query, i, 3)),
+						DatumGetBool(dnc_queue_datum(&query, i, 4))))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for write %s of the queue",
+							dnc_queue_value(&query, i, 1)),
+					 errdetail("This takes the privilege on its table with which it was written: INSERT for an addition, DELETE for a deletion.")));
+	}
+	SetUserIdAndSecContext(owner, security);
+	dnc_queue_close(&query);
+}
+
+/*
+ * Have writes of this database sent as soon as possible, dead ones too; gives back how many.
+ * A deletion may wait anew for max_delete_age.  A write whose role is gone is sent as the
+ * caller.  Raises 42501.
+ */
+int64
+dnc_queue_retry(Datum ids)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_require();
+	lock_rows(ids);
+	dnc_queue_origin_arguments(&arguments);
+	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(GetUserId()));
+	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', "
+						 "next_try = clock_timestamp(), retried_at = clock_timestamp(), "
+						 "unclear = w.unclear AND w.action = 'add', "
+						 "role = coalesce(r.oid, $6), "
+						 "role_name = coalesce(r.rolname, pg_get_userbyid($6)) "
+						 "FROM unnest($5) i (id) LEFT JOIN " DNC_QUEUE_WAITING " o "
+						 "ON o.instance = $1 AND o.id = i.id LEFT JOIN pg_roles r ON r.oid = o.role "
+						 "WHERE w.id = i.id AND w.state IN ('waiting', 'dead') AND "
+						 DNC_QUEUE_IS_OURS, &arguments);
+}
+
+/*
+ * Give writes up that are not being sent; gives back how many.  The reason takes the place
+ * of their message.  Raises 42501.
+ */
+int64
+dnc_queue_discard(Datum ids, const char *reason)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_require();
+	lock_rows(ids);
+	dnc_queue_origin_arguments(&arguments);
+	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
+	dnc_queue_text_argument(&arguments, reason);
+	return dnc_queue_run(DNC_QUEUE_FINISH("id = ANY ($5) AND (w.state <> 'sending' OR NOT ("
+										  DNC_QUEUE_IS_OURS "))",
+										  "'discarded'", "http_status", "sqlstate", "$6"),
+						 &arguments);
+}
+
+/* End the pauses of a server's queue; gives back how many. */
+int64
+dnc_queue_resume(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_require();
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(serverid));
+	return dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
+						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
+						 "message = NULL WHERE server = $1 AND "
+						 "(paused_for IS NOT NULL OR next_try > clock_timestamp())", &arguments);
+}
+
+/* ----- adopting ----- */
+
+/*
+ * Drop the deletions of another installation that somebody has overtaken, there or here.
+ * Afterwards their snapshots are of no use any more: transactions have other numbers here.
+ */
+static void
+drop_overtaken(const DncQueueArguments *origin)
+{
+	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.instance <> $1 AND w.action = 'delete' AND " DNC_QUEUE_IS_SUPERSEDED,
+										  "'superseded'", "http_status", "sqlstate",
+										  "'somebody has added this person later'"), origin);
+}
+
+/*
+ * Make all writes this database's own, and give back how many of them were held.  Of another
+ * installation, additions count as seen by the deletions that remain, and these see what is
+ * committed by now.  Raises 42501 unless the caller owns the database or the extension.
+ */
+int64
+dnc_queue_adopt(void)
+{
+	DncQueueArguments arguments = {0};
+	int64		count;
+
+	dnc_queue_require();
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_DATABASE_OWNER))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to adopt the queue"),
+				 errdetail("This takes the owner of the database.")));
+	dnc_queue_origin_arguments(&arguments);
+	drop_overtaken(&arguments);
+	count = dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET instance = $1, database = $2, "
+						  "system_identifier = $3, timeline = $4, "
+						  "id = CASE WHEN w.instance <> $1 AND EXISTS (SELECT FROM "
+						  DNC_QUEUE_WAITING " o WHERE o.instance = $1 AND o.id = w.id) "
+						  "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, "
+						  "xid = CASE WHEN w.instance <> $1 THEN '3' ELSE w.xid END, "
+						  "snapshot = CASE WHEN w.instance <> $1 AND w.action = 'delete' "
+						  "THEN pg_current_snapshot() ELSE w.snapshot END, "
+						  "role = CASE WHEN w.instance <> $1 THEN coalesce((SELECT r.oid "
+						  "FROM pg_roles r WHERE r.rolname = w.role_name), 0) ELSE w.role END, "
+						  "unclear = w.unclear OR w.state = 'sending', "
+						  "state = CASE WHEN w.state = 'sending' THEN 'waiting' ELSE w.state END "
+						  "WHERE w.instance <> $1 OR w.database <> $2 OR "
+						  "w.system_identifier <> $3 OR w.timeline <> $4", &arguments);
+	(void) dnc_queue_run("UPDATE " DNC_QUEUE_FINISHED " w SET instance = $1, database = $2, "
+						 "system_identifier = $3, timeline = $4, "
+						 "id = CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o "
+						 "WHERE o.instance = $1 AND o.id = w.id) "
+						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3' "
+						 "WHERE w.instance <> $1", &arguments);
+	return count;
+}

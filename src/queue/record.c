@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *		What has become of writes that were sent.
+ *
+ * An entry that the vendor refuses is dead: trying again would not help, and somebody has
+ * to look at it.  All else is tried again, later.  An addition is never given up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "queue/record.h"
+#include "queue/statements.h"
+#include "queue/table.h"
+
+/* Is a refusal one of an entry, and not of whatever we send? */
+static bool
+is_of_entry(const DncSent *sent)
+{
+	switch (sent->status)
+	{
+		case 0:					/* refused here: no request can carry it */
+		case 400:
+		case 409:
+		case 413:
+		case 414:
+		case 422:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* The ids of the writes of a request. */
+static Datum
+ids_of(const DncSent *sent)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * Max(sent->count, 1));
+
+	for (int i = 0; i < sent->count; i++)
+		ids[i] = Int64GetDatum(dnc_claimed_of(sent->writes[i])->id);
+	return PointerGetDatum(construct_array(ids, sent->count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Begin the arguments of a query: origin, ids, status, SQLSTATE and words of the problem. */
+static void
+sent_arguments(const DncSent *sent, const char *message, DncQueueArguments *arguments)
+{
+	dnc_queue_origin_arguments(arguments);
+	dnc_queue_argument(arguments, INT8ARRAYOID, ids_of(sent));
+	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(sent->status));
+	if (sent->status == 0)
+		arguments->nulls[arguments->count - 1] = 'n';
+	dnc_queue_text_argument(arguments, sent->problem.message
+							? dnc_lane_sqlstate(sent->problem.sqlstate) : NULL);
+	dnc_queue_text_argument(arguments, message);
+}
+
+/* What an error would say, in one text; NULL: nothing. */
+static char *
+words_of(const DncProblem *problem)
+{
+	if (problem->message == NULL)
+		return NULL;
+	return problem->detail ? psprintf("%s: %s", problem->message, problem->detail)
+		: pstrdup(problem->message);
+}
+
+/* The vendor has the writes, or has had them already. */
+static void
+record_done(const DncClaim *claim, const DncSent *sent)
+{
+	DncQueueArguments arguments = {0};
+	const char *message = NULL;
+
+	if (sent->outcome == DNC_OUTCOME_UNCHANGED)
+		message = claim->action == DNC_ACTION_ADD ? "was on the list already"
+			: "was not on the list any more";
+	sent_arguments(sent, message, &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
+										  "NULL", "$8"), &arguments);
+	dnc_lane_succeeded(&claim->lane);
+}
+
+/* The vendor will never take the writes as they are; or we must not send them again. */
+static void
+record_dead(const DncSent *sent, const char *message)
+{
+	DncQueueArguments arguments = {0};
+
+	sent_arguments(sent, message, &arguments);
+	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', http_status = $6, "
+						 "sqlstate = $7, message = $8 WHERE w.instance = $1 AND w.id = ANY ($5)",
+						 &arguments);
+}
+
+/*
+ * The writes wait again.  An attempt counts if the vendor may have had to do with them as
+ * such, and then they wait for longer each time.
+ */
+static void
+record_waiting(const DncSent *sent, bool counts)
+{
+	DncQueueArguments arguments = {0};
+
+	sent_arguments(sent, words_of(&sent->problem), &arguments);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(counts));
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(sent->outcome == DNC_OUTCOME_UNCLEAR));
+	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', "
+						 "http_status = $6, sqlstate = $7, message = $8, "
+						 "attempts = attempts - CASE WHEN $9 THEN 0 ELSE 1 END, "
+						 "unclear = unclear OR $10, next_try = clock_timestamp() + CASE WHEN $9 "
+						 "THEN least(900, 2 ^ least(attempts - 1, 10)) * (0.5 + random() / 2) "
+						 "ELSE 0 END * interval '1 s' "
+						 "WHERE w.instance = $1 AND w.id = ANY ($5)", &arguments);
+}
+
+/* Can one request tell whether an entry is on the list? */
+bool
+dnc_record_can_look_up(const DncProvider *provider)
+{
+	for (int i = 0; i < provider->nfilters; i++)
+	{
+		if (provider->filters[i].column == DNC_COL_IDENTIFIER)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * It is not known whether the vendor has acted.  An addition is sent again, after a look
+ * where that is needed.  A removal only after a look: the person may have come back.
+ */
+static DncRecorded
+record_unclear(const DncClaim *claim, const DncSent *sent)
+{
+	if (claim->action == DNC_ACTION_REMOVE &&
+		!dnc_record_can_look_up(claim->target->options->provider))
+		record_dead(sent, psprintf("it is not known whether the entry was removed: look at the list, and delete again%s%s",
+								   sent->problem.message ? "; " : "",
+								   sent->problem.message ? words_of(&sent->problem) : ""));
+	else
+		record_waiting(sent, true);
+	if (sent->problem.message == NULL)
+		return DNC_RECORDED_GO_ON;
+	dnc_lane_back_off(&claim->lane, sent);
+	return DNC_RECORDED_STOP;
+}
+
+/*
+ * The vendor has said no.  When the sending was stopped, nobody has looked whether that means
+ * that the entry is listed already, so it is not final.
+ */
+static DncRecorded
+record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
+{
+	if (sent->problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+	{
+		record_waiting(sent, false);
+		dnc_lane_pause(&claim->lane, sent->status, &sent->problem);
+		return DNC_RECORDED_STOP;
+	}
+	if (!is_of_entry(sent))
+	{
+		record_waiting(sent, true);
+		dnc_lane_back_off(&claim->lane, sent);
+		return DNC_RECORDED_STOP;
+	}
+	if (stopped)
+	{
+		record_waiting(sent, true);
+		return DNC_RECORDED_GO_ON;
+	}
+	if (sent->count > 1)
+		return DNC_RECORDED_HALVE;
+	record_dead(sent, words_of(&sent->problem));
+	return DNC_RECORDED_GO_ON;
+}
+
+/*
+ * Record what has become of a request of a round; the caller commits.  stopped: the sending
+ * was stopped before this request was over.
+ */
+DncRecorded
+dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)
+{
+	switch (sent->outcome)
+	{
+		case DNC_OUTCOME_TAKEN:
+		case DNC_OUTCOME_UNCHANGED:
+			record_done(claim, sent);
+			return DNC_RECORDED_GO_ON;
+		case DNC_OUTCOME_REFUSED:
+			return record_refused(claim, sent, stopped);
+		case DNC_OUTCOME_UNCLEAR:
+			return record_unclear(claim, sent);
+		case DNC_OUTCOME_NOT_SENT:
+			break;
+	}
+	record_waiting(sent, sent->problem.message != NULL);
+	if (sent->problem.message == NULL)
+		return DNC_RECORDED_GO_ON;	/* it was left when the sending stopped */
+	dnc_lane_back_off(&claim->lane, sent);
+	return DNC_RECORDED_STOP;
+}

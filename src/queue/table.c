@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * table.c
+ *		The tables of the queue, and queries on them.
+ *
+ * Nobody has privileges on these tables.  We read and write them as their owner, with a
+ * search_path that finds nothing of a user's, so that no code of a user runs with the
+ * owner's rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "queue/table.h"
+
+const DncQueueMember dnc_queue_members[] = {
+	{DNC_COL_ID, DNC_QUEUE_ENTRY_ID},
+	{DNC_COL_IDENTIFIER, DNC_QUEUE_IDENTIFIER},
+	{DNC_COL_IDENTIFIER_TYPE, DNC_QUEUE_IDENTIFIER_TYPE},
+	{DNC_COL_LABEL, DNC_QUEUE_LABEL},
+	{DNC_COL_REASON, DNC_QUEUE_REASON},
+	{DNC_COL_BATCH_ID, DNC_QUEUE_BATCH_ID},
+	{DNC_COL_REQUEST_UUID, DNC_QUEUE_REQUEST_UUID},
+};
+
+/* The schema of the extension; InvalidOid: the extension is not in this database. */
+static Oid
+extension_schema(void)
+{
+	Relation	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	Oid			schema = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("dnc_fdw"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return schema;
+}
+
+/* A table or sequence of the queue; InvalidOid: it is not there. */
+Oid
+dnc_queue_relation(const char *name)
+{
+	Oid			schema = extension_schema();
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/* Are the SQL objects of the queue there?  Before version 1.2 they are not. */
+bool
+dnc_queue_exists(void)
+{
+	return OidIsValid(dnc_queue_relation("dnc_fdw_queue_waiting"));
+}
+
+/* Raise 55000 where they are not. */
+void
+dnc_queue_require(void)
+{
+	if (!dnc_queue_exists())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the queue is not installed in this database"),
+				 errdetail("The SQL objects of the extension are of a version before 1.2."),
+				 errhint("ALTER EXTENSION dnc_fdw UPDATE;")));
+}
+
+/* ----- where rows come from ----- */
+
+/* Read the instance of the extension from its table. */
+static void
+read_instance(pg_uuid_t *instance)
+{
+	DncQueueQuery query;
+
+	dnc_queue_open(&query, "SELECT instance FROM %1$s.dnc_fdw_instance", NULL, true);
+	if (query.count != 1)
+		elog(ERROR, "dnc_fdw_instance must have one row");
+	*instance = *DatumGetUUIDP(dnc_queue_datum(&query, 0, 1));
+	dnc_queue_close(&query);
+}
+
+/* Fill in the cluster's members of an origin. */
+void
+dnc_queue_cluster(DncQueueOrigin *origin)
+{
+	TimeLineID	timeline;
+
+	origin->system = (int64) GetSystemIdentifier();
+	if (RecoveryInProgress())
+		(void) GetXLogReplayRecPtr(&timeline);
+	else
+		timeline = GetWALInsertionTimeLine();
+	origin->timeline = (int32) timeline;
+}
+
+/*
+ * What the rows that are written here are stamped with.  Needs an active snapshot.  The
+ * instance is kept, as long as the table that it comes from is the same.
+ */
+void
+dnc_queue_origin(DncQueueOrigin *origin)
+{
+	static Oid	known_of = InvalidOid;
+	static pg_uuid_t known;
+	Oid			table = dnc_queue_relation("dnc_fdw_instance");
+
+	if (!OidIsValid(table) || table != known_of)
+	{
+		read_instance(&known);
+		known_of = table;
+	}
+	origin->instance = known;
+	origin->database = MyDatabaseId;
+	dnc_queue_cluster(origin);
+}
+
+/* The name of an account, as rows have it: accounts of two providers may share a name. */
+char *
+dnc_queue_account(const DncOptions *options)
+{
+	return psprintf("%s/%s", options->provider->name, options->account);
+}
+
+/* ----- queries ----- */
+
+/* Append an argument to a query's. */
+void
+dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value)
+{
+	int			index = arguments->count++;
+
+	Assert(index < (int) lengthof(arguments->types));
+	arguments->types[index] = type;
+	arguments->values[index] = value;
+	arguments->nulls[index] = ' ';
+}
+
+/* Append a text in the database's encoding; NULL is NULL. */
+void
+dnc_queue_text_argument(DncQueueArguments *arguments, const char *text)
+{
+	dnc_queue_argument(arguments, TEXTOID, text ? CStringGetTextDatum(text) : (Datum) 0);
+	if (text == NULL)
+		arguments->nulls[arguments->count - 1] = 'n';
+}
+
+/* Append the members of this database's origin, as the first four arguments. */
+void
+dnc_queue_origin_arguments(DncQueueArguments *arguments)
+{
+	DncQueueOrigin origin;
+	pg_uuid_t  *instance = palloc(sizeof(pg_uuid_t));
+
+	Assert(arguments->count == 0);
+	dnc_queue_origin(&origin);
+	*instance = origin.instance;
+	dnc_queue_argument(arguments, UUIDOID, UUIDPGetDatum(instance));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(origin.database));
+	dnc_queue_argument(arguments, INT8OID, Int64GetDatum(origin.system));
+	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(origin.timeline));
+}
+
+/* The owner of a relation. */
+static Oid
+owner_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * What holds while our queries run.  They find nothing of a user's, and go by the indexes:
+ * statistics of a queue are always of another time, and a plan that fits a hundred rows
+ * takes for ever with a million.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			settings[] = {
+	{"search_path", "pg_catalog, pg_temp"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+	{"jit", "off"},
+};
+
+/*
+ * Run a query on the tables of the queue as their owner; %1$s in it stands for their
+ * schema.  A read-only one sees what the active snapshot does, others what is committed
+ * by now.  What it gives lives until dnc_queue_close(), which has to follow unless an error
+ * ends the transaction.
+ */
+void
+dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *arguments,
+			   bool read_only)
+{
+	Oid			table = dnc_queue_relation("dnc_fdw_queue_waiting");
+	DncQueueArguments none = {0};
+	char	   *text;
+	int			result;
+
+	if (!OidIsValid(table))
+		dnc_queue_require();
+	if (arguments == NULL)
+		arguments = &none;
+	text = psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table))));
+	GetUserIdAndSecContext(&query->user, &query->security);
+	SetUserIdAndSecContext(owner_of(table), query->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+	query->settings = NewGUCNestLevel();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute_with_args(text, arguments->count, (Oid *) arguments->types,
+								   (Datum *) arguments->values, arguments->nulls,
+								   read_only, 0);
+	if (result < 0)
+		elog(ERROR, "a query of the queue failed: %s", SPI_result_code_string(result));
+	query->rows = SPI_tuptable;
+	query->count = SPI_processed;
+}
+
+/* A value that a query has given, as text, in the database's encoding; NULL: it is NULL. */
+char *
+dnc_queue_value(const DncQueueQuery *query, uint64 row, int column)
+{
+	return SPI_getvalue(query->rows->vals[row], query->rows->tupdesc, column);
+}
+
+/* A value that a query has given, and that is not NULL. */
+Datum
+dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(query->rows->vals[row], query->rows->tupdesc, column, &isnull);
+
+	if (isnull)
+		elog(ERROR, "a value of the queue is NULL");
+	return value;
+}
+
+/* Free what a query has given, and be the caller's user again. */
+void
+dnc_queue_close(DncQueueQuery *query)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, query->settings);
+	SetUserIdAndSecContext(query->user, query->security);
+}
+
+/* Run a query for its effect; gives back how many rows it has changed, or given. */
+uint64
+dnc_queue_run(const char *sql, const DncQueueArguments *arguments)
+{
+	DncQueueQuery query;
+
+	dnc_queue_open(&query, sql, arguments, false);
+	dnc_queue_close(&query);
+	return query.count;
+}

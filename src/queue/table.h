@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * table.h
+ *		The tables of the queue, and queries on them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUEUE_TABLE_H
+#define DNC_QUEUE_TABLE_H
+
+#include "executor/spi.h"
+#include "utils/uuid.h"
+
+#include "config/option.h"
+
+/* The columns of dnc_fdw_queue_waiting, by attribute number. */
+typedef enum DncQueueColumn
+{
+	DNC_QUEUE_INSTANCE = 1,
+	DNC_QUEUE_ID,
+	DNC_QUEUE_DATABASE,
+	DNC_QUEUE_SYSTEM,
+	DNC_QUEUE_TIMELINE,
+	DNC_QUEUE_SERVER,
+	DNC_QUEUE_RELATION,
+	DNC_QUEUE_ROLE,
+	DNC_QUEUE_ROLE_NAME,
+	DNC_QUEUE_ACCOUNT,
+	DNC_QUEUE_ACTION,
+	DNC_QUEUE_ENTRY_ID,
+	DNC_QUEUE_IDENTIFIER,
+	DNC_QUEUE_IDENTIFIER_TYPE,
+	DNC_QUEUE_LABEL,
+	DNC_QUEUE_REASON,
+	DNC_QUEUE_BATCH_ID,
+	DNC_QUEUE_REQUEST_UUID,
+	DNC_QUEUE_MATCH_KEY,
+	DNC_QUEUE_XID,
+	DNC_QUEUE_SNAPSHOT,
+	DNC_QUEUE_STATE,
+	DNC_QUEUE_ATTEMPTS,
+	DNC_QUEUE_UNCLEAR,
+	DNC_QUEUE_NEXT_TRY,
+	DNC_QUEUE_HTTP_STATUS,
+	DNC_QUEUE_SQLSTATE,
+	DNC_QUEUE_MESSAGE,
+	DNC_QUEUE_QUEUED_AT,
+	DNC_QUEUE_RETRIED_AT
+} DncQueueColumn;
+
+#define DNC_QUEUE_NCOLUMNS DNC_QUEUE_RETRIED_AT
+
+/* A value that is sent, and where it is stored. */
+typedef struct DncQueueMember
+{
+	DncColumn	column;
+	DncQueueColumn stored;
+} DncQueueMember;
+
+#define DNC_QUEUE_NMEMBERS 7
+
+/* The columns of these, in their order. */
+#define DNC_QUEUE_MEMBERS \
+	"entry_id, identifier, identifier_type, label, reason, batch_id, request_uuid"
+
+extern const DncQueueMember dnc_queue_members[DNC_QUEUE_NMEMBERS];
+
+/* Where a row was written: a copy of the database has other values. */
+typedef struct DncQueueOrigin
+{
+	pg_uuid_t	instance;		/* of the extension */
+	Oid			database;
+	int64		system;			/* the cluster's identifier */
+	int32		timeline;
+} DncQueueOrigin;
+
+/* The arguments of a query. */
+typedef struct DncQueueArguments
+{
+	int			count;
+	Oid			types[16];
+	Datum		values[16];
+	char		nulls[16];
+} DncQueueArguments;
+
+/* A query that has run, until dnc_queue_close(). */
+typedef struct DncQueueQuery
+{
+	Oid			user;			/* the caller's */
+	int			security;		/* likewise */
+	int			settings;		/* nest level of ours */
+	SPITupleTable *rows;		/* NULL: it gives none */
+	uint64		count;			/* rows given or changed */
+} DncQueueQuery;
+
+extern bool dnc_queue_exists(void);
+extern void dnc_queue_require(void);
+extern Oid	dnc_queue_relation(const char *name);
+extern void dnc_queue_cluster(DncQueueOrigin *origin);
+extern void dnc_queue_origin(DncQueueOrigin *origin);
+extern char *dnc_queue_account(const DncOptions *options);
+extern void dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value);
+extern void dnc_queue_text_argument(DncQueueArguments *arguments, const char *text);
+extern void dnc_queue_origin_arguments(DncQueueArguments *arguments);
+extern void dnc_queue_open(DncQueueQuery *query, const char *sql,
+						   const DncQueueArguments *arguments, bool read_only);
+extern char *dnc_queue_value(const DncQueueQuery *query, uint64 row, int column);
+extern Datum dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column);
+extern void dnc_queue_close(DncQueueQuery *query);
+extern uint64 dnc_queue_run(const char *sql, const DncQueueArguments *arguments);
+
+#endif							/* DNC_QUEUE_TABLE_H */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * listed.h
+ *		Whether the entry of a write is on the list.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_LISTED_H
+#define DNC_LISTED_H
+
+#include "request/max_requests.h"
+#include "request/remote_error.h"
+#include "write/write.h"
+
+extern bool dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem);
+
+#endif							/* DNC_LISTED_H */

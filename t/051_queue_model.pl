@@ -1,0 +1,264 @@
+# Random transactions through the queue, with senders and clusters that are killed, answers
+# that are lost, all isolation levels, and commits in another order than statements.  In the
+# end each list has to be what a model of the promises in docs/queue.md says.
+#
+# DNC_MODEL_SEED repeats a run, DNC_MODEL_SECONDS makes it longer.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use IPC::Run;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $seconds = $ENV{DNC_MODEL_SECONDS} // 12;    # for each list
+my $seed = $ENV{DNC_MODEL_SEED} // time ^ $$;
+diag("DNC_MODEL_SEED=" . int($seed));
+srand(int($seed));
+sub pick { return $_[ int(rand(@_)) ] }
+sub chance { return rand() < $_[0] }
+
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+my $url = $dnc->url;
+my $json = JSON::PP->new->utf8;
+$node->append_conf('postgresql.conf', "restart_after_crash = on\nmax_prepared_transactions = 8\n");
+$node->restart;
+
+my @lists = (
+	{ name => 'alta', path => '/alta/v1', member => 'identifier', columns => '', type => 'email',
+		entries => [ map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid dan eve) ] },
+	{ name => 'weya', path => '/weya', member => 'phoneNumber', type => 'phone',
+		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'},
+		entries => [ map { "1555000000$_" } 1 .. 6 ] });
+my ($list, $now, @sessions, %added, @removals, $adds);
+
+sub person { my ($entry) = @_; return lc $entry }
+sub control { my ($method, $what) = @_; return $dnc->control($method, "$list->{name}/model$what") }
+
+# ----- sessions, each with a transaction of its own -----
+
+sub connect_session { return { psql => $node->background_psql('postgres', on_error_stop => 0), writes => undef } }
+
+# What a statement gives in a session; undef if it fails.  The connection may be gone.
+sub run_in
+{
+	my ($session, $statement) = @_;
+
+	$session->{psql}{stderr} = '';
+	my $out = eval { $session->{psql}->query($statement) };
+	return undef if !defined $out || $session->{psql}{stderr} =~ /ERROR|FATAL|server closed|connection/;
+	return $out;
+}
+
+# Takes a transaction as committed: what it has written holds from now on.
+sub committed
+{
+	my ($writes) = @_;
+
+	$now++;
+	for my $write (@$writes)
+	{
+		$write->{at} = $now;
+		$adds++ if $write->{add};
+		push @{ $added{ $write->{entry} } }, $now if $write->{add};
+		push @removals, $write unless $write->{add};
+	}
+	return;
+}
+
+# Ends a session's transaction, or what an error has left of it.
+sub end_transaction
+{
+	my ($session, $failed) = @_;
+	my $writes = $session->{writes};
+
+	$session->{writes} = undef;
+	if ($failed || chance(0.15)) { run_in($session, 'ROLLBACK') }
+	elsif (chance(0.1))
+	{
+		my $name = 'p' . int(rand(1e9));
+		run_in($session, "PREPARE TRANSACTION '$name'");
+		committed($writes) if $node->psql('postgres', "COMMIT PREPARED '$name'") == 0;
+	}
+	else
+	{
+		# One that fails, by a serialization failure, says so.
+		my $out = run_in($session, "COMMIT; SELECT 'over'");
+		committed($writes) if defined $out && $out eq 'over';
+	}
+	return;
+}
+
+sub begin
+{
+	my ($session) = @_;
+
+	$session->{fixed} = chance(0.5);
+	run_in($session, 'BEGIN ISOLATION LEVEL ' . ($session->{fixed} ? pick('REPEATABLE READ', 'SERIALIZABLE') : 'READ COMMITTED') . '; SELECT 1');
+	$session->{begun} = $now;
+	$session->{writes} = [];
+	$session->{persons} = {};
+	return;
+}
+
+# A random write; each transaction writes on a person once.
+sub write_something
+{
+	my ($session) = @_;
+	my $entry = pick(@{ $list->{entries} });
+
+	return if $session->{persons}{ person($entry) }++;
+	if (chance(0.6))
+	{
+		defined run_in($session, "INSERT INTO list (identifier, identifier_type) VALUES ('$entry', '$list->{type}')")
+			or return end_transaction($session, 1);
+		push @{ $session->{writes} }, { add => 1, entry => $entry };
+		return;
+	}
+	my $seen = $session->{fixed} ? $session->{begun} : $now;
+	my $count = run_in($session, "WITH d AS (DELETE FROM list WHERE identifier = '$entry' RETURNING 1) SELECT count(*) FROM d");
+	return end_transaction($session, 1) unless defined $count && $count =~ /^\d+$/;
+	push @{ $session->{writes} }, { entry => $entry, seen => $seen, count => $count };
+	return;
+}
+
+# ----- the sender -----
+
+my $sender;
+
+sub start_sender
+{
+	my ($out, $errors) = ('', '');
+
+	$sender = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=sender', '-c', "CALL dnc_fdw_deliver('$list->{name}')" ],
+		'>', \$out, '2>', \$errors);
+	return;
+}
+
+# Lets the sender end, or ends it.  A killed one takes all sessions with it.
+sub end_sender
+{
+	my ($signal) = @_;
+
+	if ($signal)
+	{
+		my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'sender'});
+		kill $signal, $pid if $pid;
+	}
+	$sender->finish;
+	undef $sender;
+	after_crash() if $signal && $signal eq 'KILL';
+	return;
+}
+
+sub after_crash
+{
+	for (1 .. 300)
+	{
+		last if $node->psql('postgres', 'SELECT 1') == 0;
+		sleep 0.1;
+	}
+	eval { $_->{psql}{run}->kill_kill } for @sessions;
+	@sessions = map { connect_session() } 1 .. 4;
+	return;
+}
+
+# Lets the queue be sent to its end, by a vendor without faults.
+sub settle
+{
+	control('DELETE', '/fault');
+	end_sender() if $sender;
+	for (1 .. 30)
+	{
+		$node->safe_psql('postgres', "SELECT dnc_fdw_queue_resume('$list->{name}'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+		$node->psql('postgres', "CALL dnc_fdw_deliver('$list->{name}')");
+		last if $node->safe_psql('postgres', "SELECT count(*) FROM dnc_fdw_queue WHERE state IN ('waiting', 'sending')") == 0;
+	}
+	return;
+}
+
+# ----- the model -----
+
+sub last_of { my $last = 0; $last = $_ > $last ? $_ : $last for @_; return $last }
+
+# What is wrong with the list in the end, in words.
+sub mistakes
+{
+	my %listed = map { $_->{ $list->{member} } => 1 } @{ $json->decode(control('GET', '/entries')) };
+	my (%person, @wrong);
+
+	push @{ $person{ person($_) } }, @{ $added{$_} } for keys %added;
+	for my $entry (sort keys %added)
+	{
+		my $last = last_of(@{ $added{$entry} });
+		my @later = grep { $_->{entry} eq $entry && $_->{seen} >= $last } @removals;
+
+		push @wrong, "$entry was added at $last and is off the list" if !@later && !$listed{$entry};
+		push @wrong, "$entry was added at $last, and a deletion at $later[0]{seen} has not seen it"
+			if @later && !grep { $_->{count} } @later;
+	}
+	for my $removal (grep { $_->{count} } @removals)
+	{
+		push @wrong, "$removal->{entry} was deleted at $removal->{seen} and is still listed"
+			if $listed{ $removal->{entry} } && $removal->{seen} >= last_of(@{ $person{ person($removal->{entry}) } // [] });
+	}
+	return @wrong;
+}
+
+# ----- a run -----
+
+for (@lists)
+{
+	$list = $_;
+	($now, $adds, @removals, %added) = (0, 0);
+	$node->safe_psql('postgres', qq{
+		CREATE SERVER $list->{name} FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$list->{name}', base_url '$url$list->{path}',
+		  max_retries '0', requests_per_minute '0', write_mode 'queue', request_timeout '1s');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $list->{name} OPTIONS (token 'sandbox-model');
+		CREATE FOREIGN TABLE list (identifier text, identifier_type text $list->{columns}) SERVER $list->{name};
+	});
+	control('POST', "/fault?kind=$_&times=0") for map { my $fault = $_; map { "$fault&method=$_" } qw(POST DELETE) }
+		'lost&chance=60', 'cut&chance=30', 'status&arg=503&chance=60', 'status&arg=429&chance=30', 'close&chance=30', 'stall&chance=10';
+	control('PUT', '/config?latency_ms=20');
+	@sessions = map { connect_session() } 1 .. 4;
+	my ($end, $steps, $kills, $crashes) = (time + $seconds, 0, 0, 0);
+	while (time < $end)
+	{
+		my $session = pick(@sessions);
+
+		$steps++;
+		if (!$session->{writes}) { begin($session) }
+		elsif (chance(0.4)) { end_transaction($session) }
+		else { write_something($session) }
+		next unless chance(0.2);
+		if (!$sender)
+		{
+			$node->safe_psql('postgres', "SELECT dnc_fdw_queue_resume('$list->{name}'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+			start_sender();
+		}
+		elsif ($crashes < 2 && chance(0.05)) { $crashes++; end_sender('KILL') }
+		elsif (chance(0.3)) { $kills++; end_sender('TERM') }
+		elsif (chance(0.5)) { end_sender() }
+	}
+	end_transaction($_) for grep { $_->{writes} } @sessions;
+	settle();
+	note("$list->{name}: $steps steps, $adds additions, " . scalar(@removals) . " deletions, $kills senders ended, $crashes crashes");
+	is(join("\n", mistakes()), '', "$list->{name}: the list is what was promised");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM dnc_fdw_queue WHERE server = '$list->{name}' AND action = 'add' AND state = 'done'"), $adds,
+		"$list->{name}: no addition is lost, and none is there twice");
+	is($node->safe_psql('postgres', "SELECT string_agg(concat_ws(' ', action, identifier, state, message), ', ') FROM dnc_fdw_queue WHERE server = '$list->{name}' AND state NOT IN ('done', 'superseded')"), '',
+		"$list->{name}: nothing is left");
+	cmp_ok($adds, '>', 5, "$list->{name}: something was added");
+	$_->{psql}->quit for @sessions;
+	$node->safe_psql('postgres', "DROP SERVER $list->{name} CASCADE");
+}
+
+$dnc->stop;
+done_testing();
