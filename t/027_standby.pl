@@ -177,9 +177,10 @@ for my $table ($list, 'both_alta')
 }
 $node->safe_psql('postgres', q{
 	CREATE TABLE dnc_snapshot (identifier_type text, identifier text, created_at timestamptz, PRIMARY KEY (identifier_type, identifier));
+	DROP TABLE keyed;
 	CREATE PUBLICATION everything FOR ALL TABLES;
 });
-is($node->safe_psql('postgres', 'SELECT tablename FROM pg_publication_tables ORDER BY 1'), "contact\ndnc_snapshot\nkeyed", 'FOR ALL TABLES leaves foreign tables out');
+is($node->safe_psql('postgres', 'SELECT tablename FROM pg_publication_tables ORDER BY 1'), "contact\ndnc_snapshot", 'FOR ALL TABLES leaves foreign tables out');
 
 # As in docs/integration.md.
 my $refresh = qq{
