@@ -223,16 +223,16 @@ SELECT count(*) FROM weya WHERE identifier = '15550000002';
 :clear
 
 -- with another token it is perhaps the same list: what that adds is not seen, and stays
-ALTER USER MAPPING FOR order_other SERVER order_alta OPTIONS (SET token 'sandbox-order-2');
+ALTER USER MAPPING FOR regress_dnc_order SERVER order_alta OPTIONS (SET token 'sandbox-order-2');
 BEGIN;
 INSERT INTO alta (identifier) VALUES ('person000001@example.com'), ('person000002@example.com');
-SET LOCAL ROLE order_other;
+SET LOCAL ROLE regress_dnc_order;
 DELETE FROM alta WHERE identifier IN ('person000001@example.com', 'person000007@example.com');
 RESET ROLE;
 SELECT * FROM dnc_fdw_pending();
 COMMIT;
 :clear
-ALTER USER MAPPING FOR order_other SERVER order_alta OPTIONS (SET token 'sandbox-order');
+ALTER USER MAPPING FOR regress_dnc_order SERVER order_alta OPTIONS (SET token 'sandbox-order');
 
 -- the same token under two accounts: refused, whether it is written or read; under one it is one list
 BEGIN;

@@ -116,6 +116,8 @@ typedef struct DncWriteCall
 								 * body is the one entry */
 	bool		bare;			/* the list holds values of the first member, not objects */
 	bool		repeatable;		/* sent twice it does what it does when sent once */
+	bool		look_first;		/* a removal that may have been taken is looked up before it is
+								 * sent again, since it would take an entry that was added since */
 	int			unchanged_status;	/* status for an entry that is not on the list (any
 									 * more), or that is on it already; 0: none */
 	const char *counts[2];		/* paths of numbers that add up to the entries sent, or, of
@@ -149,6 +151,8 @@ typedef struct DncProvider
 								 * NULL: there is none */
 	const char *error_messages[2];	/* paths of the text in an error's body; the first
 									 * that is there and not empty is shown */
+	const char *error_marks[2]; /* paths of texts that each error's body has, which tell it
+								 * from that of a gateway */
 
 	DncListCall list;
 	const DncField *fields;		/* an entry's, nfields of them */

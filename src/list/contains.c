@@ -7,22 +7,58 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "list/contains.h"
 #include "list/entries.h"
+#include "list/fast_input.h"
 #include "list/filter.h"
 
-/* Is an entry one with this identifier, UTF-8, as the API compares them? */
-static bool
-has_identifier(const DncOptions *options, const DncJson *entry, const char *identifier)
+/* What is looked for, and what was found. */
+typedef struct Search
 {
-	const char *member = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER)->name;
-	const DncJson *value = dnc_json_get(entry, member);
+	const DncOptions *options;
+	const char *identifier;		/* UTF-8 */
+	const char *type;			/* UTF-8; NULL: any */
+	DncCounters *counters;
+	TimestampTz added;			/* of the entry that was found */
+} Search;
 
-	return value && dnc_json_kind(value) == DNC_JSON_STRING &&
-		dnc_provider_is_same(options->provider, dnc_json_string(value), identifier);
+/* The text of an entry's column; NULL: it has none. */
+static const char *
+text_of(const Search *search, const DncJson *entry, DncColumn column)
+{
+	const DncField *field = dnc_provider_field(search->options->provider, column);
+	const DncJson *value = field && field->name ? dnc_json_get(entry, field->name) : NULL;
+
+	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
+}
+
+/* Is an entry the one that is looked for, as the API compares identifiers? */
+static bool
+is_wanted(const Search *search, const DncJson *entry)
+{
+	const char *identifier = text_of(search, entry, DNC_COL_IDENTIFIER);
+	const char *type = search->type ? text_of(search, entry, DNC_COL_IDENTIFIER_TYPE) : NULL;
+
+	return identifier &&
+		dnc_provider_is_same(search->options->provider, identifier, search->identifier) &&
+		(type == NULL || strcmp(type, search->type) == 0);
+}
+
+/* When an entry was added, as the vendor says; the end of time: it does not. */
+static TimestampTz
+added_at(const Search *search, const DncJson *entry)
+{
+	const char *text = text_of(search, entry, DNC_COL_CREATED_AT);
+	Datum		value;
+
+	if (text == NULL || !dnc_fast_input_find(TIMESTAMPTZOID, -1) (text, &value))
+		return DT_NOEND;
+	return DatumGetTimestampTz(value);
 }
 
 /*
@@ -40,41 +76,48 @@ spellings(const DncOptions *options, const char *identifier)
 	return list_make2(text, psprintf("+%s", text));
 }
 
-/* Does a chain find an identifier?  Reads until it is found. */
+/* Does a chain find the entry?  Reads until it is found. */
 static bool
-chain_contains(const DncOptions *options, const DncChain *chain, const char *identifier,
-			   DncCounters *counters)
+chain_finds(Search *search, const DncChain *chain)
 {
-	DncEntries	entries = {.pager = dnc_pager_begin(options, chain->filters, counters)};
+	DncEntries	entries = {.pager = dnc_pager_begin(search->options, chain->filters, search->counters)};
 	bool		found = false;
 
 	while (!found && dnc_entries_next_page(&entries))
 	{
 		while (!found && dnc_entries_next(&entries))
-			found = has_identifier(options, entries.entry, identifier);
+			found = is_wanted(search, entries.entry);
 	}
+	if (found)
+		search->added = added_at(search, entries.entry);
 	return found;
 }
 
 /*
- * Is an identifier, UTF-8, on the list, with whatever type, as the API compares
- * identifiers?  Asks the API for it where it can be asked for that, and reads the list
- * otherwise, until it is found.  Its requests are counted in *counters.  Raises what
- * dnc_pager_next() does.
+ * Is an identifier, UTF-8, on the list, with a type or with whatever type (NULL), as the
+ * API compares identifiers?  *added, which may be NULL, is when it was added, as the vendor
+ * says; the end of time where it does not say so.  Asks the API for the identifier where it
+ * can be asked for that, and reads the list otherwise, until it is found.  The requests are
+ * counted in *counters.  Raises what dnc_pager_next() does.
  */
 bool
-dnc_contains(const DncOptions *options, const char *identifier, DncCounters *counters)
+dnc_contains(const DncOptions *options, const char *identifier, const char *type,
+			 DncCounters *counters, TimestampTz *added)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw contains",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
+	Search		search = {.options = options,.identifier = identifier,.type = type,
+	.counters = counters};
 	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
 	.values = spellings(options, identifier)};
 	DncChains  *chains = dnc_filter_chains(options, &condition, 1, DNC_ANY_NUMBER);
 	bool		found = false;
 
 	for (int i = 0; i < chains->count; i++)
-		found = found || chain_contains(options, dnc_filter_chain(chains, i), identifier, counters);
+		found = found || chain_finds(&search, dnc_filter_chain(chains, i));
+	if (added)
+		*added = search.added;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	return found;

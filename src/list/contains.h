@@ -8,10 +8,12 @@
 #ifndef DNC_CONTAINS_H
 #define DNC_CONTAINS_H
 
+#include "datatype/timestamp.h"
+
 #include "config/option.h"
 #include "request/counters.h"
 
-extern bool dnc_contains(const DncOptions *options, const char *identifier,
-						 DncCounters *counters);
+extern bool dnc_contains(const DncOptions *options, const char *identifier, const char *type,
+						 DncCounters *counters, TimestampTz *added);
 
 #endif							/* DNC_CONTAINS_H */

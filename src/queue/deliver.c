@@ -160,7 +160,7 @@ has_to_be_sent(Round *round, DncWrite *write)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL);
 		return false;
 	}
-	listed = dnc_listed(write, &round->budget, &problem);
+	listed = dnc_listed(write, &round->budget, &problem, NULL);
 	if (problem.message)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem);
 	else if (listed == (write->action == DNC_ACTION_ADD))

@@ -99,3 +99,96 @@ dnc_answer_tree(DncAnswer *answer)
 		dnc_remote_error_raise(&problem);
 	return tree;
 }
+
+/* Is the body a web page, as gateways and proxies send it? */
+static bool
+is_web_page(const DncHttpAnswer *http)
+{
+	const char *type = http->content_type;
+	size_t		begin = strspn(http->body, " \t\r\n");
+
+	return (type && pg_strncasecmp(type, "text/html", strlen("text/html")) == 0) ||
+		http->body[begin] == '<';
+}
+
+/* Does a tree say that the request has failed?  With words of the API, or by a flag. */
+static bool
+says_failure(const DncJson *tree)
+{
+	const DncJson *success = dnc_json_get(tree, "success");
+	const DncJson *error = dnc_json_get(tree, "error");
+
+	return (success && !(dnc_json_kind(success) == DNC_JSON_BOOLEAN && dnc_json_boolean(success))) ||
+		(error && dnc_json_kind(error) != DNC_JSON_NULL);
+}
+
+/*
+ * Has a write succeeded, where its API answers with no envelope?  The status is 200, and the
+ * body is empty, or is no web page and does not say that the write has failed.  Else
+ * *problem (08P01) says why not.
+ */
+bool
+dnc_answer_is_success(DncAnswer *answer, DncProblem *problem)
+{
+	const DncHttpAnswer *http = answer->http;
+	MemoryContext before = MemoryContextSwitchTo(answer->context);
+	const DncJson *tree = NULL;
+	const char *what = NULL;
+	char	   *words = NULL;
+
+	if (http->status != 200)
+		what = "The answer does not say that the write was made.";
+	else if (http->body[strspn(http->body, " \t\r\n")] == '\0')
+		what = NULL;
+	else if (is_web_page(http))
+		what = "The answer is a web page.";
+	else
+	{
+		look_at(answer);
+		if (answer->problem == NULL)
+			tree = dnc_json_tree(http->body, http->length, &answer->problem);
+		if (tree && says_failure(tree))
+		{
+			what = "The answer says that the write has failed.";
+			words = dnc_remote_error_api_message(answer->options, tree);
+		}
+		else if (tree == NULL && strchr("{[", http->body[strspn(http->body, " \t\r\n")]))
+			what = answer->problem;
+	}
+	if (what)
+		*problem = dnc_remote_error_breach(answer->options, "%s HTTP status %d, %zu bytes.%s%s%s",
+										   what, http->status, http->length,
+										   words ? " It says: \"" : "", words ? words : "",
+										   words ? "\"." : "");
+	MemoryContextSwitchTo(before);
+	return what == NULL;
+}
+
+/* Is an answer of an error's status in the form that the API's own errors have? */
+bool
+dnc_answer_is_own_error(DncAnswer *answer)
+{
+	const DncHttpAnswer *http = answer->http;
+	const DncProvider *provider = answer->options->provider;
+	MemoryContext before = MemoryContextSwitchTo(answer->context);
+	const DncJson *tree = NULL;
+	const DncJson *value;
+	bool		own;
+
+	look_at(answer);
+	if (answer->problem == NULL)
+		tree = dnc_json_tree(http->body, http->length, &answer->problem);
+	own = tree != NULL;
+	if (own && provider->success)
+	{
+		value = dnc_json_get(tree, provider->success);
+		own = value && dnc_json_kind(value) == DNC_JSON_BOOLEAN && !dnc_json_boolean(value);
+	}
+	for (size_t i = 0; own && i < lengthof(provider->error_marks) && provider->error_marks[i]; i++)
+	{
+		value = dnc_json_get(tree, provider->error_marks[i]);
+		own = value && dnc_json_kind(value) == DNC_JSON_STRING;
+	}
+	MemoryContextSwitchTo(before);
+	return own;
+}

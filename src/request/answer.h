@@ -27,5 +27,7 @@ typedef struct DncAnswer
 extern const char *dnc_answer_peek(DncAnswer *answer, const char *path);
 extern const DncJson *dnc_answer_read(DncAnswer *answer, DncProblem *problem);
 extern const DncJson *dnc_answer_tree(DncAnswer *answer);
+extern bool dnc_answer_is_success(DncAnswer *answer, DncProblem *problem);
+extern bool dnc_answer_is_own_error(DncAnswer *answer);
 
 #endif							/* DNC_ANSWER_H */

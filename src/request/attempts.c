@@ -39,6 +39,21 @@ log_try(const DncAttempts *attempts)
 					(dnc_rate_limit_clock() - attempts->ticket.sent) / 1000.0);
 }
 
+/*
+ * Count what libcurl has sent again by itself, on a new connection, since the kept one was
+ * dead.
+ */
+static void
+count_resent(const DncAttempts *attempts)
+{
+	if (!attempts->answer->resent || attempts->answer->outcome == DNC_HTTP_NOT_CONNECTED)
+		return;
+	dnc_counters_add(attempts->counters, DNC_COUNT_REQUESTS, 1);
+	dnc_counters_add(attempts->counters, DNC_COUNT_RETRIES, 1);
+	dnc_max_requests_spend(attempts->counters->budget);
+	dnc_rate_limit_resent(&attempts->ticket);
+}
+
 /* Take in the answer of a try that has ended, and what it says about further ones. */
 static DncJudgement
 judge_try(DncAttempts *attempts)
@@ -48,6 +63,7 @@ judge_try(DncAttempts *attempts)
 	attempts->answer = dnc_http_answer(attempts->exchange);
 	attempts->ended = dnc_rate_limit_clock();
 	attempts->state = DNC_ATTEMPTS_FAILED;	/* until the verdict says more */
+	count_resent(attempts);
 	attempts->rate.limit = 0;
 	if (attempts->answer->outcome == DNC_HTTP_ANSWERED)
 		dnc_rate_headers_read(attempts->exchange, &attempts->rate);

@@ -420,6 +420,23 @@ dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
 	unlock_allowance();
 }
 
+/* libcurl has sent a request once more by itself: the vendor counts that one, too. */
+void
+dnc_rate_limit_resent(const DncRateTicket *ticket)
+{
+	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, false);
+
+	if (allowance)
+	{
+		go_to_slot(allowance, dnc_rate_limit_clock());
+		allowance->started++;
+		allowance->starts[allowance->slot % SLOTS]++;
+		if (ticket->window == allowance->window && allowance->remaining != UNKNOWN)
+			allowance->remaining--;
+	}
+	unlock_allowance();
+}
+
 /* No request is to be let through for so many milliseconds. */
 void
 dnc_rate_limit_pause(const DncRateTicket *ticket, double ms)

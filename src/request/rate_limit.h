@@ -25,6 +25,7 @@ extern int64 dnc_rate_limit_clock(void);
 extern double dnc_rate_limit_admit(const DncOptions *options, DncRateTicket *ticket);
 extern void dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate);
 extern void dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived);
+extern void dnc_rate_limit_resent(const DncRateTicket *ticket);
 extern void dnc_rate_limit_pause(const DncRateTicket *ticket, double ms);
 
 #endif							/* DNC_RATE_LIMIT_H */

@@ -179,6 +179,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	request->method = write->method;
 	request->path = write->path;
 	request->repeatable = write->repeatable;
+	request->once = !(write->repeatable || write->look_first);
 	request->accepted_status = write->unchanged_status;
 	if (slot)
 	{
@@ -235,5 +236,5 @@ dnc_request_prepare(const DncOptions *options, const DncRequest *request, DncHtt
 	http->timeout = options->request_timeout;
 	http->max_response_size = options->max_response_size;
 	http->ca_file = options->ca_file;
-	http->once = !request->repeatable;
+	http->once = request->once;
 }

@@ -41,6 +41,7 @@ typedef struct DncRequest
 	const char *body;			/* JSON; NULL: none */
 	int			body_length;
 	bool		repeatable;		/* sent twice it does what it does when sent once */
+	bool		once;			/* it must not arrive twice, not even by a connection that dies */
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 

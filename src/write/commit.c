@@ -8,7 +8,7 @@
  * sending fails, the local transaction aborts.  The remote cannot take back what it has
  * taken by then, so the error counts it.
  *
- * send.c gives us outcomes, and the error is made here.  The first failure stops the
+ * send.c gives us outcomes, and commit_report.c makes the error.  The first failure stops the
  * sending; the requests that are under way by then are waited for, so that the counts are
  * exact.  A cancel ends that wait too.
  *
@@ -23,53 +23,18 @@
 #include "request/max_requests.h"
 #include "write/commit.h"
 #include "write/limits.h"
-#include "write/send.h"
 #include "write/settle.h"
 
-/* How far the sending to one server has got. */
-typedef struct ServerProgress
-{
-	DncServerWrites *server;
-	DncWrite  **writes[DNC_NACTIONS];	/* to be sent; NULL: none */
-	int			all[DNC_NACTIONS];	/* how many they are */
-	int64		taken[DNC_NACTIONS];	/* of these */
-} ServerProgress;
-
-/* How far the sending has got. */
-typedef struct Progress
-{
-	MemoryContext context;		/* holds what is needed until the end */
-	bool		at_once;		/* before COMMIT */
-	ServerProgress *servers;
-	int			nservers;
-	ServerProgress *server;		/* the one at hand */
-	DncSend    *send;			/* to that one; NULL: nothing is being sent */
-	int64		changed;
-	DncUnclear	unclear;
-	bool		failed;			/* the next two say how */
-	DncProblem	problem;
-	const char *request;		/* for CONTEXT; NULL: no request has failed as such */
-} Progress;
+/* The sending that goes on now; NULL: none does. */
+static DncCommit *sending = NULL;
 
 /* ----- what is to be sent ----- */
 
-/* The options of what is sent to a server; NULL: nothing is. */
-static const DncOptions *
-options_of(const ServerProgress *server)
-{
-	for (int action = 0; action < DNC_NACTIONS; action++)
-	{
-		if (server->all[action] > 0)
-			return server->writes[action][0]->target->options;
-	}
-	return NULL;
-}
-
 /* How far the sending to a server has got. */
-static ServerProgress *
-progress_of_server(Progress *progress, Oid serverid)
+static DncCommitServer *
+progress_of_server(DncCommit *progress, Oid serverid)
 {
-	ServerProgress *server = progress->servers;
+	DncCommitServer *server = progress->servers;
 
 	while (server->server->serverid != serverid)
 		server++;
@@ -81,13 +46,13 @@ progress_of_server(Progress *progress, Oid serverid)
  * The order is kept.
  */
 static void
-gather_writes(Progress *progress, DncPending *pending, const DncTarget *target)
+gather_writes(DncCommit *progress, DncPending *pending, const DncTarget *target)
 {
 	dnc_settle_mark_overtaken(pending);
 	for (int i = 0; i < pending->count; i++)
 	{
 		DncWrite   *write = pending->writes[i];
-		ServerProgress *server = progress_of_server(progress, write->target->options->serverid);
+		DncCommitServer *server = progress_of_server(progress, write->target->options->serverid);
 		int			action = write->action;
 
 		if (dnc_pending_at(pending, i)->overtaken || (target && write->target != target))
@@ -104,7 +69,7 @@ gather_writes(Progress *progress, DncPending *pending, const DncTarget *target)
  * limits allow it.  progress->context holds what is needed for it.
  */
 static void
-prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *accounts,
+prepare(DncCommit *progress, DncServerWrites *servers, const DncAccountWrites *accounts,
 		const DncTarget *target)
 {
 	int			write_mode = progress->at_once ? DNC_WRITE_IMMEDIATE : DNC_WRITE_COMMIT;
@@ -113,7 +78,7 @@ prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *ac
 	for (DncServerWrites *server = servers; server; server = server->next)
 		nservers++;
 	progress->servers = MemoryContextAllocZero(progress->context,
-											   sizeof(ServerProgress) * Max(nservers, 1));
+											   sizeof(DncCommitServer) * Max(nservers, 1));
 	for (DncServerWrites *server = servers; server; server = server->next)
 		progress->servers[progress->nservers++].server = server;
 	for (const DncAccountWrites *account = accounts; account; account = account->next)
@@ -123,123 +88,10 @@ prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *ac
 	}
 	for (int i = 0; i < progress->nservers; i++)
 	{
-		const ServerProgress *server = &progress->servers[i];
+		const DncCommitServer *server = &progress->servers[i];
 
 		dnc_limits_check(server->writes, server->all, server->server->taken[DNC_ACTION_REMOVE]);
 	}
-}
-
-/* ----- the error ----- */
-
-/* Append what became of the writes to a server. */
-static void
-append_progress(StringInfo text, const ServerProgress *server, bool at_once)
-{
-	const char *const names[] = {[DNC_ACTION_ADD] = "additions",[DNC_ACTION_REMOVE] = "deletions"};
-	const char *separator = " had taken ";
-
-	appendStringInfo(text, "%sServer \"%s\"", text->len > 0 ? " " : "",
-					 server->server->server_name);
-	for (int action = 0; action < DNC_NACTIONS; action++)
-	{
-		int64		taken = server->server->taken[action];
-
-		if (at_once && server->all[action] + taken > 0)
-			appendStringInfo(text, "%s%lld %s", separator, (long long) taken, names[action]);
-		else if (!at_once && server->all[action] > 0)
-			appendStringInfo(text, "%s%lld of %d %s", separator,
-							 (long long) server->taken[action], server->all[action],
-							 names[action]);
-		else
-			continue;
-		separator = " and ";
-	}
-	appendStringInfoString(text, at_once ? " of this transaction by then." : ".");
-}
-
-/* The error's own DETAIL (may be NULL), and what had been taken before it; palloc'd. */
-static char *
-explain_progress(const Progress *progress, const char *detail)
-{
-	const DncUnclear *unclear = &progress->unclear;
-	StringInfoData text;
-
-	initStringInfo(&text);
-	if (detail)
-		appendStringInfoString(&text, detail);
-	for (int i = 0; i < progress->nservers; i++)
-	{
-		if (options_of(&progress->servers[i]))
-			append_progress(&text, &progress->servers[i], progress->at_once);
-	}
-	if (unclear->requests == 1)
-		appendStringInfo(&text, " Whether the last request, with %lld of them, was taken is not known.",
-						 (long long) unclear->writes);
-	else if (unclear->requests > 1)
-		appendStringInfo(&text, " Whether the last %d requests, with %lld of them, were taken is not known.",
-						 unclear->requests, (long long) unclear->writes);
-	return text.data;
-}
-
-/* Is there a server among them that refuses to add what is listed? */
-static bool
-refuses_listed(const Progress *progress)
-{
-	for (int i = 0; i < progress->nservers; i++)
-	{
-		const DncOptions *options = options_of(&progress->servers[i]);
-
-		if (options && options->provider->add.unchanged_status != 0)
-			return true;
-	}
-	return false;
-}
-
-/* The error's own HINT (may be NULL), and what to do about the rest; palloc'd. */
-static char *
-explain_remedy(const Progress *progress, const char *hint)
-{
-	return psprintf("%s%sThe local transaction is rolled back; what the remote has taken is not. %s",
-					hint ? hint : "", hint ? " " : "",
-					refuses_listed(progress)
-					? "Adding an entry again with INSERT ... ON CONFLICT DO NOTHING is harmless."
-					: "Adding an entry again is harmless.");
-}
-
-/* Raise the error that the first failure is. */
-static void
-raise_failure(const Progress *progress)
-{
-	const DncProblem *problem = &progress->problem;
-
-	ereport(ERROR,
-			(errcode(problem->sqlstate),
-			 errmsg_internal("%s", problem->message),
-			 errdetail_internal("%s", explain_progress(progress, problem->detail)),
-			 errhint("%s", explain_remedy(progress, problem->hint)),
-			 progress->request ? errcontext("%s", progress->request) : 0));
-}
-
-/*
- * Raise an error that was thrown while sending, an interrupt for example.  If a failure
- * came before it, we say so: the user has to know both.
- */
-static void
-raise_thrown(Progress *progress, ErrorData *error)
-{
-	const char *detail = error->detail;
-
-	if (progress->send)
-	{
-		dnc_send_stop(progress->send);
-		dnc_send_count_unclear(progress->send, &progress->unclear);
-	}
-	if (progress->failed)
-		detail = psprintf("%s%sThe sending had failed before: %s.", detail ? detail : "",
-						  detail ? " " : "", progress->problem.message);
-	error->detail = explain_progress(progress, detail);
-	error->hint = explain_remedy(progress, error->hint);
-	ReThrowError(error);
 }
 
 /* ----- the sending ----- */
@@ -258,7 +110,7 @@ listed_problem(const char *server_name)
 
 /* Stop the sending, and keep why if this is the first failure. */
 static void
-note_failure(Progress *progress, const DncProblem *problem, const char *request)
+note_failure(DncCommit *progress, const DncProblem *problem, const char *request)
 {
 	MemoryContext before = MemoryContextSwitchTo(progress->context);
 
@@ -285,7 +137,7 @@ is_conflict(const DncSent *sent)
 
 /* Take in the outcome of a request. */
 static void
-take_outcome(Progress *progress, const DncSent *sent)
+take_outcome(DncCommit *progress, const DncSent *sent)
 {
 	int			action = sent->writes[0]->action;
 	bool		conflict = is_conflict(sent);
@@ -303,10 +155,14 @@ take_outcome(Progress *progress, const DncSent *sent)
 	}
 	else if (sent->outcome == DNC_OUTCOME_TAKEN || sent->outcome == DNC_OUTCOME_UNCHANGED)
 	{
+		/* One removal may take an entry of each type. */
+		int64		taken = Min(sent->changed, sent->count);
+
 		progress->changed += sent->changed;
-		progress->server->taken[action] += sent->count;
+		progress->server->skipped += sent->skipped;
+		progress->server->taken[action] += taken;
 		if (progress->at_once)
-			progress->server->server->taken[action] += sent->count;
+			progress->server->server->taken[action] += taken;
 	}
 	else if (sent->problem.message)
 		note_failure(progress, &sent->problem, sent->context);
@@ -314,7 +170,7 @@ take_outcome(Progress *progress, const DncSent *sent)
 
 /* Take in outcomes until there are no more. */
 static void
-take_outcomes(Progress *progress)
+take_outcomes(DncCommit *progress)
 {
 	DncSent		sent;
 
@@ -324,7 +180,7 @@ take_outcomes(Progress *progress)
 
 /* Show the sending to a server in dnc_fdw_progress, with its table if it is one table. */
 static DncProgress *
-show_progress(const Progress *progress, const ServerProgress *server, DncAction action)
+show_progress(const DncCommit *progress, const DncCommitServer *server, DncAction action)
 {
 	DncWrite  **writes = server->writes[action];
 	int			all = server->all[action];
@@ -341,7 +197,7 @@ show_progress(const Progress *progress, const ServerProgress *server, DncAction 
 
 /* Send the additions or removals that go to one server. */
 static void
-send_to_server(Progress *progress, ServerProgress *server, DncAction action)
+send_to_server(DncCommit *progress, DncCommitServer *server, DncAction action)
 {
 	MemoryContext context = AllocSetContextCreate(progress->context, "dnc_fdw send",
 												  ALLOCSET_SMALL_SIZES);
@@ -349,17 +205,19 @@ send_to_server(Progress *progress, ServerProgress *server, DncAction action)
 
 	progress->server = server;
 	progress->send = dnc_send_begin(server->writes[action], server->all[action],
-									dnc_max_requests_of_statement(options_of(server)),
+									dnc_max_requests_of_statement(dnc_commit_options(server)),
 									show_progress(progress, server, action));
 	take_outcomes(progress);
 	progress->send = NULL;
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
+	if (action == DNC_ACTION_ADD && server->skipped > 0)
+		dnc_commit_report_skipped(server);
 }
 
 /* Send all additions, then all removals, until all is sent or something has failed. */
 static void
-send_to_servers(Progress *progress)
+send_to_servers(DncCommit *progress)
 {
 	for (int action = 0; action < DNC_NACTIONS; action++)
 	{
@@ -373,7 +231,7 @@ send_to_servers(Progress *progress)
 
 /* Begin nothing more, and wait for the requests that are under way. */
 static void
-finish_under_way(Progress *progress)
+finish_under_way(DncCommit *progress)
 {
 	if (progress->send)
 	{
@@ -387,7 +245,7 @@ finish_under_way(Progress *progress)
  * with its counts; NULL: none.
  */
 static ErrorData *
-catch_thrown(Progress *progress, void (*step) (Progress *))
+catch_thrown(DncCommit *progress, void (*step) (DncCommit *))
 {
 	ErrorData  *volatile error = NULL;
 
@@ -411,11 +269,13 @@ catch_thrown(Progress *progress, void (*step) (Progress *))
  * requests under way, and an interrupt ends that too.
  */
 static void
-send_or_explain(Progress *progress)
+send_or_explain(DncCommit *progress)
 {
 	MemoryContext before = MemoryContextSwitchTo(progress->context);
-	ErrorData  *error = catch_thrown(progress, send_to_servers);
+	ErrorData  *error;
 
+	sending = progress;
+	error = catch_thrown(progress, send_to_servers);
 	if (error && error->sqlerrcode != ERRCODE_QUERY_CANCELED)
 	{
 		ErrorData  *later = catch_thrown(progress, finish_under_way);
@@ -423,11 +283,23 @@ send_or_explain(Progress *progress)
 		if (later && later->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			error = later;
 	}
+	sending = NULL;
 	if (error)
-		raise_thrown(progress, error);
+		dnc_commit_report_thrown(progress, error);
 	if (progress->failed)
-		raise_failure(progress);
+		dnc_commit_report_failure(progress);
 	MemoryContextSwitchTo(before);
+}
+
+/* The transaction ends.  If that cuts off the sending, the server's log gets the counts. */
+void
+dnc_commit_log_cut_off(void)
+{
+	DncCommit   *progress = sending;
+
+	sending = NULL;
+	if (progress)
+		dnc_commit_report_cut_off(progress);
 }
 
 /* ----- at COMMIT, and at once ----- */
@@ -444,7 +316,7 @@ send_or_explain(Progress *progress)
 void
 dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts, MemoryContext context)
 {
-	Progress   *progress = MemoryContextAllocZero(context, sizeof(Progress));
+	DncCommit   *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
 	bool		armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 
 	progress->context = context;
@@ -467,7 +339,7 @@ dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts, const 
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw send now",
 												  ALLOCSET_SMALL_SIZES);
-	Progress   *progress = MemoryContextAllocZero(context, sizeof(Progress));
+	DncCommit   *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
 	int64		changed;
 
 	progress->context = context;

@@ -8,16 +8,8 @@
 #ifndef DNC_COMMIT_H
 #define DNC_COMMIT_H
 
+#include "write/commit_report.h"
 #include "write/pending.h"
-
-/* What a transaction has sent to one server before COMMIT. */
-typedef struct DncServerWrites
-{
-	struct DncServerWrites *next;
-	Oid			serverid;
-	const char *server_name;
-	int64		taken[DNC_NACTIONS];
-} DncServerWrites;
 
 /* What a transaction has written to one account, which may have several servers. */
 typedef struct DncAccountWrites
@@ -35,5 +27,6 @@ extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *acco
 								MemoryContext context);
 extern int64 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts,
 								 const DncTarget *target);
+extern void dnc_commit_log_cut_off(void);
 
 #endif							/* DNC_COMMIT_H */

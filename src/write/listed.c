@@ -14,25 +14,27 @@
 
 /* Is the entry of a write on the remote list?  Raises what reading a list does. */
 static bool
-is_on_list(const DncWrite *write, DncBudget *budget)
+is_on_list(const DncWrite *write, DncBudget *budget, TimestampTz *added)
 {
 	const DncOptions *options = write->target->options;
 	DncCounters *counters = palloc0(sizeof(DncCounters));
+	const char *type = dnc_provider_is_identity(options->provider, DNC_COL_IDENTIFIER_TYPE)
+		? dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE) : NULL;
 
 	dnc_counters_begin(counters, options, budget);
-	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), counters);
+	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), type, counters, added);
 }
 
 /*
- * Is the entry of a write listed?  Raises nothing that the remote does wrong: then
- * problem->message is set.
+ * Is the entry of a write listed?  *added, which may be NULL, is when it was added: see
+ * dnc_contains().  Raises nothing that the remote does wrong: then problem->message is set.
  *
  * Such an error is raised deep in the reading of the list, and caught here.  That takes
  * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
  * above all.
  */
 bool
-dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem)
+dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, TimestampTz *added)
 {
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(before, "dnc_fdw look-up",
@@ -42,7 +44,7 @@ dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		listed = is_on_list(write, budget);
+		listed = is_on_list(write, budget, added);
 	}
 	PG_CATCH();
 	{

@@ -8,10 +8,13 @@
 #ifndef DNC_LISTED_H
 #define DNC_LISTED_H
 
+#include "datatype/timestamp.h"
+
 #include "request/max_requests.h"
 #include "request/remote_error.h"
 #include "write/write.h"
 
-extern bool dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem);
+extern bool dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem,
+					   TimestampTz *added);
 
 #endif							/* DNC_LISTED_H */

@@ -197,6 +197,32 @@ check_repetition(const DncModify *modify)
 }
 
 /*
+ * Refuse (23505) to add an entry with another type than the one with which this transaction
+ * adds it already, where the API keeps an entry only once: the second one would be lost.
+ */
+static void
+refuse_other_type(const DncModify *modify, const DncPendingWrite *waiting)
+{
+	const DncOptions *options = modify->options;
+	const char *type = dnc_write_value(&waiting->write, DNC_COL_IDENTIFIER_TYPE);
+	const DncPendingWrite *addition = waiting->previous;
+	const char *before;
+
+	while (addition->write.action != DNC_ACTION_ADD)
+		addition = addition->previous;
+	before = dnc_write_value(&addition->write, DNC_COL_IDENTIFIER_TYPE);
+	if (type == NULL || before == NULL || strcmp(type, before) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("an entry is added with two types to the list of server \"%s\"",
+					options->server_name),
+			 errdetail("This transaction adds it as \"%s\" already.  The API keeps an entry only once, and skips the one of type \"%s\".",
+					   before, type),
+			 errhint("Add the entry with one of the types.")));
+}
+
+/*
  * Hand a row to its route.  Gives back the row that RETURNING sees; NULL: it is left out,
  * since ON CONFLICT DO NOTHING was said and the entry is being added already.  While a DELETE
  * runs, such a row waits too: if the DELETE takes back the earlier addition, this one stays.
@@ -222,6 +248,8 @@ dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
 	waiting = dnc_route_add(modify->route, DNC_ACTION_ADD, members, modify->command);
 	waiting->skip_listed = modify->skip_listed;
 	repeats = dnc_pending_repeats(waiting);
+	if (repeats)
+		refuse_other_type(modify, waiting);
 	if (repeats && modify->skip_listed)
 	{
 		waiting->repeated = true;

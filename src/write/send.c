@@ -17,9 +17,9 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "request/call.h"
-#include "write/listed.h"
 #include "write/send.h"
 
 /* One request, and the writes that are in it. */
@@ -31,6 +31,8 @@ typedef struct Request
 	DncCounters counters;
 	DncCall    *call;			/* NULL: it could not be begun */
 	DncProblem	problem;		/* call is NULL: why, as far as it is known */
+	int			repeats;		/* how often it was begun again, after a look */
+	TimestampTz begun;
 } Request;
 
 struct DncSend
@@ -140,6 +142,7 @@ begin_request(DncSend *send)
 	/* It is counted from here on: an error may come when it is on its way already. */
 	send->requests[send->nrequests++] = request;
 	request->counters.progress = send->progress;
+	request->begun = GetCurrentTimestamp();
 	started = start_call(request, send->budget);
 	MemoryContextSwitchTo(before);
 	return started;
@@ -179,156 +182,22 @@ fits_in(const DncSend *send)
 	return true;
 }
 
-/* The text of a request's CONTEXT; palloc'd. */
-static char *
-context_text(const DncOptions *options, const char *method, const char *path)
-{
-	return psprintf("request %s %s to server \"%s\"", method, path, options->server_name);
-}
-
-/* ----- outcomes ----- */
-
-/* The outcome of a call that was not answered with success. */
-static DncOutcome
-outcome_of_failure(const DncCall *call)
-{
-	if (dnc_call_unclear(call))
-		return DNC_OUTCOME_UNCLEAR;
-	return dnc_call_outcome(call) == DNC_CALL_NOT_TAKEN ? DNC_OUTCOME_NOT_SENT
-		: DNC_OUTCOME_REFUSED;
-}
-
-/* A call has failed. */
-static void
-judge_failure(const DncSend *send, const Request *request, DncSent *sent)
-{
-	const DncWriteCall *call = dnc_write_call(request->writes[0]);
-
-	sent->outcome = outcome_of_failure(request->call);
-	/* One that was stopped before it was tried again says that of the rate limit. */
-	if (send->stopped && dnc_call_answer(request->call)->http == NULL)
-		memset(&sent->problem, 0, sizeof(DncProblem));
-	else
-		sent->context = context_text(request->writes[0]->target->options, call->method,
-									 call->path);
-}
-
 /*
- * The API has refused to add an entry, with a status that may mean that it is listed.  We
- * look, unless we have been told to stop: then it is a refusal.
+ * Tell what became of a request that is over.  True: it was begun again, since it is certain
+ * by now that the remote has not acted.
  */
-static void
-judge_refused_addition(const DncSend *send, const Request *request, DncSent *sent)
+static bool
+judge(const DncSend *send, Request *request, DncSent *sent)
 {
-	const DncWrite *write = request->writes[0];
-	const DncOptions *options = write->target->options;
-	DncProblem	problem = {0};
+	DncRequestEnd end = {.writes = request->writes,.count = request->count,
+		.call = request->call,.problem = request->problem,.budget = send->budget,
+	.begun = request->begun,.stopped = send->stopped};
+	const DncOptions *options = request->writes[0]->target->options;
 
-	if (!send->stopped && dnc_listed(write, send->budget, &problem))
-	{
-		sent->outcome = DNC_OUTCOME_UNCHANGED;
-		sent->unclear_before = dnc_call_unclear(request->call);
-		return;
-	}
-	sent->outcome = outcome_of_failure(request->call);
-	if (problem.message)
-	{
-		sent->problem = problem;
-		sent->context = context_text(options, "GET", options->provider->list.path);
-		return;
-	}
-	sent->problem = dnc_call_refusal(request->call);
-	sent->context = context_text(options, options->provider->add.method,
-								 options->provider->add.path);
-}
-
-/*
- * How many entries the answer to a removal may speak of at the most.  One removal may take
- * an entry of each type; their statement has meant them all.
- */
-static int64
-most_removed(const Request *request)
-{
-	const DncProvider *provider = request->writes[0]->target->options->provider;
-	int64		types = 0;
-
-	if (!dnc_provider_removes_by_part(provider, DNC_COL_IDENTIFIER_TYPE))
-		return request->count;
-	while (provider->identifier_types[types])
-		types++;
-	return request->count * types;
-}
-
-/*
- * Find out how many entries an answer of success speaks of.  One that counts them has to
- * agree with what was sent; of removals some may not have been on the list.
- */
-static void
-judge_success(const Request *request, DncSent *sent)
-{
-	const DncWrite *write = request->writes[0];
-	const DncOptions *options = write->target->options;
-	const DncWriteCall *call = dnc_write_call(write);
-	const DncJson *answer;
-	int64		sum = 0;
-
-	sent->outcome = DNC_OUTCOME_TAKEN;
-	sent->changed = request->count;
-	if (options->provider->success == NULL)
-		return;					/* the status says it all */
-	sent->outcome = DNC_OUTCOME_UNCLEAR;
-	answer = dnc_answer_read(dnc_call_answer(request->call), &sent->problem);
-	if (answer == NULL)
-		return;
-	for (size_t i = 0; i < lengthof(call->counts) && call->counts[i]; i++)
-	{
-		const DncJson *json = dnc_json_get(answer, call->counts[i]);
-		int64		count = 0;
-
-		if (json == NULL || !dnc_json_count(json, &count))
-		{
-			sent->problem =
-				dnc_remote_error_breach(options, "The answer's \"%s\" is missing or not a whole number.",
-										call->counts[i]);
-			return;
-		}
-		sum += count;
-	}
-	if (call->counts[0] &&
-		(write->action == DNC_ACTION_ADD ? sum != request->count : sum > most_removed(request)))
-	{
-		sent->problem =
-			dnc_remote_error_breach(options, "%d entries were sent, and the answer speaks of %lld.",
-									request->count, (long long) sum);
-		return;
-	}
-	sent->outcome = DNC_OUTCOME_TAKEN;
-	if (call->counts[0])
-		sent->changed = sum;
-}
-
-/* Tell what became of a request that is over. */
-static void
-judge(const DncSend *send, const Request *request, DncSent *sent)
-{
-	const DncWrite *write = request->writes[0];
-
-	if (request->call == NULL)
-	{
-		sent->outcome = request->problem.message ? DNC_OUTCOME_REFUSED : DNC_OUTCOME_UNCLEAR;
-		sent->problem = request->problem;
-	}
-	else if (dnc_call_problem(request->call, &sent->problem))
-		judge_failure(send, request, sent);
-	else if (dnc_call_status(request->call) != dnc_write_call(write)->unchanged_status)
-		judge_success(request, sent);
-	else if (write->action == DNC_ACTION_ADD)
-		judge_refused_addition(send, request, sent);
-	else
-	{
-		sent->outcome = DNC_OUTCOME_UNCHANGED;
-		sent->unclear_before = dnc_call_unclear(request->call);
-	}
+	if (!dnc_outcome_judge(&end, sent) || request->repeats >= options->max_retries)
+		return false;
+	request->repeats++;
+	return start_call(request, send->budget);
 }
 
 /* ----- the sending ----- */
@@ -404,10 +273,9 @@ dnc_send_next(DncSend *send, DncSent *sent)
 
 	index = wait_for_any(send);
 	request = send->requests[index];
-	sent->writes = request->writes;
-	sent->count = request->count;
 	before = MemoryContextSwitchTo(request->context);
-	judge(send, request, sent);
+	while (judge(send, request, sent))
+		dnc_call_wait_any(&request->call, 1);
 	if (request->call && dnc_call_last_try(request->call, &facts))
 		sent->status = facts.status;
 	sent->retry_after_ms = sent->status ? facts.rate.retry_after_ms : -1;

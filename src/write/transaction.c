@@ -107,6 +107,7 @@ at_transaction_event(XactEvent event, void *arg)
 			store_writes();
 			break;
 		case XACT_EVENT_ABORT:
+			dnc_commit_log_cut_off();
 			warn_of_taken();
 			current = NULL;		/* its memory goes with the transaction's */
 			break;

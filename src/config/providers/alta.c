@@ -68,6 +68,7 @@ const DncProvider dnc_provider_alta = {
 	.identifier_types = identifier_types,
 	.own_options = own_options,
 	.error_messages = {"message"},
+	.error_marks = {"error", "message"},
 
 	.list = {
 		.path = "/dnc/communication-opt-outs",
@@ -96,7 +97,7 @@ const DncProvider dnc_provider_alta = {
 		.method = "DELETE",
 		.path = "/dnc/communication-opt-outs",
 		.batch = 1,
-		.repeatable = true,
+		.look_first = true,
 		.unchanged_status = 404,
 		.members = {
 			{"identifier", DNC_COL_IDENTIFIER, true},

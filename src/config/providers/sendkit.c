@@ -90,14 +90,16 @@ const DncProvider dnc_provider_sendkit = {
 			{"reason", DNC_COL_REASON, false},
 		},
 	},
-	/* How long the list of a removal may be is not documented. */
+	/*
+	 * How long the list of a removal may be is not documented.  Sent again it could take an
+	 * email that was added since, and no request looks an email up.
+	 */
 	.remove = {
 		.method = "DELETE",
 		.path = "/v1/dnc",
 		.batch = 500,
 		.list = "emails",
 		.bare = true,
-		.repeatable = true,
 		.counts = {"data.deleted"},
 		.members = {
 			{"email", DNC_COL_IDENTIFIER, true},

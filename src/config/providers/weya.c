@@ -82,6 +82,7 @@ const DncProvider dnc_provider_weya = {
 			{"type", DNC_COL_REASON, false},
 		},
 	},
+	/* By id, so that sent again it cannot take a number that was added since. */
 	.remove = {
 		.method = "DELETE",
 		.path = "/api/dnc/delete/{}",
