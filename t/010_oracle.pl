@@ -510,7 +510,8 @@ sub ask_shape
 		my ($scans, $columns, $shape) = @{ pick(@shapes) };
 
 		$what = $shape =~ s/OUTER/$outer/gr =~ s/OTHER/$other/gr =~ s/LOCAL/$table/gr;
-		$query = "SELECT $sum FROM ($what) r";
+		# OFFSET 0 keeps PostgreSQL from evaluating a subquery in two places.
+		$query = "SELECT $sum FROM (SELECT * FROM ($what) q OFFSET 0) r";
 		$bound{$number} = $scans * ($columns ? if_looked_up($table, texts_of($outer, @$columns)) : if_read($table));
 	}
 	push @script, "RESET ALL; $set", "\\echo == $number before", $requests;

@@ -158,6 +158,7 @@ start_fetch(DncPager *pager, const DncPageRequest *page)
 static DncFetch *
 start_needed(DncPager *pager, const DncPageRequest *page)
 {
+	pager->has_come = false;
 	dnc_max_requests_require(pager->counters->budget, pager->options, 1);
 	return start_fetch(pager, page);
 }
