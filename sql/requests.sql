@@ -55,6 +55,10 @@ SELECT count(*) FROM r;
 :n
 SELECT sum((SELECT count(*) + o.n FROM emails)) FROM generate_series(1, 20) o(n);
 :n
+SET enable_material = off;
+SELECT count(*) FROM generate_series(1, 20) o(n) WHERE o.n::text <> ALL (SELECT d.identifier FROM list d JOIN copy USING (id));
+RESET enable_material;
+:n
 -- what is run once is not kept
 SELECT count(*) FROM list WHERE length(identifier) > (SELECT 3);
 :n
@@ -132,6 +136,10 @@ SELECT count(*) FROM short_list WHERE identifier = 'person000001@example.com' OR
 -- a guarded arm is evaluated, and sent, where its guard holds
 SELECT v.kind, d.id IS NOT NULL AS listed FROM (VALUES ('e', 'person000001@example.com'), ('n', '15550000002'), ('x', 'z')) v(kind, x)
   LEFT JOIN list d ON (v.kind = 'e' AND d.identifier = v.x) OR (v.kind = 'n' AND d.identifier = '+' || v.x::bigint::text) ORDER BY 1;
+:n
+-- one that could be an error stays where it is
+SELECT v.kind, d.id IS NOT NULL AS listed FROM (VALUES ('n', 'person000001@example.com'), ('m', 'x')) v(kind, x)
+  LEFT JOIN list d ON (d.identifier_type = 'none' AND v.x::int > 5 AND d.identifier = v.x) OR (d.identifier = v.x AND v.kind = 'n');
 :n
 
 -- counts from the total

@@ -33,7 +33,7 @@ INSERT INTO crm VALUES ('new1@example.com'), ('new2@example.com'), ('person00000
 -- added rows show what was given, and NULL for what only the remote knows
 BEGIN;
 INSERT INTO alta (identifier, identifier_type, label) VALUES ('new1@example.com', 'email', 'One'), ('+1', 'phone', NULL);
-SELECT *, tableoid::regclass FROM alta WHERE id IS NULL;
+SELECT id, identifier, identifier_type, label, created_at, attrs, source, tableoid::regclass FROM alta WHERE id IS NULL;
 SELECT count(*), count(id), count(attrs) FROM alta;
 SELECT identifier FROM alta WHERE identifier_type = 'phone' ORDER BY 1;
 SELECT identifier, label FROM alta WHERE identifier = 'new1@example.com';

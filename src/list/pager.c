@@ -6,10 +6,8 @@
  * This is where "a list that was not read to its end is an error" is kept.  The pager
  * asks for the pages in their order, some of them ahead, and hands each answer to the
  * rules of the list's paging: page_cursor.c or page_numbers.c.  They check whatever an
- * answer says about the pages that follow.
- *
- * A pager can tell its position after each page, and begin at a position that was
- * stored.
+ * answer says about the pages that follow.  A pager can tell its position after each page,
+ * and begin at a position that was stored.
  *
  *-------------------------------------------------------------------------
  */
@@ -158,6 +156,7 @@ start_fetch(DncPager *pager, const DncPageRequest *page)
 static DncFetch *
 start_needed(DncPager *pager, const DncPageRequest *page)
 {
+	pager->has_come = false;
 	dnc_max_requests_require(pager->counters->budget, pager->options, 1);
 	return start_fetch(pager, page);
 }

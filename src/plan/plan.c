@@ -306,7 +306,7 @@ typedef struct DncPlanFacts
 	double		list_requests;
 } DncPlanFacts;
 
-/* A number that is not shown. */
+/* A number for fdw_private. */
 static Node *
 make_number(double value)
 {

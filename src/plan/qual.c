@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 
 #include "plan/constants.h"
+#include "plan/guard.h"
 #include "plan/qual.h"
 
 /* The table, and the kind of columns, that clauses are matched for. */
@@ -98,15 +99,6 @@ is_equality(Oid opno, Oid collation)
 		OidIsValid(collation) && get_collation_isdeterministic(collation);
 }
 
-/* Can an expression be evaluated before a scan of this table begins? */
-static bool
-is_run_time_value(const MatchContext *context, Expr *expr)
-{
-	return !bms_is_member(context->rel->relid, pull_varnos(context->root, (Node *) expr)) &&
-		!contain_volatile_functions((Node *) expr) &&
-		!contain_subplans((Node *) expr);
-}
-
 /* A clause that can go into a request; palloc'd. */
 static DncPushed *
 make_pushed(DncColumn column, DncOp op, Expr *value, bool is_array)
@@ -131,7 +123,7 @@ match_equality(const MatchContext *context, OpExpr *op)
 		DncColumn	column = filter_column(context, list_nth(op->args, side));
 		Expr	   *value = list_nth(op->args, 1 - side);
 
-		if (column != DNC_COL_NONE && is_run_time_value(context, value))
+		if (column != DNC_COL_NONE && dnc_guard_is_run_time_value(context->root, context->rel, value))
 			return make_pushed(column, DNC_OP_EQ, value, false);
 	}
 	return NULL;
@@ -148,7 +140,7 @@ match_pattern(const MatchContext *context, OpExpr *op)
 		context->options->search_match == DNC_SEARCH_EXACT ||
 		!OidIsValid(op->inputcollid) || !get_collation_isdeterministic(op->inputcollid) ||
 		filter_column(context, linitial(op->args)) != DNC_COL_IDENTIFIER ||
-		!is_run_time_value(context, lsecond(op->args)))
+		!dnc_guard_is_run_time_value(context->root, context->rel, lsecond(op->args)))
 		return NULL;
 	return make_pushed(DNC_COL_IDENTIFIER,
 					   op->opno == OID_TEXT_LIKE_OP ? DNC_OP_LIKE : DNC_OP_ILIKE,
@@ -164,16 +156,9 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 	if (!op->useOr || !is_equality(op->opno, op->inputcollid))
 		return NULL;
 	column = filter_column(context, linitial(op->args));
-	if (column == DNC_COL_NONE || !is_run_time_value(context, lsecond(op->args)))
+	if (column == DNC_COL_NONE || !dnc_guard_is_run_time_value(context->root, context->rel, lsecond(op->args)))
 		return NULL;
 	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
-}
-
-/* The clause of an arm of an OR, or of a member of an arm. */
-static Node *
-clause_of(Node *node)
-{
-	return IsA(node, RestrictInfo) ? (Node *) castNode(RestrictInfo, node)->clause : node;
 }
 
 /* The equality by which an arm of an OR demands a value of a column; NULL: there is none. */
@@ -183,7 +168,7 @@ equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr *
 	DncPushed  *pushed;
 	ListCell   *lc;
 
-	arm = clause_of(arm);
+	arm = dnc_guard_clause_of(arm);
 	if (IsA(arm, OpExpr))
 	{
 		pushed = match_equality(context, castNode(OpExpr, arm));
@@ -203,45 +188,6 @@ equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr *
 		}
 	}
 	return NULL;
-}
-
-/*
- * The value of an arm, where the members of the arm that do not look at the table hold, and
- * NULL elsewhere: then the arm finds no entry.  PostgreSQL would not evaluate the value
- * there either, and it may be an error.
- */
-static Expr *
-guard_value(const MatchContext *context, Node *arm, Expr *value)
-{
-	List	   *guards = NIL;
-	CaseWhen   *when;
-	CaseExpr   *guarded;
-	ListCell   *lc;
-
-	arm = clause_of(arm);
-	if (!is_andclause(arm) || IsA(value, Const))
-		return value;
-	foreach(lc, castNode(BoolExpr, arm)->args)
-	{
-		Node	   *member = clause_of(lfirst(lc));
-
-		if (is_run_time_value(context, (Expr *) member))
-			guards = lappend(guards, member);
-	}
-	if (guards == NIL)
-		return value;
-	when = makeNode(CaseWhen);
-	when->expr = make_ands_explicit(guards);
-	when->result = value;
-	when->location = -1;
-	guarded = makeNode(CaseExpr);
-	guarded->casetype = exprType((Node *) value);
-	guarded->casecollid = exprCollation((Node *) value);
-	guarded->args = list_make1(when);
-	guarded->defresult = (Expr *) makeNullConst(guarded->casetype, exprTypmod((Node *) value),
-												guarded->casecollid);
-	guarded->location = -1;
-	return (Expr *) guarded;
 }
 
 /* "column = ANY (array)" as an expression, by the operator of "column = value". */
@@ -285,7 +231,7 @@ match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 		}
 		if (exprType((Node *) value) != array->element_typeid)
 			return NULL;
-		array->elements = lappend(array->elements, guard_value(context, lfirst(lc), value));
+		array->elements = lappend(array->elements, dnc_guard_value(context->root, context->rel, lfirst(lc), value));
 	}
 	array->array_typeid = get_array_type(array->element_typeid);
 	array->location = -1;

@@ -96,7 +96,7 @@ find_scan(const Plan *plan, Runs runs, const Plan *scan, bool *several)
 /*
  * Can a scan of a running query be run more than once: below a correlated subquery, on the
  * inner side of a nested loop, in a recursive term?  A subquery without parameters from
- * outside is run once: its result is kept, or a node above it keeps the rows.
+ * outside is run once, since its result is kept; but for those that PostgreSQL rewinds.
  */
 bool
 dnc_reruns_are_possible(const EState *estate, const Plan *scan)
@@ -110,7 +110,9 @@ dnc_reruns_are_possible(const EState *estate, const Plan *scan)
 	foreach(lc, statement->subplans)
 	{
 		const Plan *plan = lfirst(lc);
-		Runs		runs = {.several = plan && !bms_is_empty(plan->extParam)};
+		bool		rewound = bms_is_member(foreach_current_index(lc) + 1, statement->rewindPlanIDs);
+		Runs		runs = {.several = rewound || (plan && !bms_is_empty(plan->extParam)),
+		.rewound = rewound};
 
 		if (find_scan(plan, runs, scan, &several))
 			return several;
