@@ -183,21 +183,12 @@ dnc_progress_count(DncProgress *progress, DncCount what, int64 more)
 {
 	if (progress == NULL)
 		return;
-	switch (what)
-	{
-		case DNC_COUNT_REQUESTS:
-			pg_atomic_fetch_add_u64(&progress->requests, more);
-			break;
-		case DNC_COUNT_ENTRIES: /* counted once a page */
-			pg_atomic_fetch_add_u64(&progress->pages, 1);
-			/* FALLTHROUGH */
-		case DNC_COUNT_ADDED:
-		case DNC_COUNT_DELETED:
-			pg_atomic_fetch_add_u64(&progress->rows, more);
-			break;
-		default:
-			break;
-	}
+	if (what == DNC_COUNT_REQUESTS)
+		pg_atomic_fetch_add_u64(&progress->requests, more);
+	if (what == DNC_COUNT_ENTRIES)	/* counted once a page */
+		pg_atomic_fetch_add_u64(&progress->pages, 1);
+	if (what == DNC_COUNT_ENTRIES || what == DNC_COUNT_ADDED || what == DNC_COUNT_DELETED)
+		pg_atomic_fetch_add_u64(&progress->rows, more);
 }
 
 /* It waits for so many microseconds to be allowed to send; less than 0: it does not wait. */

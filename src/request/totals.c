@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "request/totals.h"

@@ -103,25 +103,25 @@ tell_rate_limit(DncProbe *probe)
 }
 
 /*
- * Tell how far the server's clock is off.  The header Date has whole seconds, and the answer
- * was made at some time between its request and its arrival.
+ * Tell how far the server's clock is off.  The header Date has whole seconds, and servers may
+ * use one for a second.  The answer was made at some time between its request and its arrival.
  */
 static void
 tell_clock(DncProbe *probe)
 {
 	const DncProbeAnswer *first = &probe->first;
-	double		least = (double) (first->facts.date - EPOCH_SECONDS) -
-		first->received_at / (double) USECS_PER_SEC;
-	double		most = least + 1 + first->facts.elapsed_ms / 1000;
+	double		elapsed = first->facts.elapsed_ms / 1000;
+	double		ahead = (double) (first->facts.date - EPOCH_SECONDS) + 0.5 -
+		(first->received_at / (double) USECS_PER_SEC - elapsed / 2);
 	const char *text;
 
 	if (first->facts.date < 0)
 		text = "answers do not tell the time";
-	else if (least <= 0 && most >= 0)
+	else if (fabs(ahead) < 2 + elapsed / 2)
 		text = "agrees with ours";
 	else
-		text = psprintf("is about %.0f s %s ours", fabs(rint((least + most) / 2)),
-						least > 0 ? "ahead of" : "behind");
+		text = psprintf("is about %.0f s %s ours", fabs(rint(ahead)),
+						ahead > 0 ? "ahead of" : "behind");
 	dnc_probe_tell(probe, "clock", text, NULL);
 }
 

@@ -149,7 +149,7 @@ read_pages(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "read_pages() must return a row");
-	dnc_counters_begin(counters, options->serverid, dnc_max_requests_of_statement(options));
+	dnc_counters_begin(counters, options, dnc_max_requests_of_statement(options));
 	pager = dnc_pager_begin(options, NIL, counters);
 	dnc_pager_set_limit(pager, (double) count * options->page_size);
 	if (!PG_ARGISNULL(1))
