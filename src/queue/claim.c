@@ -192,8 +192,9 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 	bool		found;
 
 	due_arguments(claim, &arguments);
-	dnc_queue_open(&query, "SELECT w.relation::oid, w.role, w.attempts FROM " DNC_QUEUE_WAITING
-				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON l.server = $5 AND l.role = w.role "
+	dnc_queue_open(&query, "SELECT w.relation, w.role, w.attempts FROM " DNC_QUEUE_WAITING
+				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON "
+				   "l.instance = $1 AND l.server = $5 AND l.role = w.role "
 				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
 				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
 				   " ORDER BY w.id LIMIT 1", &arguments, false);

@@ -51,6 +51,15 @@ typedef struct Progress
 	const char *request;		/* for CONTEXT; NULL: no request has failed as such */
 } Progress;
 
+static DncBeforeSending before_sending = NULL;
+
+/* For _PG_init(): what has to be done before writes are sent, elsewhere than here. */
+void
+dnc_commit_register(DncBeforeSending function)
+{
+	before_sending = function;
+}
+
 /* ----- what is to be sent ----- */
 
 /* The options of what is sent to a server; NULL: nothing is. */
@@ -118,8 +127,11 @@ prepare(Progress *progress, DncServerWrites *servers, const DncAccountWrites *ac
 		progress->servers[progress->nservers++].server = server;
 	for (const DncAccountWrites *account = accounts; account; account = account->next)
 	{
-		if (account->pending->count > 0 && account->write_mode == write_mode)
-			gather_writes(progress, account->pending, target);
+		if (account->pending->count == 0 || account->write_mode != write_mode)
+			continue;
+		gather_writes(progress, account->pending, target);
+		if (before_sending)
+			before_sending(account->pending);
 	}
 	for (int i = 0; i < progress->nservers; i++)
 	{
