@@ -46,7 +46,7 @@ my $catalog = q{
 	FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 	  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw')
 	ORDER BY pg_describe_object(classid, objid, objsubid) COLLATE "C"};
-my $extension = q{SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig, obj_description(oid, 'pg_extension')
+my $extension = q{SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig::regclass[], obj_description(oid, 'pg_extension')
 	FROM pg_extension WHERE extname = 'dnc_fdw'};
 
 my $url = $dnc->url;

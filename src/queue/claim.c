@@ -334,6 +334,8 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	if (claim->action == DNC_ACTION_REMOVE)
 		expired = expire_removals(claim, relid);
 	claim_rows(claim, relid, round_size(claim, failures), context);
+	/* What is sent has to be on disk, whatever synchronous_commit its writer had. */
+	ForceSyncCommit();
 	/* Without any, somebody else has locked them, or an addition has come in between. */
 	return claim->count > 0 || expired > 0;
 }
