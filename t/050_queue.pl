@@ -237,7 +237,25 @@ cmp_ok(writes('alta'), '<=', 21, 'within 20 requests more');
 is(sql(q{SELECT identifier, http_status FROM dnc_fdw_queue WHERE state = 'dead'}), 'poison@test|400', 'the other one is dead');
 sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'is listed') FROM dnc_fdw_queue WHERE state = 'dead'});
 
-# An entry that makes the vendor fail does not hold up the others for ever.
+# A refusal that may be the fault of one entry, or of our address: the others go on.
+reset_lists();
+sql(add('weya', '15550000011'));
+sql(q{INSERT INTO weya.list (identifier, identifier_type, batch_id) VALUES ('15550000012', 'phone', 'unknown1')});
+sql(add('weya', map { "1555000001$_" } 3 .. 8));
+deliver('weya');
+is(listed('weya'), join(' ', map { "1555000001$_" } 1, 3 .. 8), 'weya: a batch that is not known holds up nobody');
+is(sql(q{SELECT identifier, state, http_status FROM dnc_fdw_queue WHERE state = 'waiting'}), '15550000012|waiting|404', 'and waits');
+sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'no such batch') FROM dnc_fdw_queue WHERE state = 'waiting'});
+control('POST', 'weya', '/fault?kind=status&arg=404&times=0&method=POST');
+sql(add('weya', map { "1555000002$_" } 1 .. 8));
+deliver('weya') for 1 .. 2;
+cmp_ok(writes('weya'), '<=', 8 + 6, 'where all are refused, few are sent');
+is(sql(q{SELECT count(*) FROM dnc_fdw_queue WHERE state = 'waiting'}), 8, 'and all wait');
+control('DELETE', 'weya', '/fault');
+sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+deliver('weya');
+is(sql(q{SELECT count(*) FROM dnc_fdw_queue WHERE state = 'waiting'}), 0, 'until it takes them');
+
 # weya: what is listed already is done.
 reset_lists();
 control('POST', 'weya', '/fill?count=1');

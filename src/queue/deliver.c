@@ -28,6 +28,9 @@
 #include "queue/record.h"
 #include "queue/table.h"
 
+/* When so many writes in a row were refused, one by one, it is not the writes. */
+#define REFUSED_IN_A_ROW 3
+
 /* Tells our locks from users' advisory locks, which have 1 or 2 in its place. */
 #define LOCK_CLASS 0xD0C
 
@@ -38,6 +41,7 @@ typedef struct Round
 	DncClaim	claim;
 	DncBudget	budget;			/* without a limit: the rate limit bounds the sending */
 	MemoryContext record_context;	/* reset with each outcome */
+	int			refused;		/* writes in a row, perhaps not for what they are */
 	bool		stopped;		/* the rest is not sent */
 } Round;
 
@@ -79,6 +83,12 @@ record(Round *round, const DncSent *sent)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	recorded = dnc_record_outcome(&round->claim, sent, round->stopped);
+	round->refused = recorded == DNC_RECORDED_REFUSED ? round->refused + 1 : 0;
+	if (round->refused == REFUSED_IN_A_ROW)
+	{
+		dnc_lane_back_off(&round->claim.lane, sent);
+		recorded = DNC_RECORDED_STOP;
+	}
 	PopActiveSnapshot();
 	if (recorded != DNC_RECORDED_HALVE)
 		commit(round->delivery);
