@@ -137,6 +137,16 @@ $sender->finish;
 is(states('w@test'), 'add:done', 'done') or diag($sent_errors);
 control('PUT', 'alta', '/config?latency_ms=0');
 
+# A cancel ends the wait, and the sender's locks with it.
+reset_lists();
+control('PUT', 'alta', '/config?latency_ms=3000');
+sql(add('alta', 'c@test'));
+my $cancelled = $dnc->gives("SET statement_timeout = '500ms'; CALL dnc_fdw_deliver('alta'); SET statement_timeout = 0; CALL dnc_fdw_deliver('alta')");
+like($cancelled, qr/ERROR:  57014: canceling statement due to statement timeout/, 'a timeout ends a delivery');
+unlike($cancelled, qr/another session/, 'which leaves no lock');
+is(listed('alta') . ' ' . states('c@test'), 'c@test add:done', 'the next one goes on');
+control('PUT', 'alta', '/config?latency_ms=0');
+
 # ----- a sender that is killed, and a cluster that crashes -----
 
 # Kills the sender of a server with a signal while its request is under way.

@@ -87,6 +87,20 @@ warn_of_held(Oid serverid)
 				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
 }
 
+/* Finish the removals of persons who were added later; no claim takes them. */
+static void
+drop_superseded(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	server_arguments(serverid, &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
+										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
+										  DNC_QUEUE_IS_SUPERSEDED,
+										  "'superseded'", "http_status", "sqlstate",
+										  "'somebody has added this person later'"), &arguments);
+}
+
 /*
  * Take up what a sender has left that is gone, since we have its lock; forget finished
  * writes that have been kept for long enough; drop removals that somebody has overtaken.
@@ -108,22 +122,9 @@ dnc_claim_recover(Oid serverid)
 						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND " IS_OF_SERVER
 						 " AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
 						 "r.action = 'delete' AND r.match_key = w.match_key)", &arguments);
+	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
 						 "(SELECT FROM pg_foreign_server s WHERE s.oid = l.server)", NULL);
-}
-
-/* Finish the removals of persons who were added later. */
-static void
-drop_superseded(Oid serverid)
-{
-	DncQueueArguments arguments = {0};
-
-	server_arguments(serverid, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
-										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
-										  DNC_QUEUE_IS_SUPERSEDED,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), &arguments);
 }
 
 /* ----- the target ----- */
@@ -321,10 +322,12 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	claim->action = DNC_ACTION_ADD;
 	if (!find_due(claim, &relid, &failures))
 	{
-		drop_superseded(serverid);
 		claim->action = DNC_ACTION_REMOVE;
 		if (!find_due(claim, &relid, &failures))
+		{
+			drop_superseded(serverid);
 			return false;
+		}
 	}
 	if (!make_target(claim, table_if_there(relid), &problem))
 	{
