@@ -147,6 +147,37 @@ unlike($cancelled, qr/another session/, 'which leaves no lock');
 is(listed('alta') . ' ' . states('c@test'), 'c@test add:done', 'the next one goes on');
 control('PUT', 'alta', '/config?latency_ms=0');
 
+# ----- additions by another write_mode -----
+
+# Runs a statement in the background; the last request of Alta's log is its.
+sub start
+{
+	my ($statement, $method) = @_;
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $statement ], '>', \my $out, '2>', \my $errors);
+
+	control('DELETE', 'alta', '/log');
+	wait_for("a $method", sub { control('GET', 'alta', '/log') =~ /^$method/m });
+	return $run;
+}
+sql(q{CREATE FOREIGN TABLE alta.direct (identifier text, identifier_type text) SERVER alta OPTIONS (write_mode 'commit')});
+sql(add('alta', 'g@test', 'h@test'));
+deliver('alta');
+sql(remove('alta', 'g@test'));
+control('PUT', 'alta', '/config?latency_ms=2000');
+my $run = start(q{CALL dnc_fdw_deliver('alta')}, 'DELETE');
+like($dnc->gives(q{INSERT INTO alta.direct VALUES ('G@test', 'email')}), qr/ERROR:  55006: a deletion of somebody who is to be added is on its way to server "alta"/,
+	'an addition while the deletion is on its way');
+$run->finish;
+sql(remove('alta', 'h@test'));
+$run = start(q{INSERT INTO alta.direct VALUES ('H@test', 'email')}, 'POST');
+deliver('alta');
+$run->finish;
+deliver('alta');
+control('PUT', 'alta', '/config?latency_ms=0');
+like(listed('alta'), qr/h\@test/, 'a deletion is not sent while somebody adds the person at COMMIT');
+is(states('h@test'), 'add:done delete:superseded', 'nor afterwards');
+sql('DROP FOREIGN TABLE alta.direct');
+
 # ----- a sender that is killed, and a cluster that crashes -----
 
 # Kills the sender of a server with a signal while its request is under way.

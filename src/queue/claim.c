@@ -37,10 +37,13 @@ int			dnc_keep_done = 2592000;
 /* Where an API takes one entry a request: writes that are claimed at a time, per request under way. */
 #define ROUNDS_AT_ONCE 4
 
-/* Is row w one of server $5, whose name is $6?  It goes by the table, unless that was dropped. */
+/*
+ * Is row w one of server $5?  It goes by the table.  If that was dropped, it goes by the
+ * provider and the server's name, $6: another server may have that name by now.
+ */
 #define IS_OF_SERVER \
 	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
-	"w.server = $6)"
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 #define IS_DUE \
 	DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
@@ -56,14 +59,16 @@ int			dnc_keep_done = 2592000;
 
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
 
-/* Begin the arguments of a query: origin, server and its name. */
+/* Begin the arguments of a query: origin, server, its provider and name. */
 static void
 server_arguments(Oid serverid, DncQueueArguments *arguments)
 {
+	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
+
 	dnc_queue_origin_arguments(arguments);
 	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(serverid));
-	dnc_queue_argument(arguments, NAMEOID,
-					   DirectFunctionCall1(namein, CStringGetDatum(GetForeignServer(serverid)->servername)));
+	dnc_queue_text_argument(arguments,
+							psprintf("%s/%s", options->provider->name, options->server_name));
 }
 
 /* ----- before the first round ----- */
