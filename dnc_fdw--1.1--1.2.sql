@@ -175,7 +175,7 @@ CROSS JOIN LATERAL (
     count(*) FILTER (WHERE v.state = 'held') AS held,
     count(*) FILTER (WHERE v.state = 'held' AND v.action = 'add') AS held_additions
   FROM dnc_fdw_queue v
-  WHERE v.server = s.srvname
+  WHERE v.server = s.srvname AND v.done_at IS NULL
 ) q
 LEFT JOIN LATERAL (
   SELECT bool_or(a.paused_for IS NOT NULL) AS paused,
