@@ -46,7 +46,7 @@ COMMENT ON MATERIALIZED VIEW dnc_fdw_instance IS 'tells this installation of dnc
 
 -- Writes that are not over.  The library inserts by the order of the columns.  OIDs count
 -- here, and names in a copy, where what they name may be missing.
-CREATE SEQUENCE dnc_fdw_queue_id;
+CREATE SEQUENCE dnc_fdw_queue_id CACHE 32;
 REVOKE ALL ON SEQUENCE dnc_fdw_queue_id FROM PUBLIC;
 COMMENT ON SEQUENCE dnc_fdw_queue_id IS 'numbers of writes in the queue';
 

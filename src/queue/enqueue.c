@@ -69,6 +69,8 @@ typedef struct Storing
 	DncQueueOrigin origin;
 	FullTransactionId xid;
 	TimestampTz now;
+	Datum		actions[DNC_NACTIONS];	/* texts that rows have in common */
+	Datum		state;
 	const DncTarget *target;	/* of the last write; the next four are its */
 	NameData	server;
 	NameData	role;
@@ -221,13 +223,13 @@ fill_row(Storing *storing, TupleTableSlot *slot, const DncPendingWrite *waiting)
 	set_value(slot, DNC_QUEUE_ROLE, ObjectIdGetDatum(write->target->userid));
 	set_value(slot, DNC_QUEUE_ROLE_NAME, NameGetDatum(&storing->role));
 	set_value(slot, DNC_QUEUE_ACCOUNT, storing->account);
-	set_value(slot, DNC_QUEUE_ACTION, CStringGetTextDatum(removes ? "delete" : "add"));
+	set_value(slot, DNC_QUEUE_ACTION, storing->actions[write->action]);
 	set_members(slot, write);
 	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(dnc_queue_key(write)));
 	set_value(slot, DNC_QUEUE_XID, FullTransactionIdGetDatum(storing->xid));
 	if (removes)
 		set_value(slot, DNC_QUEUE_SNAPSHOT, snapshot_of(waiting));
-	set_value(slot, DNC_QUEUE_STATE, CStringGetTextDatum("waiting"));
+	set_value(slot, DNC_QUEUE_STATE, storing->state);
 	set_value(slot, DNC_QUEUE_ATTEMPTS, Int32GetDatum(0));
 	set_value(slot, DNC_QUEUE_UNCLEAR, BoolGetDatum(false));
 	set_value(slot, DNC_QUEUE_NEXT_TRY, TimestampTzGetDatum(storing->now));
@@ -298,6 +300,9 @@ begin_storing(void)
 	dnc_queue_origin(&storing->origin);
 	storing->xid = GetTopFullTransactionId();
 	storing->now = GetCurrentTimestamp();
+	storing->actions[DNC_ACTION_ADD] = CStringGetTextDatum("add");
+	storing->actions[DNC_ACTION_REMOVE] = CStringGetTextDatum("delete");
+	storing->state = CStringGetTextDatum("waiting");
 	storing->slots = palloc(sizeof(TupleTableSlot *) * ROWS_AT_ONCE);
 	storing->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw queue rows",
 												 ALLOCSET_DEFAULT_SIZES);
