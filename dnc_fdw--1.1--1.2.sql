@@ -102,16 +102,15 @@ COMMENT ON FUNCTION dnc_fdw_probe(name) IS 'finds out with at most 12 list reque
 -- ----- the queue: write_mode 'queue' -----
 
 -- What tells this installation from its copies: not dumped, so that a restored database has
--- another one, and kept by pg_upgrade.
-CREATE TABLE dnc_fdw_instance (
-  instance uuid NOT NULL DEFAULT gen_random_uuid()
-);
-INSERT INTO dnc_fdw_instance DEFAULT VALUES;
+-- another one, and kept by pg_upgrade.  No table, which FOR ALL TABLES would publish.
+CREATE MATERIALIZED VIEW dnc_fdw_instance AS
+SELECT gen_random_uuid() AS instance;
 REVOKE ALL ON dnc_fdw_instance FROM PUBLIC;
-COMMENT ON TABLE dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
+COMMENT ON MATERIALIZED VIEW dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
 
--- Writes that are not over.  The library inserts by the order of the columns.
-CREATE SEQUENCE dnc_fdw_queue_id;
+-- Writes that are not over.  The library inserts by the order of the columns.  OIDs count
+-- here, and names in a copy, where what they name may be missing.
+CREATE SEQUENCE dnc_fdw_queue_id CACHE 32;
 REVOKE ALL ON SEQUENCE dnc_fdw_queue_id FROM PUBLIC;
 COMMENT ON SEQUENCE dnc_fdw_queue_id IS 'numbers of writes in the queue';
 
@@ -122,7 +121,8 @@ CREATE TABLE dnc_fdw_queue_waiting (
   system_identifier bigint NOT NULL,
   timeline integer NOT NULL,
   server name NOT NULL,
-  relation regclass NOT NULL,
+  relation oid NOT NULL,
+  relation_name text NOT NULL,
   role oid NOT NULL,
   role_name name NOT NULL,
   account text NOT NULL,
@@ -170,6 +170,7 @@ SELECT pg_extension_config_dump('dnc_fdw_queue_finished', '');
 
 -- How the sending goes, for each token: paused, or backing off.  Of this database only.
 CREATE TABLE dnc_fdw_queue_lanes (
+  instance uuid NOT NULL,
   server oid NOT NULL,
   role oid NOT NULL,
   failures integer NOT NULL DEFAULT 0,
@@ -179,7 +180,7 @@ CREATE TABLE dnc_fdw_queue_lanes (
   sqlstate text,
   message text,
   last_success timestamptz,
-  PRIMARY KEY (server, role)
+  PRIMARY KEY (instance, server, role)
 );
 REVOKE ALL ON dnc_fdw_queue_lanes FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_lanes IS 'how the sending of the queue goes, for each server and role: see the view dnc_fdw_queue_health';
@@ -193,8 +194,8 @@ COMMENT ON FUNCTION dnc_fdw_cluster() IS 'identifier and timeline of this cluste
 CREATE VIEW dnc_fdw_queue WITH (security_barrier) AS
 SELECT q.id,
   coalesce((SELECT s.srvname FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver
-            WHERE t.ftrelid = q.relation), q.server) AS server,
-  q.relation,
+            WHERE t.ftrelid = n.relation), q.server) AS server,
+  n.relation,
   coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = q.role AND NOT q.elsewhere), q.role_name) AS role,
   q.action, q.identifier, q.identifier_type,
   CASE WHEN q.state IN ('waiting', 'sending')
@@ -213,7 +214,10 @@ CROSS JOIN LATERAL (
   SELECT f.*, false
   FROM dnc_fdw_queue_finished f
 ) q
-WHERE coalesce(has_table_privilege(q.relation, 'SELECT'), pg_has_role(q.role, 'USAGE'),
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN q.elsewhere THEN to_regclass(q.relation_name) ELSE q.relation::regclass END AS relation
+) n
+WHERE coalesce(has_table_privilege(n.relation, 'SELECT'), pg_has_role(q.role, 'USAGE'),
                (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user));
 GRANT SELECT ON dnc_fdw_queue TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_queue IS 'writes of write_mode queue, of tables that one may read: what waits, and what has become of it';
@@ -235,14 +239,14 @@ CROSS JOIN LATERAL (
     count(*) FILTER (WHERE v.state = 'held') AS held,
     count(*) FILTER (WHERE v.state = 'held' AND v.action = 'add') AS held_additions
   FROM dnc_fdw_queue v
-  WHERE v.server = s.srvname
+  WHERE v.server = s.srvname AND v.done_at IS NULL
 ) q
 LEFT JOIN LATERAL (
   SELECT bool_or(a.paused_for IS NOT NULL) AS paused,
     string_agg(a.message, '; ') FILTER (WHERE a.failures > 0 OR a.paused_for IS NOT NULL) AS message,
     max(a.last_success) AS last_success
   FROM dnc_fdw_queue_lanes a
-  WHERE a.server = s.oid
+  WHERE a.server = s.oid AND a.instance = (SELECT i.instance FROM dnc_fdw_instance i)
 ) l ON true
 WHERE has_server_privilege(s.oid, 'USAGE');
 GRANT SELECT ON dnc_fdw_queue_health TO PUBLIC;

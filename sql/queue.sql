@@ -107,6 +107,16 @@ INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('two@ex
 INSERT INTO at_commit VALUES ('two@example.com', 'email');
 ROLLBACK;
 
+-- a deletion that waits is overtaken by an addition of another write_mode, too
+DELETE FROM communication_opt_outs WHERE identifier = '+15550000003';
+DELETE FROM communication_opt_outs WHERE identifier = '+15550000001';
+BEGIN;
+INSERT INTO at_commit VALUES ('+1 555 000 0003', 'phone');
+COMMIT;
+CALL dnc_fdw_deliver('queue');
+:log
+SELECT action, identifier, state, message FROM q WHERE action = 'delete' AND identifier LIKE '+1555%';
+
 -- what the vendor refuses is dead, and holds nothing up
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/queue/fault?kind=status&arg=400&times=3&method=POST" >/dev/null
 INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('w1@example.com', 'email'), ('w2@example.com', 'email'), ('w3@example.com', 'email'), ('w4@example.com', 'email');

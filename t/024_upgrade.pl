@@ -46,7 +46,7 @@ my $catalog = q{
 	FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 	  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw')
 	ORDER BY pg_describe_object(classid, objid, objsubid) COLLATE "C"};
-my $extension = q{SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig, obj_description(oid, 'pg_extension')
+my $extension = q{SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig::regclass[], obj_description(oid, 'pg_extension')
 	FROM pg_extension WHERE extname = 'dnc_fdw'};
 
 my $url = $dnc->url;
@@ -116,7 +116,19 @@ is($node->safe_psql('middle', q{SELECT elsewhere.dnc_fdw_key('(212) 555-0003', '
 $node->safe_psql('middle', q{CREATE TABLE keyed AS SELECT n, '(212) 555-' || lpad(n::text, 4, '0') AS number FROM generate_series(1, 3000) n;
 	CREATE INDEX keyed_key ON keyed (elsewhere.dnc_fdw_key(number, 'phone', 'US'))});
 my $by_key = q{SET enable_seqscan = off; SELECT n FROM keyed WHERE elsewhere.dnc_fdw_key(number, 'phone', 'US') = 'tel:+12125550007'};
+# So does what waits in the queue.
+$dnc->control('POST', 'alta/queue/fill?count=1&types=email');
+$node->safe_psql('middle', qq{
+	CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '@{[ $dnc->url ]}/alta/v1', requests_per_minute '0', write_mode 'queue');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER queue OPTIONS (token 'sandbox-queue');
+	CREATE FOREIGN TABLE queued (identifier text, identifier_type text) SERVER queue;
+	INSERT INTO queued VALUES ('queued\@test', 'email');
+	DELETE FROM queued WHERE identifier LIKE 'person%';
+});
+my $queue = q{SELECT string_agg(server || ' ' || relation || ' ' || action || ' ' || state, ', ' ORDER BY id) FROM elsewhere.dnc_fdw_queue};
+is($node->safe_psql('middle', $queue), 'queue queued add waiting, queue queued delete waiting', 'the queue is in the schema of the extension, too');
 restore('middle', 'middle_restored');
+is($node->safe_psql('middle_restored', $queue), 'queue queued add held, queue queued delete held', 'a dump has it, held');
 is($node->safe_psql('middle_restored', $by_key), 7, 'a dump with an index on keys');
 restore('old', 'old_restored');
 is(version('old_restored'), $newest, 'a dump names no version: the newest is installed');
@@ -134,6 +146,11 @@ command_ok([ "$bindir/pg_upgrade", '--no-sync', '--old-bindir', $bindir, '--new-
 	'pg_upgrade');
 ($node = $new)->start;
 is($node->safe_psql('middle', $by_key), 7, 'pg_upgrade with an index on keys');
+is($node->safe_psql('middle', $queue), 'queue queued add waiting, queue queued delete held', 'pg_upgrade with a queue: deletions are held');
+$node->safe_psql('middle', q{CALL elsewhere.dnc_fdw_deliver('queue')});
+$node->safe_psql('middle', 'SELECT elsewhere.dnc_fdw_queue_adopt()');
+$node->safe_psql('middle', q{CALL elsewhere.dnc_fdw_deliver('queue')});
+is($node->safe_psql('middle', $queue) . ' ' . $dnc->control('GET', 'alta/queue/count'), "queue queued add done, queue queued delete done 1\n", 'which goes on');
 is(version('old'), '1.0', 'pg_upgrade keeps the version');
 works('old', 'pg_upgrade');
 

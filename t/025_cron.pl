@@ -172,7 +172,8 @@ $workers->{node}->safe_psql('postgres', q{
 $dnc->control('POST', "alta/workers/fault?kind=status&arg=400&method=POST&at=$_") for 1, 3, 4;
 my %before = map { $_ => ids($workers, $_) } 'alta', 'sendkit';
 like(error($workers, 'SELECT * FROM dnc.may_be_contacted'), qr/ERROR:  55000: .*not been populated/, 'nobody may be mailed before the first snapshot');
-schedule($workers, 'push to alta once more', 'SELECT dnc.push_to_alta()');
+schedule($workers, 'push to alta once more', q{CALL dnc_fdw_deliver('alta')});
+query($workers, q{CREATE FOREIGN TABLE dnc.sendkit_at_once (identifier text, identifier_type text) SERVER sendkit OPTIONS (write_mode 'immediate')});
 schedule($workers, 'fails after writing at once', q{INSERT INTO dnc.sendkit_at_once VALUES ('wrote@crm.example', 'email'); SELECT 1 / 0});
 
 # One who is on both lists in another spelling, and one to be pushed who is on both, so
@@ -187,7 +188,7 @@ my %on_sendkit = map { $_ => 1 } @on_sendkit;
 my @only_alta = grep { !$on_sendkit{ lc(s/[<>]//gr) } } @on_alta;
 my @only_sendkit = grep { !$on_alta{$_} } @on_sendkit;
 cmp_ok(scalar(@$_), '>', 10, 'there are some to be added') for \@only_alta, \@only_sendkit;
-schedule($sessions, 'push to alta once more', 'SELECT dnc.push_to_alta()');
+schedule($sessions, 'push to alta once more', q{CALL dnc_fdw_deliver('alta')});
 
 start_jobs($workers, 'snapshot of alta', 'snapshot of sendkit', 'push to alta', 'push to alta once more', 'push to sendkit',
 	'fails after writing at once');
@@ -197,29 +198,30 @@ my %done_here = wait_for_jobs($sessions);
 
 for my $job ('snapshot of alta', 'snapshot of sendkit', 'push to alta', 'push to alta once more', 'push to sendkit')
 {
-	is($done{$job}, 'succeeded: SELECT 1', "workers: $job");
+	is($done{$job}, $job =~ /^push/ ? 'succeeded: CALL' : 'succeeded: SELECT 1', "workers: $job");
 }
 like($done{'fails after writing at once'}, qr/^failed: ERROR: division by zero$/, 'what stays of a failed job does not make it look like success');
 like(PostgreSQL::Test::Utils::slurp_file($workers->{node}->logfile),
 	qr/LOG:  server "sendkit" keeps what was sent to it at once \(additions: 1, deletions: 0\)/, 'but it is in the log');
 for my $job ('push to alta', 'push to alta once more', 'push to sendkit')
 {
-	is($done_here{$job}, 'succeeded: 1 row', "sessions: $job");
+	is($done_here{$job}, 'succeeded: CALL', "sessions: $job");
 }
 is($done_here{'reconcile alta and sendkit'}, 'succeeded: 1 row', 'sessions: reconcile');
 like($done_here{'alert of old snapshots'},
 	qr/^failed: ERROR:  snapshots of .* too old\nDETAIL:  These: "alta", never taken; "sendkit", never taken\.\nHINT:  /,
 	'an alert of a snapshot that was never taken');
 
-# Snapshots: those who were on the list all the time, and nobody who never was.
+# Snapshots: those who were on the list all the time, and nobody who never was.  (They also have
+# what waited in the queue just then, without an id.)
 for my $api ('alta', 'sendkit')
 {
-	my %in = map { $_ => 1 } split /\n/, query($workers, "SELECT id FROM dnc.snapshot_$api");
+	my %in = map { $_ => 1 } split /\n/, query($workers, "SELECT id FROM dnc.snapshot_$api WHERE id IS NOT NULL");
 	my %after = map { $_ => 1 } split / /, ids($workers, $api);
 
 	is(scalar(grep { !$in{$_} } split / /, $before{$api}), 0, "$api: the snapshot has all entries");
 	is(scalar(grep { !$after{$_} } keys %in), 0, "$api: and no others");
-	is(query($workers, "SELECT entries FROM dnc.snapshots WHERE list = '$api'"), scalar(keys %in), "$api: they are counted");
+	is(query($workers, "SELECT entries FROM dnc.snapshots WHERE list = '$api'"), query($workers, "SELECT count(*) FROM dnc.snapshot_$api"), "$api: they are counted");
 }
 is(query($workers, 'SELECT bool_and(fresh) FROM dnc.snapshot_status'), 't', 'the snapshots are fresh');
 is(query($workers, 'SELECT string_agg(email, $$ $$ ORDER BY email) FROM dnc.may_be_contacted'), 'free@crm.example p4@crm.example person000002@example.com',
@@ -242,9 +244,9 @@ like(error($workers, 'RESET ROLE; SET ROLE marketing; SELECT * FROM dnc.snapshot
 is(join('; ', additions($workers, 'alta')), join('; ', 'One@crm.example bad@crm.example four@crm.example two@crm.example 400',
 	'One@crm.example two@crm.example 200', 'bad@crm.example four@crm.example 400', 'bad@crm.example 400', 'four@crm.example 200'),
 	'what is refused is found by halves');
-is(query($workers, q{SELECT string_agg(unsubscribe_id || coalesce(' ' || problem, ''), ', ' ORDER BY unsubscribe_id)
-		FROM dnc.deliveries WHERE list = 'alta'})
-	=~ s/HTTP status 400: .*?(?=,)/.../r, '1, 2, 3 server "alta" refused the request: ..., 4', 'all are marked, the refused one with the reason');
+is(query($workers, q{SELECT string_agg(concat_ws(' ', identifier, state, message), ', ' ORDER BY id) FROM dnc_fdw_queue WHERE server = 'alta'})
+	=~ s/HTTP status 400: .*?(?=,)/.../r, 'One@crm.example done, two@crm.example done, bad@crm.example dead server "alta" refused the request: ..., four@crm.example done',
+	'all are sent, but the refused one, which has the reason');
 is(join('; ', grep { !/wrote/ } additions($workers, 'sendkit')), 'One@crm.example bad@crm.example four@crm.example two@crm.example 200',
 	'the other vendor got all at once, once');
 is(join('; ', grep { $_ eq 'person000001@example.com 200' } additions($sessions, 'alta')), 'person000001@example.com 200',
@@ -283,7 +285,7 @@ is($workers->{node}->safe_psql('restored', 'SELECT dnc.take_snapshot($$alta$$) >
 # APIs down.
 my $state = q{SELECT string_agg(s::text, ' ' ORDER BY list) FROM dnc.snapshots s;
 	SELECT md5(string_agg(o::text, ' ' ORDER BY source, id)) FROM dnc.known_opt_outs o;
-	SELECT count(*) FROM dnc.deliveries; SELECT count(*) FROM dnc.reconciled};
+	SELECT count(*) FROM dnc_fdw_queue WHERE state = 'done'; SELECT count(*) FROM dnc.reconciled};
 my $old = query($workers, $state);
 $workers->{node}->safe_psql('postgres', q{INSERT INTO crm.unsubscribes (email) VALUES ('five@crm.example')});
 $dnc->control('POST', "$_/workers/fault?kind=status&arg=503&times=0") for 'alta', 'sendkit';
@@ -312,24 +314,27 @@ start_jobs($sessions, @all, 'nowhere', 'forget old runs');
 %done = wait_for_jobs($workers);
 %done_here = wait_for_jobs($sessions);
 
-for my $job ('snapshot of alta', 'push to alta', 'snapshot of sendkit', 'push to sendkit', 'reconcile alta and sendkit', 'fails at COMMIT')
+for my $job ('snapshot of alta', 'snapshot of sendkit', 'reconcile alta and sendkit', 'fails at COMMIT')
 {
-	my ($server) = $job =~ / of alta| to alta/ ? 'alta' : $job =~ /^reconcile/ ? '(?:alta|sendkit)' : 'sendkit';
+	my ($server) = $job =~ / of alta/ ? 'alta' : $job =~ /^reconcile/ ? '(?:alta|sendkit)' : 'sendkit';
 
 	like($done{$job}, qr{^failed:\ ERROR:\ server\ "$server"\ failed\ to\ serve\ the\ request\n
 		DETAIL:\ HTTP\ status\ 503:\ .*\ Tried\ 2\ times\ in\ .*\n
 		HINT:\ .*\n
 		CONTEXT:\ request\ \w+\ \S+\ to\ server\ "$server"}x, "API down: $job");
 }
-is(query($workers, $state), $old, 'snapshots, their times and the marks stay as they were');
+is(query($workers, $state), $old, 'snapshots, their times and what was sent stay as they were');
+is("$done{'push to alta'}, $done{'push to sendkit'}", 'succeeded: CALL, succeeded: CALL', 'API down: what is to be pushed');
+is(query($workers, q{SELECT string_agg(concat_ws(' ', server, state, http_status), ', ' ORDER BY server) FROM dnc_fdw_queue WHERE identifier = 'five@crm.example'}),
+	'alta waiting 503, sendkit waiting 503', 'waits');
 is($done{'alert of old snapshots'}, 'succeeded: SELECT 1', 'no alert yet');
 like($done{'alert of unsubscribes not on alta'},
-	qr/^failed: ERROR: unsubscribes are missing on the list "alta": 1\nDETAIL: The first of them have these ids: 3\.\n/,
+	qr/^failed: ERROR: unsubscribes are missing on the list "alta": 1\nDETAIL: The first of them have these ids in dnc_fdw_queue: 3\.\n/,
 	'an alert of the unsubscribe that was refused');
 
 for my $job (@all)
 {
-	is($done_here{$job}, 'succeeded: 1 row', "sessions: $job");
+	is($done_here{$job}, $job =~ /^push/ ? 'succeeded: CALL' : 'succeeded: 1 row', "sessions: $job");
 }
 like($done_here{nowhere},
 	qr/^failed: ERROR:  could not connect to server "nowhere"\nDETAIL:  .*\nHINT:  .*\nCONTEXT:  request GET /, 'the error has all its parts');
@@ -383,12 +388,12 @@ like(error($sessions, 'SELECT * FROM dnc.known_opt_outs'), qr/ERROR:  55000: .*\
 # If the vendor refuses all, it is not the rows.
 $dnc->control('POST', 'alta/sessions/fault?kind=status&arg=404&times=0');
 $sessions->{node}->safe_psql('postgres', q{INSERT INTO crm.unsubscribes (email) SELECT n || '@crm.example' FROM generate_series(1, 50) n});
-like(error($sessions, 'SELECT dnc.push_to_alta()'), qr/ERROR:  HV00L: server "alta" refused the request/,
-	'a vendor that refuses all fails the job');
-is(query($sessions, q{SELECT count(*) FROM dnc.deliveries WHERE list = 'alta'}), 1, 'and none is marked');
+query($sessions, q{CALL dnc_fdw_deliver('alta')});
+is(query($sessions, q{SELECT state, count(*) FROM dnc_fdw_queue WHERE server = 'alta' GROUP BY state ORDER BY state}), "done|1\nwaiting|50", 'and they wait');
 $dnc->control('DELETE', 'alta/sessions/fault');
-query($sessions, 'SELECT dnc.push_to_alta()');
-is(query($sessions, q{SELECT count(*) FROM dnc.deliveries WHERE list = 'alta' AND problem IS NULL}), 51, 'later they are sent');
+query($sessions, q{SELECT dnc_fdw_queue_resume('alta'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'});
+query($sessions, q{CALL dnc_fdw_deliver('alta')});
+is(query($sessions, q{SELECT count(*) FROM dnc_fdw_queue WHERE server = 'alta' AND state = 'done'}), 51, 'later they are sent');
 
 $_->{node}->stop for $workers, $sessions;
 $dnc->stop_sandbox;

@@ -178,9 +178,10 @@ for my $table ($list, 'both_alta')
 $node->safe_psql('postgres', q{
 	CREATE TABLE dnc_snapshot (identifier_type text, identifier text, created_at timestamptz, PRIMARY KEY (identifier_type, identifier));
 	DROP TABLE keyed;
+	CREATE FOREIGN TABLE queued (identifier text, identifier_type text) SERVER alta OPTIONS (write_mode 'queue');
 	CREATE PUBLICATION everything FOR ALL TABLES;
 });
-is($node->safe_psql('postgres', 'SELECT tablename FROM pg_publication_tables ORDER BY 1'), "contact\ndnc_snapshot", 'FOR ALL TABLES leaves foreign tables out');
+is($node->safe_psql('postgres', q{SELECT tablename FROM pg_publication_tables WHERE tablename NOT LIKE 'dnc_fdw_queue%' ORDER BY 1}), "contact\ndnc_snapshot", 'FOR ALL TABLES leaves foreign tables out');
 
 # As in docs/integration.md.
 my $refresh = qq{
@@ -193,11 +194,16 @@ my $refresh = qq{
 };
 $node->safe_psql('postgres', $refresh);
 $standby->safe_psql('postgres', 'CREATE DATABASE subscriber');
-$standby->safe_psql('subscriber', 'CREATE TABLE dnc_snapshot (identifier_type text, identifier text, created_at timestamptz, PRIMARY KEY (identifier_type, identifier));
+# The tables of the queue are published as well.
+$node->safe_psql('postgres', q{INSERT INTO queued (identifier, identifier_type) VALUES ('queued@test', 'email')});
+$standby->safe_psql('subscriber', 'CREATE EXTENSION dnc_fdw; CREATE TABLE dnc_snapshot (identifier_type text, identifier text, created_at timestamptz, PRIMARY KEY (identifier_type, identifier));
 	CREATE TABLE contact (email text);' . sprintf q{CREATE SUBSCRIPTION snapshot CONNECTION '%s' PUBLICATION everything}, $node->connstr . ' dbname=postgres');
 $standby->wait_for_subscription_sync($node, 'snapshot', 'subscriber');
 my $snapshot = 'SELECT count(*), max(identifier) FROM dnc_snapshot';
 is($standby->safe_psql('subscriber', $snapshot), '251|visitor-000246', 'the snapshot arrives');
+is($standby->safe_psql('subscriber', 'SELECT server, relation IS NULL, action, identifier, state FROM dnc_fdw_queue'), 'alta|t|add|queued@test|held',
+	'and the queue, which is held there');
+$node->safe_psql('postgres', q{SELECT dnc_fdw_queue_discard(array_agg(id), 'for the test') FROM dnc_fdw_queue WHERE state = 'waiting'});
 
 $node->safe_psql('postgres', "DELETE FROM $list WHERE identifier LIKE 'visitor%'; INSERT INTO $list (identifier, identifier_type) VALUES ('zoe\@test', 'email')");
 $node->safe_psql('postgres', $refresh);

@@ -137,6 +137,47 @@ $sender->finish;
 is(states('w@test'), 'add:done', 'done') or diag($sent_errors);
 control('PUT', 'alta', '/config?latency_ms=0');
 
+# A cancel ends the wait, and the sender's locks with it.
+reset_lists();
+control('PUT', 'alta', '/config?latency_ms=3000');
+sql(add('alta', 'c@test'));
+my $cancelled = $dnc->gives("SET statement_timeout = '500ms'; CALL dnc_fdw_deliver('alta'); SET statement_timeout = 0; CALL dnc_fdw_deliver('alta')");
+like($cancelled, qr/ERROR:  57014: canceling statement due to statement timeout/, 'a timeout ends a delivery');
+unlike($cancelled, qr/another session/, 'which leaves no lock');
+is(listed('alta') . ' ' . states('c@test'), 'c@test add:done', 'the next one goes on');
+control('PUT', 'alta', '/config?latency_ms=0');
+
+# ----- additions by another write_mode -----
+
+# Runs a statement in the background; the last request of Alta's log is its.
+sub start
+{
+	my ($statement, $method) = @_;
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $statement ], '>', \my $out, '2>', \my $errors);
+
+	control('DELETE', 'alta', '/log');
+	wait_for("a $method", sub { control('GET', 'alta', '/log') =~ /^$method/m });
+	return $run;
+}
+sql(q{CREATE FOREIGN TABLE alta.direct (identifier text, identifier_type text) SERVER alta OPTIONS (write_mode 'commit')});
+sql(add('alta', 'g@test', 'h@test'));
+deliver('alta');
+sql(remove('alta', 'g@test'));
+control('PUT', 'alta', '/config?latency_ms=2000');
+my $run = start(q{CALL dnc_fdw_deliver('alta')}, 'DELETE');
+like($dnc->gives(q{INSERT INTO alta.direct VALUES ('G@test', 'email')}), qr/ERROR:  55006: a deletion of somebody who is to be added is on its way to server "alta"/,
+	'an addition while the deletion is on its way');
+$run->finish;
+sql(remove('alta', 'h@test'));
+$run = start(q{INSERT INTO alta.direct VALUES ('H@test', 'email')}, 'POST');
+deliver('alta');
+$run->finish;
+deliver('alta');
+control('PUT', 'alta', '/config?latency_ms=0');
+like(listed('alta'), qr/h\@test/, 'a deletion is not sent while somebody adds the person at COMMIT');
+is(states('h@test'), 'add:done delete:superseded', 'nor afterwards');
+sql('DROP FOREIGN TABLE alta.direct');
+
 # ----- a sender that is killed, and a cluster that crashes -----
 
 # Kills the sender of a server with a signal while its request is under way.
@@ -237,7 +278,25 @@ cmp_ok(writes('alta'), '<=', 21, 'within 20 requests more');
 is(sql(q{SELECT identifier, http_status FROM dnc_fdw_queue WHERE state = 'dead'}), 'poison@test|400', 'the other one is dead');
 sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'is listed') FROM dnc_fdw_queue WHERE state = 'dead'});
 
-# An entry that makes the vendor fail does not hold up the others for ever.
+# A refusal that may be the fault of one entry, or of our address: the others go on.
+reset_lists();
+sql(add('weya', '15550000011'));
+sql(q{INSERT INTO weya.list (identifier, identifier_type, batch_id) VALUES ('15550000012', 'phone', 'unknown1')});
+sql(add('weya', map { "1555000001$_" } 3 .. 8));
+deliver('weya');
+is(listed('weya'), join(' ', map { "1555000001$_" } 1, 3 .. 8), 'weya: a batch that is not known holds up nobody');
+is(sql(q{SELECT identifier, state, http_status FROM dnc_fdw_queue WHERE state = 'waiting'}), '15550000012|waiting|404', 'and waits');
+sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'no such batch') FROM dnc_fdw_queue WHERE state = 'waiting'});
+control('POST', 'weya', '/fault?kind=status&arg=404&times=0&method=POST');
+sql(add('weya', map { "1555000002$_" } 1 .. 8));
+deliver('weya') for 1 .. 2;
+cmp_ok(writes('weya'), '<=', 8 + 6, 'where all are refused, few are sent');
+is(sql(q{SELECT count(*) FROM dnc_fdw_queue WHERE state = 'waiting'}), 8, 'and all wait');
+control('DELETE', 'weya', '/fault');
+sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+deliver('weya');
+is(sql(q{SELECT count(*) FROM dnc_fdw_queue WHERE state = 'waiting'}), 0, 'until it takes them');
+
 # weya: what is listed already is done.
 reset_lists();
 control('POST', 'weya', '/fill?count=1');

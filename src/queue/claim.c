@@ -37,10 +37,13 @@ int			dnc_keep_done = 2592000;
 /* Where an API takes one entry a request: writes that are claimed at a time, per request under way. */
 #define ROUNDS_AT_ONCE 4
 
-/* Is row w one of server $5, whose name is $6?  It goes by the table, unless that was dropped. */
+/*
+ * Is row w one of server $5?  It goes by the table.  If that was dropped, it goes by the
+ * provider and the server's name, $6: another server may have that name by now.
+ */
 #define IS_OF_SERVER \
 	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
-	"w.server = $6)"
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 #define IS_DUE \
 	DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
@@ -56,14 +59,16 @@ int			dnc_keep_done = 2592000;
 
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
 
-/* Begin the arguments of a query: origin, server and its name. */
+/* Begin the arguments of a query: origin, server, its provider and name. */
 static void
 server_arguments(Oid serverid, DncQueueArguments *arguments)
 {
+	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
+
 	dnc_queue_origin_arguments(arguments);
 	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(serverid));
-	dnc_queue_argument(arguments, NAMEOID,
-					   DirectFunctionCall1(namein, CStringGetDatum(GetForeignServer(serverid)->servername)));
+	dnc_queue_text_argument(arguments,
+							psprintf("%s/%s", options->provider->name, options->server_name));
 }
 
 /* ----- before the first round ----- */
@@ -87,6 +92,20 @@ warn_of_held(Oid serverid)
 				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
 }
 
+/* Finish the removals of persons who were added later; no claim takes them. */
+static void
+drop_superseded(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	server_arguments(serverid, &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
+										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
+										  DNC_QUEUE_IS_SUPERSEDED,
+										  "'superseded'", "http_status", "sqlstate",
+										  "'somebody has added this person later'"), &arguments);
+}
+
 /*
  * Take up what a sender has left that is gone, since we have its lock; forget finished
  * writes that have been kept for long enough; drop removals that somebody has overtaken.
@@ -108,22 +127,9 @@ dnc_claim_recover(Oid serverid)
 						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND " IS_OF_SERVER
 						 " AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
 						 "r.action = 'delete' AND r.match_key = w.match_key)", &arguments);
+	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
 						 "(SELECT FROM pg_foreign_server s WHERE s.oid = l.server)", NULL);
-}
-
-/* Finish the removals of persons who were added later. */
-static void
-drop_superseded(Oid serverid)
-{
-	DncQueueArguments arguments = {0};
-
-	server_arguments(serverid, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
-										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
-										  DNC_QUEUE_IS_SUPERSEDED,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), &arguments);
 }
 
 /* ----- the target ----- */
@@ -192,8 +198,9 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 	bool		found;
 
 	due_arguments(claim, &arguments);
-	dnc_queue_open(&query, "SELECT w.relation::oid, w.role, w.attempts FROM " DNC_QUEUE_WAITING
-				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON l.server = $5 AND l.role = w.role "
+	dnc_queue_open(&query, "SELECT w.relation, w.role, w.attempts FROM " DNC_QUEUE_WAITING
+				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON "
+				   "l.instance = $1 AND l.server = $5 AND l.role = w.role "
 				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
 				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
 				   " ORDER BY w.id LIMIT 1", &arguments, false);
@@ -320,10 +327,12 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	claim->action = DNC_ACTION_ADD;
 	if (!find_due(claim, &relid, &failures))
 	{
-		drop_superseded(serverid);
 		claim->action = DNC_ACTION_REMOVE;
 		if (!find_due(claim, &relid, &failures))
+		{
+			drop_superseded(serverid);
 			return false;
+		}
 	}
 	if (!make_target(claim, table_if_there(relid), &problem))
 	{
@@ -333,6 +342,8 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	if (claim->action == DNC_ACTION_REMOVE)
 		expired = expire_removals(claim, relid);
 	claim_rows(claim, relid, round_size(claim, failures), context);
+	/* What is sent has to be on disk, whatever synchronous_commit its writer had. */
+	ForceSyncCommit();
 	/* Without any, somebody else has locked them, or an addition has come in between. */
 	return claim->count > 0 || expired > 0;
 }

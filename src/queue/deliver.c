@@ -30,6 +30,9 @@
 #include "request/progress.h"
 #include "write/listed.h"
 
+/* When so many writes in a row were refused, one by one, it is not the writes. */
+#define REFUSED_IN_A_ROW 3
+
 /* Tells our locks from users' advisory locks, which have 1 or 2 in its place. */
 #define LOCK_CLASS 0xD0C
 
@@ -41,6 +44,7 @@ typedef struct Round
 	DncBudget	budget;			/* without a limit: the rate limit bounds the sending */
 	DncProgress *progress;
 	MemoryContext record_context;	/* reset with each outcome */
+	int			refused;		/* writes in a row, perhaps not for what they are */
 	bool		stopped;		/* the rest is not sent */
 } Round;
 
@@ -82,6 +86,12 @@ record(Round *round, const DncSent *sent)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	recorded = dnc_record_outcome(&round->claim, sent, round->stopped);
+	round->refused = recorded == DNC_RECORDED_REFUSED ? round->refused + 1 : 0;
+	if (round->refused == REFUSED_IN_A_ROW)
+	{
+		dnc_lane_back_off(&round->claim.lane, sent);
+		recorded = DNC_RECORDED_STOP;
+	}
 	PopActiveSnapshot();
 	if (recorded != DNC_RECORDED_HALVE)
 		commit(round->delivery);

@@ -28,6 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -35,9 +36,8 @@
 #include "utils/xid8.h"
 
 #include "compat.h"
-#include "match/key.h"
-#include "match/server_text.h"
 #include "queue/enqueue.h"
+#include "queue/guard.h"
 #include "queue/queued.h"
 #include "queue/table.h"
 #include "write/limits.h"
@@ -69,9 +69,12 @@ typedef struct Storing
 	DncQueueOrigin origin;
 	FullTransactionId xid;
 	TimestampTz now;
-	const DncTarget *target;	/* of the last write; the next two are its */
+	Datum		actions[DNC_NACTIONS];	/* texts that rows have in common */
+	Datum		state;
+	const DncTarget *target;	/* of the last write; the next four are its */
 	NameData	server;
 	NameData	role;
+	Datum		table;
 	Datum		account;
 	MemoryContext row_context;	/* the values of the rows that are not inserted yet */
 	TupleTableSlot **slots;		/* made when they are needed first */
@@ -170,26 +173,6 @@ set_members(TupleTableSlot *slot, const DncWrite *write)
 	}
 }
 
-/* The key under which a write's entry blocks contacts. */
-static Datum
-key_datum(const DncWrite *write)
-{
-	const DncOptions *options = write->target->options;
-	const DncField *field = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER_TYPE);
-	const char *identifier = dnc_write_value(write, DNC_COL_IDENTIFIER);
-	const char *type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
-	bool		whole;
-
-	if (identifier == NULL)
-		elog(ERROR, "a write to server \"%s\" has no identifier", options->server_name);
-	if (type == NULL && field)
-		type = field->constant;
-	return CStringGetTextDatum(dnc_match_to_server(dnc_match_entry_key(identifier, type,
-																	   options->default_country,
-																	   options->provider->ignores_plus),
-												   &whole));
-}
-
 /* What the statement of a removal could see. */
 static Datum
 snapshot_of(const DncPendingWrite *removal)
@@ -208,10 +191,14 @@ static void
 enter_target(Storing *storing, const DncTarget *target)
 {
 	MemoryContext before = MemoryContextSwitchTo(storing->estate->es_query_cxt);
+	Oid			relid = target->relid;
 
 	storing->target = target;
 	namestrcpy(&storing->server, target->options->server_name);
 	namestrcpy(&storing->role, GetUserNameFromId(target->userid, false));
+	storing->table =
+		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+													   get_rel_name(relid)));
 	storing->account = CStringGetTextDatum(dnc_queue_account(target->options));
 	MemoryContextSwitchTo(before);
 }
@@ -232,16 +219,17 @@ fill_row(Storing *storing, TupleTableSlot *slot, const DncPendingWrite *waiting)
 	set_value(slot, DNC_QUEUE_TIMELINE, Int32GetDatum(storing->origin.timeline));
 	set_value(slot, DNC_QUEUE_SERVER, NameGetDatum(&storing->server));
 	set_value(slot, DNC_QUEUE_RELATION, ObjectIdGetDatum(write->target->relid));
+	set_value(slot, DNC_QUEUE_RELATION_NAME, storing->table);
 	set_value(slot, DNC_QUEUE_ROLE, ObjectIdGetDatum(write->target->userid));
 	set_value(slot, DNC_QUEUE_ROLE_NAME, NameGetDatum(&storing->role));
 	set_value(slot, DNC_QUEUE_ACCOUNT, storing->account);
-	set_value(slot, DNC_QUEUE_ACTION, CStringGetTextDatum(removes ? "delete" : "add"));
+	set_value(slot, DNC_QUEUE_ACTION, storing->actions[write->action]);
 	set_members(slot, write);
-	set_value(slot, DNC_QUEUE_MATCH_KEY, key_datum(write));
+	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(dnc_queue_key(write)));
 	set_value(slot, DNC_QUEUE_XID, FullTransactionIdGetDatum(storing->xid));
 	if (removes)
 		set_value(slot, DNC_QUEUE_SNAPSHOT, snapshot_of(waiting));
-	set_value(slot, DNC_QUEUE_STATE, CStringGetTextDatum("waiting"));
+	set_value(slot, DNC_QUEUE_STATE, storing->state);
 	set_value(slot, DNC_QUEUE_ATTEMPTS, Int32GetDatum(0));
 	set_value(slot, DNC_QUEUE_UNCLEAR, BoolGetDatum(false));
 	set_value(slot, DNC_QUEUE_NEXT_TRY, TimestampTzGetDatum(storing->now));
@@ -312,6 +300,9 @@ begin_storing(void)
 	dnc_queue_origin(&storing->origin);
 	storing->xid = GetTopFullTransactionId();
 	storing->now = GetCurrentTimestamp();
+	storing->actions[DNC_ACTION_ADD] = CStringGetTextDatum("add");
+	storing->actions[DNC_ACTION_REMOVE] = CStringGetTextDatum("delete");
+	storing->state = CStringGetTextDatum("waiting");
 	storing->slots = palloc(sizeof(TupleTableSlot *) * ROWS_AT_ONCE);
 	storing->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw queue rows",
 												 ALLOCSET_DEFAULT_SIZES);
@@ -398,4 +389,5 @@ dnc_queue_init(void)
 {
 	dnc_route_register(DNC_WRITE_QUEUE, &by_queue);
 	dnc_overlay_register(dnc_queue_find_additions);
+	dnc_commit_register(dnc_queue_guard_additions);
 }

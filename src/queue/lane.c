@@ -23,6 +23,9 @@
 /* Backoff: doubles with each failure in a row, up to this; in seconds. */
 #define BACKOFF_CAP "900"
 
+/* Rows of another installation are here where a publication copies all tables. */
+#define INSTANCE "(SELECT i.instance FROM %1$s.dnc_fdw_instance i)"
+
 /* Append what tells one version of a catalog row from another. */
 static void
 append_version(StringInfo text, HeapTuple tuple)
@@ -87,7 +90,8 @@ wake(const DncLane *lane, const char *paused_for)
 		return;
 	lane_arguments(lane, &arguments);
 	(void) dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
-						 "next_try = '-infinity' WHERE server = $1 AND role = $2", &arguments);
+						 "next_try = '-infinity' WHERE server = $1 AND role = $2 AND "
+						 "instance = " INSTANCE, &arguments);
 }
 
 /* End the pauses of a server whose cause may be gone. */
@@ -99,7 +103,8 @@ dnc_lane_wake_all(Oid serverid)
 
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(serverid));
 	dnc_queue_open(&query, "SELECT role, paused_for FROM %1$s.dnc_fdw_queue_lanes "
-				   "WHERE server = $1 AND paused_for IS NOT NULL", &arguments, false);
+				   "WHERE server = $1 AND instance = " INSTANCE " AND paused_for IS NOT NULL",
+				   &arguments, false);
 	for (uint64 i = 0; i < query.count; i++)
 	{
 		DncLane		lane = {.serverid = serverid,
@@ -117,8 +122,10 @@ dnc_lane_succeeded(const DncLane *lane)
 	DncQueueArguments arguments = {0};
 
 	lane_arguments(lane, &arguments);
-	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l (server, role, last_success) "
-						 "VALUES ($1, $2, clock_timestamp()) ON CONFLICT (server, role) DO UPDATE "
+	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
+						 "(instance, server, role, last_success) "
+						 "VALUES (" INSTANCE ", $1, $2, clock_timestamp()) "
+						 "ON CONFLICT (instance, server, role) DO UPDATE "
 						 "SET last_success = clock_timestamp(), failures = 0, "
 						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
 						 "message = NULL", &arguments);
@@ -136,8 +143,9 @@ dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(problem->sqlstate));
 	dnc_queue_text_argument(&arguments, problem->message);
 	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
-						 "(server, role, paused_for, http_status, sqlstate, message) "
-						 "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (server, role) DO UPDATE "
+						 "(instance, server, role, paused_for, http_status, sqlstate, message) "
+						 "VALUES (" INSTANCE ", $1, $2, $3, $4, $5, $6) "
+						 "ON CONFLICT (instance, server, role) DO UPDATE "
 						 "SET paused_for = $3, http_status = $4, sqlstate = $5, message = $6",
 						 &arguments);
 }
@@ -154,10 +162,10 @@ dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 	dnc_queue_text_argument(&arguments, sent->problem.message);
 	dnc_queue_argument(&arguments, FLOAT8OID, Float8GetDatum(Max(sent->retry_after_ms, 0)));
 	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
-						 "(server, role, failures, next_try, http_status, sqlstate, message) "
-						 "VALUES ($1, $2, 1, clock_timestamp() + "
+						 "(instance, server, role, failures, next_try, http_status, sqlstate, message) "
+						 "VALUES (" INSTANCE ", $1, $2, 1, clock_timestamp() + "
 						 "greatest($6 / 1000, 0.5 + random() / 2) * interval '1 s', $3, $4, $5) "
-						 "ON CONFLICT (server, role) DO UPDATE SET failures = l.failures + 1, "
+						 "ON CONFLICT (instance, server, role) DO UPDATE SET failures = l.failures + 1, "
 						 "next_try = clock_timestamp() + greatest($6 / 1000, least(" BACKOFF_CAP
 						 ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
 						 "http_status = $3, sqlstate = $4, message = $5", &arguments);

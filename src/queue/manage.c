@@ -49,7 +49,7 @@ lock_rows(Datum ids)
 	int			security;
 
 	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
-	dnc_queue_open(&query, "SELECT id, relation::oid, role, action = 'delete' FROM "
+	dnc_queue_open(&query, "SELECT id, relation, role, action = 'delete' FROM "
 				   DNC_QUEUE_WAITING " WHERE id = ANY ($1) FOR UPDATE", &arguments, false);
 	GetUserIdAndSecContext(&owner, &security);
 	SetUserIdAndSecContext(query.user, query.security);
@@ -125,7 +125,8 @@ dnc_queue_resume(Oid serverid)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(serverid));
 	return dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
 						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
-						 "message = NULL WHERE server = $1 AND "
+						 "message = NULL WHERE server = $1 AND instance = "
+						 "(SELECT i.instance FROM %1$s.dnc_fdw_instance i) AND "
 						 "(paused_for IS NOT NULL OR next_try > clock_timestamp())", &arguments);
 }
 
@@ -170,6 +171,8 @@ dnc_queue_adopt(void)
 						  "xid = CASE WHEN w.instance <> $1 THEN '3' ELSE w.xid END, "
 						  "snapshot = CASE WHEN w.instance <> $1 AND w.action = 'delete' "
 						  "THEN pg_current_snapshot() ELSE w.snapshot END, "
+						  "relation = CASE WHEN w.instance <> $1 "
+						  "THEN coalesce(to_regclass(w.relation_name)::oid, 0) ELSE w.relation END, "
 						  "role = CASE WHEN w.instance <> $1 THEN coalesce((SELECT r.oid "
 						  "FROM pg_roles r WHERE r.rolname = w.role_name), 0) ELSE w.role END, "
 						  "unclear = w.unclear OR w.state = 'sending', "
@@ -180,7 +183,8 @@ dnc_queue_adopt(void)
 						 "system_identifier = $3, timeline = $4, "
 						 "id = CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o "
 						 "WHERE o.instance = $1 AND o.id = w.id) "
-						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3' "
+						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3', "
+						 "relation = coalesce(to_regclass(w.relation_name)::oid, 0) "
 						 "WHERE w.instance <> $1", &arguments);
 	return count;
 }

@@ -11,27 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "storage/bufmgr.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "queue/queued.h"
 #include "queue/statements.h"
 #include "queue/table.h"
-
-/* Is there nothing in the table at all?  Then a scan need not run a query. */
-static bool
-is_empty(Oid relid)
-{
-	Relation	table = table_open(relid, AccessShareLock);
-	bool		empty = RelationGetNumberOfBlocks(table) == 0;
-
-	table_close(table, AccessShareLock);
-	return empty;
-}
 
 /* Append the addition that a row is to a collection. */
 static void
@@ -63,7 +49,7 @@ dnc_queue_find_additions(const DncOptions *options)
 	DncQueueQuery query;
 	DncTarget  *target;
 
-	if (!OidIsValid(relid) || is_empty(relid) || !ActiveSnapshotSet())
+	if (!OidIsValid(relid) || dnc_queue_is_empty(relid) || !ActiveSnapshotSet())
 		return NULL;
 	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));

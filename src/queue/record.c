@@ -169,6 +169,8 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 	if (!is_of_entry(sent))
 	{
 		record_waiting(sent, true);
+		if (sent->count == 1)
+			return DNC_RECORDED_REFUSED;
 		dnc_lane_back_off(&claim->lane, sent);
 		return DNC_RECORDED_STOP;
 	}

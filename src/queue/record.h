@@ -14,6 +14,7 @@
 typedef enum DncRecorded
 {
 	DNC_RECORDED_GO_ON,
+	DNC_RECORDED_REFUSED,		/* a write was refused, perhaps not for what it is; it waits */
 	DNC_RECORDED_HALVE,			/* some entry was refused: nothing is recorded yet */
 	DNC_RECORDED_STOP			/* the lane is paused, or backs off */
 } DncRecorded;

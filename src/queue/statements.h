@@ -40,7 +40,8 @@
 
 /* The columns of both tables in front of state, and those between message and the end. */
 #define DNC_QUEUE_COLUMNS \
-	"instance, id, database, system_identifier, timeline, server, relation, role, role_name, " \
+	"instance, id, database, system_identifier, timeline, server, relation, " \
+	"relation_name, role, role_name, " \
 	"account, action, entry_id, identifier, identifier_type, label, reason, batch_id, " \
 	"request_uuid, match_key, xid, snapshot"
 

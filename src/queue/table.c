@@ -21,11 +21,13 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "queue/table.h"
@@ -68,6 +70,17 @@ dnc_queue_relation(const char *name)
 	Oid			schema = extension_schema();
 
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/* Is there nothing in a table at all?  Then we need not run a query on it. */
+bool
+dnc_queue_is_empty(Oid relid)
+{
+	Relation	table = table_open(relid, AccessShareLock);
+	bool		empty = RelationGetNumberOfBlocks(table) == 0;
+
+	table_close(table, AccessShareLock);
+	return empty;
 }
 
 /* Are the SQL objects of the queue there?  Before version 1.2 they are not. */
@@ -217,6 +230,22 @@ static const struct
 };
 
 /*
+ * Run a statement; gives back an SPI_OK_ code, or one of an error.  Our writes have to see
+ * all that is committed by now, whatever the isolation level of the transaction.
+ */
+static int
+execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, arguments->count, (Oid *) arguments->types);
+
+	if (plan == NULL)
+		return SPI_result;
+	return SPI_execute_snapshot(plan, (Datum *) arguments->values, arguments->nulls,
+								read_only ? GetActiveSnapshot() : GetLatestSnapshot(),
+								InvalidSnapshot, read_only, false, 0);
+}
+
+/*
  * Run a query on the tables of the queue as their owner; %1$s in it stands for their
  * schema.  A read-only one sees what the active snapshot does, others what is committed
  * by now.  What it gives lives until dnc_queue_close(), which has to follow unless an error
@@ -228,14 +257,12 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 {
 	Oid			table = dnc_queue_relation("dnc_fdw_queue_waiting");
 	DncQueueArguments none = {0};
-	char	   *text;
 	int			result;
 
 	if (!OidIsValid(table))
 		dnc_queue_require();
 	if (arguments == NULL)
 		arguments = &none;
-	text = psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table))));
 	GetUserIdAndSecContext(&query->user, &query->security);
 	SetUserIdAndSecContext(owner_of(table), query->security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
@@ -245,9 +272,8 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 								 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	result = SPI_execute_with_args(text, arguments->count, (Oid *) arguments->types,
-								   (Datum *) arguments->values, arguments->nulls,
-								   read_only, 0);
+	result = execute(psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table)))),
+					 arguments, read_only);
 	if (result < 0)
 		elog(ERROR, "a query of the queue failed: %s", SPI_result_code_string(result));
 	query->rows = SPI_tuptable;

@@ -23,6 +23,7 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_TIMELINE,
 	DNC_QUEUE_SERVER,
 	DNC_QUEUE_RELATION,
+	DNC_QUEUE_RELATION_NAME,
 	DNC_QUEUE_ROLE,
 	DNC_QUEUE_ROLE_NAME,
 	DNC_QUEUE_ACCOUNT,
@@ -93,6 +94,7 @@ typedef struct DncQueueQuery
 	uint64		count;			/* rows given or changed */
 } DncQueueQuery;
 
+extern bool dnc_queue_is_empty(Oid relid);
 extern bool dnc_queue_exists(void);
 extern void dnc_queue_require(void);
 extern Oid	dnc_queue_relation(const char *name);

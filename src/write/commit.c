@@ -28,6 +28,15 @@
 /* The sending that goes on now; NULL: none does. */
 static DncCommit *sending = NULL;
 
+static DncBeforeSending before_sending = NULL;
+
+/* For _PG_init(): what has to be done before writes are sent, elsewhere than here. */
+void
+dnc_commit_register(DncBeforeSending function)
+{
+	before_sending = function;
+}
+
 /* ----- what is to be sent ----- */
 
 /* How far the sending to a server has got. */
@@ -83,8 +92,11 @@ prepare(DncCommit *progress, DncServerWrites *servers, const DncAccountWrites *a
 		progress->servers[progress->nservers++].server = server;
 	for (const DncAccountWrites *account = accounts; account; account = account->next)
 	{
-		if (account->pending->count > 0 && account->write_mode == write_mode)
-			gather_writes(progress, account->pending, target);
+		if (account->pending->count == 0 || account->write_mode != write_mode)
+			continue;
+		gather_writes(progress, account->pending, target);
+		if (before_sending)
+			before_sending(account->pending);
 	}
 	for (int i = 0; i < progress->nservers; i++)
 	{

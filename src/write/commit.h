@@ -23,6 +23,10 @@ typedef struct DncAccountWrites
 																 * NULL: it is sent */
 } DncAccountWrites;
 
+/* Called before the writes of an account are sent; raises an error to prevent that. */
+typedef void (*DncBeforeSending) (const DncPending *pending);
+
+extern void dnc_commit_register(DncBeforeSending function);
 extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts,
 								MemoryContext context);
 extern int64 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts,

@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *		Deletions of the queue that additions by another write_mode overtake.
+ *
+ * An account may be written to with write_mode 'commit' while deletions wait in its queue.
+ * None of these could see what is added now.  So we finish them before we send: we hold
+ * their rows until our transaction ends, and a sender leaves out rows that are held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "match/key.h"
+#include "match/server_text.h"
+#include "queue/guard.h"
+#include "queue/statements.h"
+#include "queue/table.h"
+
+/* Is row w a deletion of account $1, or of server $2? */
+#define IS_DELETION \
+	"w.action = 'delete' AND (w.account = $1 OR EXISTS (SELECT FROM pg_foreign_table t " \
+	"WHERE t.ftrelid = w.relation AND t.ftserver = $2))"
+
+/* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
+char *
+dnc_queue_key(const DncWrite *write)
+{
+	const DncOptions *options = write->target->options;
+	const DncField *field = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER_TYPE);
+	const char *identifier = dnc_write_value(write, DNC_COL_IDENTIFIER);
+	const char *type = dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE);
+	bool		whole;
+
+	if (identifier == NULL)
+		elog(ERROR, "a write to server \"%s\" has no identifier", options->server_name);
+	if (type == NULL && field)
+		type = field->constant;
+	return dnc_match_to_server(dnc_match_entry_key(identifier, type, options->default_country,
+												   options->provider->ignores_plus), &whole);
+}
+
+/* Does any deletion wait for the account? */
+static bool
+has_deletions(const DncQueueArguments *arguments)
+{
+	return dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_DELETION " LIMIT 1",
+						 arguments) > 0;
+}
+
+/* The keys of the additions that stand, as an array. */
+static Datum
+keys_of(const DncPending *pending)
+{
+	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext,
+											  sizeof(Datum) * Max(pending->count, 1));
+	int			count = 0;
+
+	for (int i = 0; i < pending->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pending->writes[i]->action == DNC_ACTION_ADD && !dnc_pending_at(pending, i)->overtaken)
+			keys[count++] = CStringGetTextDatum(dnc_queue_key(pending->writes[i]));
+	}
+	return PointerGetDatum(construct_array(keys, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* Hold the rows of the deletions; raises 55006 where one is on its way. */
+static void
+hold_deletions(const DncQueueArguments *arguments, const char *server_name)
+{
+	DncQueueQuery query;
+
+	dnc_queue_open(&query, "SELECT w.state = 'sending' FROM " DNC_QUEUE_WAITING " w WHERE "
+				   "w.match_key = ANY ($3) AND " IS_DELETION " FOR UPDATE", arguments, false);
+	for (uint64 i = 0; i < query.count; i++)
+	{
+		if (DatumGetBool(dnc_queue_datum(&query, i, 1)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("a deletion of somebody who is to be added is on its way to server \"%s\"",
+							server_name),
+					 errdetail("It comes from the queue. If it arrived after the addition, the person would be off the list."),
+					 errhint("Try again, or write with write_mode 'queue' too.")));
+	}
+	dnc_queue_close(&query);
+}
+
+/*
+ * DncBeforeSending: finish the deletions that wait in the queue for persons who are about to
+ * be added.  Raises 55006 where one is being sent.
+ */
+void
+dnc_queue_guard_additions(const DncPending *pending)
+{
+	const DncOptions *options = pending->writes[0]->target->options;
+	Oid			relid = dnc_queue_relation("dnc_fdw_queue_waiting");
+	DncQueueArguments arguments = {0};
+
+	if (!OidIsValid(relid) || pending->count == pending->removals || dnc_queue_is_empty(relid))
+		return;
+	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	if (!has_deletions(&arguments))
+		return;
+	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending));
+	hold_deletions(&arguments, options->server_name);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.match_key = ANY ($3) AND " IS_DELETION,
+										  "'superseded'", "http_status", "sqlstate",
+										  "'somebody has added this person later'"), &arguments);
+}
