@@ -265,6 +265,19 @@ sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (SET token 'sandbo
 deliver('alta');
 is(control('GET', 'alta', '/count') + 0, 20, 'a new token sends them');
 
+# Another role's bad token holds up nobody else.
+reset_lists();
+sql(q{CREATE ROLE unlucky; GRANT USAGE ON SCHEMA alta TO unlucky; GRANT INSERT ON alta.list TO unlucky;
+	CREATE USER MAPPING FOR unlucky SERVER alta OPTIONS (token 'nonsense')});
+sql('SET ROLE unlucky; ' . add('alta', 'u1@test'));
+sql(add('alta', 'u2@test'));
+deliver('alta');
+is(listed('alta'), 'u2@test', 'the writes of another role are sent');
+is(sql(q{SELECT role, state, http_status FROM dnc_fdw_queue WHERE identifier = 'u1@test'}), 'unlucky|waiting|401', 'the others wait');
+sql(q{ALTER USER MAPPING FOR unlucky SERVER alta OPTIONS (SET token 'sandbox-q-unlucky')});
+deliver('alta');
+is(listed('alta'), 'u1@test u2@test', 'until they have a good token');
+
 # A poison row among 500: Alta refuses what is listed here.
 reset_lists();
 sql(add('alta', 'poison@test'));
