@@ -102,11 +102,17 @@ COMMENT ON FUNCTION dnc_fdw_probe(name) IS 'finds out with at most 12 list reque
 -- ----- the queue: write_mode 'queue' -----
 
 -- What tells this installation from its copies: not dumped, so that a restored database has
--- another one, and kept by pg_upgrade.  No table, which FOR ALL TABLES would publish.
-CREATE MATERIALIZED VIEW dnc_fdw_instance AS
-SELECT gen_random_uuid() AS instance;
+-- another one, and kept by pg_upgrade.  No table, which FOR ALL TABLES would publish: it is
+-- the value of a sequence that nobody calls.
+CREATE SEQUENCE dnc_fdw_instance_seed;
+SELECT setval('dnc_fdw_instance_seed', ('x' || left(replace(gen_random_uuid()::text, '-', ''), 15))::bit(60)::bigint);
+REVOKE ALL ON SEQUENCE dnc_fdw_instance_seed FROM PUBLIC;
+COMMENT ON SEQUENCE dnc_fdw_instance_seed IS 'its value tells this installation of dnc_fdw from its copies';
+
+CREATE VIEW dnc_fdw_instance AS
+SELECT lpad(to_hex(last_value), 32, '0')::uuid AS instance FROM dnc_fdw_instance_seed;
 REVOKE ALL ON dnc_fdw_instance FROM PUBLIC;
-COMMENT ON MATERIALIZED VIEW dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
+COMMENT ON VIEW dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
 
 -- Writes that are not over.  The library inserts by the order of the columns.  OIDs count
 -- here, and names in a copy, where what they name may be missing.

@@ -21,7 +21,8 @@ my $mutants = 6000;
 my $seed = 20250321;
 my $finds = PostgreSQL::Test::Utils::tempdir();
 
-my $node = DncTest->cluster('main');
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
 $node->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n");
 $node->start;
 $node->safe_psql('postgres', "CREATE DATABASE fuzz TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'");

@@ -265,6 +265,19 @@ sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (SET token 'sandbo
 deliver('alta');
 is(control('GET', 'alta', '/count') + 0, 20, 'a new token sends them');
 
+# Another role's bad token holds up nobody else.
+reset_lists();
+sql(q{CREATE ROLE unlucky; GRANT USAGE ON SCHEMA alta TO unlucky; GRANT INSERT ON alta.list TO unlucky;
+	CREATE USER MAPPING FOR unlucky SERVER alta OPTIONS (token 'nonsense')});
+sql('SET ROLE unlucky; ' . add('alta', 'u1@test'));
+sql(add('alta', 'u2@test'));
+deliver('alta');
+is(listed('alta'), 'u2@test', 'the writes of another role are sent');
+is(sql(q{SELECT role, state, http_status FROM dnc_fdw_queue WHERE identifier = 'u1@test'}), 'unlucky|waiting|401', 'the others wait');
+sql(q{ALTER USER MAPPING FOR unlucky SERVER alta OPTIONS (SET token 'sandbox-q-unlucky')});
+deliver('alta');
+is(listed('alta'), 'u1@test u2@test', 'until they have a good token');
+
 # A poison row among 500: Alta refuses what is listed here.
 reset_lists();
 sql(add('alta', 'poison@test'));
@@ -325,6 +338,12 @@ sql(remove('alta', 'opted@test'));
 sql(add('alta', 'new@test'));
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 command_ok([ 'pg_dump', '--file', $dump, $node->connstr('postgres') ], 'a dump');
+# A role that is no superuser, with what the documentation says it needs.
+sql('CREATE ROLE dumper LOGIN; GRANT USAGE ON SCHEMA alta, sendkit, weya TO dumper');
+command_fails_like([ 'pg_dump', '--username', 'dumper', $node->connstr('postgres') ], qr/permission denied for (?:table|sequence) dnc_fdw_queue/, 'a dump by a role without privileges');
+my ($grant) = PostgreSQL::Test::Utils::slurp_file("$FindBin::RealBin/../docs/queue.md") =~ /`(GRANT SELECT ON [^`]* TO) …`/;
+sql("$grant dumper");
+command_like([ 'pg_dump', '--username', 'dumper', $node->connstr('postgres') ], qr/new\@test/, 'and with them');
 sql('CREATE DATABASE restored TEMPLATE template0');
 command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '--file', $dump, '-d', $node->connstr('restored') ], 'is restored');
 sql('CREATE DATABASE copied TEMPLATE postgres');

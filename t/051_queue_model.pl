@@ -39,7 +39,7 @@ my @lists = (
 	{ name => 'weya', path => '/weya', member => 'phoneNumber', type => 'phone',
 		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'},
 		entries => [ map { "1555000000$_" } 1 .. 6 ] });
-my ($list, $now, @sessions, %added, @removals, $adds);
+my ($list, $now, @sessions, %added, %spelling, @removals, $adds);
 
 sub person { my ($entry) = @_; return lc $entry }
 
@@ -73,6 +73,7 @@ sub committed
 		$write->{at} = $now;
 		$adds++ if $write->{add};
 		push @{ $added{ key($write->{entry}) } }, $now if $write->{add};
+		$spelling{ key($write->{entry}) } = $write->{entry} if $write->{add};
 		push @removals, $write unless $write->{add};
 	}
 	return;
@@ -209,7 +210,7 @@ sub mistakes
 
 		push @wrong, "$entry was added at $last and is off the list" if !@later && !$listed{$entry};
 		push @wrong, "$entry was added at $last, and a deletion at $later[0]{seen} has not seen it"
-			if @later && !grep { $_->{count} } @later;
+			if !(grep { $_->{count} } @later) && grep { $_->{entry} eq $spelling{$entry} } @later;
 	}
 	for my $removal (grep { $_->{count} } @removals)
 	{

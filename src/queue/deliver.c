@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
-#include "utils/portal.h"
 #include "utils/snapmgr.h"
 
 #include "queue/deliver.h"

@@ -3,8 +3,8 @@
  * queued.c
  *		The additions that wait in the queue, for scans.
  *
- * Whoever is to be added counts as listed from COMMIT on, whatever becomes of the sending:
- * waiting, being sent, held, or dead until somebody discards it.  So a scan shows all
+ * A person who is to be added counts as listed from COMMIT on.  It does not matter whether
+ * the addition waits, is being sent, is held, or is dead until somebody discards it.  So a scan shows all
  * additions that are not over.  A removal that waits hides nothing.
  *
  *-------------------------------------------------------------------------

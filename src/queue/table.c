@@ -19,7 +19,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -104,7 +103,7 @@ dnc_queue_require(void)
 
 /* ----- where rows come from ----- */
 
-/* Read the instance of the extension from its table. */
+/* Read the instance of the extension from its view. */
 static void
 read_instance(pg_uuid_t *instance)
 {
@@ -133,19 +132,19 @@ dnc_queue_cluster(DncQueueOrigin *origin)
 
 /*
  * What the rows that are written here are stamped with.  Needs an active snapshot.  The
- * instance is kept, as long as the table that it comes from is the same.
+ * instance is kept, as long as the view that it comes from is the same.
  */
 void
 dnc_queue_origin(DncQueueOrigin *origin)
 {
 	static Oid	known_of = InvalidOid;
 	static pg_uuid_t known;
-	Oid			table = dnc_queue_relation("dnc_fdw_instance");
+	Oid			view = dnc_queue_relation("dnc_fdw_instance");
 
-	if (!OidIsValid(table) || table != known_of)
+	if (!OidIsValid(view) || view != known_of)
 	{
 		read_instance(&known);
-		known_of = table;
+		known_of = view;
 	}
 	origin->instance = known;
 	origin->database = MyDatabaseId;
