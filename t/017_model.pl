@@ -146,7 +146,8 @@ sub keep
 # ---- random statements
 
 sub identifier { return pick(@{ $list->{identifiers} }) }
-sub type_of { return chance(0.85) ? $list->{types}[ length($_[0]) % @{ $list->{types} } ] : pick(@{ $list->{types} }) }
+# A transaction must not add an entry of sendkit's with two types.
+sub type_of { return $list->{folds} || chance(0.85) ? $list->{types}[ length($_[0]) % @{ $list->{types} } ] : pick(@{ $list->{types} }) }
 sub row { my $identifier = identifier(); return "('$identifier', '" . type_of($identifier) . "')" }
 sub rows { my ($count) = @_; return join ', ', map { row() } 1 .. $count }
 sub several { return join ', ', map { "'" . identifier() . "'" } 1 .. 2 + int(rand(4)) }
