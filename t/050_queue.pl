@@ -384,5 +384,16 @@ sql(add('alta', 'v@test'), 'older');
 deliver('alta', 'older');
 like(listed('alta'), qr/v\@test/, 'after the update it works');
 
+# ---- an entry that waits in two spellings is found by either
+
+$node->safe_psql('postgres', qq{CREATE SERVER spelled FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'sendkit', base_url '@{[ $dnc->url ]}/sendkit', write_mode 'queue', requests_per_minute '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER spelled OPTIONS (token 'sk_spelled');
+	CREATE FOREIGN TABLE spelled (identifier text, identifier_type text) SERVER spelled;
+	INSERT INTO spelled VALUES ('Ann\@x.org', 'email');
+	INSERT INTO spelled VALUES ('ann\@x.org', 'email');
+	INSERT INTO spelled VALUES ('ann\@x.org', 'email')});
+is($node->safe_psql('postgres', "SELECT count(*) FROM spelled WHERE identifier = '$_'"), 1, "$_ waits") for 'Ann@x.org', 'ann@x.org';
+
 $dnc->stop;
 done_testing();

@@ -140,7 +140,7 @@ count_entries(DncScan *scan, TupleTableSlot *slot)
 		return false;
 	foreach(lc, scan->filled)
 	{
-		const Node *column = lfirst(lc);
+		Node	   *column = lfirst(lc);
 		int			i = foreach_current_index(lc);
 
 		slot->tts_values[i] = IsA(column, String) ? CStringGetTextDatum(strVal(column))

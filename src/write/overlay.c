@@ -113,9 +113,9 @@ find_shown(const DncOverlay *overlay)
 
 /*
  * The writes that a command of this transaction sees on the lists of an account, with
- * the credentials in *options, those of the queue among them; NULL: there are none.  palloc'd in the current context.
- * Raises 0A000 in a parallel worker, and where writes to another account wait for the
- * same list.
+ * the credentials in *options, those of the queue among them; NULL: there are none.
+ * palloc'd in the current context.  Raises 0A000 in a parallel worker, and where writes to
+ * another account wait for the same list.
  */
 DncOverlay *
 dnc_overlay_begin(const DncOptions *options, CommandId command)
@@ -367,7 +367,25 @@ is_decided_here(const DncOverlay *overlay, const DncWrite *queued)
 	return false;
 }
 
-/* The next addition of the queue, as dnc_overlay_next(); each entry comes once. */
+/*
+ * Does an addition of the queue repeat an earlier one?  Those of one entry in several spellings
+ * are all shown, since a condition may ask for any of them.
+ */
+static bool
+repeats_queued(const DncPendingWrite *waiting)
+{
+	const char *identifier = dnc_write_value(&waiting->write, DNC_COL_IDENTIFIER);
+
+	for (const DncPendingWrite *before = waiting->previous; before; before = before->previous)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (strcmp(dnc_write_value(&before->write, DNC_COL_IDENTIFIER), identifier) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The next addition of the queue, as dnc_overlay_next(); each spelling of an entry comes once. */
 static const DncWrite *
 next_queued(DncOverlay *overlay, const char *search, const char *identifier, const char *type)
 {
@@ -376,7 +394,7 @@ next_queued(DncOverlay *overlay, const char *search, const char *identifier, con
 		const DncPendingWrite *waiting = dnc_pending_at(overlay->queued, overlay->queued_index++);
 
 		CHECK_FOR_INTERRUPTS();
-		if (waiting->previous == NULL &&
+		if (!repeats_queued(waiting) &&
 			!bms_is_member(waiting->index, overlay->queued_listed) &&
 			is_wanted(overlay, &waiting->write, search, identifier, type) &&
 			!is_decided_here(overlay, &waiting->write))
