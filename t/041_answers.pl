@@ -227,7 +227,10 @@ cmp_ok(time - $begin, '<', 60, 'that is not quadratic');
 
 # ---- a session that is terminated
 
-for my $schema ('alta', 'alta_now')
+my %at_once = (
+	'alta' => 'DELETE FROM alta.communication_opt_outs', 'alta_now' => 'DELETE FROM alta_now.communication_opt_outs',
+	'in a subtransaction' => 'BEGIN; SAVEPOINT s; DELETE FROM alta_now.communication_opt_outs; COMMIT');
+for my $schema (sort keys %at_once)
 {
 	my $offset = -s $node->logfile;
 	my $pid;
@@ -237,7 +240,7 @@ for my $schema ('alta', 'alta_now')
 	$pid = fork // die "fork: $!";
 	if ($pid == 0)
 	{
-		tag("SET application_name = 'terminated'; DELETE FROM $schema.communication_opt_outs");
+		tag("SET application_name = 'terminated'; $at_once{$schema}");
 		POSIX::_exit(0);
 	}
 	$node->safe_psql('postgres', "ALTER SERVER alta OPTIONS (SET max_retries '0')");

@@ -303,11 +303,14 @@ send_or_explain(DncCommit *progress)
 	MemoryContextSwitchTo(before);
 }
 
-/* The transaction ends.  If that cuts off the sending, the server's log gets the counts. */
+/*
+ * The transaction, or a subtransaction, is rolled back.  If that cuts off the sending, the
+ * server's log gets the counts.
+ */
 void
 dnc_commit_log_cut_off(void)
 {
-	DncCommit   *progress = sending;
+	DncCommit  *progress = sending;
 
 	sending = NULL;
 	if (progress)
@@ -328,7 +331,7 @@ dnc_commit_log_cut_off(void)
 void
 dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts, MemoryContext context)
 {
-	DncCommit   *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
+	DncCommit  *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
 	bool		armed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
 
 	progress->context = context;
@@ -349,9 +352,10 @@ dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts, Memory
 int64
 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts, const DncTarget *target)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw send now",
+	/* Where the session is terminated, it must outlive the statement: dnc_commit_log_cut_off(). */
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "dnc_fdw send now",
 												  ALLOCSET_SMALL_SIZES);
-	DncCommit   *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
+	DncCommit  *progress = MemoryContextAllocZero(context, sizeof(DncCommit));
 	int64		changed;
 
 	progress->context = context;

@@ -171,6 +171,8 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 {
 	int			level = GetCurrentTransactionNestLevel();
 
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		dnc_commit_log_cut_off();
 	if (current == NULL)
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
