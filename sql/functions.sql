@@ -16,7 +16,7 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER fn_weya OPTIONS (token 'sandbox-fn')
 
 -- everything in the extension has a comment
 SELECT pg_describe_object(classid, objid, objsubid) AS object, obj_description(objid, classid::regclass::name) AS comment
-  FROM pg_depend WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw') AND deptype = 'e'
+  FROM pg_depend WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw') AND deptype = 'e' AND classid <> 'pg_type'::regclass
   ORDER BY pg_describe_object(classid, objid, objsubid) COLLATE "C";
 SELECT obj_description(oid, 'pg_extension') AS comment FROM pg_extension WHERE extname = 'dnc_fdw';
 

@@ -46,7 +46,7 @@ SELECT count(DISTINCT (SELECT identifier FROM list d WHERE d.label <> o.n::text 
 :n
 SELECT sum((SELECT count(*) FROM (SELECT identifier FROM list d WHERE length(d.identifier) > o.n UNION ALL SELECT x FROM contacts) u)) FROM generate_series(1, 20) o(n);
 :n
-SELECT count(*) FROM generate_series(1, 20) o(n) WHERE o.n::text IN (SELECT identifier FROM list d WHERE length(d.identifier) > o.n);
+SELECT count(*) FROM generate_series(1, 20) o(n) WHERE o.n::text IN (SELECT identifier FROM list d WHERE length(d.identifier) > o.n OFFSET 0);
 :n
 SELECT sum((SELECT count(*) FROM list WHERE o.n > 0)) FROM generate_series(1, 20) o(n);
 :n
@@ -80,7 +80,7 @@ SELECT length(v.x), (SELECT count(*) FROM list d WHERE d.identifier = v.x) FROM 
 :n
 
 -- a nested loop that asks as often as the list has pages reads the list
-SELECT line FROM pg_temp.explain('SELECT count(*) FROM more(3) m JOIN list d ON d.identifier = m.x') line WHERE line !~ 'Bytes';
+SELECT line FROM pg_temp.explain('SELECT count(*) FROM more(3) m JOIN list d ON d.identifier = m.x') line WHERE line !~ 'Bytes|Filter';
 :n
 SELECT line FROM pg_temp.explain('SELECT count(*) FROM more(3) m JOIN list d ON d.identifier = m.x', 'ANALYZE, FORMAT YAML') line WHERE line ~ 'Lookups';
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/req/log" >/dev/null

@@ -16,7 +16,7 @@
 typedef struct DncModify DncModify;
 
 extern void dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex, Relation relation);
-extern void dnc_modify_refuse_update(Relation relation) pg_attribute_noreturn();
+extern void dnc_modify_refuse_update(Relation relation);
 extern int	dnc_modify_supported(Relation relation);
 extern DncModify *dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action,
 								   List *returning, ModifyTable *plan);
