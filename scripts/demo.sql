@@ -106,9 +106,10 @@ GROUP BY 1 ORDER BY 1;
 \echo
 SELECT l.id, l.phone, l.country, d.identifier AS listed_as
 FROM crm.leads l
-JOIN dnc.communication_opt_outs d ON d.match_key = dnc_fdw_key(l.phone, 'phone', l.country)
+JOIN dnc.communication_opt_outs d ON d.match_key = ANY (dnc_fdw_keys(l.phone, 'phone', l.country))
 WHERE l.id < 40 AND d.identifier <> l.phone
 ORDER BY l.id;
+:wire
 
 \set QUIET off
 \echo
