@@ -303,10 +303,12 @@ BEGIN
   MOVE NEXT FROM c;
   RETURN c;
 END $$;
+SET client_min_messages = error;	-- the warning of the rollback may come before the error, or behind it
 BEGIN;
 INSERT INTO altanow (identifier) VALUES ('seen@example.com') RETURNING open_cursor();
 FETCH ALL FROM seen;
 ROLLBACK;
+SET client_min_messages = warning;
 :log
 -- both modes in one statement, or one within the other: refused before anything is sent
 WITH d AS (DELETE FROM alta WHERE identifier = 'person000006@example.com' RETURNING identifier)
