@@ -12,6 +12,7 @@
 #define DNC_COMPAT_H
 
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -219,6 +220,17 @@ dnc_server_aclcheck(Oid serverid, Oid user)
 	return object_aclcheck(ForeignServerRelationId, serverid, user, ACL_USAGE);
 #else
 	return pg_foreign_server_aclcheck(serverid, user, ACL_USAGE);
+#endif
+}
+
+/* Does a role own a relation, or have the rights of its owner?  Likewise. */
+static inline bool
+dnc_owns_relation(Oid relid, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, user);
+#else
+	return pg_class_ownercheck(relid, user);
 #endif
 }
 

@@ -424,6 +424,22 @@ dnc_options_apply_user(DncOptions *options, List *list)
 		options->max_requests = limit;
 }
 
+/*
+ * A copy of options that reads numbered pages so that they overlap, whatever scan_check says;
+ * with so many requests at once, or as many as before (0).
+ */
+const DncOptions *
+dnc_options_overlapping(const DncOptions *options, int concurrency)
+{
+	DncOptions *copy = palloc(sizeof(DncOptions));
+
+	*copy = *options;
+	copy->scan_check = DNC_SCAN_CHECK_REREAD;
+	if (concurrency > 0)
+		copy->max_concurrency = concurrency;
+	return copy;
+}
+
 /* Are two sets of options the same, token included? */
 bool
 dnc_options_equal(const DncOptions *one, const DncOptions *other)

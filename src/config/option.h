@@ -70,6 +70,7 @@ typedef struct DncOptions
 } DncOptions;
 
 extern const DncOptions *dnc_options_load(Oid serverid, Oid relid);
+extern const DncOptions *dnc_options_overlapping(const DncOptions *options, int concurrency);
 extern bool dnc_options_equal(const DncOptions *one, const DncOptions *other);
 extern void dnc_options_apply_user(DncOptions *options, List *list);
 
