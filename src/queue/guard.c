@@ -112,6 +112,5 @@ dnc_queue_guard_additions(const DncPending *pending)
 	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending));
 	hold_deletions(&arguments, options->server_name);
 	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.match_key = ANY ($3) AND " IS_DELETION,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), &arguments);
+										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
