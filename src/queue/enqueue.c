@@ -184,5 +184,5 @@ dnc_queue_init(void)
 {
 	dnc_route_register(DNC_WRITE_QUEUE, &by_queue);
 	dnc_overlay_register(dnc_queue_find_additions);
-	dnc_commit_register(dnc_queue_guard_additions, dnc_queue_record_acknowledged);
+	dnc_commit_register(dnc_queue_guard, dnc_queue_record_acknowledged);
 }
