@@ -152,6 +152,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   message text,
   queued_at timestamptz NOT NULL,
   retried_at timestamptz,
+  requested_at timestamptz,
   PRIMARY KEY (instance, id)
 ) WITH (fillfactor = 70);
 CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
@@ -159,7 +160,9 @@ CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting (xid);
 REVOKE ALL ON dnc_fdw_queue_waiting FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are being sent, or are dead: see the view dnc_fdw_queue';
 
--- Those that are over.
+-- Those that are over, and the acknowledged writes of the other write_modes where the account
+-- has a mirror.  Of a write that is done, the list was as it says at some moment between
+-- requested_at and done_at.
 CREATE TABLE dnc_fdw_queue_finished (
   LIKE dnc_fdw_queue_waiting,
   done_at timestamptz NOT NULL,

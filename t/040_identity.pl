@@ -337,6 +337,39 @@ fill_sendkit();
 is($dnc->gives("$rows of_emails"), 'Dup.example two@test', 'sendkit: a partition of emails');
 refused('DELETE FROM of_emails', '0A000: the deletion would take', 'which must not remove a domain');
 
+# ---- numbers in all spellings: what has the key of an addition is not removed, all else is
+
+# Keys are made for few of the writes, which must not show.  The list itself tells each spelling's key.
+{
+	my @forms = ('+1212555%04d', '1212555%04d', '+1 (212) 555-%04d', '0012125%06d', '212 555 %04d', '+1 212 555 %04d ext 5', 'tel:+1-212-555-%04d', '212.555.%04d',
+		'+49 (0)30 90%04d', '+4930 90%04d', '004930-90%04d', '030/90%04d', '+44 20 7946 %04d', '+247 4%04d', '+2474%04d', '+247-4-%04d', '%04d', '+39 0%06d', '+49 %04d', '%04d@x.org', '+1 212 FLO %04d');
+	my %key;
+	my $table = 'alta.communication_opt_outs';
+	my @spellings = map { my $form = $_; map { sprintf $form, $_ } 1 .. 12 } @forms;
+	my $insert = sub { return "INSERT INTO $table (identifier, identifier_type) VALUES " . join ', ', map { "('$_', 'phone')" } @_ };
+	my $seed = $ENV{DNC_MODEL_SEED} || 20251127;
+
+	clear('alta');
+	$node->safe_psql('postgres', $insert->(@spellings));
+	%key = map { split /\|/ } split /\n/, $node->safe_psql('postgres', "SELECT identifier, match_key FROM $table");
+	srand $seed;
+	for my $part (0.05, 0.5, 0.95)
+	{
+		my @added = grep { rand() < $part } @spellings;
+		my %added = map { $_ => 1 } @added;
+		my @listed = grep { !$added{$_} } @spellings;
+		my %is_added = map { $key{$_} => 1 } @added;
+		my @expected = sort grep { !$is_added{ $key{$_} } } @listed;
+
+		cmp_ok(scalar @expected, '<', scalar @listed, scalar(@added) . ' additions have keys of ' . scalar(@listed) . ' removals');
+		clear('alta');
+		$node->safe_psql('postgres', $insert->(@listed));
+		is($node->safe_psql('postgres', "BEGIN; DELETE FROM $table; @{[ $insert->(@added) ]};
+			SELECT identifier FROM dnc_fdw_pending() WHERE action = 'delete' ORDER BY identifier COLLATE \"C\"; ROLLBACK"),
+			join("\n", @expected), "all others are removed, seed $seed");
+	}
+}
+
 # ---- without the library for numbers: what may be the same number is not removed
 
 # PostgreSQL finds its files from where its program is: a copy of the program, and links.
