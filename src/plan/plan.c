@@ -30,6 +30,7 @@
 #include "plan/bound.h"
 #include "plan/count_pushdown.h"
 #include "plan/estimate.h"
+#include "plan/needed.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
 #include "plan/search_column.h"
@@ -414,26 +415,6 @@ dnc_plan_is_async_capable(const ForeignPath *path)
 	return plan && plan->options->async_capable;
 }
 
-/* The attributes that have to be decoded: output and all clauses. */
-static List *
-needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
-{
-	Bitmapset  *attrs = NULL;
-	List	   *needed = NIL;
-	bool		whole_row;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
-	pull_varattnos((Node *) clauses, rel->relid, &attrs);
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
-	for (int i = 0; i < map->natts; i++)
-	{
-		if (map->columns[i] != DNC_COL_NONE &&
-			(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs)))
-			needed = lappend_int(needed, i + 1);
-	}
-	return needed;
-}
-
 /*
  * The rows after which LIMIT ends a query in which nothing is left to local
  * evaluation; 0: it is not known.  A hint, for the page size and what is asked for
@@ -462,7 +443,7 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	clauses = extract_actual_clauses(clauses, false);
 	if (lacks_search(plan, sent))
 		dnc_search_column_refuse(plan->options);
-	facts.needed = needed_attributes(rel, clauses, plan->map);
+	facts.needed = dnc_needed_attributes(root, rel, clauses, plan->relid, plan->map);
 	facts.relid = plan->relid;
 	facts.limit = rows_to_limit(root, clauses);
 	if (facts.limit < plan->options->page_size)
