@@ -20,6 +20,7 @@
 #include "nodes/primnodes.h"
 #include "optimizer/pathnode.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/selfuncs.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
@@ -118,6 +119,15 @@ dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *ta
 #else
 	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
 									 fdw_private);
+#endif
+}
+
+/* Let functions find nothing but PostgreSQL's own: from 17 on, commands such as ANALYZE do. */
+static inline void
+dnc_restrict_search_path(void)
+{
+#if PG_VERSION_NUM >= 170000
+	RestrictSearchPath();
 #endif
 }
 
