@@ -12,6 +12,7 @@
 
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "replication/walsender.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -98,6 +99,24 @@ has_asked_too_often(DncScan *scan, const DncCondition *conditions, int count)
 		!all_known(scan);
 }
 
+/*
+ * Refuse to read for a subscriber of logical replication (0A000).  PostgreSQL lets a
+ * partitioned table be published though foreign tables are among its partitions.  A
+ * subscriber's first copy of it reads the list, through a walsender, and no change of the
+ * list would ever follow.
+ */
+static void
+refuse_replication(const DncScan *scan)
+{
+	if (am_walsender)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot read the list of server \"%s\" over a replication connection",
+						scan->options->server_name),
+				 errdetail("A subscriber would copy the list once, and never see a change of it."),
+				 errhint("Publish an ordinary table that is kept up to date with the list.")));
+}
+
 /* Look up the token, and begin to count requests and to see the transaction's writes. */
 static void
 begin_own(DncScan *scan)
@@ -159,7 +178,10 @@ choose_chains(DncScan *scan)
 		return;
 	note_lookup(scan, conditions, count);
 	if (!scan->own_begun)
+	{
+		refuse_replication(scan);
 		begin_own(scan);
+	}
 	/* The few entries that a LIMIT asks for may all be hidden. */
 	if (scan->own || scan->bound)
 		scan->page_size = scan->options->page_size;
