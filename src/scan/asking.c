@@ -158,6 +158,29 @@ ask_for_list(DncScan *scan, DncCondition *conditions)
 }
 
 /*
+ * May the list have one page, for all we know?  Then a scan for many types looks at its first
+ * page before it asks for each type.
+ */
+bool
+dnc_asking_may_be_short(const DncScan *scan)
+{
+	return scan->may_be_short && !scan->gives_total && scan->lookups == NULL;
+}
+
+/* Look at the list's first page first, where that may answer for many types. */
+static void
+look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
+{
+	DncChains  *list = dnc_asking_may_be_short(scan)
+		? dnc_filter_chains_of_any_type(scan->chains, conditions, count) : NULL;
+
+	if (list == NULL)
+		return;
+	scan->by_type = scan->chains;
+	scan->chains = list;
+}
+
+/*
  * Find the chains for the values of now.  In scan->context, except for data that
  * outlives a restart.
  */
@@ -174,6 +197,7 @@ choose_chains(DncScan *scan)
 		scan->counted_type = dnc_runtime_values_only_value(scan->conditions, conditions,
 														   DNC_COL_IDENTIFIER_TYPE);
 	scan->reads_list = false;
+	scan->by_type = NULL;
 	if (scan->chains->count == 0)
 		return;
 	note_lookup(scan, conditions, count);
@@ -189,8 +213,11 @@ choose_chains(DncScan *scan)
 	if (has_asked_too_often(scan, conditions, count))
 		ask_for_list(scan, conditions);
 	else
+	{
 		scan->reads_list = scan->indexed != InvalidAttrNumber &&
 			!dnc_filter_sends_lookup(scan->chains);
+		look_at_list_first(scan, conditions, count);
+	}
 }
 
 /* Get ready to give the entries that our own transaction has added. */
