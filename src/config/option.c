@@ -85,6 +85,8 @@ static const DncOptionDef option_defs[] = {
 	.min = 1, .max = 1e12, .initial = "10000", .offset = AT(estimated_rows)},
 	{.name = "request_cost", .catalogs = ON_SERVER, .kind = DNC_KIND_REAL,
 	.min = 0, .max = 1e9, .initial = "100", .offset = AT(request_cost)},
+	{.name = "analyze", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
+	.initial = "true", .offset = AT(analyze)},
 	{.name = "updatable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(updatable)},
 	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,

@@ -58,6 +58,7 @@ typedef struct DncOptions
 	int			scan_check;		/* DncScanCheck */
 	double		estimated_rows;
 	double		request_cost;
+	bool		analyze;
 	bool		updatable;
 	bool		async_capable;
 	char	   *default_country;	/* ISO 3166, of numbers in national form; NULL: none */

@@ -174,8 +174,6 @@ update_list(Merge *merge)
 	bool		isnull;
 	TimestampTz needs_since = pass->began_at;
 	int64		unshown;
-	const char *newest = pass->order == DNC_ORDER_NEWEST_FIRST || pass->order == DNC_ORDER_ANY ? "first"
-		: pass->order == DNC_ORDER_NEWEST_LAST ? "last" : NULL;
 
 	dnc_mirror_open(&query, merge->mirror,
 					"SELECT count(*) FILTER (WHERE a.done_at < $3), min(a.done_at) FROM " DNC_MIRROR_ADDED
@@ -193,7 +191,7 @@ update_list(Merge *merge)
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
 	time_argument(&arguments, pass->began_at);
 	time_argument(&arguments, merge->now);
-	dnc_queue_text_argument(&arguments, newest);
+	dnc_queue_text_argument(&arguments, dnc_pass_newest(pass));
 	time_argument(&arguments, pass->newest_at);
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(unshown));
 	time_argument(&arguments, needs_since);

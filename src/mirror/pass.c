@@ -160,7 +160,7 @@ fingerprint(const DncMirror *mirror)
 					options->workspace_id ? options->workspace_id : "-");
 }
 
-/* Has anything been stored of a pass's place in its list? */
+/* Fill in the place of a pass in its list, stored in columns from this one on. */
 static void
 read_position(DncPosition *position, const DncQueueQuery *query, int column, MemoryContext context)
 {
@@ -314,6 +314,32 @@ dnc_pass_restart(DncPass *pass, const char *reason)
 }
 
 /* ----- on the way ----- */
+
+/* Has the list been read behind cursors? */
+bool
+dnc_pass_has_cursors(const DncPass *pass)
+{
+	const DncPaging *const *pagings = pass->mirror->options->provider->list.pagings;
+
+	for (int i = 0; i < DNC_MAX_PAGINGS && pagings[i] && pass->position.generation; i++)
+	{
+		if (strcmp(pagings[i]->marker, pass->position.generation) == 0)
+			return pagings[i]->style == DNC_PAGING_CURSOR;
+	}
+	return false;
+}
+
+/*
+ * Where new entries stand, so that a delta can begin there: 'first', or, of numbered pages,
+ * 'last'; NULL: nowhere that we know of.
+ */
+const char *
+dnc_pass_newest(const DncPass *pass)
+{
+	if (pass->order == DNC_ORDER_NEWEST_FIRST || (pass->order == DNC_ORDER_ANY && pass->newest_at != 0))
+		return "first";
+	return pass->order == DNC_ORDER_NEWEST_LAST && !dnc_pass_has_cursors(pass) ? "last" : NULL;
+}
 
 /* Note the created_at of the next entry; 0: it has none. */
 void

@@ -49,6 +49,8 @@ extern DncPass *dnc_pass_find(const DncMirror *mirror);
 extern DncPass *dnc_pass_begin(const DncMirror *mirror, bool delta);
 extern void dnc_pass_restart(DncPass *pass, const char *reason);
 extern const char *dnc_pass_must_restart(const DncPass *pass);
+extern bool dnc_pass_has_cursors(const DncPass *pass);
+extern const char *dnc_pass_newest(const DncPass *pass);
 extern void dnc_pass_see(DncPass *pass, TimestampTz created_at);
 extern void dnc_pass_save(const DncPass *pass);
 extern void dnc_pass_note_error(int64 id, const char *sqlstate, const char *message);

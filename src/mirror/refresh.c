@@ -135,20 +135,6 @@ read_list(Refresh *refresh)
 	return true;
 }
 
-/* Has the list been read behind cursors? */
-static bool
-has_cursors(const DncPass *pass)
-{
-	const DncPaging *const *pagings = pass->mirror->options->provider->list.pagings;
-
-	for (int i = 0; i < DNC_MAX_PAGINGS && pagings[i] && pass->position.generation; i++)
-	{
-		if (strcmp(pagings[i]->marker, pass->position.generation) == 0)
-			return pagings[i]->style == DNC_PAGING_CURSOR;
-	}
-	return false;
-}
-
 /* Store that the list is read, or that it is to be read a second time. */
 static void
 end_turn(Refresh *refresh, bool again)
@@ -184,7 +170,7 @@ read_all(Refresh *refresh)
 
 		if (!read_list(refresh))
 			return false;
-		again = pass->turn == 1 && !refresh->mirror->complete && has_cursors(pass);
+		again = pass->turn == 1 && !refresh->mirror->complete && dnc_pass_has_cursors(pass);
 		end_turn(refresh, again);
 		if (!again)
 			return true;
