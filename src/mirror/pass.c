@@ -336,7 +336,7 @@ dnc_pass_has_cursors(const DncPass *pass)
 const char *
 dnc_pass_newest(const DncPass *pass)
 {
-	if (pass->order == DNC_ORDER_NEWEST_FIRST || (pass->order == DNC_ORDER_ANY && pass->newest_at != 0))
+	if (pass->order == DNC_ORDER_NEWEST_FIRST)
 		return "first";
 	return pass->order == DNC_ORDER_NEWEST_LAST && !dnc_pass_has_cursors(pass) ? "last" : NULL;
 }
