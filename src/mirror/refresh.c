@@ -119,13 +119,16 @@ read_list(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
 	const DncOptions *options = refresh->mirror->options;
+	int64		before;
 
 	refresh->entries = (DncEntries) {.pager = dnc_pager_begin(options, NIL, &refresh->counters)};
 	take_up(refresh);
+	before = pass->pages;
 	while (!pass->position.at_end)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!dnc_max_requests_allows(&refresh->budget, 1))
+		/* Each call gets on, if its last request is that of the next page. */
+		if (!dnc_max_requests_allows(&refresh->budget, 1) && pass->pages > before)
 			return false;
 		if (next_page(refresh))
 			store_page(refresh);
