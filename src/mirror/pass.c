@@ -224,6 +224,18 @@ dnc_pass_find(const DncMirror *mirror)
 	return pass;
 }
 
+/* End a delta that was left before its end.  It begins anew, unlike a full pass. */
+static void
+end_left_delta(const DncMirror *mirror)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET state = 'failed', ended_at = clock_timestamp(), fingerprint = NULL, "
+				  "cursor = NULL, ids = NULL, message = coalesce(message, 'it was ended before the list was read') "
+				  "WHERE source = $1 AND state = 'running' AND mode = 'delta'", &arguments);
+}
+
 /* Empty the staging table, or the rows of a delta in it. */
 static void
 empty_staging(const DncMirror *mirror, bool delta)
@@ -248,6 +260,8 @@ dnc_pass_begin(const DncMirror *mirror, bool delta)
 	pass->began_at = GetCurrentTimestamp();
 	pass->position.total = -1;
 	empty_staging(mirror, delta);
+	if (delta)
+		end_left_delta(mirror);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
 	dnc_queue_text_argument(&arguments, mirror->source_name);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->owner));

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "mirror/columns.h"
 #include "mirror/delta.h"
 #include "mirror/lookups.h"
 #include "mirror/merge.h"
@@ -40,6 +41,7 @@ typedef struct Refresh
 	DncStage   *stage;
 	DncEntries	entries;
 	MemoryContext position_context; /* holds the pass's position */
+	MemoryContext step_context; /* reset with each step */
 	bool		asking;			/* the remote is asked: an error is its, or the network's */
 } Refresh;
 
@@ -60,6 +62,7 @@ store_page(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
 
+	MemoryContextSwitchTo(refresh->step_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pass->rows += dnc_stage_page(refresh->stage, pass, &refresh->entries);
 	pass->pages++;
@@ -67,10 +70,11 @@ store_page(Refresh *refresh)
 	MemoryContextReset(refresh->position_context);
 	MemoryContextSwitchTo(refresh->position_context);
 	dnc_pager_position(refresh->entries.pager, &pass->position);
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step_context);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(refresh);
+	MemoryContextReset(refresh->step_context);
 }
 
 /* Take up the place where the pass was left, or begin it anew. */
@@ -81,7 +85,7 @@ take_up(Refresh *refresh)
 	const char *reason;
 	DncPage		page;
 
-	if (pass->position.generation == NULL)
+	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
 	refresh->asking = true;
 	reason = dnc_pager_resume(refresh->entries.pager, &pass->position, &page);
@@ -186,7 +190,10 @@ find_pass(Refresh *refresh)
 {
 	const char *reason = NULL;
 
+	/* What an earlier call has not found when it looked may have come back since. */
 	refresh->pass = dnc_pass_find(refresh->mirror);
+	if (refresh->pass)
+		refresh->pass->not_there = NIL;
 	if (refresh->pass == NULL)
 		refresh->pass = dnc_pass_begin(refresh->mirror, false);
 	else
@@ -211,10 +218,8 @@ full_pass(Refresh *refresh)
 													refresh->mirror->options->estimated_rows);
 	if (!read_all(refresh))
 		return false;
-	refresh->asking = true;
-	while (dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget))
+	while (dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking))
 		commit(refresh);
-	refresh->asking = false;
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
@@ -240,6 +245,7 @@ run(Refresh *refresh)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	refresh->mirror = dnc_mirror_load(asked->source);
+	dnc_columns_require(refresh->mirror);
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
 	/* Pages that are asked for ahead would be lost at the end of the budget. */
@@ -249,9 +255,12 @@ run(Refresh *refresh)
 	refresh->stage = dnc_stage_begin(refresh->mirror);
 	refresh->position_context = AllocSetContextCreate(asked->context, "dnc_fdw position",
 													  ALLOCSET_SMALL_SIZES);
+	refresh->step_context = AllocSetContextCreate(asked->context, "dnc_fdw step",
+												  ALLOCSET_DEFAULT_SIZES);
 	if (!asked->delta)
 		return full_pass(refresh);
-	return dnc_delta_run(refresh->mirror, refresh->stage, &refresh->counters, asked->commit);
+	return dnc_delta_run(refresh->mirror, &refresh->pass, refresh->stage, &refresh->counters,
+						 &refresh->asking, asked->commit);
 }
 
 /*
