@@ -33,6 +33,7 @@
 #include "utils/xid8.h"
 
 #include "compat.h"
+#include "queue/due.h"
 #include "queue/enqueue.h"
 #include "queue/guard.h"
 #include "queue/queued.h"
@@ -368,6 +369,7 @@ store(DncAccountWrites *account)
 			store_write(storing, dnc_pending_at(pending, i));
 	}
 	end_storing(storing);
+	dnc_queue_changed();
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
