@@ -13,15 +13,17 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
@@ -80,32 +82,48 @@ wanted_databases(void)
 }
 
 /*
+ * Look for a database by its name; InvalidOid: there is none.  Sets *usable if one can connect to
+ * it.  We read the table without its index: a process without a database can open that only
+ * where others have left it in the relation cache's file.
+ */
+static Oid
+look_for_database(const char *name, bool *usable)
+{
+	Relation	databases = table_open(DatabaseRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(databases, 0, NULL);
+	HeapTuple	tuple;
+	Oid			oid = InvalidOid;
+
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+
+		if (strcmp(NameStr(form->datname), name) != 0)
+			continue;
+		oid = form->oid;
+		*usable = form->datallowconn && form->datconnlimit != DROP_WAS_CUT_OFF;
+	}
+	table_endscan(scan);
+	table_close(databases, AccessShareLock);
+	return oid;
+}
+
+/*
  * The database of a name.  If there cannot be a scheduler in it, *failure says why, and the
  * result is InvalidOid.
  */
 static Oid
 find_database(const char *name, DncSlotFailure *failure)
 {
-	Oid			oid = get_database_oid(name, true);
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(oid));
-	Form_pg_database form;
-	bool		usable;
+	bool		usable = false;
+	Oid			oid = look_for_database(name, &usable);
 
-	if (!HeapTupleIsValid(tuple))
-	{
-		strlcpy(failure->sqlstate, "3D000", sizeof(failure->sqlstate));
-		snprintf(failure->message, sizeof(failure->message), "database \"%s\" does not exist",
-				 name);
-		return InvalidOid;
-	}
-	form = (Form_pg_database) GETSTRUCT(tuple);
-	usable = form->datallowconn && form->datconnlimit != DROP_WAS_CUT_OFF;
-	ReleaseSysCache(tuple);
 	if (usable)
 		return oid;
-	strlcpy(failure->sqlstate, "55000", sizeof(failure->sqlstate));
-	snprintf(failure->message, sizeof(failure->message), "database \"%s\" takes no connections",
-			 name);
+	strlcpy(failure->sqlstate, OidIsValid(oid) ? "55000" : "3D000", sizeof(failure->sqlstate));
+	snprintf(failure->message, sizeof(failure->message),
+			 OidIsValid(oid) ? "database \"%s\" takes no connections"
+			 : "database \"%s\" does not exist", name);
 	return InvalidOid;
 }
 
@@ -283,6 +301,6 @@ dnc_launcher_main(Datum arg)
 	for (;;)
 	{
 		look_around(context);
-		(void) dnc_process_wait(time_to_wait());
+		dnc_process_wait(time_to_wait());
 	}
 }

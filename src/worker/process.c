@@ -228,10 +228,10 @@ dnc_process_commit(void)
 }
 
 /*
- * Wait until somebody wakes this process, or for so many milliseconds; false: the time is
- * over.  Serves interrupts, and reads the settings again when they have changed.
+ * Wait until somebody sets this process's latch, or for so many milliseconds.  Serves
+ * interrupts, and reads the settings again when they have changed.
  */
-bool
+void
 dnc_process_wait(int64 ms)
 {
 	static uint32 event = 0;
@@ -247,7 +247,5 @@ dnc_process_wait(int64 ms)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		return true;
 	}
-	return (events & WL_LATCH_SET) != 0;
 }

@@ -24,6 +24,6 @@ extern void dnc_process_connect(const DncSlot *slot);
 extern void dnc_process_report(const char *activity);
 extern void dnc_process_begin_transaction(void);
 extern void dnc_process_commit(void);
-extern bool dnc_process_wait(int64 ms);
+extern void dnc_process_wait(int64 ms);
 
 #endif							/* DNC_WORKER_PROCESS_H */

@@ -413,7 +413,7 @@ rest(const Scheduler *scheduler)
 
 		if (now >= until)
 			return;
-		(void) dnc_process_wait((until - now) / 1000 + 1);
+		dnc_process_wait((until - now) / 1000 + 1);
 	}
 }
 

@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "queue/deliver.h"
 #include "queue/table.h"
@@ -68,6 +68,23 @@ deliver(Oid serverid, MemoryContext context)
 	return sent;
 }
 
+/* Wait until there is more to do, or for so many milliseconds; false: there is not. */
+static bool
+wait_for_work(DncSlot *slot, int64 ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+
+	while (pg_atomic_read_u32(&slot->work) == 0)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (now >= until)
+			return false;
+		dnc_process_wait((until - now) / 1000 + 1);
+	}
+	return true;
+}
+
 /* The process of a delivery. */
 void
 dnc_delivery_main(Datum arg)
@@ -87,8 +104,7 @@ dnc_delivery_main(Datum arg)
 		if (sent)
 			dnc_slot_succeeded(slot);
 		dnc_slot_set_idle(slot, true);
-		(void) dnc_process_wait(sent ? IDLE_MS : BUSY_MS);
-		woken = !sent || pg_atomic_read_u32(&slot->work) != 0;
+		woken = wait_for_work(slot, sent ? IDLE_MS : BUSY_MS) || !sent;
 		dnc_slot_set_idle(slot, false);
 	}
 }
