@@ -278,6 +278,92 @@ CREATE FUNCTION dnc_fdw_queue_adopt() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION dnc_fdw_queue_adopt() IS 'makes the writes that are held, since they came with a copy, this database''s own; gives back how many';
 
+-- ----- the mirror: a local copy of a list -----
+
+-- A row a mirror.  The mirror itself, its staging table and its view are the owner's.
+CREATE TABLE dnc_fdw_mirror_lists (
+  source regclass PRIMARY KEY,
+  mirror regclass NOT NULL,
+  staging regclass NOT NULL,
+  known regclass NOT NULL,
+  server name NOT NULL,
+  account text NOT NULL,
+  owner regrole NOT NULL,
+  max_age interval NOT NULL,
+  gone_after integer NOT NULL,
+  max_loss double precision NOT NULL,
+  key_version text,
+  default_country text,
+  complete_as_of timestamptz,
+  added_as_of timestamptz,
+  merged_at timestamptz,
+  newest text,
+  newest_at timestamptz,
+  entries bigint,
+  unshown bigint NOT NULL DEFAULT 0,
+  needs_since timestamptz DEFAULT clock_timestamp()
+);
+CREATE INDEX dnc_fdw_mirror_lists_account ON dnc_fdw_mirror_lists (account);
+REVOKE ALL ON dnc_fdw_mirror_lists FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_mirror_lists IS 'the mirrors, and how fresh they are: see the view dnc_fdw_mirrors';
+
+CREATE SEQUENCE dnc_fdw_pass_id;
+REVOKE ALL ON SEQUENCE dnc_fdw_pass_id FROM PUBLIC;
+COMMENT ON SEQUENCE dnc_fdw_pass_id IS 'numbers of passes over lists';
+
+-- A row a pass.  It outlives the mirror, so that the list's name stands beside its OID.
+CREATE TABLE dnc_fdw_pass_log (
+  id bigint PRIMARY KEY,
+  source oid NOT NULL,
+  source_name text NOT NULL,
+  owner oid NOT NULL,
+  account text NOT NULL,
+  mode text NOT NULL,
+  state text NOT NULL,
+  began_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  pages bigint NOT NULL DEFAULT 0,
+  rows bigint NOT NULL DEFAULT 0,
+  remote_total bigint,
+  requests bigint NOT NULL DEFAULT 0,
+  resumes integer NOT NULL DEFAULT 0,
+  restarts integer NOT NULL DEFAULT 0,
+  added bigint,
+  changed bigint,
+  missing bigint,
+  gone bigint,
+  order_seen text,
+  wide_keys bigint NOT NULL DEFAULT 0,
+  key_version text NOT NULL,
+  sha256 text,
+  loss_accepted boolean NOT NULL DEFAULT false,
+  sqlstate text,
+  message text,
+  -- Where it is, as long as it runs.
+  fingerprint text,
+  turn integer NOT NULL DEFAULT 1,
+  generation text,
+  page_size integer,
+  cursor text,
+  place bigint,
+  total bigint,
+  moved boolean,
+  given bigint,
+  ids text[],
+  at_end boolean NOT NULL DEFAULT false,
+  newest_at timestamptz,
+  last_created_at timestamptz,
+  there text[] NOT NULL DEFAULT '{}',
+  not_there text[] NOT NULL DEFAULT '{}'
+);
+CREATE INDEX dnc_fdw_pass_log_source ON dnc_fdw_pass_log (source, id);
+REVOKE ALL ON dnc_fdw_pass_log FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_pass_log IS 'the passes over lists that are mirrored: see the view dnc_fdw_passes';
+
+SELECT pg_extension_config_dump('dnc_fdw_mirror_lists', '');
+SELECT pg_extension_config_dump('dnc_fdw_pass_id', '');
+SELECT pg_extension_config_dump('dnc_fdw_pass_log', '');
+
 -- ----- workers: what runs by itself -----
 
 CREATE FUNCTION dnc_fdw_get_workers(

@@ -23,9 +23,9 @@ sub token
 	return ($provider eq 'sendkit' ? 'sk_' : 'sandbox-') . $account;
 }
 
-# Makes a server and a schema of that name, with the table
-# NAME.communication_opt_outs.  The pace is the sandbox's affair: only where it
-# sets a rate limit there is one.
+# Makes a server and a schema of that name, with the tables NAME.communication_opt_outs
+# and NAME.without_keys, which has no match_key.  The pace is the sandbox's affair: only
+# where it sets a rate limit there is one.
 sub make_server
 {
 	my ($name, $list, $options) = @_;
@@ -39,6 +39,8 @@ sub make_server
 		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
 		CREATE SCHEMA $name;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name;
+		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name OPTIONS (table_name 'without_keys');
+		ALTER FOREIGN TABLE $name.without_keys DROP COLUMN match_key;
 	});
 	return;
 }

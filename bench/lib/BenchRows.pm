@@ -62,6 +62,24 @@ sub others
 	return @variants;
 }
 
+# A list as a table of ours, with all columns of one of its foreign tables.
+sub copy_all
+{
+	my ($name, $title, $server, $table, $list) = @_;
+
+	return {
+		name => $name,
+		title => $title,
+		run => sub {
+			return session_run(
+				first => warm($server),
+				sql => "CREATE TEMP TABLE copied AS SELECT * FROM $server.$table;",
+				gives => '',
+				accounts => [$list]);
+		}
+	};
+}
+
 sub scan
 {
 	my ($name, $entries, %more) = @_;
@@ -79,17 +97,8 @@ sub scan
 		variants => [
 			floor_scan($server, $entries),
 			count_all('count', 'dnc_fdw, `count(*), max(created_at)`', $server, $list, $entries),
-			{
-				name => 'table',
-				title => 'dnc_fdw, into a temporary table',
-				run => sub {
-					return session_run(
-						first => warm($server),
-						sql => "CREATE TEMP TABLE copied AS SELECT * FROM $server.communication_opt_outs;",
-						gives => '',
-						accounts => [$list]);
-				}
-			},
+			copy_all('table', 'dnc_fdw, into a temporary table', $server, 'without_keys', $list),
+			copy_all('table_keys', 'the same with `match_key`', $server, 'communication_opt_outs', $list),
 			($name =~ /^3/ ? () : others($server, $entries))
 		]
 	};

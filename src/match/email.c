@@ -85,10 +85,19 @@ static const char *const quotes[] = {
 	"\xe2\x80\x9e", "\xc2\xab", "\xc2\xbb", "\xe2\x80\xb9", "\xe2\x80\xba"
 };
 
+/* Can a quote begin or end with this byte? */
+static bool
+may_be_quote(char c)
+{
+	return c == '\'' || c == '`' || (unsigned char) c >= 0x80;
+}
+
 /* The text without one quote at its start or its end; NULL if there is none. */
 static char *
 unquote(const char *text, size_t length)
 {
+	if (length == 0 || (!may_be_quote(text[0]) && !may_be_quote(text[length - 1])))
+		return NULL;
 	for (int i = 0; i < (int) lengthof(quotes); i++)
 	{
 		size_t		quote = strlen(quotes[i]);

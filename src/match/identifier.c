@@ -33,11 +33,10 @@ static const struct
 	{"web_chat", DNC_KIND_CHAT},
 };
 
-/* Finds the kind of a type, whose case does not count; false if no vendor documents it. */
+/* Finds the kind of a type as it is written, whose case does not count. */
 static bool
-find_type(const char *type, DncKind *kind)
+find_written_type(const char *type, DncKind *kind)
 {
-	type = type ? dnc_text_clean(type) : "";
 	for (int i = 0; i < (int) lengthof(documented); i++)
 	{
 		const char *rest = dnc_text_past(type, documented[i].type);
@@ -49,6 +48,13 @@ find_type(const char *type, DncKind *kind)
 		}
 	}
 	return false;
+}
+
+/* Finds the kind of a type; false if no vendor documents it.  Blanks do not count. */
+static bool
+find_type(const char *type, DncKind *kind)
+{
+	return type && (find_written_type(type, kind) || find_written_type(dnc_text_clean(type), kind));
 }
 
 /* The kind that an identifier's text looks like. */

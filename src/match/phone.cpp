@@ -99,6 +99,23 @@ number_of(const DncPhoneNumber &number)
 	return made;
 }
 
+/*
+ * Is the number possible?  libphonenumber looks at its country and its length only
+ * (phonenumberutil.h: IsPossibleNumberWithReason), so that we ask it once for each.
+ */
+bool
+is_possible(const PhoneNumber &number, size_t length)
+{
+	static signed char known[1000][DNC_PHONE_DIGITS];	/* 1: it is, -1: it is not */
+	unsigned	country = static_cast<unsigned>(number.country_code());
+	signed char uncached = 0;
+	signed char &answer = country < 1000 && length < DNC_PHONE_DIGITS ? known[country][length] : uncached;
+
+	if (answer == 0)
+		answer = util().IsPossibleNumberWithReason(number) == PhoneNumberUtil::IS_POSSIBLE ? 1 : -1;
+	return answer > 0;
+}
+
 DncPhoneStatus
 read_number(const char *text, const char *region, DncPhoneNumber *number, DncPhoneError *error)
 {
@@ -116,7 +133,7 @@ read_number(const char *text, const char *region, DncPhoneNumber *number, DncPho
 		number->country_code = parsed.country_code();
 		copy(number->national, sizeof(number->national), national);
 		copy(number->extension, sizeof(number->extension), parsed.extension());
-		number->possible = util().IsPossibleNumberWithReason(parsed) == PhoneNumberUtil::IS_POSSIBLE;
+		number->possible = is_possible(parsed, national.size());
 		return DNC_PHONE_READ;
 	});
 }
