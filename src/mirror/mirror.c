@@ -160,6 +160,22 @@ refuse_unmirrored(Oid source)
 }
 
 /*
+ * Note that the list is of another account by now.  The mirror is as good as empty then, and
+ * must not be read until a pass is complete.
+ */
+static void
+change_account(const DncMirror *mirror)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_text_argument(&arguments, mirror->account);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET account = $2, complete_as_of = NULL, added_as_of = NULL, "
+				  "merged_at = NULL, newest = NULL, needs_since = clock_timestamp() "
+				  "WHERE source = $1 AND account <> $2", &arguments);
+}
+
+/*
  * The mirror of a list; palloc'd.  42704 if it has none; 55000 if a table of it is gone.
  * Needs an active snapshot.
  */
@@ -172,6 +188,7 @@ dnc_mirror_load(Oid source)
 	DncQueueQuery query;
 	Oid			relations[3];
 
+	change_account(mirror);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_open(&query,
 				   "SELECT l.mirror::oid, l.staging::oid, l.known::oid, l.gone_after, l.max_loss, l.key_version, "

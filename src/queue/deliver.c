@@ -33,9 +33,6 @@
 /* When so many writes in a row were refused, one by one, it is not the writes. */
 #define REFUSED_IN_A_ROW 3
 
-/* Tells our locks from users' advisory locks, which have 1 or 2 in its place. */
-#define LOCK_CLASS 0xD0C
-
 /* A round, while its writes are sent. */
 typedef struct Round
 {
@@ -56,7 +53,7 @@ lock_tag(uint32 key, bool of_account)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, of_account ? 1 : 0, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, of_account ? 1 : 0, DNC_DELIVER_LOCK_CLASS);
 	return tag;
 }
 
