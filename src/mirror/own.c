@@ -26,6 +26,7 @@
 
 #include "match/version.h"
 #include "config/wrapper.h"
+#include "mirror/mirror.h"
 #include "mirror/own.h"
 #include "queue/table.h"
 
@@ -72,9 +73,7 @@ view_of(Oid source)
 	view = query.count > 0 ? DatumGetObjectId(dnc_queue_datum(&query, 0, 1)) : InvalidOid;
 	dnc_queue_close(&query);
 	if (!OidIsValid(view))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the list with OID %u has no mirror", source)));
+		dnc_mirror_refuse_unmirrored(source);
 	return view;
 }
 
