@@ -3,7 +3,8 @@
 # cursor every entry comes once.  The sandbox adds and removes entries between any two
 # pages, at random with a seed.
 #
-# DNC_MOVING_RUNS=2000 repeats the changes that cancel each other out so many times.
+# DNC_MOVING_RUNS=2000 PG_TEST_TIMEOUT_DEFAULT=3600 reads so many lists whose changes cancel each
+# other out.
 
 use strict;
 use warnings;
