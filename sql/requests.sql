@@ -173,7 +173,7 @@ ROLLBACK;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/req/log" >/dev/null
 
 -- GROUP BY identifier_type: the totals of the types, and that of the list
-EXPLAIN SELECT identifier_type, count(*) FROM emails GROUP BY 1;
+EXPLAIN (COSTS OFF) SELECT identifier_type, count(*) FROM emails GROUP BY 1;
 SELECT identifier_type, count(*) FROM emails GROUP BY 1 ORDER BY 1;
 :n
 SELECT count(*) * 2, 'x', upper(identifier_type) FROM emails GROUP BY identifier_type HAVING count(*) > 1 AND identifier_type <> 'domain';
@@ -248,6 +248,9 @@ SELECT expected($$SELECT id FROM emails WHERE identifier_type = 'phone'$$);
 SELECT expected($$SELECT id FROM short_list WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
 SELECT expected($$SELECT id FROM list WHERE identifier IN ('a', 'b', 'a')$$);
 SELECT expected($$SELECT id FROM list WHERE identifier = ''$$);
+SELECT expected($$SELECT identifier_type, count(*) FROM emails GROUP BY 1$$);
+SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
+SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') LIMIT 5$$);
 :n
 
 -- date and timestamp: the session's day, as created_at::date
