@@ -79,9 +79,9 @@ typedef struct DncQueueOrigin
 typedef struct DncQueueArguments
 {
 	int			count;
-	Oid			types[16];
-	Datum		values[16];
-	char		nulls[16];
+	Oid			types[24];
+	Datum		values[24];
+	char		nulls[24];
 } DncQueueArguments;
 
 /* A query that has run, until dnc_queue_close(). */
