@@ -198,6 +198,7 @@ dnc_mirror_load(Oid source)
 		refuse_unmirrored(source);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
+	mirror->table = relations[0];
 	mirror->staging = relations[1];
 	mirror->gone_after = DatumGetInt32(dnc_queue_datum(&query, 0, 4));
 	mirror->max_loss = DatumGetFloat8(dnc_queue_datum(&query, 0, 5));
@@ -313,7 +314,7 @@ dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query)
 {
 	GetUserIdAndSecContext(&query->user, &query->security);
 	SetUserIdAndSecContext(mirror->owner, query->security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	query->settings = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);

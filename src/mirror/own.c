@@ -30,28 +30,29 @@
 #include "queue/table.h"
 
 /*
- * Removals that the vendor has confirmed, and that the mirror may not know of.  One that was
- * confirmed before the last complete pass began is settled by that.
+ * Removals that the vendor has confirmed, and that the mirror may not know of.  We go by when
+ * the request was begun: an entry that was read before then is the one that was removed.  An
+ * entry that was read while the request ran may have come back since.
  */
 #define REMOVED \
-	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.done_at, " \
+	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.requested_at, f.done_at, " \
 	"coalesce(l.merged_at, '-infinity') " \
 	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished f ON f.account = l.account " \
-	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.done_at >= l.needs_since"
+	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.requested_at IS NOT NULL " \
+	"AND f.done_at >= l.needs_since"
 
 /*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
- * confirmed and we have not removed since.
+ * confirmed and that no removal which began later has taken.
  */
 #define ADDED \
-	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at, r.removed_at, " \
-	"coalesce(l.merged_at, '-infinity') FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
+	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
 	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
 	"FROM %1$s.dnc_fdw_queue_waiting w WHERE w.account = l.account AND w.action = 'add' UNION ALL " \
 	"SELECT f.match_key, f.identifier, f.identifier_type, f.label, f.reason, f.done_at " \
 	"FROM %1$s.dnc_fdw_queue_finished f WHERE f.account = l.account AND f.action = 'add' AND f.state = 'done' " \
 	"AND f.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
-	"SELECT max(f.done_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
+	"SELECT max(f.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
 	"AND f.account = l.account AND f.action = 'delete' AND f.state = 'done' AND " \
 	"f.identifier = a.identifier AND " \
 	"(f.identifier_type IS NULL OR f.identifier_type IS NOT DISTINCT FROM a.identifier_type)) r " \

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "mirror/columns.h"
 #include "mirror/delta.h"
 #include "mirror/lookups.h"
 #include "mirror/merge.h"
@@ -40,21 +41,17 @@ typedef struct Refresh
 	DncStage   *stage;
 	DncEntries	entries;
 	MemoryContext position_context; /* holds the pass's position */
-	MemoryContext step;			/* reset with each transaction */
+	MemoryContext step_context; /* reset with each step */
 	bool		asking;			/* the remote is asked: an error is its, or the network's */
 } Refresh;
 
-/*
- * End the transaction, and begin one that does not depend on the session's settings.  What
- * is palloc'd from here on lives until the next time.
- */
+/* End the transaction, and begin one that does not depend on the session's settings. */
 static void
 commit(const Refresh *refresh)
 {
 	refresh->asked->commit();
 	XactIsoLevel = XACT_READ_COMMITTED;
-	MemoryContextSwitchTo(refresh->step);
-	MemoryContextReset(refresh->step);
+	MemoryContextSwitchTo(refresh->asked->context);
 }
 
 /* ----- a full pass ----- */
@@ -65,6 +62,7 @@ store_page(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
 
+	MemoryContextSwitchTo(refresh->step_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pass->rows += dnc_stage_page(refresh->stage, pass, &refresh->entries);
 	pass->pages++;
@@ -72,10 +70,11 @@ store_page(Refresh *refresh)
 	MemoryContextReset(refresh->position_context);
 	MemoryContextSwitchTo(refresh->position_context);
 	dnc_pager_position(refresh->entries.pager, &pass->position);
-	MemoryContextSwitchTo(refresh->step);
+	MemoryContextSwitchTo(refresh->step_context);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(refresh);
+	MemoryContextReset(refresh->step_context);
 }
 
 /* Take up the place where the pass was left, or begin it anew. */
@@ -86,7 +85,7 @@ take_up(Refresh *refresh)
 	const char *reason;
 	DncPage		page;
 
-	if (pass->position.generation == NULL)
+	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
 	refresh->asking = true;
 	reason = dnc_pager_resume(refresh->entries.pager, &pass->position, &page);
@@ -126,9 +125,7 @@ read_list(Refresh *refresh)
 	const DncOptions *options = refresh->mirror->options;
 	int64		before;
 
-	MemoryContextSwitchTo(refresh->asked->context);
 	refresh->entries = (DncEntries) {.pager = dnc_pager_begin(options, NIL, &refresh->counters)};
-	MemoryContextSwitchTo(refresh->step);
 	take_up(refresh);
 	before = pass->pages;
 	while (!pass->position.at_end)
@@ -193,31 +190,16 @@ find_pass(Refresh *refresh)
 {
 	const char *reason = NULL;
 
-	MemoryContextSwitchTo(refresh->asked->context);
+	/* What an earlier call has not found when it looked may have come back since. */
 	refresh->pass = dnc_pass_find(refresh->mirror);
+	if (refresh->pass)
+		refresh->pass->not_there = NIL;
 	if (refresh->pass == NULL)
 		refresh->pass = dnc_pass_begin(refresh->mirror, false);
 	else
 		reason = dnc_pass_must_restart(refresh->pass);
 	if (reason)
 		dnc_pass_restart(refresh->pass, reason);
-}
-
-/* Look entries up that would go with this pass, each a transaction. */
-static void
-look_up(Refresh *refresh)
-{
-	bool		more = true;
-
-	refresh->asking = true;
-	while (more)
-	{
-		/* What is found stays with the pass. */
-		MemoryContextSwitchTo(refresh->asked->context);
-		more = dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget);
-		commit(refresh);
-	}
-	refresh->asking = false;
 }
 
 /* A full pass, or the rest of one; false: the budget was spent before its end. */
@@ -236,7 +218,8 @@ full_pass(Refresh *refresh)
 													refresh->mirror->options->estimated_rows);
 	if (!read_all(refresh))
 		return false;
-	look_up(refresh);
+	while (dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking))
+		commit(refresh);
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
@@ -260,9 +243,9 @@ run(Refresh *refresh)
 {
 	const DncRefresh *asked = refresh->asked;
 
-	MemoryContextSwitchTo(asked->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	refresh->mirror = dnc_mirror_load(asked->source);
+	dnc_columns_require(refresh->mirror);
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
 	/* Pages that are asked for ahead would be lost at the end of the budget. */
@@ -272,9 +255,12 @@ run(Refresh *refresh)
 	refresh->stage = dnc_stage_begin(refresh->mirror);
 	refresh->position_context = AllocSetContextCreate(asked->context, "dnc_fdw position",
 													  ALLOCSET_SMALL_SIZES);
+	refresh->step_context = AllocSetContextCreate(asked->context, "dnc_fdw step",
+												  ALLOCSET_DEFAULT_SIZES);
 	if (!asked->delta)
 		return full_pass(refresh);
-	return dnc_delta_run(refresh->mirror, refresh->stage, &refresh->counters, asked->commit);
+	return dnc_delta_run(refresh->mirror, &refresh->pass, refresh->stage, &refresh->counters,
+						 &refresh->asking, asked->commit);
 }
 
 /*
@@ -294,7 +280,7 @@ note_error(Refresh *refresh)
 		return NULL;
 	FlushErrorState();
 	refresh->asked->rollback();
-	MemoryContextSwitchTo(refresh->step);
+	MemoryContextSwitchTo(refresh->asked->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	dnc_pass_note_error(refresh->pass->id, unpack_sql_state(error->sqlerrcode), error->message);
 	PopActiveSnapshot();
@@ -324,7 +310,6 @@ dnc_mirror_refresh(const DncRefresh *asked)
 				 errmsg("another session is refreshing the mirror of \"%s\"",
 						get_rel_name(asked->source))));
 	refresh->asked = asked;
-	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		commit(refresh);
