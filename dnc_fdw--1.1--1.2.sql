@@ -152,6 +152,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   message text,
   queued_at timestamptz NOT NULL,
   retried_at timestamptz,
+  requested_at timestamptz,
   PRIMARY KEY (instance, id)
 ) WITH (fillfactor = 70);
 CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
@@ -159,7 +160,9 @@ CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting (xid);
 REVOKE ALL ON dnc_fdw_queue_waiting FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are being sent, or are dead: see the view dnc_fdw_queue';
 
--- Those that are over.
+-- Those that are over, and the acknowledged writes of the other write_modes where the account
+-- has a mirror.  Of a write that is done, the list was as it says at some moment between
+-- requested_at and done_at.
 CREATE TABLE dnc_fdw_queue_finished (
   LIKE dnc_fdw_queue_waiting,
   done_at timestamptz NOT NULL,
@@ -342,6 +345,7 @@ CREATE TABLE dnc_fdw_pass_log (
   -- Where it is, as long as it runs.
   fingerprint text,
   turn integer NOT NULL DEFAULT 1,
+  turn_pages bigint NOT NULL DEFAULT 0,
   generation text,
   page_size integer,
   cursor text,
@@ -363,6 +367,101 @@ COMMENT ON TABLE dnc_fdw_pass_log IS 'the passes over lists that are mirrored: s
 SELECT pg_extension_config_dump('dnc_fdw_mirror_lists', '');
 SELECT pg_extension_config_dump('dnc_fdw_pass_id', '');
 SELECT pg_extension_config_dump('dnc_fdw_pass_log', '');
+
+CREATE FUNCTION dnc_fdw_mirror_create(
+  source regclass,
+  max_age interval DEFAULT '26 hours',
+  gone_after integer DEFAULT 2,
+  max_loss double precision DEFAULT 0.1
+) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dnc_fdw_mirror_create(regclass, interval, integer, double precision) IS 'makes a mirror of a list: a table, and the view to read it by';
+
+CREATE FUNCTION dnc_fdw_mirror_drop(source regclass) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dnc_fdw_mirror_drop(regclass) IS 'drops the mirror of a list, with its history';
+
+CREATE PROCEDURE dnc_fdw_mirror_refresh(
+  source regclass,
+  mode text DEFAULT 'full',
+  max_requests integer DEFAULT NULL,
+  accept_loss boolean DEFAULT false
+)
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON PROCEDURE dnc_fdw_mirror_refresh(regclass, text, integer, boolean) IS 'brings a mirror up to date, or goes on with that';
+
+CREATE FUNCTION dnc_fdw_mirror_guard(source regclass) RETURNS timestamptz
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION dnc_fdw_mirror_guard(regclass) IS 'when the last complete pass of a mirror began; an error if the mirror must not be read';
+
+CREATE FUNCTION dnc_fdw_mirror_removed(
+  source regclass,
+  OUT match_key text,
+  OUT identifier text,
+  OUT identifier_type text,
+  OUT entry_id text,
+  OUT done_at timestamptz,
+  OUT merged_at timestamptz
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+COMMENT ON FUNCTION dnc_fdw_mirror_removed(regclass) IS 'our own removals that a mirror''s view leaves out';
+
+CREATE FUNCTION dnc_fdw_mirror_added(
+  source regclass,
+  OUT match_key text,
+  OUT identifier text,
+  OUT identifier_type text,
+  OUT label text,
+  OUT reason text,
+  OUT done_at timestamptz,
+  OUT removed_at timestamptz,
+  OUT merged_at timestamptz
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 100;
+COMMENT ON FUNCTION dnc_fdw_mirror_added(regclass) IS 'our own additions that a mirror''s view adds';
+
+CREATE FUNCTION dnc_fdw_screen(
+  source regclass,
+  identifier text,
+  identifier_type text,
+  country text DEFAULT NULL
+) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION dnc_fdw_screen(regclass, text, text, text) IS 'listed, free or unknown: what the mirror of a list says of a contact';
+
+CREATE VIEW dnc_fdw_mirrors WITH (security_barrier) AS
+SELECT l.source, l.mirror, l.known, l.server, l.owner, l.max_age, l.gone_after, l.max_loss,
+  l.complete_as_of, l.added_as_of,
+  clock_timestamp() - l.complete_as_of AS age,
+  l.complete_as_of IS NULL OR clock_timestamp() - l.complete_as_of > l.max_age
+    OR l.key_version IS DISTINCT FROM dnc_fdw_key_version() AS refused,
+  l.entries, l.unshown, l.newest IS NOT NULL AS delta_allowed,
+  p.id IS NOT NULL AS running, p.pages, p.rows,
+  coalesce(p.message, f.message) AS message
+FROM dnc_fdw_mirror_lists l
+LEFT JOIN LATERAL (
+  SELECT r.id, r.pages, r.rows, r.message FROM dnc_fdw_pass_log r
+  WHERE r.source = l.source AND r.state = 'running' AND r.mode = 'full' ORDER BY r.id DESC LIMIT 1
+) p ON true
+LEFT JOIN LATERAL (
+  SELECT CASE WHEN r.state = 'failed' THEN r.message END AS message FROM dnc_fdw_pass_log r
+  WHERE r.source = l.source AND r.state <> 'running' ORDER BY r.id DESC LIMIT 1
+) f ON true
+WHERE pg_has_role(l.owner, 'USAGE') OR has_table_privilege(l.known, 'SELECT');
+GRANT SELECT ON dnc_fdw_mirrors TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_mirrors IS 'mirrors that one may read: how old, how large, what went wrong';
+
+CREATE VIEW dnc_fdw_passes WITH (security_barrier) AS
+SELECT p.id, p.source_name AS source, p.account, p.mode, p.state,
+  p.began_at, p.ended_at, p.pages, p.rows, p.remote_total, p.requests, p.resumes, p.restarts,
+  p.added, p.changed, p.missing, p.gone, p.order_seen, p.wide_keys, p.key_version, p.sha256,
+  p.loss_accepted, p.sqlstate, p.message
+FROM dnc_fdw_pass_log p
+WHERE coalesce(pg_has_role(p.owner, 'USAGE'), false)
+  OR coalesce((SELECT has_table_privilege(l.known, 'SELECT') FROM dnc_fdw_mirror_lists l WHERE l.source = p.source), false)
+  OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user);
+GRANT SELECT ON dnc_fdw_passes TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_passes IS 'passes over lists, each with its certificate';
 
 -- ----- workers: what runs by itself -----
 

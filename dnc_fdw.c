@@ -122,8 +122,7 @@ static bool
 dncAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
 {
 	*func = dnc_analyze_sample;
-	*totalpages = dnc_analyze_pages(relation);
-	return true;
+	return dnc_analyze_prepare(relation, totalpages);
 }
 
 static bool

@@ -6,6 +6,7 @@
  * rest is a contact's.  Whatever they are:
  *	- a contact's key is among its keys, and so is the key of an entry with its text;
  *	- the key of what stands in a key is that key;
+ *	- a filter lets each text pass whose key it has;
  *	- keys are UTF-8 of at most DNC_KEY_MAX bytes.
  */
 #include "postgres.h"
@@ -13,6 +14,7 @@
 #include "mb/pg_wchar.h"
 
 #include "match/key.h"
+#include "match/key_filter.h"
 #include "match/phone_load.h"
 #include "match/text.h"
 #include "postgres_stub.h"
@@ -90,6 +92,22 @@ check_contact(const char *text, const char *type, const char *country)
 	check_again(key);
 }
 
+/* Fails unless a filter with the key of an entry lets the entry pass. */
+static void
+check_entry(const char *text, const char *type, const char *country, bool international)
+{
+	char	   *key = dnc_match_entry_key(text, type, country, international);
+	DncKeyFilter *filter = dnc_key_filter_make(1);
+
+	check_key(key);
+	dnc_key_filter_add(filter, key);
+	if (!dnc_key_filter_lets_pass(filter, text, type))
+	{
+		fprintf(stderr, "the filter stops %s, whose key is %s\n", text, key);
+		abort();
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -110,7 +128,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		contact = strchr(text, '\n');
 		if (contact)
 			*contact++ = '\0';
-		check_key(dnc_match_entry_key(text, type, country, data[0] >> 6 & 1));
+		check_entry(text, type, country, data[0] >> 6 & 1);
 		check_contact(contact ? contact : text, type, country);
 	}
 	stub_reset();

@@ -158,13 +158,70 @@ SELECT id FROM phones WHERE identifier_type <> 'phone' AND id > 'x';
 EXPLAIN (COSTS OFF) SELECT count(DISTINCT 1) FROM phones;
 EXPLAIN (COSTS OFF) SELECT count(*) FILTER (WHERE false) FROM phones;
 EXPLAIN (COSTS OFF) SELECT count(id) FROM phones;
-EXPLAIN (COSTS OFF) SELECT identifier_type, count(*) FROM emails GROUP BY 1;
+EXPLAIN (COSTS OFF) SELECT identifier_type, count(*) FROM emails WHERE identifier > 'a' GROUP BY 1;
+EXPLAIN (COSTS OFF) SELECT upper(identifier_type), count(*) FROM emails GROUP BY 1;
+EXPLAIN (COSTS OFF) SELECT identifier_type, count(DISTINCT identifier) FROM emails GROUP BY 1;
 BEGIN;
 CREATE FOREIGN TABLE own_phones (identifier text, identifier_type text, batch_id text) SERVER weya;
 INSERT INTO own_phones (identifier, batch_id) VALUES ('15559999999', 'b');
 SELECT identifier_type, count(*) FROM own_phones GROUP BY 1;
 ROLLBACK;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/req/log" >/dev/null
+
+-- GROUP BY identifier_type: the totals of the types, and that of the list
+EXPLAIN SELECT identifier_type, count(*) FROM emails GROUP BY 1;
+SELECT identifier_type, count(*) FROM emails GROUP BY 1 ORDER BY 1;
+:n
+SELECT count(*) * 2, 'x', upper(identifier_type) FROM emails GROUP BY identifier_type HAVING count(*) > 1 AND identifier_type <> 'domain';
+SELECT identifier_type FROM emails GROUP BY 1 ORDER BY 1 DESC;
+:n
+SELECT o.n, identifier_type, e.count FROM generate_series(1, 3) o(n), LATERAL (SELECT identifier_type, count(*) + o.n AS count FROM emails GROUP BY 1 OFFSET 0) e ORDER BY 1, 2;
+:n
+SELECT identifier_type, count(*) FROM emails WHERE identifier_type = 'domain' GROUP BY 1;
+SELECT identifier_type, count(*) FROM emails WHERE identifier_type = 'sms' GROUP BY 1;
+:n
+BEGIN;
+INSERT INTO emails (identifier, identifier_type) VALUES ('own.example', 'domain'), ('own@test', 'email');
+DELETE FROM emails WHERE identifier = (SELECT min(identifier) FROM emails WHERE identifier_type = 'email');
+\! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/sendkit/req/log" >/dev/null
+SELECT identifier_type, count(*) FROM emails GROUP BY 1 ORDER BY 1;
+:n
+ROLLBACK;
+-- other types than those of the documents: the totals do not agree, and the list is read
+\! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/sendkit/req/entries" -d '[{"_id":"65a000000000000000000001","email":"other@test","entryType":"Email","createdAt":"2025-02-03T04:05:06.789Z"}]' >/dev/null
+SELECT identifier_type, count(*) FROM emails GROUP BY 1 ORDER BY identifier_type COLLATE "C";
+:n
+SELECT identifier_type FROM emails GROUP BY 1 HAVING count(*) = 1;
+:n
+-- a list of one page is read
+CREATE FOREIGN TABLE few_emails (identifier_type text) SERVER sendkit OPTIONS (estimated_rows '50');
+EXPLAIN (COSTS OFF) SELECT identifier_type, count(*) FROM few_emails GROUP BY 1;
+
+-- many types of a list whose size is not known: its first page may have all
+CREATE FOREIGN TABLE unknown_size (id text, identifier text, identifier_type text) SERVER short OPTIONS (estimated_rows '10000');
+CREATE FOREIGN TABLE unknown_long (id text, identifier text, identifier_type text) SERVER alta OPTIONS (estimated_rows '10000');
+SELECT count(id) FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp');
+:n
+EXPLAIN (COSTS OFF) SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp');
+SELECT count(id) FROM unknown_long WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp');
+:n
+SELECT count(id) FROM copy WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp');
+SELECT count(*) FROM (SELECT id FROM unknown_long WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') LIMIT 5) l;
+:n
+SELECT count(*) FROM (SELECT id FROM unknown_long WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') UNION ALL SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')) u;
+:n
+SELECT sum((SELECT count(*) FROM unknown_long WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') AND length(identifier) > o.n)) FROM generate_series(1, 4) o(n);
+:n
+BEGIN;
+INSERT INTO unknown_long (identifier, identifier_type) VALUES ('own@test', 'email'), ('+15559999999', 'phone');
+SELECT count(id), count(*) FROM unknown_long WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp');
+ROLLBACK;
+:n
+-- two types, or all
+SELECT count(id) FROM unknown_size WHERE identifier_type IN ('email', 'phone');
+:n
+SELECT count(id) FROM emails WHERE identifier_type IN ('email', 'domain');
+:n
 
 -- an OR's condition is estimated as what it is
 ANALYZE list;

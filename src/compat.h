@@ -12,6 +12,7 @@
 #define DNC_COMPAT_H
 
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -20,6 +21,7 @@
 #include "nodes/primnodes.h"
 #include "optimizer/pathnode.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/selfuncs.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
@@ -107,17 +109,26 @@ dnc_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cos
 /* The path of a scan that takes the place of the whole grouping step. */
 static inline ForeignPath *
 dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
-							  Cost total_cost, List *fdw_private)
+							  double rows, Cost total_cost, List *fdw_private)
 {
 #if PG_VERSION_NUM >= 180000
-	return create_foreign_upper_path(root, rel, target, 1, 0, total_cost, total_cost, NIL, NULL,
+	return create_foreign_upper_path(root, rel, target, rows, 0, total_cost, total_cost, NIL, NULL,
 									 NIL, fdw_private);
 #elif PG_VERSION_NUM >= 170000
-	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
+	return create_foreign_upper_path(root, rel, target, rows, total_cost, total_cost, NIL, NULL,
 									 NIL, fdw_private);
 #else
-	return create_foreign_upper_path(root, rel, target, 1, total_cost, total_cost, NIL, NULL,
+	return create_foreign_upper_path(root, rel, target, rows, total_cost, total_cost, NIL, NULL,
 									 fdw_private);
+#endif
+}
+
+/* Let functions find nothing but PostgreSQL's own: from 17 on, commands such as ANALYZE do. */
+static inline void
+dnc_restrict_search_path(void)
+{
+#if PG_VERSION_NUM >= 170000
+	RestrictSearchPath();
 #endif
 }
 
@@ -219,6 +230,17 @@ dnc_server_aclcheck(Oid serverid, Oid user)
 	return object_aclcheck(ForeignServerRelationId, serverid, user, ACL_USAGE);
 #else
 	return pg_foreign_server_aclcheck(serverid, user, ACL_USAGE);
+#endif
+}
+
+/* Does a role own a relation, or have the rights of its owner?  Likewise. */
+static inline bool
+dnc_owns_relation(Oid relid, Oid user)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, user);
+#else
+	return pg_class_ownercheck(relid, user);
 #endif
 }
 

@@ -91,7 +91,7 @@ like(gives("SELECT identifier FROM $list"), $context, 'LATIN1: which names the e
 like(gives("SELECT count(identifier) FROM $list WHERE identifier <> 'a'"), $lacks, 'LATIN1: also of a clause');
 like(gives("SELECT attrs FROM opt_outs.whole"), $lacks, 'LATIN1: also of attrs');
 like(gives("SELECT attrs FROM opt_outs.whole"), qr/CONTEXT:  entry 2 of the page, column "attrs"\nrequest GET \S+ to server "\S+"\npage 1 of the list/, 'LATIN1: which names them too');
-like(gives("ANALYZE $list"), $lacks, 'LATIN1: also of ANALYZE');
+like(gives("ANALYZE $list"), qr/WARNING:  22P05: cannot read the list of foreign table "\S+" for ANALYZE: character with byte/, 'LATIN1: a WARNING of ANALYZE');
 like(gives("DELETE FROM $list"), $lacks, 'LATIN1: also of a DELETE');
 is(control('GET', '/count'), "3\n", 'LATIN1: which has deleted nothing');
 is(gives("SELECT count(*), max(identifier_type) FROM $list"), '3|email', 'LATIN1: other columns can be read');

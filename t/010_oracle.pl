@@ -457,7 +457,8 @@ sub array_of
 }
 
 # Shapes: how many scans of the list, as which columns of the outer table look values up (undef:
-# none do), and the query.  OTHER is another column of the list.
+# none do), the query, and how many more requests filters may take.  OTHER is another column of the
+# list; PAIRS, ARMS and TYPES are constants.
 my @shapes = (
 	[ 1, undef, 'SELECT c.n, s.* FROM OUTER c, LATERAL (SELECT count(*), max(f.id) FROM LIST f WHERE length(f.identifier) > c.n) s' ],
 	[ 1, undef, 'SELECT c.n, (SELECT max(r) FROM (SELECT rank() OVER (ORDER BY f.id COLLATE "C") r FROM LIST f WHERE length(f.identifier) > c.n) w) FROM OUTER c' ],
@@ -485,8 +486,26 @@ my @shapes = (
 	[ 1, [0], 'WITH m AS MATERIALIZED (SELECT * FROM OUTER_more()) SELECT m.n, f.id FROM m LEFT JOIN LIST f ON f.identifier = m.x' ],
 	[ 1, [0], 'WITH RECURSIVE r AS (SELECT n, x FROM OUTER WHERE n < 4 UNION SELECT r.n + 1, c.x FROM r JOIN OUTER c ON c.n = r.n + 1
 	  WHERE EXISTS (SELECT FROM LIST f WHERE f.identifier = c.x) OR r.n % 2 = 0) SELECT * FROM r' ],
+	[ 1, [0], 'SELECT f.id FROM LIST f WHERE (f.identifier, f.identifier_type) IN (PAIRS)' ],
+	[ 1, [0], 'SELECT f.id FROM LIST f WHERE ARMS' ],
+	[ 1, [0], 'SELECT c.n, f.id FROM OUTER c LEFT JOIN LIST f ON f.identifier = c.x AND (ARMS)' ],
+	[ 1, undef, 'SELECT f.id FROM LIST f ORDER BY (SELECT 1) FETCH FIRST 1 ROW WITH TIES' ],
+	[ 1, undef, 'SELECT f.id FROM LIST f ORDER BY f.identifier_type COLLATE "C" FETCH FIRST 2 ROWS WITH TIES' ],
+	[ 1, undef, q{SELECT count(*) + 1, count(*)::int, 'x', count(1) FROM LIST f HAVING count(*) > 3} ],
+	[ 1, undef, 'SELECT f.identifier_type, count(*) FROM LIST f GROUP BY 1' ],
+	[ 1, undef, 'SELECT count(*), max(f.identifier_type) FROM LIST f GROUP BY f.identifier_type HAVING count(*) > 20' ],
+	[ 1, undef, 'SELECT f.id FROM LIST f WHERE f.identifier_type IN (TYPES)', 5 ],
+	[ 1, undef, 'SELECT c.n, (SELECT count(*) FROM LIST f WHERE f.identifier_type IN (TYPES) AND length(f.identifier) > c.n) FROM OUTER c', 5 ],
 );
 $node->safe_psql('oracle', "CREATE FUNCTION $_\_more() RETURNS SETOF $_ LANGUAGE sql VOLATILE ROWS 1 AS 'SELECT * FROM $_'") for 'few', 'many';
+
+# Random pairs of a text and a type, as texts by a format.
+sub pairs
+{
+	my ($format) = @_;
+
+	return map { sprintf $format, quoted(text_for('identifier') // 'none'), quoted(pick(@types)) } 1 .. 1 + int(rand(6));
+}
 
 # Adds a query, of a shape or with an array, and remembers the bound of its requests.
 sub ask_shape
@@ -510,12 +529,14 @@ sub ask_shape
 	}
 	else
 	{
-		my ($scans, $columns, $shape) = @{ pick(@shapes) };
+		my ($scans, $columns, $shape, $more) = @{ pick(@shapes) };
 
-		$what = $shape =~ s/OUTER/$outer/gr =~ s/OTHER/$other/gr =~ s/LOCAL/$table/gr;
+		$what = $shape =~ s/OUTER/$outer/gr =~ s/OTHER/$other/gr =~ s/LOCAL/$table/gr
+			=~ s/PAIRS/join ', ', pairs('(%s, %s)')/er =~ s/ARMS/join ' OR ', pairs('(f.identifier = %s AND f.identifier_type = %s)')/er
+			=~ s/TYPES/join ', ', map { quoted($_) } (shuffle(@types))[ 0 .. rand @types ]/er;
 		# OFFSET 0 keeps PostgreSQL from evaluating a subquery in two places.
 		$query = "SELECT $sum FROM (SELECT * FROM ($what) q OFFSET 0) r";
-		$bound{$number} = $scans * ($columns ? if_looked_up($table, texts_of($outer, @$columns)) : if_read($table));
+		$bound{$number} = $scans * ($columns ? if_looked_up($table, texts_of($outer, @$columns)) : if_read($table) + ($more // 0));
 	}
 	push @script, "RESET ALL; $set", "\\echo == $number before", $requests;
 	ask_both($query, $table, "$what -- $table, $set");

@@ -217,6 +217,26 @@ is($node->safe_psql('postgres', $snapshot), '211|zoe@test', 'leaves the snapshot
 
 $standby->safe_psql('subscriber', 'DROP SUBSCRIPTION snapshot');
 
+# A partitioned table with a list among its partitions can be published, but not copied: the
+# subscriber would never see a change.
+$standby->safe_psql('subscriber', 'CREATE TABLE both_lists (identifier text, identifier_type text, source text); CREATE TABLE both_alta (LIKE both_lists)');
+for my $published ([ 'FOR TABLE both_lists', 'true' ], [ 'FOR TABLE both_lists', 'false' ])
+{
+	my ($what, $root) = @$published;
+	my $offset = -s $node->logfile;
+
+	$dnc->take_log('alta');
+	$node->safe_psql('postgres', "CREATE PUBLICATION lists $what WITH (publish_via_partition_root = $root)");
+	$standby->safe_psql('subscriber', sprintf q{CREATE SUBSCRIPTION lists CONNECTION '%s' PUBLICATION lists}, $node->connstr . ' dbname=postgres');
+	$node->wait_for_log(qr/ERROR:  cannot read the list of server "alta" over a replication connection/, $offset);
+	is($standby->safe_psql('subscriber', 'SELECT (SELECT count(*) FROM both_lists) + (SELECT count(*) FROM both_alta)'), 0, "$what, $root: the list is not copied");
+	is($dnc->take_log('alta'), '', 'nor asked for');
+	$standby->safe_psql('subscriber', 'DROP SUBSCRIPTION lists');
+	$node->safe_psql('postgres', 'DROP PUBLICATION lists');
+}
+my $replicating = $node->connstr . ' dbname=postgres replication=database';
+like(($node->psql('postgres', 'SELECT * FROM now', connstr => $replicating))[2], qr/cannot read the list of server "alta" over a replication connection/, 'nor is it read that way');
+
 # A list is no subscriber's table.
 $dnc->take_log('alta');
 $node->safe_psql('postgres', 'CREATE TABLE now_too (identifier text, identifier_type text); CREATE PUBLICATION too FOR TABLE now_too');

@@ -12,7 +12,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncSpellings;
-use File::Copy qw(copy);
+use DncTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -277,28 +277,12 @@ is($stderr, '', 'and nothing is written');
 
 # ----- without the library for numbers -----
 
-# PostgreSQL finds its files from where its program is: a copy of the program, and links.
-my ($bindir, $libdir, $sharedir) = map { $node->config_data($_) } '--bindir', '--pkglibdir', '--sharedir';
 SKIP:
 {
-	my ($common) = $bindir =~ m{^(.*?)/(?:usr/)?lib/};
-	skip 'an installation of another layout', 4 unless defined $common && $libdir =~ m{^\Q$common\E/} && $sharedir =~ m{^\Q$common\E/};
-	my $copy = "$tmp/copy";
+	my $run = DncTest->without_phone_library($node, 'matching') or skip 'an installation of another layout', 4;
 	my $major = $node->config_data('--version') =~ s/^PostgreSQL (\d+).*/$1/sr;
-	my ($bin, $lib, $share) = map { "$copy/" . substr $_, length "$common/" } $bindir, $libdir, $sharedir;
 
-	for my $path ($bin, $lib, $share =~ s{/[^/]+$}{}r) { system_or_bail('mkdir', '-p', $path) }
-	copy("$bindir/postgres", "$bin/postgres") or die "copy: $!";
-	chmod 0755, "$bin/postgres";
-	symlink $sharedir, $share;
-	symlink $_, "$lib/" . s{.*/}{}r for grep { !/dnc_fdw_phone/ } glob "$libdir/*";
 	$node->stop;
-	my $run = sub {
-		my ($statement) = @_;
-		my ($out, $err) = ('', '');
-		IPC::Run::run([ "$bin/postgres", '--single', '-D', $node->data_dir, 'matching' ], '<', \"$statement\n", '>', \$out, '2>', \$err);
-		return $out . $err;
-	};
 	my $got = $run->(q{SELECT dnc_fdw_key('+12125550003', 'phone')});
 	like($got, qr/ERROR: +phone numbers cannot be compared without the library dnc_fdw_phone/, 'a number without the library');
 	like($got, qr/HINT: +On Debian, install the package postgresql-$major-dnc-fdw-phone\. Elsewhere, build dnc_fdw with libphonenumber/, 'says what to do');

@@ -1,10 +1,11 @@
 # A model with one rule: nobody is lost.  After any end of a transaction (commit, abort,
-# refusal, lost answer, cancel, killed backend), nobody is off the list who was on it and
-# whom no statement has removed, nor anybody whose addition was acknowledged.
+# refusal, lost answer, cancel, terminated or killed backend), nobody is off the list who was
+# on it and whom no statement has removed, nor anybody whose addition was acknowledged.
 #
 # Random transactions write in both modes, through two servers of one account, as several
 # roles, with triggers that add again what is deleted, in several spellings.  The vendor has
-# bad days.  We know only what each statement is about, and in which order they came.
+# bad days.  We know only what each statement is about, and in which order they came.  At
+# times a second session writes to the list meanwhile: it may remove what the first one adds.
 # DNC_MODEL_SEED sets the seed, DNC_MODEL_COUNT the number of transactions for each list.
 
 use strict;
@@ -45,6 +46,8 @@ my @lists = (
 my @tables = qw(f fb fa fi fib fia t ti);
 my $dnc = DncTest->new;
 my $node = $dnc->node;
+$node->append_conf('postgresql.conf', "restart_after_crash = on\n");
+$node->restart;
 my $json = JSON::PP->new->utf8;
 my ($list, %person_of);    # the list at hand; people by spelling
 
@@ -53,37 +56,56 @@ sub adds_again { return $_[0] =~ /[ab]$/ }
 
 # ---- a session of psql
 
-my ($to_psql, $from_psql, $psql, $backend);
-my $errors = PostgreSQL::Test::Utils::tempdir() . '/psql_errors';
+# Two sessions, each with psql's process, the pipes to and from it, the backend's process, and the
+# steps of its transaction.
+my @sessions = map { { errors => PostgreSQL::Test::Utils::tempdir() . "/psql_errors_$_" } } 0, 1;
 
 sub start_psql
 {
+	my ($session) = @_;
+
 	local @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, $list->{name});
-	open my $file, '>', $errors or die "$errors: $!";
-	$psql = open3($to_psql, $from_psql, '>&' . fileno($file), qw(psql -X -A -t -q)) or die "psql: $!";
-	my ($out) = run_script("SET client_min_messages = error;\nSET statement_timeout = '20s';\nSELECT 'pid ' || pg_backend_pid();");
-	($backend) = $out =~ /pid (\d+)/ or die 'psql: ' . slurp_file($errors);
-	return;
+	# After a crash the server takes a moment.
+	for (1 .. 1200)
+	{
+		open my $file, '>', $session->{errors} or die "$session->{errors}: $!";
+		$session->{psql} = open3($session->{in}, $session->{out}, '>&' . fileno($file), qw(psql -X -A -t -q)) or die "psql: $!";
+		send_script($session, "SET client_min_messages = error;\nSET statement_timeout = '20s';\nSELECT 'pid ' || pg_backend_pid();");
+		my ($out) = read_answer($session);
+		($session->{backend}) = $out =~ /pid (\d+)/ and return;
+		stop_psql($session);
+		usleep(50_000);
+	}
+	die 'psql: ' . slurp_file($session->{errors});
 }
 
 sub stop_psql
 {
-	close $to_psql;
-	close $from_psql;
-	waitpid $psql, 0;
+	my ($session) = @_;
+
+	close $session->{in};
+	close $session->{out};
+	waitpid $session->{psql}, 0;
+	return;
+}
+
+sub send_script
+{
+	my ($session, $script) = @_;
+	local $SIG{PIPE} = 'IGNORE';
+
+	print { $session->{in} } "$script\n\\echo == over\n";
+	$session->{in}->flush;
 	return;
 }
 
 # What psql shows of a script, and whether it has come to its end.
-sub run_script
+sub read_answer
 {
-	my ($script) = @_;
+	my ($session) = @_;
 	my $out = '';
-	local $SIG{PIPE} = 'IGNORE';
 
-	print $to_psql "$script\n\\echo == over\n";
-	$to_psql->flush;
-	while (my $line = <$from_psql>)
+	while (defined(my $line = readline $session->{out}))
 	{
 		return ($out, 1) if $line eq "== over\n";
 		$out .= $line;
@@ -165,14 +187,15 @@ sub transaction
 	}
 	step('role', 'RESET ROLE');
 	step(chance(0.85) ? ('commit', 'COMMIT') : ('rollback', 'ROLLBACK'));
-	return;
+	return [@steps];
 }
 
 sub script
 {
+	my ($steps) = @_;
 	my $number = 0;
 
-	return join "\n", map { "$_->{sql};\n\\echo state " . $number++ . ' :SQLSTATE' } @steps;
+	return join "\n", map { "$_->{sql};\n\\echo state " . $number++ . ' :SQLSTATE' } @$steps;
 }
 
 # ---- the rule
@@ -255,12 +278,12 @@ sub note_end
 # states: SQLSTATEs of the steps that were answered.
 sub judge
 {
-	my (@states) = @_;
+	my ($steps, @states) = @_;
 	my (%lost, %listed, @waiting, $aborted);
 
-	for my $number (0 .. $#steps)
+	for my $number (0 .. $#$steps)
 	{
-		my $step = $steps[$number];
+		my $step = $steps->[$number];
 		my $state = $states[$number];
 		my $good = defined $state && $state eq '00000';
 		my $last = !defined $state;
@@ -320,10 +343,12 @@ sub order_faults
 	return;
 }
 
-# Ends the backend, or cancels its statement, a moment from now.  Gives the process that does.
+# Ends a backend, or cancels its statement, a moment from now.  One that is killed takes the others
+# with it.  Gives the process that does.
 sub order_end
 {
-	my $signal = pick('TERM', 'TERM', 'INT');
+	my ($backend) = @_;
+	my $signal = pick('TERM', 'TERM', 'INT', 'INT', 'KILL');
 	my $moment = rand(0.04);
 	my $child = fork // die "fork: $!";
 
@@ -367,37 +392,61 @@ sub set_up
 	$node->safe_psql($name, "$sql GRANT ALL ON ALL TABLES IN SCHEMA public TO role_1, role_2;");
 	$dnc->control('PUT', "$name/lost/config?latency_ms=1");
 	%person_of = map { my $person = $_; map { $_ => $person } @{ $list->{people}{$person} } } keys %{ $list->{people} };
-	start_psql();
+	start_psql($_) for @sessions;
 	return;
 }
 
 my (%ends, $wrong);
 
-# One transaction, and what is wrong after it.
+# How a session's transaction has ended, by step.
+sub note_states
+{
+	my ($steps, @states) = @_;
+
+	$ends{ !defined $states[$#$steps] ? 'killed' : $steps->[-1]{kind} . " $states[$#$steps]" }++;
+	$ends{"statement $states[$_]"}++ for grep { $steps->[$_]{kind} eq 'statement' && defined $states[$_] } 0 .. $#$steps;
+	return;
+}
+
+# One transaction, or two at a time, and what is wrong after that.
 sub try_one
 {
 	my %before = listed();
+	my @running = @sessions[ 0 .. (chance(0.4) ? 1 : 0) ];
+	my (@lost, @must, @told);
 
-	transaction();
+	$_->{steps} = transaction() for @running;
 	order_faults();
-	my $child = chance(0.3) ? order_end() : 0;
-	my ($out, $over) = run_script(script());
-	waitpid $child, 0 if $child;
-	# A cancel may come late.
-	if (!$over || $child) { stop_psql(); usleep(20_000) }
-	$dnc->control('DELETE', "$list->{name}/lost/fault");
-	my @states;
-	$states[$1] = $2 while $out =~ /^state (\d+) (\w+)/mg;
-	my ($lost, $must) = judge(@states);
-	my %after = listed();
-	my @missing = ((map { "$_ was listed" } grep { !$after{$_} && !$lost->{$_} } sort keys %before),
-		(map { "$_ was added" } grep { !$after{$_} } sort keys %$must));
+	my $child = chance(0.3) ? order_end($sessions[0]{backend}) : 0;
+	send_script($_, script($_->{steps})) for @running;
+	for my $session (@running)
+	{
+		my ($out, $over) = read_answer($session);
+		my @states;
 
-	$ends{ !defined $states[$#steps] ? 'killed' : $steps[-1]{kind} . " $states[$#steps]" }++;
-	$ends{"statement $states[$_]"}++ for grep { $steps[$_]{kind} eq 'statement' && defined $states[$_] } 0 .. $#steps;
-	start_psql() if !$over || $child;
+		$session->{ended} = !$over;
+		$states[$1] = $2 while $out =~ /^state (\d+) (\w+)/mg;
+		my ($lost, $must) = judge($session->{steps}, @states);
+		push @lost, $lost;
+		push @must, $must;
+		push @told, 'a session:', map { ($states[$_] // '-') . "  $session->{steps}[$_]{sql}" } 0 .. $#{ $session->{steps} };
+		note_states($session->{steps}, @states);
+	}
+	waitpid $child, 0 if $child;
+	# A cancel may come late, and a crash ends the session that was idle, too.
+	my @over = $child ? @sessions : grep { $_->{ended} } @running;
+	stop_psql($_) for @over;
+	usleep(20_000) if @over;
+	$dnc->control('DELETE', "$list->{name}/lost/fault");
+	my %after = listed();
+	my %removed = map { %$_ } @lost;
+	my @added = map { my $session = $_; grep { my $entry = $_; !grep { $_ != $session && $lost[$_]{$entry} } 0 .. $#lost } keys %{ $must[$session] } } 0 .. $#must;
+	my @missing = ((map { "$_ was listed" } grep { !$after{$_} && !$removed{$_} } sort keys %before),
+		(map { "$_ was added" } grep { !$after{$_} } sort @added));
+
+	start_psql($_) for @over;
 	return '' unless @missing;
-	return join "\n", @missing, (map { ($states[$_] // '-') . "  $steps[$_]{sql}" } 0 .. $#steps), 'before: ' . join(' ', sort keys %before),
+	return join "\n", @missing, @told, 'before: ' . join(' ', sort keys %before),
 		'after: ' . join(' ', sort keys %after), $dnc->control('GET', "$list->{name}/lost/log?bodies=1") =~ s/^GET.*\n//mgr;
 }
 
@@ -417,7 +466,7 @@ for my $one (@lists)
 	is($wrong, '', "$list->{name}: nobody is lost in $transactions transactions") or diag("DNC_MODEL_SEED=$seed, transaction ", $done - 1);
 	note('ended: ' . join ', ', map { "$_: $ends{$_}" } sort keys %ends);
 	%ends = ();
-	stop_psql();
+	stop_psql($_) for @sessions;
 }
 
 $dnc->stop;

@@ -176,6 +176,22 @@ deliver('alta');
 control('PUT', 'alta', '/config?latency_ms=0');
 like(listed('alta'), qr/h\@test/, 'a deletion is not sent while somebody adds the person at COMMIT');
 is(states('h@test'), 'add:done delete:superseded', 'nor afterwards');
+
+# A deletion by another write_mode does not overtake an addition that waits, in whatever spelling and state.
+reset_lists();
+sql(add('alta', 'i@test', 'k@test'));
+my $too_early = qr/ERROR:  55006: an addition of somebody who is to be deleted is in the queue of server "alta"/;
+like($dnc->gives(q{DELETE FROM alta.direct WHERE identifier = 'i@test'}), $too_early, 'a deletion while the addition waits');
+like($dnc->gives(q{ALTER FOREIGN TABLE alta.direct OPTIONS (SET write_mode 'immediate'); DELETE FROM alta.direct WHERE identifier = 'i@test' AND identifier_type = 'email'}), $too_early, 'at once');
+is(writes('alta'), 0, 'nothing is sent');
+deliver('alta');
+sql(add('alta', 'I@test'));
+sql("DELETE FROM alta.direct WHERE identifier = 'k\@test'");
+like($dnc->gives(q{DELETE FROM alta.direct WHERE identifier = 'i@test'}), $too_early, 'in another spelling; others are deleted');
+is(listed('alta'), 'i@test', 'indeed');
+deliver('alta');
+sql(q{DELETE FROM alta.direct WHERE identifier IN ('i@test', 'I@test')});
+is(listed('alta'), '', 'when it was delivered, it can be deleted');
 sql('DROP FOREIGN TABLE alta.direct');
 
 # ----- a sender that is killed, and a cluster that crashes -----
@@ -340,7 +356,7 @@ my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 command_ok([ 'pg_dump', '--file', $dump, $node->connstr('postgres') ], 'a dump');
 # A role that is no superuser, with what the documentation says it needs.
 sql('CREATE ROLE dumper LOGIN; GRANT USAGE ON SCHEMA alta, sendkit, weya TO dumper');
-command_fails_like([ 'pg_dump', '--username', 'dumper', $node->connstr('postgres') ], qr/permission denied for (?:table|sequence) dnc_fdw_queue/, 'a dump by a role without privileges');
+command_fails_like([ 'pg_dump', '--username', 'dumper', $node->connstr('postgres') ], qr/permission denied for (?:table|sequence) dnc_fdw_/, 'a dump by a role without privileges');
 my ($grant) = PostgreSQL::Test::Utils::slurp_file("$FindBin::RealBin/../docs/queue.md") =~ /`(GRANT SELECT ON [^`]* TO) …`/;
 sql("$grant dumper");
 command_like([ 'pg_dump', '--username', 'dumper', $node->connstr('postgres') ], qr/new\@test/, 'and with them');

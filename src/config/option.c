@@ -85,6 +85,8 @@ static const DncOptionDef option_defs[] = {
 	.min = 1, .max = 1e12, .initial = "10000", .offset = AT(estimated_rows)},
 	{.name = "request_cost", .catalogs = ON_SERVER, .kind = DNC_KIND_REAL,
 	.min = 0, .max = 1e9, .initial = "100", .offset = AT(request_cost)},
+	{.name = "analyze", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
+	.initial = "true", .offset = AT(analyze)},
 	{.name = "updatable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
 	.initial = "true", .offset = AT(updatable)},
 	{.name = "async_capable", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_BOOLEAN,
@@ -422,6 +424,22 @@ dnc_options_apply_user(DncOptions *options, List *list)
 	check_own_options(list, options->provider);
 	if (limit > 0 && (options->max_requests == 0 || options->max_requests > limit))
 		options->max_requests = limit;
+}
+
+/*
+ * A copy of options that reads numbered pages so that they overlap, whatever scan_check says;
+ * with so many requests at once, or as many as before (0).
+ */
+const DncOptions *
+dnc_options_overlapping(const DncOptions *options, int concurrency)
+{
+	DncOptions *copy = palloc(sizeof(DncOptions));
+
+	*copy = *options;
+	copy->scan_check = DNC_SCAN_CHECK_REREAD;
+	if (concurrency > 0)
+		copy->max_concurrency = concurrency;
+	return copy;
 }
 
 /* Are two sets of options the same, token included? */

@@ -58,6 +58,7 @@ typedef struct DncOptions
 	int			scan_check;		/* DncScanCheck */
 	double		estimated_rows;
 	double		request_cost;
+	bool		analyze;
 	bool		updatable;
 	bool		async_capable;
 	char	   *default_country;	/* ISO 3166, of numbers in national form; NULL: none */
@@ -70,6 +71,7 @@ typedef struct DncOptions
 } DncOptions;
 
 extern const DncOptions *dnc_options_load(Oid serverid, Oid relid);
+extern const DncOptions *dnc_options_overlapping(const DncOptions *options, int concurrency);
 extern bool dnc_options_equal(const DncOptions *one, const DncOptions *other);
 extern void dnc_options_apply_user(DncOptions *options, List *list);
 

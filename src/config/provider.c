@@ -33,6 +33,17 @@ dnc_provider_has_total(const DncProvider *provider)
 	return true;
 }
 
+/* How many identifier types the provider documents. */
+int
+dnc_provider_count_types(const DncProvider *provider)
+{
+	int			count = 0;
+
+	while (provider->identifier_types[count])
+		count++;
+	return count;
+}
+
 /* Does the provider document this identifier type? */
 bool
 dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)

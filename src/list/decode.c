@@ -23,6 +23,7 @@
 #include "list/decode.h"
 #include "list/fast_input.h"
 #include "match/key.h"
+#include "match/phone_load.h"
 #include "match/server_text.h"
 #include "request/remote_error.h"
 #include "wire/json_text.h"
@@ -52,6 +53,7 @@ struct DncDecoder
 	int			nneeded;
 	DecoderAttribute *needed;
 	const DncJson **members;	/* by field, of the entry at hand */
+	bool		no_numbers;		/* keys are stand-ins: numbers cannot be read */
 
 	/* For errcontext. */
 	const char *current;		/* attribute at hand; NULL: none */
@@ -182,6 +184,16 @@ dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *
 						   TupleDescAttr(desc, attnum - 1), map->columns[attnum - 1], search);
 	}
 	return decoder;
+}
+
+/*
+ * Only statistics are made of the rows.  So keys can be stand-ins where dnc_fdw_phone is not
+ * installed.
+ */
+void
+dnc_decoder_for_statistics(DncDecoder *decoder)
+{
+	decoder->no_numbers = !dnc_phone_load_possible();
 }
 
 /* errcontext: which entry of the page, and which column of it. */
@@ -322,10 +334,14 @@ make_key(DncDecoder *decoder, DecoderAttribute *attribute, const char *identifie
 		 const char *type)
 {
 	const DncOptions *options = decoder->options;
-	char	   *key = dnc_match_entry_key(identifier, type, options->default_country,
-										  options->provider->ignores_plus);
+	char	   *key;
 	bool		whole;
 
+	if (decoder->no_numbers)
+		key = dnc_match_key_stand_in(identifier, type);
+	else
+		key = dnc_match_entry_key(identifier, type, options->default_country,
+								  options->provider->ignores_plus);
 	return input_text(attribute, dnc_match_to_server(key, &whole));
 }
 

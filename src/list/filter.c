@@ -213,13 +213,18 @@ is_taken(List *used, const DncFilter *filter)
 
 /*
  * Do the values of a condition take more requests than the list, so that the list is read?
- * A search cannot be answered from the list.
+ * The lists of all types have as many pages as the list, if not more.  A search cannot be
+ * answered from the list.
  */
 static bool
-takes_too_many(const UsedFilter *filter, double list_requests)
+takes_too_many(const DncProvider *provider, const UsedFilter *filter, double list_requests)
 {
-	return list_length(filter->values) > 1 && filter->filter->column != DNC_COL_SEARCH &&
-		list_length(filter->values) > list_requests;
+	int			count = list_length(filter->values);
+
+	if (count <= 1 || filter->filter->column == DNC_COL_SEARCH)
+		return false;
+	return count > list_requests || (filter->filter->column == DNC_COL_IDENTIFIER_TYPE &&
+									 count == dnc_provider_count_types(provider));
 }
 
 /*
@@ -247,7 +252,7 @@ choose_filters(const DncOptions *options, const DncCondition *conditions, int co
 				is_taken(used, filter->filter))
 				continue;
 			filter->values = values_to_send(options, filter->condition, values[j]);
-			if (filter->values == NIL || takes_too_many(filter, list_requests))
+			if (filter->values == NIL || takes_too_many(provider, filter, list_requests))
 				continue;
 			if (list_length(filter->values) > 1)
 			{
@@ -417,4 +422,25 @@ dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *con
 			kept[nkept++] = conditions[i];
 	}
 	return dnc_filter_chains(options, kept, nkept, list_requests);
+}
+
+/*
+ * The one chain that finds what some chains for many types find, on a list of any type;
+ * NULL: they are not chains for many types.  The conditions are those that they were made
+ * of; they are copied.
+ */
+DncChains *
+dnc_filter_chains_of_any_type(const DncChains *chains, const DncCondition *conditions, int count)
+{
+	DncCondition *kept = palloc(sizeof(DncCondition) * Max(count, 1));
+	int			nkept = 0;
+
+	if (dnc_filter_values(chains, DNC_COL_IDENTIFIER_TYPE) < DNC_FILTER_MANY_TYPES)
+		return NULL;
+	for (int i = 0; i < count; i++)
+	{
+		if (conditions[i].column != DNC_COL_IDENTIFIER_TYPE)
+			kept[nkept++] = conditions[i];
+	}
+	return dnc_filter_chains(chains->options, kept, nkept, DNC_ANY_NUMBER);
 }

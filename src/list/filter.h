@@ -65,6 +65,12 @@ typedef struct DncChains
 	List	   *used;			/* known to filter.c only */
 } DncChains;
 
+/*
+ * With so many types, a list of unknown size is looked at first: if it has one page only, that
+ * page has all of them.
+ */
+#define DNC_FILTER_MANY_TYPES 3
+
 /* For list_requests: each value is asked for, however many there are. */
 #define DNC_ANY_NUMBER HUGE_VAL
 
@@ -76,6 +82,8 @@ extern DncChains *dnc_filter_chains_by_identity(const DncOptions *options,
 												const DncCondition *conditions, int count,
 												double list_requests);
 extern DncChain *dnc_filter_chain(const DncChains *chains, int index);
+extern DncChains *dnc_filter_chains_of_any_type(const DncChains *chains,
+												const DncCondition *conditions, int count);
 extern int	dnc_filter_values(const DncChains *chains, DncColumn column);
 extern bool dnc_filter_sends_lookup(const DncChains *chains);
 

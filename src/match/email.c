@@ -149,17 +149,46 @@ is_plain(const char *local)
 	return *local && strpbrk(local, "()<>[]:;,\\\"@ ") == NULL && !dnc_text_has_space(local);
 }
 
+/*
+ * Cut a local part at a length, and take off apostrophes at its end: each is the other one of
+ * a pair that unwrap() has begun.
+ */
+static void
+cut_local(char *local, size_t length)
+{
+	while (length > 1 && local[length - 1] == '\'')
+		length--;
+	local[length] = '\0';
+}
+
+/*
+ * The text of a local part in quotes without the quotes of text processors that unwrap()
+ * takes off an address: it means the same.  NULL if nothing of a mailbox is left.
+ */
+static char *
+bare_local(char *plain)
+{
+	for (int i = 0; i < (int) lengthof(quotes);)
+	{
+		bool		quoted = strncmp(plain, quotes[i], strlen(quotes[i])) == 0;
+
+		plain += quoted ? strlen(quotes[i]) : 0;
+		i = quoted ? 0 : i + 1;
+	}
+	cut_local(plain, strlen(plain));
+	return *plain == '\0' || strcmp(plain, "*") == 0 ? NULL : plain;
+}
+
 /* The local part as it is compared; NULL if there is none that could be. */
 static char *
 read_local(char *local)
 {
-	size_t		length = strlen(local);
+	size_t		length;
 	char	   *plain;
 	char	   *to;
 
-	/* An apostrophe at the end is the other one of a pair that unwrap() has begun. */
-	while (length > 1 && local[length - 1] == '\'')
-		local[--length] = '\0';
+	cut_local(local, strlen(local));
+	length = strlen(local);
 	if (length < 2 || local[0] != '"' || local[length - 1] != '"')
 		return is_plain(local) ? dnc_text_lower(local) : NULL;
 	to = plain = palloc(length);
@@ -172,8 +201,12 @@ read_local(char *local)
 		*to++ = *from;
 	}
 	*to = '\0';
-	return is_plain(plain) ? dnc_text_lower(plain) :
-		dnc_text_has_space(plain) ? NULL : dnc_text_lower(local);
+	if (is_plain(plain))
+	{
+		plain = bare_local(plain);
+		return dnc_text_lower(plain ? plain : local);
+	}
+	return dnc_text_has_space(plain) ? NULL : dnc_text_lower(local);
 }
 
 /*
@@ -247,7 +280,7 @@ dnc_email_address(const DncEmail *email)
 		size_t		length = strcspn(local, "+");
 
 		/* Nothing is a mailbox's name, so that a + in front is part of one. */
-		local[length > 0 ? length : strlen(local)] = '\0';
+		cut_local(local, length > 0 ? length : strlen(local));
 		if (!rule->dots && strspn(local, ".") < strlen(local))
 		{
 			for (const char *from = local; *from; from++)
@@ -307,6 +340,7 @@ dnc_email_widen(const DncEmail *email, DncKeySet *set)
 		if (email->local[length] && length > 0 && email->local[0] != '"')
 		{
 			other.local = pnstrdup(email->local, length);
+			cut_local(other.local, length);
 			dnc_key_set_add(set, dnc_email_key(&other));
 		}
 		if (unicode)

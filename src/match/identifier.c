@@ -57,6 +57,15 @@ find_type(const char *type, DncKind *kind)
 	return type && (find_written_type(type, kind) || find_written_type(dnc_text_clean(type), kind));
 }
 
+/* Is a text that looks like a number one, where an identifier has this type?  It may be NULL. */
+bool
+dnc_identifier_type_takes_numbers(const char *type)
+{
+	DncKind		kind;
+
+	return !find_type(type, &kind) || kind == DNC_KIND_NUMBER;
+}
+
 /* The kind that an identifier's text looks like. */
 DncKind
 dnc_identifier_shape(const DncIdentifier *identifier)

@@ -30,6 +30,7 @@ typedef struct DncIdentifier
 
 extern void dnc_identifier_read(const char *text, const char *type, const char *country,
 								DncIdentifier *identifier);
+extern bool dnc_identifier_type_takes_numbers(const char *type);
 extern DncKind dnc_identifier_shape(const DncIdentifier *identifier);
 
 #endif							/* DNC_IDENTIFIER_H */

@@ -146,6 +146,16 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 	return raw_key(read.clean);
 }
 
+/* A text in place of an entry's key; see key.h. */
+char *
+dnc_match_key_stand_in(const char *identifier, const char *type)
+{
+	DncIdentifier read;
+
+	dnc_identifier_read(identifier, type, NULL, &read);
+	return raw_key(read.clean);
+}
+
 /* ----- keys of contacts ----- */
 
 /* Adds the keys that an identifier has as a profile, or as the name of one. */

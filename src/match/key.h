@@ -24,6 +24,12 @@ extern char *dnc_match_key(const char *identifier, const char *type, const char 
 extern char *dnc_match_entry_key(const char *identifier, const char *type, const char *country,
 								 bool international_digits);
 
+/*
+ * A text in place of an entry's key, for statistics: as different from those of others as the
+ * key is.  It takes no library.
+ */
+extern char *dnc_match_key_stand_in(const char *identifier, const char *type);
+
 /* The keys of all entries that block a contact; none if the identifier is blank. */
 extern DncKeySet dnc_match_keys(const char *identifier, const char *type, const char *country);
 

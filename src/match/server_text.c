@@ -13,6 +13,7 @@
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 
 #include "match/server_text.h"
 #include "match/text.h"
@@ -83,4 +84,21 @@ dnc_match_to_server(const char *utf8, bool *whole)
 	}
 	*to = '\0';
 	return all;
+}
+
+/* An argument of a function in UTF-8; NULL if it has a character that UTF-8 does not have. */
+char *
+dnc_match_from_server(const text *argument)
+{
+	char	   *given = text_to_cstring(argument);
+	int			encoding = GetDatabaseEncoding();
+	int			length = strlen(given);
+	int			converted;
+
+	if (encoding == PG_UTF8 || dnc_text_is_ascii(given))
+		return given;
+	if (encoding == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, given, length, true) ? given : NULL;
+	given = dnc_match_convert(given, length, encoding, PG_UTF8, &converted);
+	return converted == length ? given : NULL;
 }

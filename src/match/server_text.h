@@ -9,6 +9,7 @@
 #define DNC_SERVER_TEXT_H
 
 extern char *dnc_match_convert(const char *given, int length, int from, int to, int *converted);
+extern char *dnc_match_from_server(const text *argument);
 extern char *dnc_match_to_server(const char *utf8, bool *whole);
 
 #endif							/* DNC_SERVER_TEXT_H */

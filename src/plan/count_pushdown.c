@@ -7,10 +7,14 @@
  * matched exactly by the remote filter, and the grouping step needs nothing but the count
  * and columns that are the same for all entries.
  *
+ * GROUP BY identifier_type takes the totals of the types that the vendor documents, and that
+ * of the list: if they differ, the list has other types, and the scan reads it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
@@ -20,12 +24,24 @@
 #include "optimizer/tlist.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "config/registry.h"
 #include "plan/constants.h"
 #include "plan/count_pushdown.h"
 #include "plan/qual.h"
+
+/* The table whose entries are counted. */
+typedef struct CountContext
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const DncOptions *options;
+	const DncColumnMap *map;
+	const char *type;			/* the only type that is counted; NULL: all */
+	bool		by_type;		/* there is a row for each type */
+} CountContext;
 
 /* Is an aggregate the number of rows: count(*), or count() of a constant? */
 static bool
@@ -41,50 +57,6 @@ is_plain_count(const Aggref *count)
 		return false;
 	argument = linitial(count->args);
 	return IsA(argument->expr, Const) && !((const Const *) argument->expr)->constisnull;
-}
-
-/* Are all rows of the table in one group, by columns that are the same for all entries? */
-static bool
-is_one_group(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const DncColumnMap *map)
-{
-	ListCell   *lc;
-
-	foreach(lc, root->parse->groupClause)
-	{
-		Node	   *expression = get_sortgroupclause_expr(lfirst(lc), root->parse->targetList);
-
-		if (!IsA(dnc_constants_reduce(root, expression, rel->relid, options, map), Const))
-			return false;
-	}
-	return true;
-}
-
-/*
- * What the grouping step needs, its output and HAVING, in *columns: counts (Aggref), and
- * columns that are the same for all entries (Var).  False: it needs more than that.
- */
-static bool
-find_columns(PlannerInfo *root, const DncOptions *options, const DncColumnMap *map, List **columns)
-{
-	Query	   *parse = root->parse;
-	List	   *needed = list_copy(root->upper_targets[UPPERREL_GROUP_AGG]->exprs);
-	ListCell   *lc;
-
-	if (!parse->hasAggs || parse->groupingSets || parse->hasTargetSRFs)
-		return false;
-	needed = list_concat_copy(needed, (List *) parse->havingQual);
-	*columns = NIL;
-	foreach(lc, pull_var_clause((Node *) needed, PVC_INCLUDE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS |
-								PVC_INCLUDE_PLACEHOLDERS))
-	{
-		Node	   *node = lfirst(lc);
-
-		if (IsA(node, Aggref) ? !is_plain_count(castNode(Aggref, node))
-			: !IsA(node, Var) || dnc_constants_text(castNode(Var, node), options, map) == NULL)
-			return false;
-		*columns = list_append_unique(*columns, node);
-	}
-	return *columns != NIL;
 }
 
 /*
@@ -139,39 +111,146 @@ all_exact(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const D
 	return true;
 }
 
-/*
- * Can the grouping step over a table be replaced by the list's total?  pushed are the
- * conditions of the table's clauses that can go into its requests.  *columns is what the
- * scan has to give then: counts (Aggref), and columns that all entries share (Var).
- */
-bool
-dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
-							const DncColumnMap *map, List *pushed, List **columns)
+/* Is an expression the column for the type, as the remote filter compares it? */
+static bool
+is_type(const CountContext *context, const Node *node)
 {
-	return rel->reloptkind == RELOPT_BASEREL && dnc_provider_has_total(options->provider) &&
-		find_columns(root, options, map, columns) && is_one_group(root, rel, options, map) &&
-		all_exact(root, rel, options, map, pushed);
+	const Var  *var = (const Var *) node;
+	const DncProvider *provider = context->options->provider;
+
+	if (!IsA(node, Var) || var->varno != (int) context->rel->relid || var->varattno <= 0 ||
+		context->map->columns[var->varattno - 1] != DNC_COL_IDENTIFIER_TYPE ||
+		(var->vartype != TEXTOID && var->vartype != VARCHAROID) || var->vartypmod >= 0 ||
+		!OidIsValid(var->varcollid) || !get_collation_isdeterministic(var->varcollid))
+		return false;
+	for (int i = 0; i < provider->nfilters; i++)
+	{
+		if (provider->filters[i].column == DNC_COL_IDENTIFIER_TYPE)
+			return true;
+	}
+	return false;
+}
+
+/* The text that all entries that are counted have in a column; NULL: they may differ. */
+static const char *
+shared_text(const CountContext *context, const Node *node)
+{
+	if (context->type && is_type(context, node))
+		return context->type;
+	return IsA(node, Var) ? dnc_constants_text((const Var *) node, context->options, context->map)
+		: NULL;
 }
 
 /*
- * How a scan fills these columns, for its plan: a String is the text of a column that all
- * entries share, an Integer stands for the count.
+ * Does the query group by columns that are the same for all entries, and perhaps by the type?
+ * Sets context->by_type.
  */
-List *
-dnc_count_pushdown_texts(List *columns, const DncOptions *options, const DncColumnMap *map)
+static bool
+find_groups(CountContext *context)
 {
-	List	   *texts = NIL;
+	Query	   *parse = context->root->parse;
 	ListCell   *lc;
 
-	foreach(lc, columns)
+	foreach(lc, parse->groupClause)
 	{
-		Node	   *node = lfirst(lc);
+		Node	   *expression = get_sortgroupclause_expr(lfirst(lc), parse->targetList);
 
-		if (IsA(node, Var))
-			texts = lappend(texts, makeString(pstrdup(dnc_constants_text(castNode(Var, node),
-																		 options, map))));
-		else
-			texts = lappend(texts, makeInteger(0));
+		if (shared_text(context, expression) ||
+			IsA(dnc_constants_reduce(context->root, expression, context->rel->relid,
+									 context->options, context->map), Const))
+			continue;
+		if (!is_type(context, expression))
+			return false;
+		context->by_type = true;
 	}
-	return texts;
+	return true;
+}
+
+/* How a scan fills a column, for its plan; NULL: the total does not tell. */
+static Node *
+fill_of(const CountContext *context, Node *node)
+{
+	const char *text;
+
+	if (IsA(node, Aggref))
+		return is_plain_count(castNode(Aggref, node)) ? (Node *) makeInteger(DNC_FILL_COUNT) : NULL;
+	text = shared_text(context, node);
+	if (text)
+		return (Node *) makeString(pstrdup(text));
+	return context->by_type && is_type(context, node) ? (Node *) makeInteger(DNC_FILL_TYPE) : NULL;
+}
+
+/*
+ * Find the columns that the grouping step needs, for its output and HAVING.  False: it needs
+ * others than the total tells.
+ */
+static bool
+find_columns(const CountContext *context, DncCounting *counting)
+{
+	Query	   *parse = context->root->parse;
+	List	   *needed = context->root->upper_targets[UPPERREL_GROUP_AGG]->exprs;
+	ListCell   *lc;
+
+	if (!(parse->hasAggs || parse->groupClause) || parse->groupingSets || parse->hasTargetSRFs)
+		return false;
+	needed = list_concat_copy(needed, (List *) parse->havingQual);
+	foreach(lc, pull_var_clause((Node *) needed, PVC_INCLUDE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS |
+								PVC_INCLUDE_PLACEHOLDERS))
+	{
+		Node	   *fill = fill_of(context, lfirst(lc));
+
+		if (fill == NULL)
+			return false;
+		if (list_member(counting->columns, lfirst(lc)))
+			continue;
+		counting->columns = lappend(counting->columns, lfirst(lc));
+		counting->fills = lappend(counting->fills, fill);
+	}
+	return counting->columns != NIL;
+}
+
+/* The types that a provider documents, as a list of String. */
+static List *
+documented_types(const DncProvider *provider)
+{
+	List	   *types = NIL;
+
+	for (const char *const *type = provider->identifier_types; *type; type++)
+		types = lappend(types, makeString(pstrdup(*type)));
+	return types;
+}
+
+/* The type to which conditions that are exact narrow the list; NULL: to none. */
+static const char *
+only_type(const DncOptions *options, List *pushed)
+{
+	const DncPushed *condition = dnc_qual_find(pushed, DNC_COL_IDENTIFIER_TYPE);
+
+	if (condition == NULL || !is_exact(options, condition))
+		return NULL;
+	return TextDatumGetCString(((const Const *) condition->value)->constvalue);
+}
+
+/*
+ * Can the grouping step over a table be replaced by totals of its list?  pushed are the
+ * conditions of the table's clauses that can go into its requests.  *counting is what the
+ * scan has to give then.
+ */
+bool
+dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
+							const DncColumnMap *map, List *pushed, DncCounting *counting)
+{
+	CountContext context = {root, rel, options, map, NULL, false};
+
+	memset(counting, 0, sizeof(*counting));
+	if (rel->reloptkind != RELOPT_BASEREL || !dnc_provider_has_total(options->provider) ||
+		!all_exact(root, rel, options, map, pushed))
+		return false;
+	context.type = only_type(options, pushed);
+	if (!find_groups(&context) || !find_columns(&context, counting))
+		return false;
+	/* The totals of types know no other conditions. */
+	if (context.by_type)
+		counting->types = documented_types(options->provider);
+	return !context.by_type || pushed == NIL;
 }

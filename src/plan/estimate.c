@@ -29,6 +29,16 @@ dnc_estimate_is_lookup(const DncPushed *pushed)
 }
 
 /*
+ * Is it worth a request to find out whether the list has one page only?  Not where statistics
+ * tell its size, nor in a query that ends after some rows.
+ */
+bool
+dnc_estimate_may_be_short(PlannerInfo *root, bool analyzed)
+{
+	return !analyzed && root->limit_tuples < 0;
+}
+
+/*
  * Which part of the list a condition keeps.  Without statistics PostgreSQL
  * takes each of 200 values to be as frequent, which is far off for the few
  * types that there are.
@@ -37,14 +47,10 @@ static double
 selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, bool analyzed,
 			   const DncPushed *pushed, double values)
 {
-	int			types = 0;
-
 	if (analyzed || pushed->column != DNC_COL_IDENTIFIER_TYPE)
 		return clause_selectivity(root, pushed->derived ? (Node *) pushed->derived
 								  : (Node *) pushed->rinfo, rel->relid, JOIN_INNER, NULL);
-	while (options->provider->identifier_types[types])
-		types++;
-	return Min(values / types, 1);
+	return Min(values / dnc_provider_count_types(options->provider), 1);
 }
 
 /* Has a condition a value that is known only when the scan is run? */
@@ -134,6 +140,8 @@ estimate_conditions(PlannerInfo *root, RelOptInfo *rel, const DncOptions *option
 		return (DncEstimate) {.requests = lookups, .entries = lookups};
 	estimate.entries = clamp_row_est(estimate.entries);
 	estimate.requests = ceil(estimate.entries / options->page_size) + types - 1;
+	if (types >= DNC_FILTER_MANY_TYPES && dnc_estimate_may_be_short(root, analyzed))
+		estimate.requests++;
 	return estimate;
 }
 

@@ -20,6 +20,7 @@ typedef struct DncEstimate
 	double		entries;		/* that the remote sends */
 } DncEstimate;
 
+extern bool dnc_estimate_may_be_short(PlannerInfo *root, bool analyzed);
 extern bool dnc_estimate_is_lookup(const DncPushed *pushed);
 extern DncEstimate dnc_estimate_scan(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 									 bool analyzed, List *sent);

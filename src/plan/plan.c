@@ -30,6 +30,7 @@
 #include "plan/bound.h"
 #include "plan/count_pushdown.h"
 #include "plan/estimate.h"
+#include "plan/needed.h"
 #include "plan/plan.h"
 #include "plan/qual.h"
 #include "plan/search_column.h"
@@ -300,10 +301,12 @@ typedef struct DncPlanFacts
 	Oid			relid;
 	int			page_size;
 	List	   *counts;
+	List	   *types;
 	bool		grouped;
 	double		limit;
 	Node	   *requests;
 	double		list_requests;
+	bool		may_be_short;
 } DncPlanFacts;
 
 /* A number for fdw_private. */
@@ -330,12 +333,13 @@ make_private(List *sent, const DncPlanFacts *facts)
 		ops = lappend_int(ops, pushed->op);
 		arrays = lappend_int(arrays, pushed->is_array);
 	}
-	return lappend(list_concat(list_make5(columns, ops, arrays, facts->needed,
-										  list_make1_oid(facts->relid)),
-							   list_make5(makeInteger(facts->page_size), facts->counts,
-										  makeInteger(facts->grouped), make_number(facts->limit),
-										  facts->requests)),
-				   make_number(facts->list_requests));
+	return list_concat(list_concat(list_make5(columns, ops, arrays, facts->needed,
+											  list_make1_oid(facts->relid)),
+								   list_make5(makeInteger(facts->page_size), facts->counts,
+											  facts->types, makeInteger(facts->grouped),
+											  make_number(facts->limit))),
+					   list_make3(facts->requests, make_number(facts->list_requests),
+								  makeInteger(facts->may_be_short)));
 }
 
 /* The values of the conditions that are sent, for fdw_exprs. */
@@ -350,32 +354,37 @@ values_of(List *sent)
 	return values;
 }
 
-/* Add the path that answers count(*) with the list's total, where that is right. */
+/* Add the path that answers count(*) with totals of the list, where that is right. */
 void
 dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 {
 	const DncRelPlan *plan = input_rel->fdw_private;
-	DncPlanFacts facts = {.page_size = 1, .requests = (Node *) makeFloat("1"), .list_requests = 1};
+	DncPlanFacts facts = {.page_size = 1, .list_requests = 1};
+	DncCounting counting;
 	List	   *pushed;
-	List	   *columns;
 	List	   *private;
+	double		requests;
 
 	if (plan == NULL)
 		return;
 	pushed = dnc_qual_pushable(root, input_rel, input_rel->baserestrictinfo, plan->options,
 							   plan->map);
-	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, plan->map, pushed, &columns) ||
+	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, plan->map, pushed, &counting) ||
 		!dnc_bound_is_implied(plan->bound, input_rel))
 		return;
+	/* The total of each type, and that of the list. */
+	requests = list_length(counting.types) + 1;
+	facts.requests = make_number(requests);
 	facts.relid = plan->relid;
-	facts.counts = dnc_count_pushdown_texts(columns, plan->options, plan->map);
+	facts.counts = counting.fills;
+	facts.types = counting.types;
 	facts.grouped = root->parse->groupClause != NIL;
-	private = list_make4(values_of(pushed), make_private(pushed, &facts), columns,
+	private = list_make4(values_of(pushed), make_private(pushed, &facts), counting.columns,
 						 root->parse->havingQual);
 	add_path(output_rel, (Path *)
 			 dnc_create_foreign_upper_path(root, output_rel,
-										   root->upper_targets[UPPERREL_GROUP_AGG],
-										   plan->options->request_cost + cpu_tuple_cost,
+										   root->upper_targets[UPPERREL_GROUP_AGG], requests,
+										   requests * (plan->options->request_cost + cpu_tuple_cost),
 										   private));
 }
 
@@ -414,26 +423,6 @@ dnc_plan_is_async_capable(const ForeignPath *path)
 	return plan && plan->options->async_capable;
 }
 
-/* The attributes that have to be decoded: output and all clauses. */
-static List *
-needed_attributes(RelOptInfo *rel, List *clauses, const DncColumnMap *map)
-{
-	Bitmapset  *attrs = NULL;
-	List	   *needed = NIL;
-	bool		whole_row;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
-	pull_varattnos((Node *) clauses, rel->relid, &attrs);
-	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
-	for (int i = 0; i < map->natts; i++)
-	{
-		if (map->columns[i] != DNC_COL_NONE &&
-			(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs)))
-			needed = lappend_int(needed, i + 1);
-	}
-	return needed;
-}
-
 /*
  * The rows after which LIMIT ends a query in which nothing is left to local
  * evaluation; 0: it is not known.  A hint, for the page size and what is asked for
@@ -462,12 +451,13 @@ dnc_plan_scan(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *tlist
 	clauses = extract_actual_clauses(clauses, false);
 	if (lacks_search(plan, sent))
 		dnc_search_column_refuse(plan->options);
-	facts.needed = needed_attributes(rel, clauses, plan->map);
+	facts.needed = dnc_needed_attributes(root, rel, clauses, plan->relid, plan->map);
 	facts.relid = plan->relid;
 	facts.limit = rows_to_limit(root, clauses);
 	if (facts.limit < plan->options->page_size)
 		facts.page_size = (int) facts.limit;
 	facts.requests = list_nth(path->fdw_private, DNC_PATH_REQUESTS);
+	facts.may_be_short = dnc_estimate_may_be_short(root, plan->analyzed);
 	facts.list_requests = dnc_estimate_list_requests(root, rel, plan->options, plan->analyzed, sent);
 	return make_foreignscan(tlist, clauses, rel->relid, values_of(sent), make_private(sent, &facts),
 							NIL, NIL, outer_plan);

@@ -23,12 +23,16 @@ typedef enum DncPlanPrivate
 	DNC_PLAN_TABLE,				/* OID list: the foreign table */
 	DNC_PLAN_PAGE_SIZE,			/* Integer: entries to ask for; 0: as the options say */
 	DNC_PLAN_COUNTS,			/* list: if the scan gives the list's total, how each of its columns
-								 * is filled (dnc_count_pushdown_texts()); else NIL */
+								 * is filled (DncCounting); else NIL */
+	DNC_PLAN_TYPES,				/* list of String: if it gives a row for each identifier type, the
+								 * documented ones; else NIL */
 	DNC_PLAN_GROUPED,			/* Integer: 1 if it gives no row for a total of 0, as GROUP BY */
 	DNC_PLAN_LIMIT,				/* Float: rows after which the query ends; 0: not known */
 	DNC_PLAN_REQUESTS,			/* Float: requests that are expected of one scan */
-	DNC_PLAN_LIST_REQUESTS		/* Float: requests that reading the list is expected to take, in
+	DNC_PLAN_LIST_REQUESTS,		/* Float: requests that reading the list is expected to take, in
 								 * place of lookups */
+	DNC_PLAN_MAY_BE_SHORT		/* Integer: 1 if the size of the list is not known, and the query
+								 * does not end after some rows */
 } DncPlanPrivate;
 
 #endif							/* DNC_PLAN_PRIVATE_H */

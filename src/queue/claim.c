@@ -102,14 +102,35 @@ drop_superseded(Oid serverid)
 	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
 										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
 										  DNC_QUEUE_IS_SUPERSEDED,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), &arguments);
+										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
 /*
- * Take up what a sender has left that is gone, since we have its lock; forget finished
- * writes that have been kept for long enough; drop removals that somebody has overtaken.
- * An addition that guards against a removal is kept as long as that may be sent.
+ * Forget finished writes to a server or its account that have been kept for long enough.  An
+ * addition that guards against a removal is kept as long as that may be sent, and all
+ * of them as long as a mirror of the account needs them.
+ */
+void
+dnc_claim_forget(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	server_arguments(serverid, &arguments);
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(dnc_keep_done));
+	dnc_queue_text_argument(&arguments,
+							dnc_queue_account(dnc_options_load(serverid, InvalidOid)));
+	(void) dnc_queue_run("DELETE FROM " DNC_QUEUE_FINISHED " w WHERE w.instance = $1 AND "
+						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND "
+						 "(w.account = $8 OR " IS_OF_SERVER ") "
+						 "AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
+						 "r.action = 'delete' AND r.match_key = w.match_key) "
+						 "AND NOT EXISTS (SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE "
+						 "m.account = w.account AND w.done_at >= m.needs_since)", &arguments);
+}
+
+/*
+ * Take up what a sender has left that is gone, since we have its lock; forget what nobody
+ * needs; drop removals that somebody has overtaken.
  */
 void
 dnc_claim_recover(Oid serverid)
@@ -122,11 +143,7 @@ dnc_claim_recover(Oid serverid)
 						 "message = 'the session that sent this has ended before an answer came' "
 						 "WHERE w.instance = $1 AND w.database = $2 AND w.state = 'sending' AND "
 						 IS_OF_SERVER, &arguments);
-	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(dnc_keep_done));
-	(void) dnc_queue_run("DELETE FROM " DNC_QUEUE_FINISHED " w WHERE w.instance = $1 AND "
-						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND " IS_OF_SERVER
-						 " AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
-						 "r.action = 'delete' AND r.match_key = w.match_key)", &arguments);
+	dnc_claim_forget(serverid);
 	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
 						 "(SELECT FROM pg_foreign_server s WHERE s.oid = l.server)", NULL);

@@ -37,6 +37,7 @@ dnc_claimed_of(const DncWrite *write)
 	return (const DncClaimedWrite *) ((const char *) write - offsetof(DncClaimedWrite, write));
 }
 
+extern void dnc_claim_forget(Oid serverid);
 extern void dnc_claim_recover(Oid serverid);
 extern bool dnc_claim_next(Oid serverid, DncClaim *claim);
 

@@ -22,6 +22,7 @@
 #include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "queue/deliver.h"
 #include "queue/record.h"
@@ -99,13 +100,13 @@ record(Round *round, const DncSent *sent)
 	return recorded;
 }
 
-/* The outcome of writes that are not sent. */
+/* The outcome of writes that are not sent.  asked: when we looked for them; 0: we did not. */
 static void
 record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome outcome,
-					   const DncProblem *problem)
+					   const DncProblem *problem, TimestampTz asked)
 {
 	DncSent		sent = {.writes = writes, .count = count, .outcome = outcome,
-	.retry_after_ms = -1};
+	.requested = asked, .answered = GetCurrentTimestamp(), .retry_after_ms = -1};
 
 	if (problem)
 		sent.problem = *problem;
@@ -126,7 +127,7 @@ send_writes(Round *round, DncWrite **writes, int count)
 	check_stack_depth();
 	if (round->stopped)
 	{
-		record_without_sending(round, writes, count, DNC_OUTCOME_NOT_SENT, NULL);
+		record_without_sending(round, writes, count, DNC_OUTCOME_NOT_SENT, NULL, 0);
 		return;
 	}
 	send = dnc_send_begin(writes, count, &round->budget, round->progress);
@@ -157,20 +158,21 @@ static bool
 has_to_be_sent(Round *round, DncWrite *write)
 {
 	DncProblem	problem = {0};
+	TimestampTz asked = GetCurrentTimestamp();
 	bool		listed;
 
 	if (write->action == DNC_ACTION_ADD && dnc_write_call(write)->repeatable)
 		return true;
 	if (!dnc_record_can_look_up(write->target->options->provider))
 	{
-		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL);
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL, 0);
 		return false;
 	}
 	listed = dnc_listed(write, &round->budget, &problem, NULL);
 	if (problem.message)
-		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem);
+		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem, asked);
 	else if (listed == (write->action == DNC_ACTION_ADD))
-		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCHANGED, NULL);
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCHANGED, NULL, asked);
 	else
 		return true;
 	return false;

@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *		Deletions of the queue that additions by another write_mode overtake.
+ *		Writes by another write_mode while some wait in the queue.
  *
  * An account may be written to with write_mode 'commit' while deletions wait in its queue.
  * None of these could see what is added now.  So we finish them before we send: we hold
  * their rows until our transaction ends, and a sender leaves out rows that are held.
+ *
+ * A deletion by another write_mode of somebody whose addition waits would arrive first, and
+ * the person would be on the list for good.  So it is refused.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +26,13 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Is row w a deletion of account $1, or of server $2? */
-#define IS_DELETION \
-	"w.action = 'delete' AND (w.account = $1 OR EXISTS (SELECT FROM pg_foreign_table t " \
+/* Is row w one of account $1, or of server $2? */
+#define IS_OF_LIST \
+	"(w.account = $1 OR EXISTS (SELECT FROM pg_foreign_table t " \
 	"WHERE t.ftrelid = w.relation AND t.ftserver = $2))"
+
+#define IS_ADDITION "w.action = 'add' AND " IS_OF_LIST
+#define IS_DELETION "w.action = 'delete' AND " IS_OF_LIST
 
 /* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
 char *
@@ -46,17 +52,19 @@ dnc_queue_key(const DncWrite *write)
 												   options->provider->ignores_plus), &whole);
 }
 
-/* Does any deletion wait for the account? */
+/* Does any write of an action wait for the account? */
 static bool
-has_deletions(const DncQueueArguments *arguments)
+has_any(const DncQueueArguments *arguments, DncAction action)
 {
-	return dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_DELETION " LIMIT 1",
+	return dnc_queue_run(action == DNC_ACTION_ADD
+						 ? "SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_ADDITION " LIMIT 1"
+						 : "SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_DELETION " LIMIT 1",
 						 arguments) > 0;
 }
 
-/* The keys of the additions that stand, as an array. */
+/* The keys of the writes of an action that stand, as an array; a removal by id alone has none. */
 static Datum
-keys_of(const DncPending *pending)
+keys_of(const DncPending *pending, DncAction action)
 {
 	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext,
 											  sizeof(Datum) * Max(pending->count, 1));
@@ -65,7 +73,8 @@ keys_of(const DncPending *pending)
 	for (int i = 0; i < pending->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (pending->writes[i]->action == DNC_ACTION_ADD && !dnc_pending_at(pending, i)->overtaken)
+		if (pending->writes[i]->action == action && !dnc_pending_at(pending, i)->overtaken &&
+			dnc_write_value(pending->writes[i], DNC_COL_IDENTIFIER))
 			keys[count++] = CStringGetTextDatum(dnc_queue_key(pending->writes[i]));
 	}
 	return PointerGetDatum(construct_array(keys, count, TEXTOID, -1, false, TYPALIGN_INT));
@@ -92,26 +101,68 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 	dnc_queue_close(&query);
 }
 
+/* Begin the arguments of a query about what waits for an account. */
+static void
+list_arguments(const DncOptions *options, DncQueueArguments *arguments)
+{
+	dnc_queue_text_argument(arguments, dnc_queue_account(options));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+}
+
 /*
- * DncBeforeSending: finish the deletions that wait in the queue for persons who are about to
- * be added.  Raises 55006 where one is being sent.
+ * Finish the deletions that wait in the queue for persons who are about to be added.  Raises
+ * 55006 where one is being sent.
  */
-void
-dnc_queue_guard_additions(const DncPending *pending)
+static void
+guard_additions(const DncPending *pending)
 {
 	const DncOptions *options = pending->writes[0]->target->options;
-	Oid			relid = dnc_queue_relation("dnc_fdw_queue_waiting");
 	DncQueueArguments arguments = {0};
 
-	if (!OidIsValid(relid) || pending->count == pending->removals || dnc_queue_is_empty(relid))
+	list_arguments(options, &arguments);
+	if (!has_any(&arguments, DNC_ACTION_REMOVE))
 		return;
-	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
-	if (!has_deletions(&arguments))
-		return;
-	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending));
+	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending, DNC_ACTION_ADD));
 	hold_deletions(&arguments, options->server_name);
 	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.match_key = ANY ($3) AND " IS_DELETION,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), &arguments);
+										  "'superseded'", "'somebody has added this person later'"), &arguments);
+}
+
+/* Refuse (55006) to delete persons whose additions are in the queue. */
+static void
+guard_removals(const DncPending *pending)
+{
+	const DncOptions *options = pending->writes[0]->target->options;
+	DncQueueArguments arguments = {0};
+
+	list_arguments(options, &arguments);
+	if (!has_any(&arguments, DNC_ACTION_ADD))
+		return;
+	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending, DNC_ACTION_REMOVE));
+	if (dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE w.match_key = ANY ($3) AND "
+					  IS_ADDITION " LIMIT 1", &arguments) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("an addition of somebody who is to be deleted is in the queue of server \"%s\"",
+						options->server_name),
+				 errdetail("If it arrived after the deletion, the person would be on the list again."),
+				 errhint("CALL dnc_fdw_deliver('%s'), or SELECT dnc_fdw_queue_discard(...), and try again; or write with write_mode 'queue' too.",
+						 options->server_name)));
+}
+
+/*
+ * DncBeforeSending: see that the queue does not undo what is about to be sent, nor the other
+ * way round.  Raises 55006.
+ */
+void
+dnc_queue_guard(const DncPending *pending)
+{
+	Oid			relid = dnc_queue_relation("dnc_fdw_queue_waiting");
+
+	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
+		return;
+	if (pending->count > pending->removals)
+		guard_additions(pending);
+	if (pending->removals > 0)
+		guard_removals(pending);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guard.h
- *		Deletions of the queue that additions by another write_mode overtake.
+ *		Writes by another write_mode while some wait in the queue.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,6 @@
 #include "write/pending.h"
 
 extern char *dnc_queue_key(const DncWrite *write);
-extern void dnc_queue_guard_additions(const DncPending *pending);
+extern void dnc_queue_guard(const DncPending *pending);
 
 #endif							/* DNC_QUEUE_GUARD_H */

@@ -113,7 +113,7 @@ dnc_queue_discard(Datum ids, const char *reason)
 	dnc_queue_text_argument(&arguments, reason);
 	return dnc_queue_run(DNC_QUEUE_FINISH("id = ANY ($5) AND (w.state <> 'sending' OR NOT ("
 										  DNC_QUEUE_IS_OURS "))",
-										  "'discarded'", "http_status", "sqlstate", "$6"),
+										  "'discarded'", "$6"),
 						 &arguments);
 }
 
@@ -143,8 +143,7 @@ static void
 drop_overtaken(const DncQueueArguments *origin)
 {
 	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.instance <> $1 AND w.action = 'delete' AND " DNC_QUEUE_IS_SUPERSEDED,
-										  "'superseded'", "http_status", "sqlstate",
-										  "'somebody has added this person later'"), origin);
+										  "'superseded'", "'somebody has added this person later'"), origin);
 }
 
 /*

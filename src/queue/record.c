@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "queue/record.h"
 #include "queue/statements.h"
@@ -77,14 +78,14 @@ static void
 record_done(const DncClaim *claim, const DncSent *sent)
 {
 	DncQueueArguments arguments = {0};
-	const char *message = NULL;
 
-	if (sent->outcome == DNC_OUTCOME_UNCHANGED)
-		message = claim->action == DNC_ACTION_ADD ? "was on the list already"
-			: "was not on the list any more";
-	sent_arguments(sent, message, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
-										  "NULL", "$8"), &arguments);
+	sent_arguments(sent, dnc_queue_done_message(claim->action == DNC_ACTION_ADD,
+										sent->outcome == DNC_OUTCOME_UNCHANGED),
+				   &arguments);
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->requested));
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->answered));
+	(void) dnc_queue_run(DNC_QUEUE_FINISH_AT("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
+											 "NULL", "$8", "$9", "$10"), &arguments);
 	dnc_lane_succeeded(&claim->lane);
 }
 

@@ -41,6 +41,15 @@ const DncQueueMember dnc_queue_members[] = {
 	{DNC_COL_REQUEST_UUID, DNC_QUEUE_REQUEST_UUID},
 };
 
+/* What rows say of a write that is done; NULL: nothing but that. */
+const char *
+dnc_queue_done_message(bool adds, bool unchanged)
+{
+	if (!unchanged)
+		return NULL;
+	return adds ? "was on the list already" : "was not on the list any more";
+}
+
 /* The schema of the extension; InvalidOid: the extension is not in this database. */
 static Oid
 extension_schema(void)

@@ -13,7 +13,7 @@
 
 #include "config/option.h"
 
-/* The columns of dnc_fdw_queue_waiting, by attribute number. */
+/* The columns of dnc_fdw_queue_waiting and dnc_fdw_queue_finished, by attribute number. */
 typedef enum DncQueueColumn
 {
 	DNC_QUEUE_INSTANCE = 1,
@@ -46,10 +46,10 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_SQLSTATE,
 	DNC_QUEUE_MESSAGE,
 	DNC_QUEUE_QUEUED_AT,
-	DNC_QUEUE_RETRIED_AT
+	DNC_QUEUE_RETRIED_AT,
+	DNC_QUEUE_REQUESTED_AT,
+	DNC_QUEUE_DONE_AT			/* of the latter only */
 } DncQueueColumn;
-
-#define DNC_QUEUE_NCOLUMNS DNC_QUEUE_RETRIED_AT
 
 /* A value that is sent, and where it is stored. */
 typedef struct DncQueueMember
@@ -79,9 +79,9 @@ typedef struct DncQueueOrigin
 typedef struct DncQueueArguments
 {
 	int			count;
-	Oid			types[16];
-	Datum		values[16];
-	char		nulls[16];
+	Oid			types[24];
+	Datum		values[24];
+	char		nulls[24];
 } DncQueueArguments;
 
 /* A query that has run, until dnc_queue_close(). */
@@ -94,6 +94,7 @@ typedef struct DncQueueQuery
 	uint64		count;			/* rows given or changed */
 } DncQueueQuery;
 
+extern const char *dnc_queue_done_message(bool adds, bool unchanged);
 extern bool dnc_queue_is_empty(Oid relid);
 extern bool dnc_queue_exists(void);
 extern void dnc_queue_require(void);

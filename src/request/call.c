@@ -389,6 +389,7 @@ dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 	if (attempts->ended == 0)
 		return false;
 	facts->elapsed_ms = (attempts->ended - attempts->ticket.sent) / 1000.0;
+	facts->age_ms = (dnc_rate_limit_clock() - attempts->ticket.sent) / 1000.0;
 	facts->status = attempts->answer ? attempts->answer->status : 0;
 	facts->rate = attempts->rate;
 	facts->date = date_of(attempts);

@@ -28,6 +28,7 @@ typedef enum DncCallOutcome
 typedef struct DncTryFacts
 {
 	double		elapsed_ms;		/* since it was sent */
+	double		age_ms;			/* from when it was sent until now */
 	int			status;			/* 0: none came */
 	DncRateHeaders rate;
 	int64		date;			/* seconds since 1970, as its header Date says; -1: it does not */

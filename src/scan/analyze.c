@@ -1,238 +1,279 @@
 /*-------------------------------------------------------------------------
  *
  * analyze.c
- *		ANALYZE of a list: a sample of its entries, and its size.
+ *		ANALYZE of a list.
  *
- * We read the list to its end, and keep a reservoir of its entries.  Where pages are
- * numbered, the total is known: for a long list, we read some pages drawn at random.
+ * ANALYZE goes on with the next table where PostgreSQL learns beforehand that a table cannot
+ * be analyzed.  It ends with the first error later on.  So we read the list when we are asked
+ * whether it can be analyzed, and raise a WARNING if not.  The statistics stay then.
+ *
+ * One command may ask for a list several times: ANALYZE of a partitioned table reads its
+ * partitions, and then analyzes each by itself, in transactions of their own.  We keep samples
+ * until the command ends.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_attribute.h"
+#include "commands/vacuum.h"
 #include "common/pg_prng.h"
-#include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
+#include "nodes/memnodes.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/sampling.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
 
+#include "compat.h"
 #include "config/credential.h"
-#include "list/decode.h"
-#include "list/entries.h"
-#include "plan/bound.h"
 #include "scan/analyze.h"
+#include "scan/sample.h"
 
-/* A list of more pages than this is sampled, and this many of them are read. */
-#define MAX_PAGES 300
-
-/* The sample that is being drawn. */
-typedef struct Sample
+/* A table that the command has asked for. */
+typedef struct Analyzed
 {
-	const DncOptions *options;
-	TupleDesc	desc;
-	DncDecoder *decoder;
-	MemoryContext row_context;	/* reset with each entry */
-	Datum	   *values;
-	bool	   *nulls;
-	HeapTuple  *rows;			/* of those that are kept */
-	int			target;
-	int			kept;
-	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
-	TupleTableSlot *slot;		/* for the bound */
-	double		read;			/* entries so far */
-	double		seen;			/* those of them that a scan would show */
-	double		skip;			/* entries to pass over before the next is kept; -1: draw */
-	ReservoirStateData reservoir;
-} Sample;
+	struct Analyzed *next;
+	Oid			relid;
+	bool		skipped;		/* it cannot be read, or is not to be analyzed */
+	BlockNumber pages;			/* of the list */
+	DncSample	sample;
+} Analyzed;
 
-/* The entries that a list has as far as we know before we read it. */
-static double
-expected_entries(Relation relation, const DncOptions *options)
+/* What a command keeps. */
+typedef struct Kept
 {
-	return relation->rd_rel->reltuples >= 0 ? relation->rd_rel->reltuples
-		: options->estimated_rows;
+	MemoryContext command;		/* ends with the command */
+	MemoryContext context;		/* below it: of all that is kept */
+	MemoryContextCallback callback;
+	Analyzed   *first;
+} Kept;
+
+static Kept *kept;				/* of the command that runs, or NULL */
+
+/*
+ * The memory context of the command: VACUUM and ANALYZE make one, by this name, that outlives
+ * their transactions.  If there is none, we keep samples until the portal ends.
+ */
+static MemoryContext
+command_context(void)
+{
+	for (MemoryContext child = PortalContext->firstchild; child; child = child->nextchild)
+	{
+		if (strcmp(child->name, "Vacuum") == 0)
+			return child;
+	}
+	return PortalContext;
 }
 
-/* The size to record for a table before it has been sampled, in list pages. */
-BlockNumber
-dnc_analyze_pages(Relation relation)
+/* MemoryContextCallback: the command is over, or has failed. */
+static void
+forget(void *arg)
+{
+	if (kept == arg)
+		kept = NULL;
+}
+
+/* What the command that runs keeps, made if there is nothing yet. */
+static Kept *
+find_kept(void)
+{
+	MemoryContext command = command_context();
+	MemoryContext context;
+
+	if (kept && kept->command == command)
+		return kept;
+	context = AllocSetContextCreate(command, "dnc_fdw samples", ALLOCSET_DEFAULT_SIZES);
+	kept = MemoryContextAllocZero(context, sizeof(Kept));
+	kept->command = command;
+	kept->context = context;
+	kept->callback.func = forget;
+	kept->callback.arg = kept;
+	MemoryContextRegisterResetCallback(context, &kept->callback);
+	return kept;
+}
+
+/* A table that the command has asked for before, as it is now; NULL: it has not. */
+static Analyzed *
+find_analyzed(Relation relation)
+{
+	for (Analyzed *analyzed = find_kept()->first; analyzed; analyzed = analyzed->next)
+	{
+		if (analyzed->relid == RelationGetRelid(relation) &&
+			(analyzed->skipped ||
+			 equalTupleDescs(analyzed->sample.desc, RelationGetDescr(relation))))
+			return analyzed;
+	}
+	return NULL;
+}
+
+/* The largest statistics target of a table's columns. */
+static int
+statistics_target(Relation relation)
+{
+	int			largest = default_statistics_target;
+
+	for (AttrNumber attnum = 1; attnum <= RelationGetNumberOfAttributes(relation); attnum++)
+	{
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(RelationGetRelid(relation)),
+											Int16GetDatum(attnum));
+		bool		isnull;
+		Datum		target;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		target = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attstattarget, &isnull);
+		if (!isnull)
+			largest = Max(largest, DatumGetInt16(target));
+		ReleaseSysCache(tuple);
+	}
+	return largest;
+}
+
+/*
+ * Read a list with the token and the privileges of the table's owner, as ANALYZE runs.
+ * PostgreSQL has not told us yet how many rows it wants: 300 times the statistics target.
+ */
+static void
+read_list(Relation relation, Analyzed *analyzed)
 {
 	Oid			relid = RelationGetRelid(relation);
 	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
-	double		entries = expected_entries(relation, options);
+	Oid			user;
+	int			security;
+	int			nest_level;
 
-	return (BlockNumber) Max(Min(entries / options->page_size, MaxBlockNumber), 1);
-}
-
-/* Begin a sample; palloc'd in the current context. */
-static Sample *
-begin_sample(const DncOptions *options, Relation relation, HeapTuple *rows, int target)
-{
-	Sample	   *sample = palloc0(sizeof(Sample));
-	Bitmapset  *all = NULL;
-	DncColumnMap *map;
-
-	sample->options = options;
-	sample->desc = CreateTupleDescCopy(RelationGetDescr(relation));
-	for (int i = 0; i < sample->desc->natts; i++)
-		all = bms_add_member(all, i + 1);
-	map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation),
-						 sample->desc);
-	sample->decoder = dnc_decoder_make(options, sample->desc, map, all, NULL);
-	sample->bound = dnc_bound_begin(relation, options, map, CreateExecutorState());
-	sample->slot = MakeSingleTupleTableSlot(sample->desc, &TTSOpsVirtual);
-	sample->row_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw sampled row",
-												ALLOCSET_DEFAULT_SIZES);
-	sample->values = palloc(sizeof(Datum) * Max(sample->desc->natts, 1));
-	sample->nulls = palloc(sizeof(bool) * Max(sample->desc->natts, 1));
-	sample->rows = rows;
-	sample->target = target;
-	sample->skip = -1;
-	reservoir_init_selection_state(&sample->reservoir, target);
-	return sample;
-}
-
-/*
- * Choose where the next entry goes in the sample: the first ones fill it, and of the
- * others each takes a random place with the probability that keeps the sample fair
- * (Vitter's algorithm, as in PostgreSQL's own ANALYZE).  -1: nowhere.
- */
-static int
-choose_place(Sample *sample)
-{
-	if (sample->kept < sample->target)
-		return sample->kept++;
-	if (sample->skip < 0)
-		sample->skip = reservoir_get_next_S(&sample->reservoir, sample->seen, sample->target);
-	if (sample->skip-- > 0)
-		return -1;
-	return (int) (sample->target * sampler_random_fract(&sample->reservoir.randstate));
-}
-
-/* Decode the entry at hand. */
-static void
-decode(Sample *sample, DncEntries *entries)
-{
-	MemoryContext before;
-
-	MemoryContextReset(sample->row_context);
-	before = MemoryContextSwitchTo(sample->row_context);
-	dnc_decoder_entry(sample->decoder, entries, sample->values, sample->nulls);
-	MemoryContextSwitchTo(before);
-}
-
-/* Does a scan leave out the entry at hand, which was decoded? */
-static bool
-is_left_out(Sample *sample, DncEntries *entries)
-{
-	TupleTableSlot *slot = ExecClearTuple(sample->slot);
-	bool		hidden;
-
-	memcpy(slot->tts_values, sample->values, sizeof(Datum) * sample->desc->natts);
-	memcpy(slot->tts_isnull, sample->nulls, sizeof(bool) * sample->desc->natts);
-	ExecStoreVirtualTuple(slot);
-	hidden = dnc_bound_hides(sample->bound, slot,
-							 dnc_decode_text(sample->options->provider, entries->entry,
-											 DNC_COL_IDENTIFIER_TYPE));
-	ExecClearTuple(slot);
-	return hidden;
-}
-
-/* Take the entry at hand into the sample, or pass it over. */
-static void
-take_entry(Sample *sample, DncEntries *entries)
-{
-	int			place;
-
-	sample->read++;
-	if (sample->bound)
-	{
-		decode(sample, entries);
-		if (is_left_out(sample, entries))
-			return;
-	}
-	place = choose_place(sample);
-	sample->seen++;
-	if (place < 0)
+	analyzed->skipped = !options->analyze;
+	if (analyzed->skipped)
 		return;
-	if (sample->bound == NULL)
-		decode(sample, entries);
-	if (sample->rows[place])
-		heap_freetuple(sample->rows[place]);
-	sample->rows[place] = heap_form_tuple(sample->desc, sample->values, sample->nulls);
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(relation->rd_rel->relowner, security | SECURITY_RESTRICTED_OPERATION);
+	nest_level = NewGUCNestLevel();
+	dnc_restrict_search_path();
+	dnc_sample_draw(relation, dnc_credential_options(options, relation->rd_rel->relowner),
+					300 * statistics_target(relation), kept->context, &analyzed->sample);
+	analyzed->pages = (BlockNumber) Max(Min(analyzed->sample.total / options->page_size,
+											MaxBlockNumber), 1);
+	AtEOXact_GUC(false, nest_level);
+	SetUserIdAndSecContext(user, security);
 }
 
-/* Take the entries of a page. */
-static void
-take_page(Sample *sample, DncEntries *entries)
+/* Does an error end the command?  A cancel does, and what is no fault of the list. */
+static bool
+ends_command(const ErrorData *error)
 {
-	while (dnc_entries_next(entries))
-		take_entry(sample, entries);
-	CHECK_FOR_INTERRUPTS();
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INTERNAL_ERROR ||
+		category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
-/* Take pages drawn at random, each once, of those behind the first. */
+/* The WARNING that a table is not analyzed, with the reason. */
 static void
-sample_pages(Sample *sample, DncEntries *entries)
+warn(Relation relation, const ErrorData *error)
 {
-	DncPager   *pager = entries->pager;
-	int64		others = Min(dnc_pager_pages(pager) - 1, (int64) MaxBlockNumber);
-	BlockSamplerData sampler;
-	DncPage		page;
-
-	BlockSampler_Init(&sampler, (BlockNumber) others, MAX_PAGES - 1,
-					  pg_prng_uint32(&pg_global_prng_state));
-	while (BlockSampler_HasMore(&sampler))
-	{
-		if (dnc_pager_jump(pager, 2 + (int64) BlockSampler_Next(&sampler), &page))
-		{
-			dnc_entries_begin_page(entries, &page);
-			take_page(sample, entries);
-		}
-	}
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("cannot read the list of foreign table \"%s\" for ANALYZE: %s",
+					RelationGetRelationName(relation), error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
 /*
- * AcquireSampleRowsFunc: up to target rows of the list, and how many entries it
- * has.  Asks with the token of the table's owner, as ANALYZE runs.
+ * Read a list.  We catch errors in a subtransaction, since they are raised with locks and
+ * catalogs in use.
+ */
+static void
+read_list_caught(Relation relation, Analyzed *analyzed)
+{
+	MemoryContext before = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw analyze",
+												   ALLOCSET_DEFAULT_SIZES);
+
+		MemoryContextSwitchTo(work);
+		read_list(relation, analyzed);
+		MemoryContextDelete(work);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(before);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(before);
+		CurrentResourceOwner = owner;
+		if (ends_command(error))
+			ReThrowError(error);
+		analyzed->skipped = true;
+		warn(relation, error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(before);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Can a table be analyzed?  Reads its list, and gives the pages to record for it.  If not, a
+ * WARNING says why, and PostgreSQL leaves the table out.
+ */
+bool
+dnc_analyze_prepare(Relation relation, BlockNumber *pages)
+{
+	Analyzed   *analyzed = find_analyzed(relation);
+
+	if (analyzed == NULL)
+	{
+		analyzed = MemoryContextAllocZero(find_kept()->context, sizeof(Analyzed));
+		analyzed->relid = RelationGetRelid(relation);
+		read_list_caught(relation, analyzed);
+		analyzed->next = kept->first;
+		kept->first = analyzed;
+	}
+	*pages = analyzed->pages;
+	return !analyzed->skipped;
+}
+
+/*
+ * AcquireSampleRowsFunc: up to target rows of the list, and how many entries it has, from the
+ * sample that dnc_analyze_prepare() has drawn.
  */
 int
 dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, double *total,
 				   double *dead)
 {
-	Oid			relid = RelationGetRelid(relation);
-	const DncOptions *options =
-		dnc_credential_options(dnc_options_load(GetForeignServerIdByRelId(relid), relid),
-							   relation->rd_rel->relowner);
-	Sample	   *sample = begin_sample(options, relation, rows, target);
-	DncCounters *counters = palloc0(sizeof(DncCounters));
-	DncPager   *pager;
-	DncEntries	entries = {0};
+	const Analyzed *analyzed = find_analyzed(relation);
+	const DncSample *sample;
+	int			given = 0;
 
-	dnc_counters_begin(counters, options, dnc_max_requests_of_statement(options));
-	counters->progress = dnc_progress_begin("analyze", options, relid,
-											expected_entries(relation, options));
-	memset(rows, 0, sizeof(HeapTuple) * target);
-	pager = dnc_pager_begin(options, NIL, counters);
-	entries.pager = pager;
-	while (dnc_entries_next_page(&entries))
+	if (analyzed == NULL || analyzed->skipped)
+		elog(ERROR, "the list of foreign table \"%s\" was not read", RelationGetRelationName(relation));
+	sample = &analyzed->sample;
+	for (int i = 0; i < sample->count && given < target; i++)
 	{
-		take_page(sample, &entries);
-		if (dnc_pager_count(pager) == 1 && dnc_pager_pages(pager) > MAX_PAGES)
-			break;
+		int			left = sample->count - i;
+		int			wanted = target - given;
+
+		/* Each row that is left has the same chance. */
+		if (wanted >= left || pg_prng_double(&pg_global_prng_state) * left < wanted)
+			rows[given++] = heap_copytuple(sample->rows[i]);
 	}
-	*total = sample->seen;
+	*total = sample->total;
 	*dead = 0;
-	if (dnc_pager_pages(pager) > MAX_PAGES)
-	{
-		sample_pages(sample, &entries);
-		*total = (double) dnc_pager_total(pager) * (sample->seen / Max(sample->read, 1));
-	}
 	ereport(elevel,
 			(errmsg("\"%s\": %lld requests, %.0f entries read of %.0f, %d rows in sample",
-					RelationGetRelationName(relation), (long long) counters->counts[DNC_COUNT_REQUESTS],
-					sample->read, *total, sample->kept)));
-	return sample->kept;
+					RelationGetRelationName(relation), (long long) sample->requests,
+					sample->read, *total, given)));
+	return given;
 }

@@ -10,7 +10,7 @@
 
 #include "utils/rel.h"
 
-extern BlockNumber dnc_analyze_pages(Relation relation);
+extern bool dnc_analyze_prepare(Relation relation, BlockNumber *pages);
 extern int	dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target,
 							   double *total, double *dead);
 

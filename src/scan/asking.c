@@ -12,6 +12,7 @@
 
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "replication/walsender.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -98,6 +99,24 @@ has_asked_too_often(DncScan *scan, const DncCondition *conditions, int count)
 		!all_known(scan);
 }
 
+/*
+ * Refuse to read for a subscriber of logical replication (0A000).  PostgreSQL lets a
+ * partitioned table be published though foreign tables are among its partitions.  A
+ * subscriber's first copy of it reads the list, through a walsender, and no change of the
+ * list would ever follow.
+ */
+static void
+refuse_replication(const DncScan *scan)
+{
+	if (am_walsender)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot read the list of server \"%s\" over a replication connection",
+						scan->options->server_name),
+				 errdetail("A subscriber would copy the list once, and never see a change of it."),
+				 errhint("Publish an ordinary table that is kept up to date with the list.")));
+}
+
 /* Look up the token, and begin to count requests and to see the transaction's writes. */
 static void
 begin_own(DncScan *scan)
@@ -139,6 +158,29 @@ ask_for_list(DncScan *scan, DncCondition *conditions)
 }
 
 /*
+ * May the list have one page, for all we know?  Then a scan for many types looks at its first
+ * page before it asks for each type.
+ */
+bool
+dnc_asking_may_be_short(const DncScan *scan)
+{
+	return scan->may_be_short && !scan->gives_total && scan->lookups == NULL;
+}
+
+/* Look at the list's first page first, where that may answer for many types. */
+static void
+look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
+{
+	DncChains  *list = dnc_asking_may_be_short(scan)
+		? dnc_filter_chains_of_any_type(scan->chains, conditions, count) : NULL;
+
+	if (list == NULL)
+		return;
+	scan->by_type = scan->chains;
+	scan->chains = list;
+}
+
+/*
  * Find the chains for the values of now.  In scan->context, except for data that
  * outlives a restart.
  */
@@ -155,11 +197,15 @@ choose_chains(DncScan *scan)
 		scan->counted_type = dnc_runtime_values_only_value(scan->conditions, conditions,
 														   DNC_COL_IDENTIFIER_TYPE);
 	scan->reads_list = false;
+	scan->by_type = NULL;
 	if (scan->chains->count == 0)
 		return;
 	note_lookup(scan, conditions, count);
 	if (!scan->own_begun)
+	{
+		refuse_replication(scan);
 		begin_own(scan);
+	}
 	/* The few entries that a LIMIT asks for may all be hidden. */
 	if (scan->own || scan->bound)
 		scan->page_size = scan->options->page_size;
@@ -167,8 +213,11 @@ choose_chains(DncScan *scan)
 	if (has_asked_too_often(scan, conditions, count))
 		ask_for_list(scan, conditions);
 	else
+	{
 		scan->reads_list = scan->indexed != InvalidAttrNumber &&
 			!dnc_filter_sends_lookup(scan->chains);
+		look_at_list_first(scan, conditions, count);
+	}
 }
 
 /* Get ready to give the entries that our own transaction has added. */

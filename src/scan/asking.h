@@ -10,6 +10,7 @@
 
 #include "scan/state.h"
 
+extern bool dnc_asking_may_be_short(const DncScan *scan);
 extern void dnc_asking_start(DncScan *scan);
 
 #endif							/* DNC_ASKING_H */

@@ -150,6 +150,32 @@ end_chain(DncScan *scan)
 	scan->reader = NULL;
 }
 
+/*
+ * Look at the list's first page: if there are more, begin anew with a chain for each type.
+ * False: the page is still to come.
+ */
+static bool
+look_at_list(DncScan *scan)
+{
+	MemoryContext before;
+
+	if (!dnc_reader_look(scan->reader, !scan->node->ss.ps.async_capable))
+		return false;
+	if (!dnc_reader_has_all(scan->reader))
+	{
+		end_chain(scan);
+		before = MemoryContextSwitchTo(scan->context);
+		scan->chains = scan->by_type;
+		scan->chain_index = 0;
+		scan->prefetch = dnc_prefetch_make(scan->chains, &scan->counters, scan->page_size,
+										   scan->limit);
+		MemoryContextSwitchTo(before);
+		(void) begin_chain(scan);
+	}
+	scan->by_type = NULL;
+	return true;
+}
+
 /* The next row of the chain that was begun, into the slot. */
 static bool
 fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
@@ -168,11 +194,13 @@ fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
  * The next row from the remote, or from what is known of it, into the slot; false: there
  * are no more, or it is still to come.
  */
-bool
-dnc_chain_rows_next(DncScan *scan, TupleTableSlot *slot)
+static bool
+next_remote_row(DncScan *scan, TupleTableSlot *slot)
 {
 	while (scan->chain || begin_chain(scan))
 	{
+		if (scan->by_type && !look_at_list(scan))
+			return false;
 		if (fetch_chain_row(scan, slot))
 			return true;
 		if (scan->known == NULL && !dnc_reader_at_end(scan->reader))
@@ -180,6 +208,21 @@ dnc_chain_rows_next(DncScan *scan, TupleTableSlot *slot)
 		end_chain(scan);
 	}
 	return false;
+}
+
+/*
+ * The next row of the scan, the transaction's own additions last, into the slot; false: none,
+ * or it is still to come.
+ */
+bool
+dnc_chain_rows_fetch(DncScan *scan, TupleTableSlot *slot)
+{
+	if (next_remote_row(scan, slot))
+		return true;
+	if (scan->chain || scan->own_rows == NULL || !dnc_own_rows_next(scan->own_rows, slot))
+		return false;
+	scan->counts.waiting++;
+	return true;
 }
 
 /* Begin with the first or the next chain, if none is being read.  Sends nothing ahead of it. */

@@ -11,7 +11,7 @@
 #include "scan/state.h"
 
 extern void dnc_chain_rows_begin(DncScan *scan);
-extern bool dnc_chain_rows_next(DncScan *scan, TupleTableSlot *slot);
+extern bool dnc_chain_rows_fetch(DncScan *scan, TupleTableSlot *slot);
 extern void dnc_chain_rows_keep_rest(DncScan *scan);
 
 #endif							/* DNC_CHAIN_ROWS_H */

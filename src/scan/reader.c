@@ -201,6 +201,27 @@ dnc_reader_ask(DncReader *reader)
 	return dnc_pager_ask(reader->reading.pager);
 }
 
+/*
+ * Get the first page, without giving an entry of it.  False: it is still to come, and must not
+ * be waited for.
+ */
+bool
+dnc_reader_look(DncReader *reader, bool may_wait)
+{
+	ErrorContextCallback context;
+	bool		come;
+
+	if (dnc_pager_count(reader->reading.pager) > 0)
+		return true;
+	context.callback = dnc_pager_describe;
+	context.arg = reader->reading.pager;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	come = turn_page(reader, may_wait);
+	error_context_stack = context.previous;
+	return come;
+}
+
 /* Was all of the chain read? */
 bool
 dnc_reader_at_end(const DncReader *reader)

@@ -36,6 +36,7 @@ extern DncReader *dnc_reader_begin(const DncReading *reading);
 extern DncCall *dnc_reader_ask(DncReader *reader);
 extern bool dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot);
 extern bool dnc_reader_has_all(const DncReader *reader);
+extern bool dnc_reader_look(DncReader *reader, bool may_wait);
 extern bool dnc_reader_at_end(const DncReader *reader);
 
 #endif							/* DNC_READER_H */

@@ -18,16 +18,15 @@
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "list/total.h"
 #include "plan/plan.h"
 #include "request/request.h"
 #include "scan/asking.h"
 #include "scan/chain_rows.h"
+#include "scan/counting.h"
 #include "scan/scan.h"
 #include "scan/state.h"
 
@@ -51,6 +50,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->page_size = page_size > 0 ? page_size : scan->options->page_size;
 	scan->filled = list_nth(plan->fdw_private, DNC_PLAN_COUNTS);
 	scan->gives_total = scan->filled != NIL;
+	scan->types = list_nth(plan->fdw_private, DNC_PLAN_TYPES);
 	scan->grouped = intVal(list_nth(plan->fdw_private, DNC_PLAN_GROUPED)) != 0;
 	scan->desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	if (!scan->gives_total)
@@ -68,87 +68,14 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	if (scan->bound)
 		scan->needed = dnc_bound_add_attributes(scan->bound, scan->needed);
 	scan->list_requests = floatVal(list_nth(plan->fdw_private, DNC_PLAN_LIST_REQUESTS));
+	scan->may_be_short = intVal(list_nth(plan->fdw_private, DNC_PLAN_MAY_BE_SHORT)) != 0;
 	scan->rewinds = (eflags & EXEC_FLAG_REWIND) != 0;
-	scan->total = -1;
 	scan->counts.switched_after = -1;
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw scan",
 										  ALLOCSET_DEFAULT_SIZES);
 	scan->chain_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw chain",
 												ALLOCSET_DEFAULT_SIZES);
 	return scan;
-}
-
-/* The next row of the scan, into the slot; false: none, or it is still to come. */
-static bool
-fetch_row(DncScan *scan, TupleTableSlot *slot)
-{
-	if (dnc_chain_rows_next(scan, slot))
-		return true;
-	if (scan->chain || scan->own_rows == NULL || !dnc_own_rows_next(scan->own_rows, slot))
-		return false;
-	scan->counts.waiting++;
-	return true;
-}
-
-/*
- * The entries of the list one by one, since the remote's total knows nothing of what
- * our own transaction has written.
- */
-static int64
-count_one_by_one(DncScan *scan, TupleTableSlot *slot)
-{
-	int64		count = 0;
-
-	while (fetch_row(scan, slot))
-	{
-		ExecClearTuple(slot);
-		count++;
-	}
-	return count;
-}
-
-/* The total of the scan's only chain, as the remote tells it; with own writes, as we count. */
-static int64
-find_total(DncScan *scan, TupleTableSlot *slot)
-{
-	if (scan->own)
-		return count_one_by_one(scan, slot);
-	if (scan->chains->count == 0)
-		return 0;
-	return dnc_total(scan->options, dnc_filter_chain(scan->chains, 0), scan->page_size,
-					 &scan->counters);
-}
-
-/*
- * The one row of a scan that counts, into the slot.  Its values are constants, so that a
- * scan that is run again gives what it has found.
- */
-static bool
-count_entries(DncScan *scan, TupleTableSlot *slot)
-{
-	MemoryContext before;
-	ListCell   *lc;
-
-	if (scan->counted)
-		return false;
-	before = MemoryContextSwitchTo(scan->context);
-	if (scan->total < 0)
-		scan->total = find_total(scan, slot);
-	scan->counted = true;
-	MemoryContextSwitchTo(before);
-	if (scan->grouped && scan->total == 0)
-		return false;
-	foreach(lc, scan->filled)
-	{
-		Node	   *column = lfirst(lc);
-		int			i = foreach_current_index(lc);
-
-		slot->tts_values[i] = IsA(column, String) ? CStringGetTextDatum(strVal(column))
-			: Int64GetDatum(scan->total);
-		slot->tts_isnull[i] = false;
-	}
-	ExecStoreVirtualTuple(slot);
-	return true;
 }
 
 /*
@@ -194,7 +121,7 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 		dnc_row_identity_number(dnc_kept_rows_given(scan->kept) - 1, &slot->tts_tid);
 		return true;
 	}
-	found = scan->gives_total ? count_entries(scan, slot) : fetch_row(scan, slot);
+	found = scan->gives_total ? dnc_counting_next(scan, slot) : dnc_chain_rows_fetch(scan, slot);
 	if (found && scan->kept)
 		dnc_kept_rows_add(scan->kept, slot);
 	return found;
@@ -207,8 +134,9 @@ stop_reading(DncScan *scan)
 	if (scan->lookups)
 		dnc_lookup_cache_abandon(scan->lookups);
 	scan->started = false;
-	scan->counted = false;
+	scan->given = 0;
 	scan->chains = NULL;
+	scan->by_type = NULL;
 	scan->chain = NULL;
 	scan->known = NULL;
 	scan->pager = NULL;
@@ -249,23 +177,13 @@ dnc_scan_end(DncScan *scan)
 		dnc_row_identity_end(scan->identity);
 }
 
-/*
- * The first requests that a scan begins with, max of them at the most, as EXPLAIN shows
- * them: "GET path?query", with $1 for a value that is known at run time only.  A list of
- * char *, palloc'd.  *count is how many there are in all; 0: nothing is sent.
- */
-List *
-dnc_scan_request_texts(DncScan *scan, int max, int *count)
+/* Add the first requests of some chains as texts to a list, until it has max of them. */
+static List *
+add_request_texts(const DncScan *scan, const DncChains *chains, int max, List *texts)
 {
 	DncPageRequest first = dnc_request_first_page(scan->options, scan->page_size);
-	DncChains  *chains = dnc_filter_chains(scan->options,
-										   dnc_runtime_values_planned(scan->conditions),
-										   dnc_runtime_values_count(scan->conditions),
-										   scan->list_requests);
-	List	   *texts = NIL;
 
-	*count = chains->count;
-	for (int i = 0; i < Min(chains->count, max); i++)
+	for (int i = 0; i < chains->count && list_length(texts) < max; i++)
 	{
 		DncRequest	request;
 
@@ -274,6 +192,37 @@ dnc_scan_request_texts(DncScan *scan, int max, int *count)
 		texts = lappend(texts, psprintf("%s %s", request.method, request.target));
 	}
 	return texts;
+}
+
+/*
+ * The first requests that a scan begins with, max of them at the most, as EXPLAIN shows
+ * them: "GET path?query", with $1 for a value that is known at run time only.  A list of
+ * char *, palloc'd.  *count is how many there are in all; 0: nothing is sent.
+ */
+List *
+dnc_scan_request_texts(DncScan *scan, int max, int *count)
+{
+	DncCondition *conditions = dnc_runtime_values_planned(scan->conditions);
+	int			nconditions = dnc_runtime_values_count(scan->conditions);
+	DncChains  *chains = dnc_filter_chains(scan->options, conditions, nconditions,
+										   scan->list_requests);
+	DncChains  *look = dnc_asking_may_be_short(scan)
+		? dnc_filter_chains_of_any_type(chains, conditions, nconditions) : NULL;
+	List	   *texts = NIL;
+	ListCell   *lc;
+
+	*count = chains->count;
+	foreach(lc, scan->types)
+	{
+		*count += 1;
+		texts = add_request_texts(scan, dnc_counting_type_chains(scan, strVal(lfirst(lc))), max, texts);
+	}
+	if (look)
+	{
+		*count += 1;
+		texts = add_request_texts(scan, look, max, texts);
+	}
+	return add_request_texts(scan, chains, max, texts);
 }
 
 /* The scan's requests, counted. */

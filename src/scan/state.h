@@ -29,11 +29,14 @@ struct DncScan
 	const DncOptions *options;	/* without a token until it is needed */
 	double		limit;			/* rows that will be enough; 0: not known */
 	double		list_requests;	/* that reading the list is expected to take */
+	bool		may_be_short;	/* it may have one page, for all we know (DNC_PLAN_MAY_BE_SHORT) */
 	bool		gives_total;	/* gives the list's total, and no entries */
 	List	   *filled;			/* where it does: how it fills its columns (DNC_PLAN_COUNTS) */
 	bool		grouped;		/* where it does: gives no row for a total of 0 */
-	int64		total;			/* where it does; -1: not known yet */
-	bool		counted;		/* has given it */
+	List	   *types;			/* where it gives a row for each type: the documented ones (String) */
+	bool		counted;		/* the rows that it gives are known */
+	List	   *groups;			/* these rows, as counting.c knows them */
+	int			given;			/* how many of them it has given */
 	const char *identifier;		/* the only one that is asked for; NULL: others may be */
 	const char *counted_type;	/* the only one that it counts; NULL: all */
 	int			page_size;		/* that is asked for */
@@ -55,6 +58,8 @@ struct DncScan
 	MemoryContext context;
 	bool		started;
 	DncChains  *chains;
+	DncChains  *by_type;		/* to be read in place of them, if the list turns out to have
+								 * more than one page; else NULL */
 	int			chain_index;	/* of the next one */
 	DncPrefetch *prefetch;		/* pagers of the one that is read and of some that come next */
 	bool		reads_list;		/* the chain is the list, in place of a lookup */

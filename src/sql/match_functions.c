@@ -26,23 +26,6 @@ PG_FUNCTION_INFO_V1(dnc_fdw_keys);
 PG_FUNCTION_INFO_V1(dnc_fdw_spellings);
 PG_FUNCTION_INFO_V1(dnc_fdw_key_version);
 
-/* An argument in UTF-8; NULL if it has a character that UTF-8 does not have. */
-static char *
-to_utf8(const text *argument)
-{
-	char	   *given = text_to_cstring(argument);
-	int			encoding = GetDatabaseEncoding();
-	int			length = strlen(given);
-	int			converted;
-
-	if (encoding == PG_UTF8 || dnc_text_is_ascii(given))
-		return given;
-	if (encoding == PG_SQL_ASCII)
-		return pg_verify_mbstr(PG_UTF8, given, length, true) ? given : NULL;
-	given = dnc_match_convert(given, length, encoding, PG_UTF8, &converted);
-	return converted == length ? given : NULL;
-}
-
 /* A key as a text of the database's encoding; *whole as dnc_match_to_server() sets it. */
 static text *
 from_utf8(const char *utf8, bool *whole)
@@ -58,7 +41,7 @@ optional_argument(FunctionCallInfo fcinfo, int number)
 
 	if (PG_ARGISNULL(number))
 		return NULL;
-	argument = to_utf8(PG_GETARG_TEXT_PP(number));
+	argument = dnc_match_from_server(PG_GETARG_TEXT_PP(number));
 	return argument ? argument : "?";
 }
 
@@ -89,7 +72,7 @@ array_result(FunctionCallInfo fcinfo, const DncKeySet *set, bool spellings)
 Datum
 dnc_fdw_key(PG_FUNCTION_ARGS)
 {
-	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	char	   *identifier = PG_ARGISNULL(0) ? NULL : dnc_match_from_server(PG_GETARG_TEXT_PP(0));
 	char	   *key;
 	bool		whole;
 
@@ -174,7 +157,7 @@ dnc_fdw_keys(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (same)
 		PG_RETURN_ARRAYTYPE_P(DatumGetArrayTypePCopy(PointerGetDatum(last->keys)));
-	identifier = arguments[0] ? to_utf8(arguments[0]) : NULL;
+	identifier = arguments[0] ? dnc_match_from_server(arguments[0]) : NULL;
 	if (identifier == NULL)
 		PG_RETURN_NULL();
 	set = dnc_match_keys(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
@@ -187,7 +170,7 @@ dnc_fdw_keys(PG_FUNCTION_ARGS)
 Datum
 dnc_fdw_spellings(PG_FUNCTION_ARGS)
 {
-	char	   *identifier = PG_ARGISNULL(0) ? NULL : to_utf8(PG_GETARG_TEXT_PP(0));
+	char	   *identifier = PG_ARGISNULL(0) ? NULL : dnc_match_from_server(PG_GETARG_TEXT_PP(0));
 	DncKeySet	set;
 
 	if (identifier == NULL)

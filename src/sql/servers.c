@@ -12,15 +12,13 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_proc.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "compat.h"
+#include "config/wrapper.h"
 #include "sql/servers.h"
 
 extern Datum dnc_fdw_handler(PG_FUNCTION_ARGS);
@@ -48,28 +46,6 @@ dnc_server_require(Oid serverid, const char *name)
 }
 
 /*
- * Is this wrapper ours?  We go by its handler's name in our library: looking the handler up
- * would load the libraries of other wrappers, and raise an error if one is missing.
- */
-static bool
-is_ours(Oid fdwid)
-{
-	Oid			handler = GetForeignDataWrapper(fdwid)->fdwhandler;
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler));
-	bool		ours = false;
-	bool		is_null = true;
-	Datum		source;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &is_null);
-	if (!is_null)
-		ours = strcmp(TextDatumGetCString(source), "dnc_fdw_handler") == 0;
-	ReleaseSysCache(tuple);
-	return ours;
-}
-
-/*
  * The servers of dnc_fdw on which the caller has USAGE, by name: a list of ForeignServer *,
  * palloc'd.
  */
@@ -86,7 +62,7 @@ dnc_servers_of_user(void)
 	{
 		Form_pg_foreign_server server = (Form_pg_foreign_server) GETSTRUCT(tuple);
 
-		if (is_ours(server->srvfdw) &&
+		if (dnc_wrapper_is_ours(server->srvfdw) &&
 			dnc_server_aclcheck(server->oid, GetUserId()) == ACLCHECK_OK)
 			servers = lappend(servers, GetForeignServer(server->oid));
 	}

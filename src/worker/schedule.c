@@ -202,17 +202,18 @@ dnc_schedule_set(const DncScheduleRequest *request)
 
 /* ----- the scheduler's side ----- */
 
-/* Lock the table for reading; false: somebody has a lock that we would have to wait for. */
+/* Lock our tables for reading; false: somebody has a lock that we would have to wait for. */
 bool
 dnc_schedule_lock_at_once(void)
 {
 	return ConditionalLockRelationOid(dnc_queue_relation("dnc_fdw_mirror_schedules"),
-									  AccessShareLock);
+									  AccessShareLock) &&
+		ConditionalLockRelationOid(dnc_queue_relation("dnc_fdw_mirror_lists"), AccessShareLock);
 }
 
 /*
  * The mirrors that have a schedule: a list of DncScheduleDue *, palloc'd.  Needs an active
- * snapshot.  Schedules of tables that were dropped are forgotten.
+ * snapshot.  Schedules of mirrors that were dropped are forgotten.
  */
 List *
 dnc_schedule_due(void)

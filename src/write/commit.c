@@ -29,12 +29,14 @@
 static DncCommit *sending = NULL;
 
 static DncBeforeSending before_sending = NULL;
+static DncAfterSending after_sending = NULL;
 
-/* For _PG_init(): what has to be done before writes are sent, elsewhere than here. */
+/* For _PG_init(): what has to be done before and after the sending, elsewhere than here. */
 void
-dnc_commit_register(DncBeforeSending function)
+dnc_commit_register(DncBeforeSending before, DncAfterSending after)
 {
-	before_sending = function;
+	before_sending = before;
+	after_sending = after;
 }
 
 /* ----- what is to be sent ----- */
@@ -147,6 +149,28 @@ is_conflict(const DncSent *sent)
 		!dnc_pending_of(sent->writes[0])->skip_listed;
 }
 
+/* Keep what was acknowledged, for after_sending. */
+static void
+keep_acknowledged(DncCommit *progress, const DncSent *sent)
+{
+	DncCommitServer *server = progress->server;
+
+	if (server->acknowledged == NULL)
+	{
+		int64		most = 0;
+
+		for (int action = 0; action < DNC_NACTIONS; action++)
+			most += dnc_send_requests(server->writes[action], server->all[action]);
+		server->acknowledged = MemoryContextAllocHuge(progress->context,
+													  sizeof(DncAcknowledged) * most);
+	}
+	server->acknowledged[server->nacknowledged++] = (DncAcknowledged) {
+		.writes = sent->writes,.count = sent->count,
+		.unchanged = sent->outcome == DNC_OUTCOME_UNCHANGED,.status = sent->status,
+		.requested = sent->requested,.answered = sent->answered
+	};
+}
+
 /* Take in the outcome of a request. */
 static void
 take_outcome(DncCommit *progress, const DncSent *sent)
@@ -170,6 +194,7 @@ take_outcome(DncCommit *progress, const DncSent *sent)
 		/* One removal may take an entry of each type. */
 		int64		taken = Min(sent->changed, sent->count);
 
+		keep_acknowledged(progress, sent);
 		progress->changed += sent->changed;
 		progress->server->skipped += sent->skipped;
 		progress->server->taken[action] += taken;
@@ -227,7 +252,23 @@ send_to_server(DncCommit *progress, DncCommitServer *server, DncAction action)
 		dnc_commit_report_skipped(server);
 }
 
-/* Send all additions, then all removals, until all is sent or something has failed. */
+/* Tell what was acknowledged, when all was. */
+static void
+tell_acknowledged(const DncCommit *progress)
+{
+	for (int i = 0; i < progress->nservers && after_sending; i++)
+	{
+		const DncCommitServer *server = &progress->servers[i];
+
+		if (server->nacknowledged > 0)
+			after_sending(server->acknowledged, server->nacknowledged);
+	}
+}
+
+/*
+ * Send all additions, then all removals, until all is sent or something has failed.  What the
+ * transaction knows of the remote is recorded by it, too.
+ */
 static void
 send_to_servers(DncCommit *progress)
 {
@@ -239,6 +280,8 @@ send_to_servers(DncCommit *progress)
 				send_to_server(progress, &progress->servers[i], action);
 		}
 	}
+	if (!progress->failed)
+		tell_acknowledged(progress);
 }
 
 /* Begin nothing more, and wait for the requests that are under way. */

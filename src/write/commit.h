@@ -23,10 +23,24 @@ typedef struct DncAccountWrites
 																 * NULL: it is sent */
 } DncAccountWrites;
 
+/* A request that the remote has acknowledged, and the writes in it. */
+typedef struct DncAcknowledged
+{
+	DncWrite  **writes;			/* all of one action, to one server */
+	int			count;
+	bool		unchanged;		/* DNC_OUTCOME_UNCHANGED */
+	int			status;			/* of its answer; 0: none */
+	TimestampTz requested;		/* as in DncSent */
+	TimestampTz answered;		/* likewise */
+} DncAcknowledged;
+
 /* Called before the writes of an account are sent; raises an error to prevent that. */
 typedef void (*DncBeforeSending) (const DncPending *pending);
 
-extern void dnc_commit_register(DncBeforeSending function);
+/* Called when all that is to be sent to a server was acknowledged; requests in any order. */
+typedef void (*DncAfterSending) (const DncAcknowledged *requests, int count);
+
+extern void dnc_commit_register(DncBeforeSending before, DncAfterSending after);
 extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts,
 								MemoryContext context);
 extern int64 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts,

@@ -27,6 +27,8 @@ typedef struct DncCommitServer
 	int			all[DNC_NACTIONS];	/* how many they are */
 	int64		taken[DNC_NACTIONS];	/* of these, that have changed the list */
 	int64		skipped;		/* additions */
+	struct DncAcknowledged *acknowledged;	/* requests of both actions; NULL: there are none */
+	int			nacknowledged;
 } DncCommitServer;
 
 /* How far the sending has got. */

@@ -37,6 +37,8 @@ typedef struct DncSent
 								 * message is NULL after dnc_send_stop() where nothing but that
 								 * was the reason */
 	int			status;			/* of the last try's answer; 0: none came */
+	TimestampTz requested;		/* before the last try was sent; 0: none was */
+	TimestampTz answered;		/* when this was known */
 	double		retry_after_ms; /* that it asks to wait; -1: it does not */
 	const char *context;		/* the request that failed, as CONTEXT; NULL: an answer of
 								 * success is the problem */

@@ -12,6 +12,9 @@
  * digits of numbers.  That keeps more removals back than necessary, and lets none pass that
  * the library would keep back.
  *
+ * With the library, the key of a number takes long.  So we make all keys of the removals or
+ * of the additions, whichever are fewer, and of the others only those that can be among them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +25,7 @@
 
 #include "match/identifier.h"
 #include "match/key.h"
+#include "match/key_filter.h"
 #include "match/phone_load.h"
 #include "match/text.h"
 #include "write/protect.h"
@@ -71,6 +75,8 @@ typedef struct Protection
 	DncPending *pending;
 	MemoryContext scratch;		/* reset with each write */
 	bool		knows_numbers;	/* is dnc_fdw_phone installed? */
+	const DncKeyFilter *wanted; /* match keys that count; NULL: all do */
+	DncKeyFilter *made;			/* takes the match keys that are made; NULL: none does */
 	HTAB	   *keys;			/* of KeyWrites: the removals' keys */
 	Removal    *removals;
 	int			nremovals;
@@ -154,18 +160,23 @@ type_of(const DncWrite *write)
 	return type || field == NULL ? type : field->constant;
 }
 
-/* Add the match key of a write's entry, or the keys that stand for it without the library. */
+/*
+ * Add the match key of a write's entry, if it can be one that counts, or the keys that stand
+ * for it without the library.
+ */
 static void
-add_match_keys(const DncWrite *write, bool knows_numbers, Keys *keys)
+add_match_keys(const Protection *protection, const DncWrite *write, Keys *keys)
 {
 	const DncOptions *options = write->target->options;
 	const char *text = dnc_write_value(write, DNC_COL_IDENTIFIER);
 	const char *type = type_of(write);
 	DncIdentifier identifier;
+	char	   *key;
 
-	if (text == NULL)
+	if (text == NULL || (protection->wanted &&
+						 !dnc_key_filter_lets_pass(protection->wanted, text, type)))
 		return;
-	if (!knows_numbers)
+	if (!protection->knows_numbers)
 	{
 		bool		is_number;
 
@@ -179,8 +190,11 @@ add_match_keys(const DncWrite *write, bool knows_numbers, Keys *keys)
 		if (identifier.kind == DNC_KIND_NUMBER)
 			type = NULL;
 	}
-	add_key(keys, dnc_match_entry_key(text, type, options->default_country,
-									  options->provider->ignores_plus));
+	key = dnc_match_entry_key(text, type, options->default_country,
+							  options->provider->ignores_plus);
+	if (protection->made)
+		dnc_key_filter_add(protection->made, key);
+	add_key(keys, key);
 }
 
 /*
@@ -196,7 +210,7 @@ find_keys(const Protection *protection, const DncWrite *write, Keys *keys)
 	if (dnc_write_identity(write, &identity))
 	{
 		add_key(keys, identity_key(write, &identity));
-		add_match_keys(write, protection->knows_numbers, keys);
+		add_match_keys(protection, write, keys);
 		if (write->action == DNC_ACTION_REMOVE)
 			return;
 	}
@@ -228,16 +242,44 @@ stands(const DncPendingWrite *waiting, DncAction action)
 	return waiting->write.action == action && !waiting->overtaken;
 }
 
-/* Does any write of this action stand? */
-static bool
-has_any(const DncPending *pending, DncAction action)
+/* How many writes of this action stand? */
+static int
+count_standing(const DncPending *pending, DncAction action)
 {
+	int			count = 0;
+
 	for (int i = 0; i < pending->count; i++)
+		count += stands(dnc_pending_at(pending, i), action);
+	return count;
+}
+
+/* From here on the match keys that count are those that were made, and that will be noted anew. */
+static void
+want_made_keys(Protection *protection, int expected)
+{
+	protection->wanted = protection->made;
+	protection->made = protection->knows_numbers && expected > 0
+		? dnc_key_filter_make(expected) : NULL;
+}
+
+/* Find the match keys of the additions that stand. */
+static void
+look_at_additions(const Protection *protection)
+{
+	for (int i = 0; i < protection->pending->count; i++)
 	{
-		if (stands(dnc_pending_at(pending, i), action))
-			return true;
+		const DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
+		MemoryContext before;
+		Keys		keys;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!stands(waiting, DNC_ACTION_ADD))
+			continue;
+		before = MemoryContextSwitchTo(protection->scratch);
+		find_keys(protection, &waiting->write, &keys);
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(protection->scratch);
 	}
-	return false;
 }
 
 /* The entry of a key, which is made if there is none. */
@@ -396,15 +438,24 @@ dnc_protect_added(DncPending *pending)
 	HASHCTL		ctl = {.keysize = sizeof(char *), .entrysize = sizeof(KeyWrites),
 		.hash = hash_key, .match = compare_keys, .hcxt = CurrentMemoryContext};
 	Protection	protection = {.pending = pending};
+	int			removals = count_standing(pending, DNC_ACTION_REMOVE);
+	int			additions = count_standing(pending, DNC_ACTION_ADD);
 
-	if (!has_any(pending, DNC_ACTION_REMOVE) || !has_any(pending, DNC_ACTION_ADD))
+	if (removals == 0 || additions == 0)
 		return;
 	protection.scratch = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw keys",
 											   ALLOCSET_DEFAULT_SIZES);
 	protection.knows_numbers = dnc_phone_load_possible();
 	protection.keys = hash_create("dnc_fdw removed keys", 64, &ctl,
 								  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	if (additions < removals)
+	{
+		want_made_keys(&protection, additions);
+		look_at_additions(&protection);
+	}
+	want_made_keys(&protection, removals);
 	gather_removals(&protection);
+	want_made_keys(&protection, 0);
 	note_additions(&protection);
 	leave_out_removals(&protection);
 	leave_out_refused(&protection);

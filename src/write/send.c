@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -276,8 +278,13 @@ dnc_send_next(DncSend *send, DncSent *sent)
 	before = MemoryContextSwitchTo(request->context);
 	while (judge(send, request, sent))
 		dnc_call_wait_any(&request->call, 1);
+	sent->answered = GetCurrentTimestamp();
 	if (request->call && dnc_call_last_try(request->call, &facts))
+	{
 		sent->status = facts.status;
+		sent->requested = TimestampTzPlusMilliseconds(sent->answered,
+													  -(int64) ceil(facts.age_ms) - 1);
+	}
 	sent->retry_after_ms = sent->status ? facts.rate.retry_after_ms : -1;
 	MemoryContextSwitchTo(before);
 	if (sent->outcome == DNC_OUTCOME_TAKEN)

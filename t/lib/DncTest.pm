@@ -167,6 +167,33 @@ sub poll
 	die 'waited in vain';
 }
 
+# A sub that runs statements, one a line, in a stopped cluster where the library for phone
+# numbers is not installed, and gives what the server says; undef where PostgreSQL's
+# directories do not allow it.  PostgreSQL finds its files from where its program is: it is
+# run from a copy of the program, with links to all other files.
+sub without_phone_library
+{
+	my ($class, $node, $database) = @_;
+	my ($bindir, $libdir, $sharedir) = map { $node->config_data($_) } '--bindir', '--pkglibdir', '--sharedir';
+	my ($common) = $bindir =~ m{^(.*?)/(?:usr/)?lib/};
+
+	return unless defined $common && $libdir =~ m{^\Q$common\E/} && $sharedir =~ m{^\Q$common\E/};
+	my $copy = PostgreSQL::Test::Utils::tempdir();
+	my ($bin, $lib, $share) = map { "$copy/" . substr $_, length "$common/" } $bindir, $libdir, $sharedir;
+
+	PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', $bin, $lib, $share =~ s{/[^/]+$}{}r);
+	PostgreSQL::Test::Utils::system_or_bail('cp', "$bindir/postgres", "$bin/postgres");
+	symlink $sharedir, $share;
+	symlink $_, "$lib/" . s{.*/}{}r for grep { !/dnc_fdw_phone/ } glob "$libdir/*";
+	return sub {
+		my ($statements) = @_;
+		my $said = '';
+
+		IPC::Run::run([ "$bin/postgres", '--single', '-D', $node->data_dir, $database ], '<', \"$statements\n", '>', \$said, '2>&1');
+		return $said;
+	};
+}
+
 sub stop_sandbox
 {
 	my ($self) = @_;

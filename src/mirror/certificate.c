@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * certificate.c
+ *		The proof of which entries a pass has seen.
+ *
+ * SHA-256 over the identities of all entries (id, type and identifier, in lines), sorted by
+ * their bytes, each with a zero byte behind it.  Whoever has the list of that time can
+ * compute it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "mirror/certificate.h"
+#include "mirror/statements.h"
+
+/* Rows that are fetched at once. */
+#define ROWS_AT_ONCE 1000
+
+/* Feed the rows at hand to the hash. */
+static void
+hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *identity = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		char	   *wide = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
+
+		if (pg_cryptohash_update(hash, (const uint8 *) identity, strlen(identity) + 1) < 0)
+			elog(ERROR, "could not compute a SHA-256 hash");
+		certificate->rows++;
+		certificate->wide_keys += wide && *wide == 't';
+		pfree(identity);
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* A hash in hexadecimal, palloc'd. */
+static char *
+digest_of(pg_cryptohash_ctx *hash, MemoryContext context)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *text = MemoryContextAlloc(context, 2 * sizeof(digest) + 1);
+
+	if (pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a SHA-256 hash");
+	hex_encode((const char *) digest, sizeof(digest), text);
+	text[2 * sizeof(digest)] = '\0';
+	return text;
+}
+
+/* Make the certificate of the full pass in the staging table. */
+void
+dnc_certificate_make(const DncMirror *mirror, DncCertificate *certificate)
+{
+	MemoryContext context = CurrentMemoryContext;
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	DncQueueQuery query;
+	Portal		cursor;
+
+	memset(certificate, 0, sizeof(*certificate));
+	if (pg_cryptohash_init(hash) < 0)
+		elog(ERROR, "could not compute a SHA-256 hash");
+	dnc_mirror_become_owner(mirror, &query);
+	cursor = SPI_cursor_open_with_args(NULL,
+									   dnc_mirror_sql(mirror, "SELECT s.identity, s.match_key ^@ 'tel:?' OR s.match_key ^@ 'raw:' FROM "
+													  DNC_MIRROR_STAGED " s ORDER BY s.identity COLLATE \"C\""),
+									   0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
+	do
+	{
+		SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+		hash_rows(hash, certificate);
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(cursor);
+	certificate->sha256 = digest_of(hash, context);
+	dnc_queue_close(&query);
+	pg_cryptohash_free(hash);
+}

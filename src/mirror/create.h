@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * create.h
+ *		Makes and drops mirrors.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_CREATE_H
+#define DNC_CREATE_H
+
+#include "utils/timestamp.h"
+
+/* How a mirror is to be. */
+typedef struct DncMirrorTerms
+{
+	Interval   *max_age;
+	int			gone_after;
+	double		max_loss;
+} DncMirrorTerms;
+
+extern void dnc_mirror_create(Oid source, const DncMirrorTerms *terms);
+extern void dnc_mirror_drop(Oid source);
+
+#endif							/* DNC_CREATE_H */

@@ -1,0 +1,191 @@
+/*-------------------------------------------------------------------------
+ *
+ * delta.c
+ *		Reads what is new on a list, for its mirror.
+ *
+ * A delta only adds.  It reads from the end where new entries stand until it has seen a
+ * page of entries that the mirror knows, all older than the newest one of the last full
+ * pass less ten minutes: entries may come in a little late.  Both times are the vendor's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "mirror/delta.h"
+#include "mirror/merge.h"
+#include "mirror/rekey.h"
+
+/* How late an entry may come in. */
+#define LATENESS ((int64) 10 * 60 * USECS_PER_SEC)
+
+/* A delta that runs. */
+typedef struct Delta
+{
+	const DncMirror *mirror;
+	DncPass    *pass;
+	DncStage   *stage;
+	DncEntries	entries;
+	DncCounters *counters;
+	void		(*commit) (void);
+	bool		from_end;		/* the newest entries are on the last page */
+	int64		unknown;		/* entries so far that the mirror does not know */
+	bool		broken;			/* the order of the list is not what it was */
+	bool		seen_all;		/* a page of known, old entries was reached */
+} Delta;
+
+/* Raise 55000 where a delta would not find all that is new. */
+static void
+require_order(const DncMirror *mirror)
+{
+	const char *problem = NULL;
+
+	if (!mirror->complete)
+		problem = "There was no full pass yet.";
+	else if (dnc_rekey_is_due(mirror))
+		problem = "The version of the keys, or default_country, has changed since the last full pass.";
+	else if (mirror->newest == NULL)
+		problem = "The last full pass has not seen the list in the order of created_at.";
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the mirror of \"%s\" cannot be refreshed with mode 'delta'",
+						get_rel_name(mirror->source)),
+				 errdetail_internal("%s", problem),
+				 errhint("CALL dnc_fdw_mirror_refresh('%s');", mirror->source_name)));
+}
+
+/* End the transaction, and begin the next one. */
+static void
+commit(Delta *delta)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	delta->commit();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	MemoryContextSwitchTo(before);
+}
+
+/* Store the page at hand, and see whether it is the last one that is needed. */
+static void
+take_page(Delta *delta)
+{
+	DncPass    *pass = delta->pass;
+	DncOrder	wanted = delta->from_end ? DNC_ORDER_NEWEST_LAST : DNC_ORDER_NEWEST_FIRST;
+	int64		before = delta->unknown;
+
+	pass->page_newest_at = 0;
+	if (delta->from_end)
+	{
+		pass->order = DNC_ORDER_ANY;
+		pass->last_created_at = 0;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pass->rows += dnc_stage_page(delta->stage, pass, &delta->entries);
+	pass->pages++;
+	pass->requests = delta->counters->counts[DNC_COUNT_REQUESTS];
+	CommandCounterIncrement();
+	delta->unknown = dnc_mirror_count(delta->mirror,
+									  "SELECT count(*) FROM {staging} s WHERE s.turn = 0 AND NOT EXISTS "
+									  "(SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)", NULL);
+	dnc_pass_save(pass);
+	PopActiveSnapshot();
+	commit(delta);
+	delta->broken = pass->order != wanted && pass->order != DNC_ORDER_ANY;
+	delta->seen_all = delta->unknown == before &&
+		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
+}
+
+/* Go to the next page of the list; false: there is none. */
+static bool
+next_page(Delta *delta, int64 *number)
+{
+	DncPager   *pager = delta->entries.pager;
+	DncPage		page;
+
+	InvalidateCatalogSnapshot();
+	if (!delta->from_end)
+		return dnc_entries_next_page(&delta->entries);
+	if (*number < 0)
+	{
+		/* The first page says how many there are. */
+		if (!dnc_pager_next(pager, &page))
+			return false;
+		*number = dnc_pager_pages(pager);
+		if (*number <= 1)
+		{
+			dnc_entries_begin_page(&delta->entries, &page);
+			*number = 0;
+			return true;
+		}
+	}
+	while (*number > 0)
+	{
+		if (dnc_pager_jump(pager, (*number)--, &page))
+		{
+			dnc_entries_begin_page(&delta->entries, &page);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Read what is new into the staging table. */
+static void
+read_new(Delta *delta)
+{
+	int64		number = -1;
+
+	while (!delta->broken && !delta->seen_all && next_page(delta, &number))
+	{
+		CHECK_FOR_INTERRUPTS();
+		take_page(delta);
+	}
+	if (delta->broken)
+		ereport(NOTICE,
+				(errmsg("the list \"%s\" is not in the order of created_at any more",
+						get_rel_name(delta->mirror->source)),
+				 errhint("The next refresh has to be a full pass.")));
+}
+
+/* From now on, no delta until a full pass has seen the order again. */
+static void
+forget_order(const DncMirror *mirror)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET newest = NULL WHERE source = $1", &arguments);
+}
+
+/*
+ * Read what is new on a list, and merge it.  Ends and begins transactions by commit.  Raises
+ * 55000 where the list has no order that allows it, and what dnc_pager_next() does.
+ */
+bool
+dnc_delta_run(const DncMirror *mirror, DncStage *stage, DncCounters *counters, void (*commit_by) (void))
+{
+	Delta		delta = {.mirror = mirror,.stage = stage,.counters = counters,.commit = commit_by};
+
+	require_order(mirror);
+	delta.from_end = strcmp(mirror->newest, "last") == 0;
+	counters->progress = dnc_progress_begin("mirror", mirror->options, mirror->source, -1);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	delta.pass = dnc_pass_begin(mirror, true);
+	PopActiveSnapshot();
+	commit(&delta);
+	delta.entries = (DncEntries) {.pager = dnc_pager_begin(mirror->options, NIL, counters)};
+	read_new(&delta);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_merge_delta(delta.pass);
+	if (delta.broken)
+		forget_order(mirror);
+	PopActiveSnapshot();
+	commit(&delta);
+	return true;
+}

@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookups.c
+ *		Looks entries up that are missing from several passes.
+ *
+ * An entry goes only when it is certain.  Where one request can tell whether an identifier
+ * is listed, we ask before we let the entry go: a list can be passed over, a lookup cannot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "list/contains.h"
+#include "mirror/lookups.h"
+#include "mirror/statements.h"
+#include "queue/record.h"
+
+/* Lookups of one pass; the other entries wait for the next one. */
+#define MAX_LOOKUPS 100
+
+/* An entry that is to be looked up; UTF-8. */
+typedef struct Candidate
+{
+	char	   *identity;
+	char	   *identifier;
+	char	   *type;			/* NULL: it has none */
+} Candidate;
+
+/* A value of a query's only row in UTF-8, in the given context; NULL: it is NULL. */
+static char *
+utf8_of(const DncQueueQuery *query, int column, MemoryContext context)
+{
+	char	   *value = dnc_queue_value(query, 0, column);
+
+	return value ? MemoryContextStrdup(context, pg_server_to_any(value, strlen(value), PG_UTF8)) : NULL;
+}
+
+/*
+ * Find an entry that has been missing for long enough to go, and was not looked up yet.
+ * One whose identifier and type the pass has seen under another id needs no lookup.
+ */
+static bool
+find_candidate(const DncPass *pass, Candidate *candidate)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	bool		found;
+
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->began_at));
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->mirror->gone_after));
+	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->there));
+	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->not_there));
+	dnc_mirror_open(&query, pass->mirror,
+					"SELECT m.identity, m.{identifier}::text, m.{type}::text FROM {mirror} m "
+					"WHERE " DNC_MIRROR_IS_MISSING " AND m.missed + 1 >= $2 AND m.{identifier} IS NOT NULL "
+					"AND m.identity <> ALL ($3) AND m.identity <> ALL ($4) AND NOT EXISTS (SELECT FROM "
+					DNC_MIRROR_STAGED " s WHERE s.match_key = m.match_key AND "
+					"s.{type}::text IS NOT DISTINCT FROM m.{type}::text) "
+					"ORDER BY m.missed DESC, m.identity LIMIT 1", &arguments);
+	found = query.count > 0;
+	if (found)
+	{
+		candidate->identity = utf8_of(&query, 1, context);
+		candidate->identifier = utf8_of(&query, 2, context);
+		candidate->type = utf8_of(&query, 3, context);
+	}
+	dnc_queue_close(&query);
+	return found;
+}
+
+/*
+ * Look one entry up that would go with this pass, and store what was found; false: there
+ * is none, or the API has no lookup, or the budget is spent.  The caller commits.
+ */
+bool
+dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget)
+{
+	Candidate	candidate = {0};
+	bool		found;
+
+	if (pass->mirror->gone_after == 0 || !dnc_record_can_look_up(pass->mirror->options->provider) ||
+		list_length(pass->there) + list_length(pass->not_there) >= MAX_LOOKUPS ||
+		!dnc_max_requests_allows(budget, 1))
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	found = find_candidate(pass, &candidate);
+	PopActiveSnapshot();
+	if (!found)
+		return false;
+	InvalidateCatalogSnapshot();
+	if (dnc_contains(pass->mirror->options, candidate.identifier, candidate.type, counters, NULL))
+		pass->there = lappend(pass->there, candidate.identity);
+	else
+		pass->not_there = lappend(pass->not_there, candidate.identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_pass_save(pass);
+	PopActiveSnapshot();
+	return true;
+}

@@ -1,0 +1,280 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.c
+ *		Brings the entries that a pass has read into the mirror.
+ *
+ * A merge is one transaction, and writes what differs only.  Readers see the mirror before
+ * it or after it.  New entries go in at once.  An entry that the pass has not seen is
+ * counted as missing; it goes when it was missing from several passes, and was looked up
+ * where the API can do that, or when we have removed it ourselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "match/version.h"
+#include "mirror/certificate.h"
+#include "mirror/loss.h"
+#include "mirror/merge.h"
+#include "mirror/rekey.h"
+#include "mirror/statements.h"
+#include "queue/record.h"
+
+/* A merge that runs, and what it has come to. */
+typedef struct Merge
+{
+	DncPass    *pass;
+	const DncMirror *mirror;
+	TimestampTz now;			/* rows that were read earlier are as old as their pass */
+	DncQueueArguments arguments;
+	int64		added;
+	int64		changed;
+	int64		missing;
+	int64		gone;
+} Merge;
+
+/* Run one statement of a merge, with the arguments of all. */
+static int64
+run(Merge *merge, const char *template)
+{
+	CHECK_FOR_INTERRUPTS();
+	return (int64) dnc_mirror_run(merge->mirror, template, &merge->arguments);
+}
+
+/* An argument that is a time; 0 is NULL. */
+static void
+time_argument(DncQueueArguments *arguments, TimestampTz time)
+{
+	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(time));
+	if (time == 0)
+		arguments->nulls[arguments->count - 1] = 'n';
+}
+
+/*
+ * The arguments of all statements: $1 when the pass began, $2 now, $3 and $4 when the last
+ * complete pass began and was merged, $5 gone_after, $6 and $7 identities that were looked
+ * up and are on the list, or not, $8 whether the API has lookups.
+ */
+static void
+begin(Merge *merge, DncPass *pass)
+{
+	const DncMirror *mirror = pass->mirror;
+
+	memset(merge, 0, sizeof(*merge));
+	merge->pass = pass;
+	merge->mirror = mirror;
+	merge->now = GetCurrentTimestamp();
+	time_argument(&merge->arguments, pass->began_at);
+	time_argument(&merge->arguments, merge->now);
+	time_argument(&merge->arguments, mirror->complete_as_of);
+	time_argument(&merge->arguments, mirror->merged_at);
+	dnc_queue_argument(&merge->arguments, INT4OID, Int32GetDatum(mirror->gone_after));
+	dnc_queue_argument(&merge->arguments, TEXTARRAYOID, dnc_pass_identities(pass->there));
+	dnc_queue_argument(&merge->arguments, TEXTARRAYOID, dnc_pass_identities(pass->not_there));
+	dnc_queue_argument(&merge->arguments, BOOLOID,
+					   BoolGetDatum(dnc_record_can_look_up(mirror->options->provider)));
+}
+
+/* ----- entries that the pass has seen ----- */
+
+/* Keep one row of each entry: that which was read last.  A pass that was resumed has others. */
+static void
+drop_repeated(Merge *merge)
+{
+	run(merge, "DELETE FROM {staging} s USING (SELECT ctid, row_number() OVER "
+		"(PARTITION BY identity ORDER BY read_at DESC, ctid DESC) AS number FROM {staging} WHERE turn > 0) d "
+		"WHERE s.ctid = d.ctid AND d.number > 1");
+	run(merge, "ANALYZE {staging}");
+}
+
+/* Update entries that have changed, or are back; turn tells the rows of the pass. */
+static void
+update_changed(Merge *merge, const char *turn)
+{
+	merge->changed += run(merge, psprintf(
+										  "UPDATE {mirror} m SET ({columns}, match_key, last_seen, missed) = ROW({s.all}, s.match_key, NULL, 0) "
+										  "FROM {staging} s WHERE s.turn %s AND s.identity = m.identity AND m.gone_at IS NULL AND (m.missed > 0 OR "
+										  "record_image_ne(ROW({m.all}, m.match_key), ROW({s.all}, s.match_key)))", turn));
+}
+
+/* Add entries that are new, or new again. */
+static void
+insert_new(Merge *merge, const char *turn)
+{
+	merge->added += run(merge, psprintf(
+										"INSERT INTO {mirror} ({columns}, match_key, identity, first_seen, missed) "
+										"SELECT {s.all}, s.match_key, s.identity, $1, 0 FROM {staging} s WHERE s.turn %s AND NOT EXISTS "
+										"(SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)", turn));
+}
+
+/*
+ * Note when an entry was read that we have removed ourselves: the removal hides it only if
+ * it was confirmed later.  Of other entries it is enough that the merge is later.
+ */
+static void
+note_when_read(Merge *merge, const char *turn)
+{
+	run(merge, psprintf(
+						"UPDATE {mirror} m SET seen_at = s.read_at FROM {staging} s, " DNC_MIRROR_REMOVED " r "
+						"WHERE s.turn %s AND s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED " AND "
+						"m.seen_at IS DISTINCT FROM s.read_at", turn));
+}
+
+/* ----- entries that the pass has not seen ----- */
+
+/* Our own removals, confirmed before the pass began: the pass has proven them. */
+static void
+let_removed_go(Merge *merge)
+{
+	merge->gone += run(merge,
+					   "UPDATE {mirror} m SET gone_at = $2, missed = 0, last_seen = coalesce(m.last_seen, $3, m.first_seen) "
+					   "FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND "
+					   "r.done_at < $1 AND r.done_at > coalesce(m.seen_at, $4)");
+}
+
+/*
+ * Those that were confirmed while the pass ran hide their entries on: this merge must not
+ * make the entries younger than the removals.
+ */
+static void
+keep_removed_hidden(Merge *merge)
+{
+	run(merge, "UPDATE {mirror} m SET seen_at = $4 FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING
+		" AND " DNC_MIRROR_IS_REMOVED " AND m.seen_at IS NULL AND r.done_at > $4");
+}
+
+/* Count the others as missing, and let those go that were missing for long enough. */
+static void
+count_missing(Merge *merge)
+{
+	merge->missing = run(merge,
+						 "UPDATE {mirror} m SET missed = m.missed + 1, last_seen = coalesce(m.last_seen, $3, m.first_seen) "
+						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($6)");
+	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
+		"m.missed > 0 AND m.identity = ANY ($6)");
+	merge->gone += run(merge,
+					   "UPDATE {mirror} m SET gone_at = $2 WHERE $5 > 0 AND m.missed >= $5 AND " DNC_MIRROR_IS_MISSING
+					   " AND (NOT $8 OR m.identity = ANY ($7) OR EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
+					   "s.match_key = m.match_key AND s.{type}::text IS NOT DISTINCT FROM m.{type}::text))");
+}
+
+/* ----- what is stored of the merge ----- */
+
+/* Store how fresh the mirror is now, and from when on it needs our own writes. */
+static void
+update_list(Merge *merge)
+{
+	DncPass    *pass = merge->pass;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	bool		isnull;
+	TimestampTz needs_since = pass->began_at;
+	int64		unshown;
+
+	dnc_mirror_open(&query, merge->mirror,
+					"SELECT count(*) FILTER (WHERE a.done_at < $3), min(a.done_at) FROM " DNC_MIRROR_ADDED
+					" a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, &merge->arguments);
+	unshown = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
+	{
+		Datum		first = SPI_getbinval(query.rows->vals[0], query.rows->tupdesc, 2, &isnull);
+
+		if (!isnull && DatumGetTimestampTz(first) < needs_since)
+			needs_since = DatumGetTimestampTz(first);
+	}
+	dnc_queue_close(&query);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
+	time_argument(&arguments, pass->began_at);
+	time_argument(&arguments, merge->now);
+	dnc_queue_text_argument(&arguments, dnc_pass_newest(pass));
+	time_argument(&arguments, pass->newest_at);
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(unshown));
+	time_argument(&arguments, needs_since);
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->rows));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET key_version = $2, default_country = $3, complete_as_of = $4, "
+				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, needs_since = $9, "
+				  "entries = $10 WHERE source = $1", &arguments);
+}
+
+/* Store what the pass has come to. */
+static void
+update_pass(Merge *merge, const DncCertificate *certificate, bool loss_accepted)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge->pass->id));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge->added));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge->changed));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge->missing));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge->gone));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(certificate->wide_keys));
+	dnc_queue_text_argument(&arguments, certificate->sha256);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(loss_accepted));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(certificate->rows));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET added = $2, changed = $3, missing = $4, gone = $5, wide_keys = $6, "
+				  "sha256 = $7, loss_accepted = $8, rows = $9 WHERE id = $1", &arguments);
+	dnc_pass_end(merge->pass, "done", NULL);
+}
+
+/* ----- merges ----- */
+
+/*
+ * Merge a full pass that has read its list to the end.  Gives back why it fails, NULL if it
+ * does not; then nothing but the pass is changed.  The caller commits either way.
+ */
+const char *
+dnc_merge_full(DncPass *pass, bool accept_loss)
+{
+	Merge		merge;
+	DncCertificate certificate;
+	const char *problem;
+
+	begin(&merge, pass);
+	drop_repeated(&merge);
+	problem = dnc_loss_check(pass, &merge.arguments);
+	if (problem && !accept_loss)
+	{
+		dnc_pass_end(pass, "failed", problem);
+		return problem;
+	}
+	dnc_certificate_make(pass->mirror, &certificate);
+	pass->rows = certificate.rows;
+	dnc_rekey(pass->mirror);
+	let_removed_go(&merge);
+	if (pass->mirror->complete)
+		keep_removed_hidden(&merge);
+	count_missing(&merge);
+	update_changed(&merge, "> 0");
+	insert_new(&merge, "> 0");
+	note_when_read(&merge, "> 0");
+	update_list(&merge);
+	update_pass(&merge, &certificate, problem != NULL);
+	return NULL;
+}
+
+/* Merge a delta: it adds, and lets nothing go.  The caller commits. */
+void
+dnc_merge_delta(DncPass *pass)
+{
+	Merge		merge;
+	DncQueueArguments arguments = {0};
+
+	begin(&merge, pass);
+	update_changed(&merge, "= 0");
+	insert_new(&merge, "= 0");
+	note_when_read(&merge, "= 0");
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->id));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge.added));
+	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge.changed));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET added = $2, changed = $3 WHERE id = $1", &arguments);
+	arguments.count = 0;
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(pass->mirror->source));
+	time_argument(&arguments, pass->began_at);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET added_as_of = $2 WHERE source = $1", &arguments);
+	dnc_pass_end(pass, "done", NULL);
+}

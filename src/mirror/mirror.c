@@ -1,0 +1,351 @@
+/*-------------------------------------------------------------------------
+ *
+ * mirror.c
+ *		One mirror: its list, its tables, and queries on these.
+ *
+ * The mirror, its staging table and its view are ordinary objects of the list's owner.
+ * Queries on them run as this owner, with a search_path that finds nothing of a user's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "config/credential.h"
+#include "config/wrapper.h"
+#include "mirror/mirror.h"
+
+/* ----- the list ----- */
+
+/* A relation's name with its schema, quoted; of one that was dropped, its number. */
+static char *
+name_of(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		return psprintf("%u", relid);
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+}
+
+/* The name of the column with an identifier or its type, which has to be a text. */
+static const char *
+text_column(const DncMirror *mirror, DncColumn column)
+{
+	AttrNumber	attnum = dnc_column_attnum(mirror->map, column);
+	Form_pg_attribute att = attnum > 0 ? TupleDescAttr(mirror->desc, attnum - 1) : NULL;
+
+	if (att == NULL || !dnc_column_keeps_text(att->atttypid, att->atttypmod))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot mirror foreign table \"%s\"", get_rel_name(mirror->source)),
+				 errdetail("It has no column \"%s\" of type text.", dnc_column_name(column)),
+				 errhint("Mirror a table that IMPORT FOREIGN SCHEMA has made.")));
+	return quote_identifier(pstrdup(NameStr(att->attname)));
+}
+
+/* Is a column of the list kept in the mirror?  A key is made anew, and search is no value. */
+static bool
+is_mirrored(DncColumn column)
+{
+	return column != DNC_COL_NONE && column != DNC_COL_SEARCH && column != DNC_COL_MATCH_KEY;
+}
+
+/* Fill in what the mirror needs of the source's columns. */
+static void
+describe_columns(DncMirror *mirror)
+{
+	Relation	relation = table_open(mirror->source, AccessShareLock);
+	StringInfoData names;
+
+	mirror->owner = relation->rd_rel->relowner;
+	mirror->desc = CreateTupleDescCopy(RelationGetDescr(relation));
+	mirror->map = dnc_column_map(mirror->source, RelationGetRelationName(relation), mirror->desc);
+	table_close(relation, AccessShareLock);
+	initStringInfo(&names);
+	for (int i = 0; i < mirror->desc->natts; i++)
+	{
+		if (!is_mirrored(mirror->map->columns[i]))
+			continue;
+		mirror->attributes = lappend_int(mirror->attributes, i + 1);
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+						 quote_identifier(NameStr(TupleDescAttr(mirror->desc, i)->attname)));
+	}
+	mirror->columns = names.data;
+	mirror->identifier = text_column(mirror, DNC_COL_IDENTIFIER);
+	mirror->type = text_column(mirror, DNC_COL_IDENTIFIER_TYPE);
+}
+
+/*
+ * A list as it is to be mirrored, without what dnc_mirror_load() adds.  0A000 if it has no
+ * columns for an identifier and its type.
+ */
+DncMirror *
+dnc_mirror_describe(Oid source)
+{
+	DncMirror  *mirror = palloc0(sizeof(DncMirror));
+	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(source), source);
+
+	mirror->source = source;
+	mirror->source_name = name_of(source);
+	mirror->options = dnc_options_overlapping(dnc_credential_options(options, GetUserId()), 0);
+	mirror->account = dnc_queue_account(options);
+	mirror->extension = quote_identifier(get_namespace_name(
+															get_rel_namespace(dnc_queue_relation("dnc_fdw_mirror_lists"))));
+	describe_columns(mirror);
+	return mirror;
+}
+
+/* Raise 42501 unless the current user has the rights of the list's owner; 42809 for what is no list. */
+void
+dnc_mirror_require_owner(Oid source)
+{
+	char	   *name = get_rel_name(source);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
+	if (!dnc_wrapper_has_table(source))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a foreign table of dnc_fdw", name)));
+	if (!dnc_owns_relation(source, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
+}
+
+/* ----- what is stored of a mirror ----- */
+
+/* A time that a query has given; 0 where it is NULL. */
+static TimestampTz
+time_of(const DncQueueQuery *query, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(query->rows->vals[0], query->rows->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/* A text that a query has given, in the memory of a context. */
+static const char *
+text_of(const DncQueueQuery *query, int column, MemoryContext context)
+{
+	char	   *value = dnc_queue_value(query, 0, column);
+
+	return value ? MemoryContextStrdup(context, value) : NULL;
+}
+
+/* Raise 55000 or 42704 for a list that has no mirror. */
+static void
+refuse_unmirrored(Oid source)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
+			 errhint("SELECT dnc_fdw_mirror_create('%s');", name_of(source))));
+}
+
+/*
+ * The mirror of a list; palloc'd.  42704 if it has none; 55000 if a table of it is gone.
+ * Needs an active snapshot.
+ */
+DncMirror *
+dnc_mirror_load(Oid source)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncMirror  *mirror = dnc_mirror_describe(source);
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Oid			relations[3];
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_open(&query,
+				   "SELECT l.mirror::oid, l.staging::oid, l.known::oid, l.gone_after, l.max_loss, l.key_version, "
+				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at "
+				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1", &arguments, false);
+	if (query.count == 0)
+		refuse_unmirrored(source);
+	for (int i = 0; i < 3; i++)
+		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
+	mirror->staging = relations[1];
+	mirror->gone_after = DatumGetInt32(dnc_queue_datum(&query, 0, 4));
+	mirror->max_loss = DatumGetFloat8(dnc_queue_datum(&query, 0, 5));
+	mirror->key_version = text_of(&query, 6, context);
+	mirror->country = text_of(&query, 7, context);
+	mirror->complete_as_of = time_of(&query, 8);
+	mirror->merged_at = time_of(&query, 9);
+	mirror->complete = mirror->merged_at != 0;
+	mirror->newest = text_of(&query, 10, context);
+	mirror->newest_at = time_of(&query, 11);
+	dnc_queue_close(&query);
+	for (int i = 0; i < 3; i++)
+	{
+		if (get_rel_name(relations[i]) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the mirror of foreign table \"%s\" is broken", get_rel_name(source)),
+					 errdetail("A table or view of it was dropped."),
+					 errhint("SELECT dnc_fdw_mirror_drop('%s'), and create the mirror again.",
+							 mirror->source_name)));
+	}
+	mirror->mirror_name = name_of(relations[0]);
+	mirror->staging_name = name_of(relations[1]);
+	mirror->known_name = name_of(relations[2]);
+	return mirror;
+}
+
+/* ----- queries ----- */
+
+/* The mirrored columns with a prefix: m.a, m.b, m.c. */
+char *
+dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix)
+{
+	StringInfoData names;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, mirror->attributes)
+	{
+		Form_pg_attribute att = TupleDescAttr(mirror->desc, lfirst_int(cell) - 1);
+
+		appendStringInfo(&names, "%s%s.%s", names.len > 0 ? ", " : "", prefix,
+						 quote_identifier(NameStr(att->attname)));
+	}
+	return names.data;
+}
+
+/* What a name in braces stands for; NULL: for nothing that we know. */
+static const char *
+meaning(const DncMirror *mirror, const char *name, size_t length)
+{
+	const struct
+	{
+		const char *name;
+		const char *text;
+	}			names[] = {
+		{"mirror", mirror->mirror_name},
+		{"staging", mirror->staging_name},
+		{"known", mirror->known_name},
+		{"extension", mirror->extension},
+		{"columns", mirror->columns},
+		{"identifier", mirror->identifier},
+		{"type", mirror->type},
+	};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		if (strlen(names[i].name) == length && strncmp(names[i].name, name, length) == 0)
+			return names[i].text;
+	}
+	if (length == 5 && strncmp(name, "m.all", 5) == 0)
+		return dnc_mirror_prefixed(mirror, "m");
+	if (length == 5 && strncmp(name, "s.all", 5) == 0)
+		return dnc_mirror_prefixed(mirror, "s");
+	if (length == 6 && strncmp(name, "source", 6) == 0)
+		return quote_literal_cstr(mirror->source_name);
+	return NULL;
+}
+
+/*
+ * A statement of a template: {mirror}, {staging}, {known} and {extension} are names,
+ * {columns} those of the mirrored columns, {m.all} and {s.all} the same of m and s,
+ * {identifier} and {type} names of columns, {source} the list's name as a literal.
+ */
+char *
+dnc_mirror_sql(const DncMirror *mirror, const char *template)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (const char *c = template; *c; c++)
+	{
+		const char *end = *c == '{' ? strchr(c, '}') : NULL;
+		const char *text = end ? meaning(mirror, c + 1, end - c - 1) : NULL;
+
+		if (text == NULL)
+			appendStringInfoChar(&sql, *c);
+		else
+		{
+			appendStringInfoString(&sql, text);
+			c = end;
+		}
+	}
+	return sql.data;
+}
+
+/*
+ * Be the mirror's owner, with a search_path that finds nothing of a user's, and within
+ * SPI, until dnc_queue_close().
+ */
+void
+dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query)
+{
+	GetUserIdAndSecContext(&query->user, &query->security);
+	SetUserIdAndSecContext(mirror->owner, query->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	query->settings = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* Run a query of a template as the mirror's owner; as dnc_queue_open() does. */
+void
+dnc_mirror_open(DncQueueQuery *query, const DncMirror *mirror, const char *template,
+				const DncQueueArguments *arguments)
+{
+	DncQueueArguments none = {0};
+	int			result;
+
+	if (arguments == NULL)
+		arguments = &none;
+	dnc_mirror_become_owner(mirror, query);
+	result = SPI_execute_with_args(dnc_mirror_sql(mirror, template), arguments->count,
+								   (Oid *) arguments->types, (Datum *) arguments->values,
+								   arguments->nulls, false, 0);
+	if (result < 0)
+		elog(ERROR, "a query of the mirror failed: %s", SPI_result_code_string(result));
+	query->rows = SPI_tuptable;
+	query->count = SPI_processed;
+}
+
+/* Run a query for its effect; gives back how many rows it has changed. */
+uint64
+dnc_mirror_run(const DncMirror *mirror, const char *template, const DncQueueArguments *arguments)
+{
+	DncQueueQuery query;
+
+	dnc_mirror_open(&query, mirror, template, arguments);
+	dnc_queue_close(&query);
+	return query.count;
+}
+
+/* Run a query that gives one number. */
+int64
+dnc_mirror_count(const DncMirror *mirror, const char *template,
+				 const DncQueueArguments *arguments)
+{
+	DncQueueQuery query;
+	int64		count;
+
+	dnc_mirror_open(&query, mirror, template, arguments);
+	count = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
+	dnc_queue_close(&query);
+	return count;
+}

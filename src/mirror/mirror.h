@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * mirror.h
+ *		One mirror: its list, its tables, and queries on these.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_MIRROR_H
+#define DNC_MIRROR_H
+
+#include "datatype/timestamp.h"
+
+#include "config/option.h"
+#include "queue/table.h"
+
+/* A mirror as it is set up; palloc'd in one context. */
+typedef struct DncMirror
+{
+	Oid			source;			/* the foreign table */
+	Oid			owner;			/* of the source, and so of all that belongs to the mirror */
+	Oid			staging;
+	const char *source_name;	/* with their schemas, quoted */
+	const char *mirror_name;
+	const char *staging_name;
+	const char *known_name;
+	const char *extension;		/* the extension's schema, quoted */
+	const DncOptions *options;	/* with the token of the current user */
+	const char *account;
+
+	/* The source's columns. */
+	TupleDesc	desc;
+	DncColumnMap *map;
+	List	   *attributes;		/* of int: numbers of those that are mirrored, in order */
+	const char *columns;		/* names of these, quoted: a, b, c */
+	const char *identifier;		/* the name of the column with the identifier, quoted */
+	const char *type;			/* likewise, with its type */
+
+	/* From dnc_fdw_mirror_lists; only there in what dnc_mirror_load() gives. */
+	int			gone_after;
+	double		max_loss;
+	const char *key_version;	/* NULL: there was no complete pass */
+	const char *country;		/* that keys were made with; NULL: none */
+	bool		complete;		/* there was a complete pass */
+	TimestampTz complete_as_of; /* complete: when the last one began */
+	TimestampTz merged_at;		/* complete: when it was merged */
+	const char *newest;			/* where new entries stand: 'first', 'last'; NULL: not known */
+	TimestampTz newest_at;		/* newest: the vendor's time of the newest entry */
+} DncMirror;
+
+extern DncMirror *dnc_mirror_describe(Oid source);
+extern DncMirror *dnc_mirror_load(Oid source);
+extern void dnc_mirror_require_owner(Oid source);
+extern char *dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix);
+extern char *dnc_mirror_sql(const DncMirror *mirror, const char *template);
+extern void dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query);
+extern void dnc_mirror_open(DncQueueQuery *query, const DncMirror *mirror, const char *template,
+							const DncQueueArguments *arguments);
+extern uint64 dnc_mirror_run(const DncMirror *mirror, const char *template,
+							 const DncQueueArguments *arguments);
+extern int64 dnc_mirror_count(const DncMirror *mirror, const char *template,
+							  const DncQueueArguments *arguments);
+
+#endif							/* DNC_MIRROR_H */

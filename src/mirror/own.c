@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * own.c
+ *		Our own writes, as they are laid over a mirror; how fresh it is.
+ *
+ * The view of a mirror calls these.  A function in a view runs as whoever reads the view,
+ * but the queue is nobody's to read.  So we read it as its owner, and ask whether the caller
+ * may read the view.  A reader who may not gets an error: to leave the rows out would show
+ * people as free who have opted out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "match/version.h"
+#include "config/wrapper.h"
+#include "mirror/own.h"
+#include "queue/table.h"
+
+/*
+ * Removals that the vendor has confirmed, and that the mirror may not know of.  One that was
+ * confirmed before the last complete pass began is settled by that.
+ */
+#define REMOVED \
+	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.done_at, " \
+	"coalesce(l.merged_at, '-infinity') " \
+	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished f ON f.account = l.account " \
+	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.done_at >= l.needs_since"
+
+/*
+ * Additions that wait, are being sent, are dead or held, and those that the vendor has
+ * confirmed and we have not removed since.
+ */
+#define ADDED \
+	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at, r.removed_at, " \
+	"coalesce(l.merged_at, '-infinity') FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
+	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
+	"FROM %1$s.dnc_fdw_queue_waiting w WHERE w.account = l.account AND w.action = 'add' UNION ALL " \
+	"SELECT f.match_key, f.identifier, f.identifier_type, f.label, f.reason, f.done_at " \
+	"FROM %1$s.dnc_fdw_queue_finished f WHERE f.account = l.account AND f.action = 'add' AND f.state = 'done' " \
+	"AND f.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
+	"SELECT max(f.done_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
+	"AND f.account = l.account AND f.action = 'delete' AND f.state = 'done' AND " \
+	"(f.identifier IS NULL OR f.identifier = a.identifier) AND " \
+	"(f.identifier_type IS NULL OR f.identifier_type IS NOT DISTINCT FROM a.identifier_type)) r " \
+	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
+
+/* The view of a list's mirror; 42704 if it has none. */
+static Oid
+view_of(Oid source)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Oid			view;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_open(&query, "SELECT l.known::oid FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1",
+				   &arguments, true);
+	view = query.count > 0 ? DatumGetObjectId(dnc_queue_datum(&query, 0, 1)) : InvalidOid;
+	dnc_queue_close(&query);
+	if (!OidIsValid(view))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the list with OID %u has no mirror", source)));
+	return view;
+}
+
+/* The name of this view with its schema, quoted; 42704 if the list has no mirror. */
+char *
+dnc_own_view_name(Oid source)
+{
+	Oid			view = view_of(source);
+	char	   *name = get_rel_name(view);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the view of the mirror was dropped")));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)), name);
+}
+
+/* Raise 42501 unless the caller may read the mirror's view. */
+static void
+require_reader(Oid view)
+{
+	char	   *name = get_rel_name(view);
+
+	if (name && pg_class_aclcheck(view, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for view %s", name),
+				 errdetail("The queue's opt-outs are shown to those only who may read this view."),
+				 errhint("GRANT SELECT ON %s to the role, even if it reads a view of yours that stands on this one.",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)), name))));
+}
+
+/* Give what a query on the queue gives as the rows of a function. */
+static void
+give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+
+	InitMaterializedSRF(fcinfo, 0);
+	require_reader(view_of(source));
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_open(&query, sql, &arguments, true);
+	for (uint64 i = 0; i < query.count; i++)
+		tuplestore_puttuple(result->setResult, query.rows->vals[i]);
+	dnc_queue_close(&query);
+}
+
+/* The rows of dnc_fdw_mirror_removed(). */
+void
+dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
+{
+	give_rows(fcinfo, source, REMOVED);
+}
+
+/* The rows of dnc_fdw_mirror_added(). */
+void
+dnc_own_added(FunctionCallInfo fcinfo, Oid source)
+{
+	give_rows(fcinfo, source, ADDED);
+}
+
+/* ----- the guard ----- */
+
+/* Raise 55000: the mirror must not be read, and why. */
+static void
+refuse(Oid source, const char *message, const char *detail)
+{
+	char	   *name = get_rel_name(source);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the mirror of \"%s\" %s", name ? name : "a list that was dropped", message),
+			 errdetail_internal("%s", detail),
+			 errhint("CALL dnc_fdw_mirror_refresh() for the list; dnc_fdw_mirrors shows what has kept it from being refreshed.")));
+}
+
+/* Is default_country of a list, if it is still there, the one that its keys were made with? */
+static bool
+is_country(Oid source, const char *country)
+{
+	const char *now;
+
+	if (!dnc_wrapper_has_table(source))
+		return true;
+	now = dnc_options_load(GetForeignServerIdByRelId(source), source)->default_country;
+	return now && country ? strcmp(now, country) == 0 : now == country;
+}
+
+/*
+ * When the last complete pass of a mirror began.  Raises 55000 if there was none, if it is
+ * older than max_age, or if the keys were made by other rules.
+ */
+TimestampTz
+dnc_own_guard(Oid source)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	TimestampTz as_of;
+	char	   *told;
+	char	   *country;
+	bool		fresh;
+	bool		current;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_open(&query,
+				   "SELECT l.complete_as_of, clock_timestamp() - l.complete_as_of <= l.max_age, l.key_version = $2, "
+				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
+				   "l.default_country FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
+				   &arguments, true);
+	if (query.count == 0)
+		refuse(source, "is not filled yet", "No pass over the list is complete.");
+	as_of = DatumGetTimestampTz(dnc_queue_datum(&query, 0, 1));
+	fresh = DatumGetBool(dnc_queue_datum(&query, 0, 2));
+	current = DatumGetBool(dnc_queue_datum(&query, 0, 3));
+	told = dnc_queue_value(&query, 0, 4);
+	country = dnc_queue_value(&query, 0, 5);
+	if (!fresh)
+		refuse(source, "is too old", told);
+	if (!current)
+		refuse(source, "has keys of another version",
+			   "The rules or libraries that keys are made by have changed since the last complete pass.");
+	if (!is_country(source, country))
+		refuse(source, "has keys of another country",
+			   "default_country has changed since the last complete pass.");
+	dnc_queue_close(&query);
+	return as_of;
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * own.h
+ *		Our own writes, as they are laid over a mirror; how fresh it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_OWN_H
+#define DNC_OWN_H
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+
+extern void dnc_own_removed(FunctionCallInfo fcinfo, Oid source);
+extern void dnc_own_added(FunctionCallInfo fcinfo, Oid source);
+extern char *dnc_own_view_name(Oid source);
+extern TimestampTz dnc_own_guard(Oid source);
+
+#endif							/* DNC_OWN_H */

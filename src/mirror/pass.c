@@ -1,0 +1,430 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.c
+ *		A pass over a list: where it is, and what it has come to.
+ *
+ * A pass is a row of dnc_fdw_pass_log, updated in the transaction that stores the entries of
+ * a page.  So it goes on where it was after whatever has ended it.  Texts in a DncPass are
+ * UTF-8 where they are the vendor's, as in DncPosition.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "match/version.h"
+#include "mirror/pass.h"
+
+/* A pass that began longer ago than this begins anew. */
+#define OLDEST_PASS ((int64) 24 * 3600 * USECS_PER_SEC)
+
+/* The names of the orders in dnc_fdw_pass_log; NULL: no order was seen yet. */
+static const char *const order_names[] = {
+	[DNC_ORDER_ANY] = NULL,
+	[DNC_ORDER_NEWEST_FIRST] = "newest first",
+	[DNC_ORDER_NEWEST_LAST] = "newest last",
+	[DNC_ORDER_NONE] = "none",
+};
+
+/* ----- texts and arrays ----- */
+
+/* An argument of a text that is UTF-8; NULL is NULL. */
+static void
+utf8_argument(DncQueueArguments *arguments, const char *text)
+{
+	dnc_queue_text_argument(arguments, text ? pg_any_to_server(text, strlen(text), PG_UTF8) : NULL);
+}
+
+/* Texts that are UTF-8 as an array of text in the database's encoding; palloc'd. */
+Datum
+dnc_pass_identities(const List *texts)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(texts), 1));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, texts)
+	{
+		const char *text = lfirst(cell);
+
+		elements[count++] = CStringGetTextDatum(pg_any_to_server(text, strlen(text), PG_UTF8));
+	}
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* An argument of an array of these. */
+static void
+array_argument(DncQueueArguments *arguments, const List *texts)
+{
+	dnc_queue_argument(arguments, TEXTARRAYOID, dnc_pass_identities(texts));
+}
+
+/* The column of the only row of a query as UTF-8, in a context; NULL: it is NULL. */
+static char *
+utf8_of(const DncQueueQuery *query, int column, MemoryContext context)
+{
+	char	   *value = dnc_queue_value(query, 0, column);
+	MemoryContext before;
+
+	if (value == NULL)
+		return NULL;
+	before = MemoryContextSwitchTo(context);
+	value = pstrdup(pg_server_to_any(value, strlen(value), PG_UTF8));
+	MemoryContextSwitchTo(before);
+	return value;
+}
+
+/* Likewise, of an array of texts. */
+static List *
+list_of(const DncQueueQuery *query, int column, MemoryContext context)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	bool		isnull;
+	Datum		array = SPI_getbinval(query->rows->vals[0], query->rows->tupdesc, column, &isnull);
+	List	   *texts = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count = 0;
+
+	if (!isnull)
+		deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+						  &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *value = TextDatumGetCString(elements[i]);
+
+		texts = lappend(texts, pstrdup(pg_server_to_any(value, strlen(value), PG_UTF8)));
+	}
+	MemoryContextSwitchTo(before);
+	return texts;
+}
+
+/* A number that a query has given; 0 where it is NULL. */
+static int64
+number_of(const DncQueueQuery *query, int column)
+{
+	char	   *value = dnc_queue_value(query, 0, column);
+
+	return value ? pg_strtoint64(value) : 0;
+}
+
+/* A time that a query has given; 0 where it is NULL. */
+static TimestampTz
+time_of(const DncQueueQuery *query, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(query->rows->vals[0], query->rows->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+static bool
+is_true(const DncQueueQuery *query, int column)
+{
+	char	   *value = dnc_queue_value(query, 0, column);
+
+	return value && strcmp(value, "t") == 0;
+}
+
+/* An argument that is a time; 0 is NULL. */
+static void
+time_argument(DncQueueArguments *arguments, TimestampTz time)
+{
+	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(time));
+	if (time == 0)
+		arguments->nulls[arguments->count - 1] = 'n';
+}
+
+static void
+number_argument(DncQueueArguments *arguments, int64 number)
+{
+	dnc_queue_argument(arguments, INT8OID, Int64GetDatum(number));
+}
+
+/* ----- begin and resume ----- */
+
+/* All that another pass has to have in common with one that goes on; hashed where it is long. */
+static char *
+fingerprint(const DncMirror *mirror)
+{
+	const DncOptions *options = mirror->options;
+
+	return psprintf("%s %s %d %s", mirror->account, options->base_url, options->page_size,
+					options->workspace_id ? options->workspace_id : "-");
+}
+
+/* Fill in the place of a pass in its list, stored in columns from this one on. */
+static void
+read_position(DncPosition *position, const DncQueueQuery *query, int column, MemoryContext context)
+{
+	position->generation = utf8_of(query, column, context);
+	position->page_size = (int) number_of(query, column + 1);
+	position->cursor = utf8_of(query, column + 2, context);
+	position->place = number_of(query, column + 3);
+	position->total = number_of(query, column + 4);
+	position->moved = is_true(query, column + 5);
+	position->given = number_of(query, column + 6);
+	position->ids = list_of(query, column + 7, context);
+	position->at_end = is_true(query, column + 8);
+	position->pages = (int) number_of(query, column + 9);
+}
+
+/*
+ * The pass that a mirror's last refresh has left, palloc'd; NULL: there is none.  Needs an
+ * active snapshot.
+ */
+DncPass *
+dnc_pass_find(const DncMirror *mirror)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncPass    *pass = palloc0(sizeof(DncPass));
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	char	   *order;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_open(&query,
+				   "SELECT p.id, p.began_at, p.turn, p.pages, p.rows, p.requests, p.resumes, p.order_seen, p.newest_at, "
+				   "p.last_created_at, p.there, p.not_there, p.generation, p.page_size, p.cursor, p.place, p.total, "
+				   "p.moved, p.given, p.ids, p.at_end, p.turn_pages FROM %1$s.dnc_fdw_pass_log p "
+				   "WHERE p.source = $1 AND p.state = 'running' AND p.mode = 'full' ORDER BY p.id DESC LIMIT 1",
+				   &arguments, false);
+	if (query.count == 0)
+	{
+		dnc_queue_close(&query);
+		return NULL;
+	}
+	pass->mirror = mirror;
+	pass->id = number_of(&query, 1);
+	pass->began_at = time_of(&query, 2);
+	pass->turn = (int) number_of(&query, 3);
+	pass->pages = number_of(&query, 4);
+	pass->rows = number_of(&query, 5);
+	pass->requests = number_of(&query, 6);
+	pass->resumes = (int) number_of(&query, 7);
+	order = dnc_queue_value(&query, 0, 8);
+	for (int i = DNC_ORDER_NEWEST_FIRST; order && i <= DNC_ORDER_NONE; i++)
+	{
+		if (strcmp(order, order_names[i]) == 0)
+			pass->order = (DncOrder) i;
+	}
+	pass->newest_at = time_of(&query, 9);
+	pass->last_created_at = time_of(&query, 10);
+	pass->there = list_of(&query, 11, context);
+	pass->not_there = list_of(&query, 12, context);
+	read_position(&pass->position, &query, 13, context);
+	dnc_queue_close(&query);
+	return pass;
+}
+
+/* Empty the staging table, or the rows of a delta in it. */
+static void
+empty_staging(const DncMirror *mirror, bool delta)
+{
+	if (delta)
+		dnc_mirror_run(mirror, "DELETE FROM {staging} WHERE turn = 0", NULL);
+	else
+		dnc_mirror_run(mirror, "TRUNCATE {staging}", NULL);
+}
+
+/* Begin a pass, palloc'd.  Needs an active snapshot. */
+DncPass *
+dnc_pass_begin(const DncMirror *mirror, bool delta)
+{
+	DncPass    *pass = palloc0(sizeof(DncPass));
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+
+	pass->mirror = mirror;
+	pass->delta = delta;
+	pass->turn = delta ? DNC_TURN_DELTA : 1;
+	pass->began_at = GetCurrentTimestamp();
+	pass->position.total = -1;
+	empty_staging(mirror, delta);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_text_argument(&arguments, mirror->source_name);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->owner));
+	dnc_queue_text_argument(&arguments, mirror->account);
+	dnc_queue_text_argument(&arguments, delta ? "delta" : "full");
+	time_argument(&arguments, pass->began_at);
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_text_argument(&arguments, fingerprint(mirror));
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->turn));
+	dnc_queue_open(&query,
+				   "INSERT INTO %1$s.dnc_fdw_pass_log (id, source, source_name, owner, account, mode, state, began_at, "
+				   "key_version, fingerprint, turn) SELECT nextval('%1$s.dnc_fdw_pass_id'), $1, $2, $3, $4, $5, "
+				   "'running', $6, $7, $8, $9 RETURNING id", &arguments, false);
+	pass->id = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
+	dnc_queue_close(&query);
+	return pass;
+}
+
+/* Why a pass that was left cannot go on; NULL: it can.  Needs an active snapshot. */
+const char *
+dnc_pass_must_restart(const DncPass *pass)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	bool		same;
+
+	if (pass->began_at < GetCurrentTimestamp() - OLDEST_PASS)
+		return "It is older than a day.";
+	number_argument(&arguments, pass->id);
+	dnc_queue_text_argument(&arguments, fingerprint(pass->mirror));
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_open(&query, "SELECT p.fingerprint = $2 AND p.key_version = $3 FROM %1$s.dnc_fdw_pass_log p "
+				   "WHERE p.id = $1", &arguments, false);
+	same = is_true(&query, 1);
+	dnc_queue_close(&query);
+	return same ? NULL : "The server's options, or the version of the keys, have changed.";
+}
+
+/* Begin a pass anew, with an empty staging table.  Needs an active snapshot. */
+void
+dnc_pass_restart(DncPass *pass, const char *reason)
+{
+	DncQueueArguments arguments = {0};
+
+	ereport(NOTICE,
+			(errmsg("the pass over \"%s\" begins anew", get_rel_name(pass->mirror->source)),
+			 errdetail_internal("%s", reason)));
+	empty_staging(pass->mirror, pass->delta);
+	memset(&pass->position, 0, sizeof(pass->position));
+	pass->position.total = -1;
+	pass->began_at = GetCurrentTimestamp();
+	pass->turn = pass->delta ? DNC_TURN_DELTA : 1;
+	pass->pages = pass->rows = 0;
+	pass->order = DNC_ORDER_ANY;
+	pass->newest_at = pass->last_created_at = 0;
+	pass->there = pass->not_there = NIL;
+	number_argument(&arguments, pass->id);
+	time_argument(&arguments, pass->began_at);
+	dnc_queue_text_argument(&arguments, fingerprint(pass->mirror));
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET began_at = $2, fingerprint = $3, key_version = $4, "
+				  "restarts = restarts + 1 WHERE id = $1", &arguments);
+	dnc_pass_save(pass);
+}
+
+/* ----- on the way ----- */
+
+/* Has the list been read behind cursors? */
+bool
+dnc_pass_has_cursors(const DncPass *pass)
+{
+	const DncPaging *const *pagings = pass->mirror->options->provider->list.pagings;
+
+	for (int i = 0; i < DNC_MAX_PAGINGS && pagings[i] && pass->position.generation; i++)
+	{
+		if (strcmp(pagings[i]->marker, pass->position.generation) == 0)
+			return pagings[i]->style == DNC_PAGING_CURSOR;
+	}
+	return false;
+}
+
+/*
+ * Where new entries stand, so that a delta can begin there: 'first', or, of numbered pages,
+ * 'last'; NULL: nowhere that we know of.
+ */
+const char *
+dnc_pass_newest(const DncPass *pass)
+{
+	if (pass->order == DNC_ORDER_NEWEST_FIRST || (pass->order == DNC_ORDER_ANY && pass->newest_at != 0))
+		return "first";
+	return pass->order == DNC_ORDER_NEWEST_LAST && !dnc_pass_has_cursors(pass) ? "last" : NULL;
+}
+
+/* Note the created_at of the next entry; 0: it has none. */
+void
+dnc_pass_see(DncPass *pass, TimestampTz created_at)
+{
+	if (created_at == 0)
+	{
+		pass->order = DNC_ORDER_NONE;
+		return;
+	}
+	if (pass->last_created_at != 0 && created_at != pass->last_created_at)
+	{
+		DncOrder	order = created_at < pass->last_created_at ? DNC_ORDER_NEWEST_FIRST : DNC_ORDER_NEWEST_LAST;
+
+		if (pass->order == DNC_ORDER_ANY)
+			pass->order = order;
+		else if (pass->order != order)
+			pass->order = DNC_ORDER_NONE;
+	}
+	pass->last_created_at = created_at;
+	pass->page_newest_at = Max(pass->page_newest_at, created_at);
+	if (pass->newest_at == 0 || created_at > pass->newest_at)
+		pass->newest_at = created_at;
+}
+
+/* Store where a pass is.  Needs an active snapshot. */
+void
+dnc_pass_save(const DncPass *pass)
+{
+	const DncPosition *position = &pass->position;
+	DncQueueArguments arguments = {0};
+
+	number_argument(&arguments, pass->id);
+	number_argument(&arguments, pass->pages);
+	number_argument(&arguments, pass->rows);
+	number_argument(&arguments, pass->requests);
+	number_argument(&arguments, pass->resumes);
+	dnc_queue_text_argument(&arguments, order_names[pass->order]);
+	time_argument(&arguments, pass->newest_at);
+	time_argument(&arguments, pass->last_created_at);
+	array_argument(&arguments, pass->there);
+	array_argument(&arguments, pass->not_there);
+	utf8_argument(&arguments, position->generation);
+	number_argument(&arguments, position->page_size);
+	utf8_argument(&arguments, position->cursor);
+	number_argument(&arguments, position->place);
+	number_argument(&arguments, position->total);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(position->moved));
+	number_argument(&arguments, position->given);
+	array_argument(&arguments, position->ids);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(position->at_end));
+	number_argument(&arguments, position->pages);
+	number_argument(&arguments, pass->turn);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET pages = $2, rows = $3, requests = $4, resumes = $5, "
+				  "order_seen = $6, newest_at = $7, last_created_at = $8, there = $9, not_there = $10, "
+				  "generation = $11, page_size = $12, cursor = $13, place = $14, total = $15, "
+				  "remote_total = nullif($15, -1), moved = $16, given = $17, ids = $18, at_end = $19, "
+				  "turn_pages = $20, turn = $21, sqlstate = NULL, message = NULL WHERE id = $1", &arguments);
+}
+
+/* Note the error that has ended a call.  The pass goes on with the next one. */
+void
+dnc_pass_note_error(int64 id, const char *sqlstate, const char *message)
+{
+	DncQueueArguments arguments = {0};
+
+	number_argument(&arguments, id);
+	dnc_queue_text_argument(&arguments, sqlstate);
+	dnc_queue_text_argument(&arguments, message);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET sqlstate = $2, message = $3 WHERE id = $1", &arguments);
+}
+
+/* End a pass: 'done', or 'failed' with the reason. */
+void
+dnc_pass_end(const DncPass *pass, const char *state, const char *message)
+{
+	DncQueueArguments arguments = {0};
+
+	number_argument(&arguments, pass->id);
+	dnc_queue_text_argument(&arguments, state);
+	dnc_queue_text_argument(&arguments, message);
+	dnc_queue_text_argument(&arguments, message ? "55000" : NULL);
+	number_argument(&arguments, pass->requests);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET state = $2, ended_at = clock_timestamp(), message = $3, "
+				  "sqlstate = $4, requests = $5, fingerprint = NULL, cursor = NULL, ids = NULL, there = '{}', "
+				  "not_there = '{}' WHERE id = $1", &arguments);
+	empty_staging(pass->mirror, pass->delta);
+}

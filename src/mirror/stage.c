@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * stage.c
+ *		The staging table of a mirror: the entries that a pass has read.
+ *
+ * A row is an entry as the foreign table would show it, with its key, its identity, and
+ * the moment when its page was there.  We insert through the table's access method, as COPY
+ * does: the table is the owner's, but no code of the owner runs for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "list/decode.h"
+#include "list/fast_input.h"
+#include "match/key.h"
+#include "match/server_text.h"
+#include "match/text.h"
+#include "mirror/stage.h"
+
+/* Columns behind those of the list: match_key, identity, read_at, turn. */
+#define STAGE_COLUMNS 4
+
+/* A part of an identity that is longer than this stands in it as its hash. */
+#define LONGEST_PART 512
+
+/* Entries that are inserted at once. */
+#define STAGE_ROWS 100
+
+struct DncStage
+{
+	const DncMirror *mirror;
+	DncDecoder *decoder;
+	MemoryContext context;		/* reset with each STAGE_ROWS entries */
+	Datum	   *values;			/* of the foreign table's columns */
+	bool	   *nulls;
+};
+
+/* Begin to stage entries, in the current context. */
+DncStage *
+dnc_stage_begin(const DncMirror *mirror)
+{
+	DncStage   *stage = palloc0(sizeof(DncStage));
+	Bitmapset  *needed = NULL;
+	ListCell   *cell;
+
+	foreach(cell, mirror->attributes)
+		needed = bms_add_member(needed, lfirst_int(cell));
+	stage->mirror = mirror;
+	stage->decoder = dnc_decoder_make(mirror->options, mirror->desc, mirror->map, needed, NULL);
+	stage->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw staged entries",
+										   ALLOCSET_DEFAULT_SIZES);
+	stage->values = palloc(sizeof(Datum) * mirror->desc->natts);
+	stage->nulls = palloc(sizeof(bool) * mirror->desc->natts);
+	return stage;
+}
+
+/* Is the staging table as dnc_fdw_mirror_create() has made it?  Raises 55000 if not. */
+static void
+require_columns(const DncMirror *mirror, TupleDesc desc)
+{
+	int			listed = list_length(mirror->attributes);
+	bool		same = desc->natts == listed + STAGE_COLUMNS;
+
+	for (int i = 0; same && i < listed; i++)
+	{
+		Form_pg_attribute of_list = TupleDescAttr(mirror->desc, list_nth_int(mirror->attributes, i) - 1);
+		Form_pg_attribute of_stage = TupleDescAttr(desc, i);
+
+		same = of_list->atttypid == of_stage->atttypid && !of_stage->attisdropped &&
+			of_list->atttypmod == of_stage->atttypmod &&
+			strcmp(NameStr(of_list->attname), NameStr(of_stage->attname)) == 0;
+	}
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the columns of foreign table \"%s\" are not those of its mirror",
+						get_rel_name(mirror->source)),
+				 errdetail("They have changed since the mirror was created."),
+				 errhint("Drop the mirror, and create it again. Copy its history first, if you need that.")));
+}
+
+/* A part of an identity: as it is, or its hash. */
+static const char *
+part(const char *text)
+{
+	if (text == NULL)
+		return "";
+	return strlen(text) > LONGEST_PART ? dnc_text_join("sha256:", dnc_text_hash(text)) : text;
+}
+
+/*
+ * An entry's identity, in the database's encoding: its id, type and identifier, in lines.
+ * What has the same id and another identifier is another entry: so nobody is overwritten.
+ */
+static char *
+identity_of(const char *id, const char *type, const char *identifier)
+{
+	bool		whole;
+
+	return dnc_match_to_server(psprintf("%s\n%s\n%s", part(id), part(type), part(identifier)), &whole);
+}
+
+/* An entry's created_at; 0: it has none that we can read. */
+static TimestampTz
+created_at(const DncMirror *mirror, const DncJson *entry)
+{
+	const char *text = dnc_decode_text(mirror->options->provider, entry, DNC_COL_CREATED_AT);
+	Datum		value;
+
+	if (text == NULL || !dnc_fast_input_find(TIMESTAMPTZOID, -1) (text, &value))
+		return 0;
+	return DatumGetTimestampTz(value);
+}
+
+/* Make the row of the entry at hand. */
+static void
+fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz read_at,
+		 TupleTableSlot *slot)
+{
+	const DncMirror *mirror = stage->mirror;
+	const DncOptions *options = mirror->options;
+	const char *identifier = dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER);
+	const char *type = dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER_TYPE);
+	char	   *key = dnc_match_entry_key(identifier, type, options->default_country,
+										  options->provider->ignores_plus);
+	int			column = 0;
+	bool		whole;
+	ListCell   *cell;
+
+	dnc_decoder_entry(stage->decoder, entries, stage->values, stage->nulls);
+	ExecClearTuple(slot);
+	foreach(cell, mirror->attributes)
+	{
+		slot->tts_values[column] = stage->values[lfirst_int(cell) - 1];
+		slot->tts_isnull[column++] = stage->nulls[lfirst_int(cell) - 1];
+	}
+	slot->tts_values[column] = CStringGetTextDatum(dnc_match_to_server(key, &whole));
+	slot->tts_values[column + 1] = CStringGetTextDatum(identity_of(dnc_page_id(options, entries->entry),
+																	type, identifier));
+	slot->tts_values[column + 2] = TimestampTzGetDatum(read_at);
+	slot->tts_values[column + 3] = Int32GetDatum(pass->turn);
+	memset(slot->tts_isnull + column, 0, sizeof(bool) * STAGE_COLUMNS);
+	ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * Store the entries of a page that were not looked at yet.  Gives back how many.  The
+ * moment that stands with them is now, when the page is there: a removal that was confirmed
+ * before then may hide them no more.
+ */
+int64
+dnc_stage_page(DncStage *stage, DncPass *pass, DncEntries *entries)
+{
+	Relation	relation = table_open(stage->mirror->staging, RowExclusiveLock);
+	TupleTableSlot *slots[STAGE_ROWS];
+	BulkInsertState bulk = GetBulkInsertState();
+	TimestampTz read_at = GetCurrentTimestamp();
+	int64		rows = 0;
+	int			count = 0;
+	bool		more;
+
+	require_columns(stage->mirror, RelationGetDescr(relation));
+	for (int i = 0; i < STAGE_ROWS; i++)
+		slots[i] = table_slot_create(relation, NULL);
+	do
+	{
+		MemoryContext before = MemoryContextSwitchTo(stage->context);
+
+		more = dnc_entries_next(entries);
+		if (more)
+		{
+			fill_row(stage, pass, entries, read_at, slots[count++]);
+			dnc_pass_see(pass, created_at(stage->mirror, entries->entry));
+			rows++;
+		}
+		if (count == STAGE_ROWS || (!more && count > 0))
+		{
+			table_multi_insert(relation, slots, count, GetCurrentCommandId(true), 0, bulk);
+			count = 0;
+			for (int i = 0; i < STAGE_ROWS; i++)
+				ExecClearTuple(slots[i]);
+			CHECK_FOR_INTERRUPTS();
+		}
+		MemoryContextSwitchTo(before);
+		if (count == 0)
+			MemoryContextReset(stage->context);
+	} while (more);
+	for (int i = 0; i < STAGE_ROWS; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	FreeBulkInsertState(bulk);
+	table_close(relation, NoLock);
+	return rows;
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.h
+ *		Parts of SQL that several files of the mirror use.
+ *
+ * For names in braces see dnc_mirror_sql().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_MIRROR_STATEMENTS_H
+#define DNC_MIRROR_STATEMENTS_H
+
+/*
+ * Is row m of the mirror the entry of our own confirmed removal r?  A removal that names
+ * the entry's id takes no other one.
+ */
+#define DNC_MIRROR_IS_REMOVED \
+	"(r.match_key = m.match_key AND (r.identifier IS NULL OR r.identifier = m.{identifier}::text) AND " \
+	"(r.identifier_type IS NULL OR r.identifier_type = m.{type}::text) AND " \
+	"(r.entry_id IS NULL OR starts_with(m.identity, r.entry_id || chr(10))) AND " \
+	"(r.entry_id IS NOT NULL OR r.identifier IS NOT NULL))"
+
+#define DNC_MIRROR_REMOVED "{extension}.dnc_fdw_mirror_removed({source}::regclass)"
+#define DNC_MIRROR_ADDED "{extension}.dnc_fdw_mirror_added({source}::regclass)"
+
+/*
+ * Has the vendor shown our own addition a, so that the mirror speaks for it?  Row m has to
+ * be read after whatever removal of ours came last, and, if it is gone, to have gone later.
+ */
+#define DNC_MIRROR_IS_SHOWN \
+	"EXISTS (SELECT FROM {mirror} m WHERE m.match_key = a.match_key AND " \
+	"m.{type}::text IS NOT DISTINCT FROM a.identifier_type AND " \
+	"(m.gone_at IS NULL OR m.gone_at > a.done_at) AND " \
+	"(a.removed_at IS NULL OR a.removed_at <= coalesce(m.seen_at, a.merged_at)))"
+
+/* The rows of the staging table that are of a full pass. */
+#define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"
+
+/* Is row m missing from a full pass?  Only entries that were known before it began can be. */
+#define DNC_MIRROR_IS_MISSING \
+	"(m.gone_at IS NULL AND m.first_seen < $1 AND NOT EXISTS " \
+	"(SELECT FROM " DNC_MIRROR_STAGED " s WHERE s.identity = m.identity))"
+
+#endif							/* DNC_MIRROR_STATEMENTS_H */

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * acknowledged.c
+ *		Acknowledged writes of the other write_modes, where the account has a mirror.
+ *
+ * A mirror knows the list as it was when its pages were read.  So that it knows our own
+ * writes at once, they become rows of dnc_fdw_queue_finished: those of the queue by
+ * themselves, those of write_mode 'commit' and 'immediate' here.
+ *
+ * We record in the transaction that has written, after the vendor's answer.  If it is rolled
+ * back, the record is lost, though the vendor keeps what was sent.  A removal without a
+ * record hides nobody: the entry counts as listed until the mirror's passes miss it.  An
+ * addition without one is unknown until the next pass, as is whatever others add.
+ *
+ * If a savepoint takes back the record of an addition alone, that of an earlier removal would
+ * hide the person, who is listed again.  So we keep such additions, and record them at COMMIT.
+ *
+ * We look for a mirror after the answers.  One that we do not see yet begins to read
+ * after them, so that it finds what we have written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "queue/acknowledged.h"
+#include "queue/store.h"
+#include "queue/table.h"
+
+/* Additions of a subtransaction that were recorded, in memory of their own. */
+typedef struct KeptAdditions
+{
+	struct KeptAdditions *next;
+	MemoryContext context;
+	int			nest_level;		/* of the subtransaction that has the records; 0: they are lost */
+	DncAcknowledged request;
+} KeptAdditions;
+
+/* Those of this transaction; in its memory. */
+static KeptAdditions *kept = NULL;
+
+/* Has the account of a server's writes a mirror? */
+static bool
+has_mirror(const DncOptions *options)
+{
+	Oid			relid = dnc_queue_relation("dnc_fdw_mirror_lists");
+	DncQueueArguments arguments = {0};
+
+	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
+		return false;
+	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
+	return dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE m.account = $1 LIMIT 1",
+						 &arguments) > 0;
+}
+
+/* Store what a server has acknowledged. */
+static void
+store_requests(const DncAcknowledged *requests, int count)
+{
+	DncStoring *storing = dnc_store_begin(DNC_STORE_FINISHED);
+
+	for (int i = 0; i < count; i++)
+	{
+		for (int j = 0; j < requests[i].count; j++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			dnc_store_finished(storing, requests[i].writes[j], &requests[i]);
+		}
+	}
+	dnc_store_end(storing);
+}
+
+/* ----- additions whose records a savepoint may take back ----- */
+
+/* Record the additions whose records are lost; the transaction is about to be committed. */
+static void
+store_lost(void)
+{
+	for (const KeptAdditions *additions = kept; additions; additions = additions->next)
+	{
+		if (additions->nest_level == 0)
+			store_requests(&additions->request, 1);
+	}
+}
+
+/* XactCallback. */
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			store_lost();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			kept = NULL;		/* its memory goes with the transaction's */
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+	}
+}
+
+/* SubXactCallback: records stay as long as the subtransaction's parent, or are lost. */
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
+						void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	KeptAdditions **link = &kept;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	while (*link)
+	{
+		KeptAdditions *additions = *link;
+
+		if (additions->nest_level >= level)
+			additions->nest_level = event == SUBXACT_EVENT_ABORT_SUB ? 0 : level - 1;
+		if (additions->nest_level != 1)
+			link = &additions->next;
+		else
+		{
+			*link = additions->next;
+			MemoryContextDelete(additions->context);
+		}
+	}
+}
+
+/* Keep the additions of a request that a subtransaction has recorded. */
+static void
+keep_additions(const DncAcknowledged *request)
+{
+	static bool registered = false;
+	MemoryContext context;
+	KeptAdditions *additions;
+
+	if (!registered)
+	{
+		RegisterXactCallback(at_transaction_event, NULL);
+		RegisterSubXactCallback(at_subtransaction_event, NULL);
+		registered = true;
+	}
+	context = AllocSetContextCreate(TopTransactionContext, "dnc_fdw kept additions",
+									ALLOCSET_SMALL_SIZES);
+	additions = MemoryContextAllocZero(context, sizeof(KeptAdditions));
+	additions->context = context;
+	additions->nest_level = GetCurrentTransactionNestLevel();
+	additions->request = *request;
+	additions->request.writes = MemoryContextAlloc(context, sizeof(DncWrite *) * request->count);
+	for (int i = 0; i < request->count; i++)
+	{
+		const char *values[DNC_MAX_MEMBERS];
+
+		dnc_write_unpack(request->writes[i], values);
+		additions->request.writes[i] = dnc_write_make(context, 0, request->writes[i]->target,
+													  DNC_ACTION_ADD, values);
+	}
+	additions->next = kept;
+	kept = additions;
+}
+
+/*
+ * DncAfterSending: record what a server has acknowledged.  Raises what inserting into a
+ * table does.
+ */
+void
+dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count)
+{
+	if (!has_mirror(requests[0].writes[0]->target->options))
+		return;
+	if (GetCurrentTransactionNestLevel() > 1)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			if (requests[i].writes[0]->action == DNC_ACTION_ADD)
+				keep_additions(&requests[i]);
+		}
+	}
+	store_requests(requests, count);
+}

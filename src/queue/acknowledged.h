@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * acknowledged.h
+ *		Acknowledged writes of the other write_modes, where the account has a mirror.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUEUE_ACKNOWLEDGED_H
+#define DNC_QUEUE_ACKNOWLEDGED_H
+
+#include "write/commit.h"
+
+extern void dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count);
+
+#endif							/* DNC_QUEUE_ACKNOWLEDGED_H */

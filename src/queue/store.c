@@ -1,0 +1,329 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *		Writes as rows of the queue's tables, in bulk.
+ *
+ * We only insert, so writers never wait for each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "compat.h"
+#include "match/phone_load.h"
+#include "match/server_text.h"
+#include "match/text.h"
+#include "queue/guard.h"
+#include "queue/store.h"
+#include "queue/table.h"
+
+/* Rows that are inserted together. */
+#define ROWS_AT_ONCE 500
+
+/* The tables, by DncStoreTable. */
+static const struct
+{
+	const char *name;
+	int			columns;
+	const char *state;			/* of the rows that we store */
+	int			attempts;
+}			tables[] = {
+	[DNC_STORE_WAITING] = {"dnc_fdw_queue_waiting", DNC_QUEUE_REQUESTED_AT, "waiting", 0},
+	[DNC_STORE_FINISHED] = {"dnc_fdw_queue_finished", DNC_QUEUE_DONE_AT, "done", 1},
+};
+
+/* The storing of some writes. */
+struct DncStoring
+{
+	MemoryContext context;
+	DncStoreTable table;
+	EState	   *estate;
+	ResultRelInfo *result;
+	Oid			sequence;
+	DncQueueOrigin origin;
+	FullTransactionId xid;
+	TimestampTz now;
+	Datum		actions[DNC_NACTIONS];	/* texts that rows have in common */
+	Datum		state;
+	const DncTarget *target;	/* of the last write; the next four are its */
+	NameData	server;
+	NameData	role;
+	Datum		relation;
+	Datum		account;
+	MemoryContext row_context;	/* the values of the rows that are not inserted yet */
+	TupleTableSlot **slots;		/* made when they are needed first */
+	int			nslots;			/* that have a row */
+	int			made;
+};
+
+/* ----- one row ----- */
+
+/*
+ * A text in UTF-8 as a datum in the database's encoding.  One that waits has to keep each
+ * character (22P05); of one that was sent it is too late for an error.
+ */
+static Datum
+text_datum(const DncStoring *storing, const char *utf8)
+{
+	bool		whole;
+
+	if (storing->table == DNC_STORE_FINISHED)
+		return CStringGetTextDatum(dnc_match_to_server(utf8, &whole));
+	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+}
+
+/* Set a column of a row. */
+static void
+set_value(TupleTableSlot *slot, DncQueueColumn column, Datum value)
+{
+	slot->tts_values[column - 1] = value;
+	slot->tts_isnull[column - 1] = false;
+}
+
+/* Set the columns for the values that are sent. */
+static void
+set_members(const DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
+{
+	const char *texts[DNC_NCOLUMNS];
+
+	dnc_write_texts(write, texts);
+	for (int i = 0; i < DNC_QUEUE_NMEMBERS; i++)
+	{
+		const DncQueueMember *member = &dnc_queue_members[i];
+
+		if (texts[member->column])
+			set_value(slot, member->stored, text_datum(storing, texts[member->column]));
+		texts[member->column] = NULL;
+	}
+	for (int i = 0; i < DNC_NCOLUMNS; i++)
+	{
+		if (texts[i])
+			elog(ERROR, "the queue has no column for \"%s\"", dnc_column_name(i));
+	}
+}
+
+/*
+ * Take note of the target of the writes that come next.  This transaction may have dropped
+ * its table or its role meanwhile.
+ */
+static void
+enter_target(DncStoring *storing, const DncTarget *target)
+{
+	MemoryContext before = MemoryContextSwitchTo(storing->estate->es_query_cxt);
+	const char *role = GetUserNameFromId(target->userid, true);
+	const char *relation = get_rel_name(target->relid);
+
+	storing->target = target;
+	namestrcpy(&storing->server, target->options->server_name);
+	namestrcpy(&storing->role, role ? role : "");
+	if (relation)
+		relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(target->relid)),
+											  relation);
+	storing->relation = CStringGetTextDatum(relation ? relation : "");
+	storing->account = CStringGetTextDatum(dnc_queue_account(target->options));
+	MemoryContextSwitchTo(before);
+}
+
+/* Fill in the row for a write, but for what its table and its action have of their own. */
+static void
+fill_row(DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
+{
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, sizeof(bool) * tables[storing->table].columns);
+	set_value(slot, DNC_QUEUE_INSTANCE, UUIDPGetDatum(&storing->origin.instance));
+	set_value(slot, DNC_QUEUE_ID, Int64GetDatum(nextval_internal(storing->sequence, false)));
+	set_value(slot, DNC_QUEUE_DATABASE, ObjectIdGetDatum(storing->origin.database));
+	set_value(slot, DNC_QUEUE_SYSTEM, Int64GetDatum(storing->origin.system));
+	set_value(slot, DNC_QUEUE_TIMELINE, Int32GetDatum(storing->origin.timeline));
+	set_value(slot, DNC_QUEUE_SERVER, NameGetDatum(&storing->server));
+	set_value(slot, DNC_QUEUE_RELATION, ObjectIdGetDatum(write->target->relid));
+	set_value(slot, DNC_QUEUE_RELATION_NAME, storing->relation);
+	set_value(slot, DNC_QUEUE_ROLE, ObjectIdGetDatum(write->target->userid));
+	set_value(slot, DNC_QUEUE_ROLE_NAME, NameGetDatum(&storing->role));
+	set_value(slot, DNC_QUEUE_ACCOUNT, storing->account);
+	set_value(slot, DNC_QUEUE_ACTION, storing->actions[write->action]);
+	set_members(storing, slot, write);
+	set_value(slot, DNC_QUEUE_XID, FullTransactionIdGetDatum(storing->xid));
+	set_value(slot, DNC_QUEUE_STATE, storing->state);
+	set_value(slot, DNC_QUEUE_ATTEMPTS, Int32GetDatum(tables[storing->table].attempts));
+	set_value(slot, DNC_QUEUE_UNCLEAR, BoolGetDatum(false));
+	set_value(slot, DNC_QUEUE_NEXT_TRY, TimestampTzGetDatum(storing->now));
+	set_value(slot, DNC_QUEUE_QUEUED_AT, TimestampTzGetDatum(storing->now));
+}
+
+/* ----- inserting ----- */
+
+/* Insert the rows that were filled in, with their index entries. */
+static void
+insert_rows(DncStoring *storing)
+{
+	MemoryContext before = MemoryContextSwitchTo(GetPerTupleMemoryContext(storing->estate));
+
+	if (storing->nslots > 0)
+		table_multi_insert(storing->result->ri_RelationDesc, storing->slots, storing->nslots,
+						   GetCurrentCommandId(true), 0, NULL);
+	MemoryContextSwitchTo(before);
+	for (int i = 0; i < storing->nslots; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ResetPerTupleExprContext(storing->estate);
+		dnc_insert_index_tuples(storing->result, storing->slots[i], storing->estate);
+		ExecClearTuple(storing->slots[i]);
+	}
+	storing->nslots = 0;
+	MemoryContextReset(storing->row_context);
+}
+
+/*
+ * Begin the row for a write.  Leaves the caller in the memory of the rows; gives back the
+ * memory to return to.
+ */
+static MemoryContext
+begin_row(DncStoring *storing, const DncWrite *write, TupleTableSlot **slot)
+{
+	Relation	table = storing->result->ri_RelationDesc;
+	MemoryContext before = MemoryContextSwitchTo(storing->estate->es_query_cxt);
+
+	if (write->target != storing->target)
+		enter_target(storing, write->target);
+	if (storing->nslots == storing->made)
+		storing->slots[storing->made++] = table_slot_create(table, NULL);
+	*slot = storing->slots[storing->nslots];
+	MemoryContextSwitchTo(storing->row_context);
+	fill_row(storing, *slot, write);
+	return before;
+}
+
+/* The row is filled in. */
+static void
+end_row(DncStoring *storing, TupleTableSlot *slot, MemoryContext before)
+{
+	ExecStoreVirtualTuple(slot);
+	ExecMaterializeSlot(slot);
+	storing->nslots++;
+	MemoryContextSwitchTo(before);
+	if (storing->nslots == ROWS_AT_ONCE)
+		insert_rows(storing);
+}
+
+/* ----- the interface ----- */
+
+/*
+ * Open a table of the queue for our insertions; nothing of a user's runs in them.  What is
+ * needed goes into memory of its own, below the current context.  dnc_store_end() has to
+ * follow, unless an error ends the transaction.
+ */
+DncStoring *
+dnc_store_begin(DncStoreTable table)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw queue store",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	DncStoring *storing = palloc0(sizeof(DncStoring));
+	Relation	relation;
+
+	dnc_queue_require();
+	relation = table_open(dnc_queue_relation(tables[table].name), RowExclusiveLock);
+	if (RelationGetNumberOfAttributes(relation) != tables[table].columns)
+		elog(ERROR, "table \"%s\" has other columns than this library knows",
+			 RelationGetRelationName(relation));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	storing->context = context;
+	storing->table = table;
+	storing->estate = CreateExecutorState();
+	storing->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(storing->result, relation, 0, NULL, 0);
+	ExecOpenIndices(storing->result, false);
+	storing->sequence = dnc_queue_relation("dnc_fdw_queue_id");
+	dnc_queue_origin(&storing->origin);
+	storing->xid = GetTopFullTransactionId();
+	storing->now = GetCurrentTimestamp();
+	storing->actions[DNC_ACTION_ADD] = CStringGetTextDatum("add");
+	storing->actions[DNC_ACTION_REMOVE] = CStringGetTextDatum("delete");
+	storing->state = CStringGetTextDatum(tables[table].state);
+	storing->slots = palloc(sizeof(TupleTableSlot *) * ROWS_AT_ONCE);
+	storing->row_context = AllocSetContextCreate(context, "dnc_fdw queue rows",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(before);
+	return storing;
+}
+
+/* Store a write that waits; snapshot is what the statement of a removal could see. */
+void
+dnc_store_waiting(DncStoring *storing, const DncWrite *write, Datum snapshot)
+{
+	TupleTableSlot *slot;
+	MemoryContext before = begin_row(storing, write, &slot);
+
+	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(dnc_queue_key(write)));
+	if (write->action == DNC_ACTION_REMOVE)
+		set_value(slot, DNC_QUEUE_SNAPSHOT, snapshot);
+	end_row(storing, slot, before);
+}
+
+/*
+ * The key under which a write is stored that the remote has taken: nothing about that may be
+ * an error any more.  A removal by id alone has the empty one.  Without the library for
+ * numbers it is the text itself, which is among each contact's keys.
+ */
+static const char *
+key_of_taken(const DncWrite *write)
+{
+	const char *identifier = dnc_write_value(write, DNC_COL_IDENTIFIER);
+	bool		whole;
+
+	if (identifier == NULL)
+		return "";
+	if (dnc_phone_load_possible())
+		return dnc_queue_key(write);
+	return dnc_match_to_server(dnc_text_join("raw:", dnc_text_lower(dnc_text_clean(identifier))),
+							   &whole);
+}
+
+/* Store a write that the remote has acknowledged, with the request that it was in. */
+void
+dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowledged *request)
+{
+	TupleTableSlot *slot;
+	MemoryContext before = begin_row(storing, write, &slot);
+	const char *message = dnc_queue_done_message(write->action == DNC_ACTION_ADD,
+													 request->unchanged);
+
+	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(key_of_taken(write)));
+	if (request->status != 0)
+		set_value(slot, DNC_QUEUE_HTTP_STATUS, Int32GetDatum(request->status));
+	if (message)
+		set_value(slot, DNC_QUEUE_MESSAGE, CStringGetTextDatum(message));
+	set_value(slot, DNC_QUEUE_REQUESTED_AT, TimestampTzGetDatum(request->requested));
+	set_value(slot, DNC_QUEUE_DONE_AT, TimestampTzGetDatum(request->answered));
+	end_row(storing, slot, before);
+}
+
+/* Insert what is left, and close the table. */
+void
+dnc_store_end(DncStoring *storing)
+{
+	insert_rows(storing);
+	for (int i = 0; i < storing->made; i++)
+		ExecDropSingleTupleTableSlot(storing->slots[i]);
+	ExecCloseIndices(storing->result);
+	table_close(storing->result->ri_RelationDesc, NoLock);
+	FreeExecutorState(storing->estate);
+	PopActiveSnapshot();
+	MemoryContextDelete(storing->context);
+}

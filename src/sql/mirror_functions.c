@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * mirror_functions.c
+ *		Functions and the procedure of mirrors, as users call them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "match/key.h"
+#include "match/server_text.h"
+#include "mirror/create.h"
+#include "mirror/own.h"
+#include "mirror/refresh.h"
+#include "queue/table.h"
+
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_create);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_drop);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_refresh);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_guard);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_removed);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_added);
+PG_FUNCTION_INFO_V1(dnc_fdw_screen);
+
+/* dnc_fdw_mirror_create(source, max_age, gone_after, max_loss): see dnc_mirror_create(). */
+Datum
+dnc_fdw_mirror_create(PG_FUNCTION_ARGS)
+{
+	DncMirrorTerms terms = {.max_age = PG_GETARG_INTERVAL_P(1),.gone_after = PG_GETARG_INT32(2),
+	.max_loss = PG_GETARG_FLOAT8(3)};
+
+	dnc_mirror_create(PG_GETARG_OID(0), &terms);
+	PG_RETURN_VOID();
+}
+
+/* dnc_fdw_mirror_drop(source): see dnc_mirror_drop(). */
+Datum
+dnc_fdw_mirror_drop(PG_FUNCTION_ARGS)
+{
+	dnc_mirror_drop(PG_GETARG_OID(0));
+	PG_RETURN_VOID();
+}
+
+/* Does mode name a delta?  22023 for what is no mode. */
+static bool
+is_delta(const char *mode)
+{
+	if (strcmp(mode, "full") != 0 && strcmp(mode, "delta") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode \"%s\" does not exist", mode),
+				 errhint("The modes are full and delta.")));
+	return strcmp(mode, "delta") == 0;
+}
+
+/*
+ * dnc_fdw_mirror_refresh(source, mode, max_requests, accept_loss): see dnc_mirror_refresh().
+ * It commits between its steps, so that it has to be a statement of its own (25001).
+ */
+Datum
+dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
+{
+	DncRefresh	refresh = {0};
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("CALL dnc_fdw_mirror_refresh() must be a statement of its own"),
+				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string.")));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source, mode and accept_loss must not be NULL")));
+	refresh.source = PG_GETARG_OID(0);
+	refresh.delta = is_delta(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	refresh.max_requests = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+	refresh.accept_loss = PG_GETARG_BOOL(3);
+	if (!PG_ARGISNULL(2) && refresh.max_requests < 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_requests must be at least 2"),
+				 errdetail("A pass that goes on reads its last page again.")));
+	dnc_mirror_refresh_by_call(&refresh);
+	PG_RETURN_VOID();
+}
+
+/* dnc_fdw_mirror_guard(source): see dnc_own_guard(). */
+Datum
+dnc_fdw_mirror_guard(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(dnc_own_guard(PG_GETARG_OID(0)));
+}
+
+/* dnc_fdw_mirror_removed(source): see dnc_own_removed(). */
+Datum
+dnc_fdw_mirror_removed(PG_FUNCTION_ARGS)
+{
+	dnc_own_removed(fcinfo, PG_GETARG_OID(0));
+	return (Datum) 0;
+}
+
+/* dnc_fdw_mirror_added(source): see dnc_own_added(). */
+Datum
+dnc_fdw_mirror_added(PG_FUNCTION_ARGS)
+{
+	dnc_own_added(fcinfo, PG_GETARG_OID(0));
+	return (Datum) 0;
+}
+
+/* ----- screening ----- */
+
+/* The query of dnc_fdw_screen(), kept for the place in a statement where it is called. */
+typedef struct Screening
+{
+	Oid			source;
+	SPIPlanPtr	plan;
+} Screening;
+
+/* The query for a mirror; within SPI.  Runs as the caller, who needs SELECT on the view. */
+static SPIPlanPtr
+screening_plan(FunctionCallInfo fcinfo, Oid source)
+{
+	Screening  *kept = fcinfo->flinfo->fn_extra;
+	Oid			types[] = {TEXTARRAYOID};
+	char	   *sql;
+
+	if (kept && kept->source == source)
+		return kept->plan;
+	if (kept == NULL)
+		kept = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Screening));
+	else
+		SPI_freeplan(kept->plan);
+	fcinfo->flinfo->fn_extra = NULL;
+	sql = psprintf("SELECT EXISTS (SELECT FROM %s WHERE match_key OPERATOR(pg_catalog.=) ANY ($1))",
+				   dnc_own_view_name(source));
+	kept->plan = SPI_prepare(sql, 1, types);
+	if (kept->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(kept->plan);
+	kept->source = source;
+	fcinfo->flinfo->fn_extra = kept;
+	return kept->plan;
+}
+
+/* Is one of the keys on the list, as its mirror says? */
+static bool
+has_key(FunctionCallInfo fcinfo, Oid source, const DncKeySet *set)
+{
+	Datum	   *keys = palloc(sizeof(Datum) * Max(set->count, 1));
+	Datum		array;
+	bool		isnull;
+	bool		found;
+
+	for (int i = 0; i < set->count; i++)
+	{
+		bool		whole;
+
+		keys[i] = CStringGetTextDatum(dnc_match_to_server(set->keys[i], &whole));
+	}
+	array = PointerGetDatum(construct_array(keys, set->count, TEXTOID, -1, false, TYPALIGN_INT));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_plan(screening_plan(fcinfo, source), &array, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the mirror");
+	found = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return found;
+}
+
+/* An optional argument in UTF-8; one that UTF-8 does not have is none that we know. */
+static const char *
+optional_argument(FunctionCallInfo fcinfo, int number)
+{
+	char	   *argument;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	argument = dnc_match_from_server(PG_GETARG_TEXT_PP(number));
+	return argument ? argument : "?";
+}
+
+/*
+ * dnc_fdw_screen(source, identifier, identifier_type, country): "listed", "free" or
+ * "unknown".  What cannot be told, NULL too, is never free.
+ */
+Datum
+dnc_fdw_screen(PG_FUNCTION_ARGS)
+{
+	char	   *identifier = PG_ARGISNULL(1) ? NULL : dnc_match_from_server(PG_GETARG_TEXT_PP(1));
+	const char *type = optional_argument(fcinfo, 2);
+	const char *country = optional_argument(fcinfo, 3);
+	const char *answer = "unknown";
+	DncKeySet	set = {0};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be NULL")));
+	if (identifier)
+		set = dnc_match_keys(identifier, type, country);
+	if (has_key(fcinfo, PG_GETARG_OID(0), &set))
+		answer = "listed";
+	else if (identifier && dnc_match_key(identifier, type, country))
+		answer = "free";
+	PG_RETURN_TEXT_P(cstring_to_text(answer));
+}
