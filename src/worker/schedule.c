@@ -134,7 +134,7 @@ check_roles(const DncScheduleRequest *request)
 	if (objection)
 		ereport(
 			ERROR,
-			(errcode(sqlstate),
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("cannot have the mirror of foreign table \"%s\" refreshed by that role",
 					get_rel_name(request->source)),
 			 errdetail_internal("%s.", objection),
@@ -224,8 +224,8 @@ dnc_schedule_due(void)
 	List	   *all = NIL;
 
 	(void) dnc_queue_run("DELETE FROM " SCHEDULES " m WHERE NOT EXISTS "
-						 "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = m.source)",
-						 NULL);
+						 "(SELECT FROM pg_foreign_table t JOIN %1$s.dnc_fdw_mirror_lists l "
+						 "ON l.source = t.ftrelid WHERE t.ftrelid = m.source)", NULL);
 	dnc_queue_open(&query,
 				   "SELECT m.source, m.run_as, coalesce(m.next_delta < m.next_full AND "
 				   "m.next_full > clock_timestamp(), false), least(m.next_full, m.next_delta) "
