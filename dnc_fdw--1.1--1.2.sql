@@ -400,6 +400,7 @@ CREATE FUNCTION dnc_fdw_mirror_removed(
   OUT identifier text,
   OUT identifier_type text,
   OUT entry_id text,
+  OUT requested_at timestamptz,
   OUT done_at timestamptz,
   OUT merged_at timestamptz
 ) RETURNS SETOF record
@@ -413,9 +414,7 @@ CREATE FUNCTION dnc_fdw_mirror_added(
   OUT identifier_type text,
   OUT label text,
   OUT reason text,
-  OUT done_at timestamptz,
-  OUT removed_at timestamptz,
-  OUT merged_at timestamptz
+  OUT done_at timestamptz
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 100;
 COMMENT ON FUNCTION dnc_fdw_mirror_added(regclass) IS 'our own additions that a mirror''s view adds';

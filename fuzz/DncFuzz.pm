@@ -40,7 +40,7 @@ my $anew_each = 20_000;
 
 # SQLSTATEs that reading a list may end with (docs/errors.md), and those of
 # the types' input functions.
-my $documented = qr/^(?:HV00N|28000|HV00L|HV00M|53400|08P01|40001|54000|22003|22007|22008|22009|22023|22P02)$/;
+my $documented = qr/^(?:HV00N|0A000|28000|HV00L|HV00M|53400|08P01|40001|54000|22003|22007|22008|22009|22023|22P02)$/;
 
 #
 # pg: directory of the socket, port, user and database of a cluster that has the

@@ -44,7 +44,7 @@ typedef struct SbAccount
 	SbStats		stats;
 	uint64_t	in_flight;		/* requests whose answer is not over; a reset leaves it */
 	uint64_t	filled;			/* entries asked for by fill so far */
-	uint64_t	added;			/* entries added through the API so far */
+	uint64_t	added;			/* number of the last entry that was added through the API */
 	uint64_t	drifted;		/* entries added by drift so far */
 	uint64_t	random;			/* drift's generator */
 	SbText		changes;		/* what drift did since the log was last emptied, as text */

@@ -19,6 +19,7 @@ typedef struct SbSetting
 
 static const SbSetting settings[] = {
 	{"latency_ms", offsetof(SbConfig, latency_ms), 0, 3600000, {NULL}},
+	{"think_ms", offsetof(SbConfig, think_ms), 0, 3600000, {NULL}},
 	{"bandwidth", offsetof(SbConfig, bandwidth), 0, 1000000000, {NULL}},
 	{"compress", offsetof(SbConfig, compress), 0, 9, {NULL}},
 	{"rate_limit", offsetof(SbConfig, rate_limit), 0, 1000000000, {NULL}},

@@ -56,6 +56,7 @@ typedef enum SbDriftAt
 typedef struct SbConfig
 {
 	long		latency_ms;
+	long		think_ms;		/* at the most */
 	long		bandwidth;		/* bytes a second; 0: no end of them */
 	long		compress;		/* level; 0: not */
 	long		rate_limit;		/* 0: none */

@@ -151,7 +151,11 @@ add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_le
 	sb_text_free(&text);
 }
 
-/* PUT entries: appends the elements of a JSON array as they are; answers with how many. */
+/*
+ * PUT entries: appends the elements of a JSON array as they are; answers with how many.  They may
+ * have been added to this account before it was emptied, so what is added from now on is numbered
+ * far behind them: ids are made of the number, and must not come twice.
+ */
 void
 sb_control_put_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
@@ -181,6 +185,7 @@ sb_control_put_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
 		json += strspn(json, " \t\r\n");
 		count++;
 	}
+	account->added += 1000000;
 	cJSON_Delete(root);
 	sb_answer_text(&req->answer, 200, "%" PRId64, count);
 }

@@ -57,6 +57,7 @@ const char	sb_help_text[] =
 "\n"
 "Settings (default first)\n"
 "  latency_ms=0                            before each answer; other requests do not wait\n"
+"  think_ms=0                              a request is worked on so late, or sooner, at random\n"
 "  bandwidth=0                             bytes a second that the bodies of all answers of the\n"
 "                                          account share; 0: no limit\n"
 "  compress=0                              1 to 9: gzip, at that level, for clients that take it\n"

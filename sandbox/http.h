@@ -71,6 +71,7 @@ typedef struct SbRequest
 	struct SbRequest *previous_live;
 	struct SbRequest *next_live;
 	bool		begun;			/* the headers are there */
+	bool		thought;		/* it has waited to be worked on */
 	bool		served;			/* the answer is made */
 	bool		suspended;
 	bool		gone;			/* nobody waits for the rest */

@@ -2,7 +2,7 @@
  * serve.c
  *		What happens to an API request, in which order, whichever vendor's it is.
  *
- * Token, log, rate limit, fault, work, fault of the answer, compression, latency, line.
+ * Thinking time, token, log, rate limit, fault, work, fault of the answer, compression, latency, line.
  */
 #include "serve.h"
 
@@ -104,6 +104,24 @@ send_later(SbRequest *req)
 	sb_wire_compress(req, &req->answer, (int) account->config.compress);
 	req->answer.delay_us = sb_wire_pass(&account->line, &req->answer, account->config.bandwidth,
 										ready) - now;
+}
+
+/* For how many microseconds a request waits before it is worked on. */
+int64_t
+sb_serve_think(SbRequest *req)
+{
+	const char *path;
+	const SbApi *api = sb_registry_of_path(req->path, &path);
+	char		name[SB_ACCOUNT_NAME_MAX + 1];
+	const char *refusal = NULL;
+	SbAccount  *account;
+
+	if (api == NULL || api->identify(req, name, &refusal) != 0)
+		return 0;
+	account = sb_account_get(api, name);
+	if (account->config.think_ms == 0)
+		return 0;
+	return (int64_t) sb_account_random(account, (uint64_t) account->config.think_ms * 1000 + 1);
 }
 
 /* Answers a request if it is under an API's prefix; else false. */

@@ -7,6 +7,7 @@
 
 #include "http.h"
 
+extern int64_t sb_serve_think(SbRequest *req);
 extern bool sb_serve_request(SbRequest *req);
 extern void sb_serve_answered(SbRequest *req);
 extern void sb_serve_finished(SbRequest *req);

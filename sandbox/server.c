@@ -4,7 +4,8 @@
  *
  * One thread: an epoll of our own over libmicrohttpd's epoll, the signals, stdin and the clients
  * of stalled answers, with the timer heap as its timeout.  A request is handed on when its body
- * is complete; libmicrohttpd calls once more when a postponed answer may go.
+ * is complete; libmicrohttpd calls once more when a request that was postponed, or its answer,
+ * may go on.
  */
 #include "server.h"
 
@@ -192,8 +193,16 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 		*upload_size = 0;
 		return MHD_YES;
 	}
+	if (!req->thought)
+	{
+		req->thought = true;
+		req->answer.delay_us = sb_serve_think(req);
+		if (sb_deliver_postpone(req))
+			return MHD_YES;
+	}
 	if (!req->served)
 	{
+		req->answer.delay_us = 0;
 		req->served = true;
 		route(req);
 		if (sb_deliver_postpone(req))

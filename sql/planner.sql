@@ -15,7 +15,7 @@ SET client_min_messages = warning;
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/weya/plan/fill?count=3000" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/plan/fill?count=500" >/dev/null
 CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', estimated_rows '6000');
-CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', estimated_rows '3000');
+CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', estimated_rows '3000', scan_check 'total');
 CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url', estimated_rows '500');
 CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-plan');
 CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-plan');

@@ -31,8 +31,8 @@ ALTER SERVER weya OPTIONS (ADD page_size '1000');
 :log
 \! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/weya/weya/config?max_limit=1000" >/dev/null
 ALTER SERVER weya OPTIONS (SET page_size '100');
--- reread: pages overlap
-ALTER SERVER weya OPTIONS (ADD scan_check 'reread');
+-- total: pages do not overlap as long as nothing moves
+ALTER SERVER weya OPTIONS (ADD scan_check 'total');
 :list
 :log
 ALTER SERVER weya OPTIONS (DROP scan_check);

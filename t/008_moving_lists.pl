@@ -1,7 +1,9 @@
-# Lists with page numbers that change while they are read: every entry that is
-# on the list during the whole scan comes exactly once, or the scan fails with
-# 40001.  The sandbox adds and removes entries between any two pages, at random
-# with a seed.
+# Lists that change while they are read.  Of numbered pages every entry that is on the
+# list during the whole scan comes exactly once, or the scan fails with 40001.  Behind a
+# cursor every entry comes once.  The sandbox adds and removes entries between any two
+# pages, at random with a seed.
+#
+# DNC_MOVING_RUNS=2000 repeats the changes that cancel each other out so many times.
 
 use strict;
 use warnings;
@@ -16,6 +18,7 @@ use Test::More;
 my $entries = 230;
 my $page_size = 20;
 my $seeds = 15;
+my $cancelling_runs = $ENV{DNC_MOVING_RUNS} // 60;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
@@ -26,6 +29,10 @@ $node->safe_psql('postgres', qq{
 	CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
 	  OPTIONS (provider 'sendkit', base_url '@{[$dnc->url]}/sendkit', page_size '$page_size');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (token 'sk_moving');
+	CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw
+	  OPTIONS (provider 'alta', base_url '@{[$dnc->url]}/alta/v1', page_size '$page_size', requests_per_minute '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-moving');
+	CREATE FOREIGN TABLE alta_cursor (id text) SERVER alta;
 	CREATE FOREIGN TABLE weya_total (id text) SERVER weya OPTIONS (scan_check 'total');
 	CREATE FOREIGN TABLE weya_reread (id text) SERVER weya OPTIONS (scan_check 'reread');
 	CREATE FOREIGN TABLE sendkit_total (id text) SERVER sendkit OPTIONS (scan_check 'total');
@@ -39,7 +46,7 @@ sub listed_ids
 {
 	my ($vendor) = @_;
 
-	return $dnc->control('GET', "$vendor/moving/entries") =~ /"_id":\s*"([0-9a-f]+)"/g;
+	return $dnc->control('GET', "$vendor/moving/entries") =~ /"_?id":\s*"([0-9a-f-]+)"/g;
 }
 
 # A fresh list that moves as $drift says; the ids on it.
@@ -102,10 +109,11 @@ my ($given_up, $runs, $changed) = (0, 0, 0);
 # Reads a moving list once for each seed.
 sub check
 {
-	my ($vendor, $scan_check, $drift, $way) = @_;
+	my ($vendor, $scan_check, $drift, $way, $times) = @_;
 	my ($lost, $doubled, $failed) = (0, 0, 0);
 
-	for my $seed (1 .. $seeds)
+	$times //= $seeds;
+	for my $seed (1 .. $times)
 	{
 		my @before = begin_run($vendor, $drift, $seed);
 		my @given = $ways{$way}->("${vendor}_$scan_check");
@@ -126,8 +134,8 @@ sub check
 		$changed++ if $run_gone > 0 || $drift =~ /drift_add/;
 	}
 	is("$lost lost, $doubled doubled", '0 lost, 0 doubled',
-		"$vendor, $scan_check, $drift, $way ($failed of $seeds failed with 40001)");
-	return;
+		"$vendor, $scan_check, $drift, $way ($failed of $times failed with 40001)");
+	return $failed;
 }
 
 # 'total' sees every change that moves the total.
@@ -151,6 +159,17 @@ for my $vendor ('weya', 'sendkit')
 		check($vendor, 'reread', 'drift_add=2&drift_remove=2&drift_at=random', $way);
 	}
 }
+
+# As many entries come as go, and pages that are asked for at once are answered in any
+# order: the total tells nothing, and a page that was asked for later may be the older one.
+for my $vendor ('weya', 'sendkit')
+{
+	for my $drift ('drift_add=1&drift_remove=1', 'drift_add=10&drift_remove=10')
+	{
+		my $failed = check($vendor, 'reread', "$drift&drift_at=random&think_ms=3", 'SELECT', $cancelling_runs / 4);
+		note "$vendor, $drift: $failed of @{[$cancelling_runs / 4]} failed with 40001";
+	}
+}
 note "$runs scans, $given_up given up with 40001, $changed with a list that changed";
 cmp_ok($given_up, '<', $runs / 10, 'few scans are given up');
 cmp_ok($changed, '>', $runs / 2, 'the lists did change');
@@ -166,16 +185,29 @@ for my $vendor ('weya', 'sendkit')
 	is(scalar keys %seen, 70, "$vendor: LIMIT gives nothing twice");
 }
 
-# A list that does not move is read once, a page a request.
+# How a list that does not move is read: with 'total' a page a request.  Pages that overlap
+# are 16 where others are 12: no page of 20 entries or less reaches further at any of the
+# places.  They are asked for ahead all the same.
 begin_run('weya', 'drift_add=0', 1);
 $session->query('SELECT count(id) FROM weya_total');
 is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 12,
-	'a list that does not move takes a request a page');
+	'total: a list that does not move takes a request a page');
 $dnc->control('DELETE', 'weya/moving/log');
+$dnc->control('PUT', 'weya/moving/config?latency_ms=20');
 $session->query('SELECT count(id) FROM weya_reread');
-cmp_ok(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), '<=', 24,
-	'reread takes at most twice as many');
+is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 16, 'reread: as few as can be');
+like($dnc->control('GET', 'weya/moving/stats'), qr/^in_flight_max 4$/m, 'four of them at once');
+my $default = $node->safe_psql('postgres', q{
+	CREATE FOREIGN TABLE weya_default (id text) SERVER weya;
+	SELECT count(id) FROM weya_default});
+is($default, $entries, 'without the option ...');
+is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 32, '... pages overlap');
 
+# ----- cursors that count pages -----
+
+# Entries come at the front: the next page begins with some that were given.
+check('alta', 'cursor', $_, 'SELECT')
+	for 'drift_add=3&drift_at=front', 'drift_add=15&drift_at=front', 'drift_add=5&drift_at=random';
 # One that never settles is an error that says so.
 begin_run('weya', 'drift_remove=60&drift_add=60&drift_at=front', 1);
 $session->query('\set VERBOSITY default');

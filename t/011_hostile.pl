@@ -233,8 +233,24 @@ answers('a cursor of 3 MB', '08P01', qr/cursor|next|longer/i,
 answers('a cursor that is a header', '08P01', qr/read before/,
 	pages({ hasMore => 'true', total => 5, next => '" HTTP/1.1\r\nX-Injected: 1\r\n\r\n#&?limit=1"' }), 'alta', 'sendkit');
 
+# Each answer comes from a process of its own.  An id of its own makes each page a new one.
+sub with_id { my ($entry, $id) = @_; return $entry =~ s/("_?id":")[^"]*/$1$id/r }
+my %endless = (hasMore => 'true', total => 1 << 40);
+answers('the same page again and again', '08P01', qr/^16 pages in a row/,
+	sub { page($_[0], entry($_[0], 'a'), { %endless, next => "\"$$\"" }) }, 'alta', 'sendkit');
 answers('a list without end', '54000', qr/max_requests is 100/,
-	sub { page($_[0], entry($_[0], 'a'), { hasMore => 'true', total => 1 << 40, next => "\"$$\"" }) }, 'alta', 'sendkit');
+	sub { page($_[0], with_id(entry($_[0], 'a'), $$), { %endless, next => "\"$$\"" }) }, 'alta', 'sendkit');
+
+# An id is that of one entry.
+my %two = (total => 2);
+answers('two entries with one id', '08P01', qr/not the same identifier and type/,
+	sub { page($_[0], entry($_[0], 'a') . ',' . entry($_[0], 'b'), \%two) });
+answers('one entry twice on a page', 1, undef,
+	sub { page($_[0], entry($_[0], 'a') . ',' . entry($_[0], 'a', '"reason":"customer_request"')) }, 'alta', 'sendkit');
+answers('one entry twice on a page', '08P01', qr/twice/,
+	sub { page($_[0], entry($_[0], 'a') . ',' . entry($_[0], 'a'), \%two) }, 'sendkit_old', 'weya');
+answers('two types with one id', '08P01', qr/not the same identifier and type/,
+	sub { page('alta', join ',', map { entry('alta', 'a') =~ s/email/$_/r } 'phone', 'sms') }, 'alta');
 
 # ----- HTTP -----
 

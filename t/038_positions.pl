@@ -111,7 +111,10 @@ sub step
 	my ($list, $count) = @_;
 	my $step = "SELECT step('$list', @{[$count // 1]})";
 
-	return ($session ? $session->query($step) : $node->safe_psql('postgres', $step)) eq 't';
+	return $node->safe_psql('postgres', $step) eq 't' unless $session;
+	my $done = $session->query($step);
+	die "$list: $session->{stderr}" if $session->{stderr} =~ /ERROR/;
+	return $done eq 't';
 }
 
 # Steps until the list is read; how many they were.
@@ -199,7 +202,7 @@ sub check
 		'0 lost, 0 doubled, 0 unfinished', "$list, $drift");
 	return;
 }
-$session = $node->background_psql('postgres');
+$session = $node->background_psql('postgres', on_error_stop => 0);
 for my $list ('alta_keyset', 'sendkit_new', 'sendkit_old', 'weya_total', 'weya_reread')
 {
 	check($list, $_)

@@ -182,7 +182,7 @@ sub targets
 		target('requests beyond the fewest possible, all rows but rate_limit', '%.0f',
 			surplus(\%result,
 				'scan_10k.count' => 100, 'scan_100k.count' => 1000, 'scan_1m.count' => 10_000,
-				'latency_cursor.default' => 10, 'latency_pages.default' => 60, 'latency_in.default' => 40,
+				'latency_cursor.default' => 10, 'latency_pages.default' => 68, 'latency_in.default' => 40,
 				'three_servers.default' => 30, 'lookup.default' => 1000,
 				'join.join_20000' => 1000, 'join.join_3' => 3, 'join.limit' => 1,
 				'add.alta' => 200, 'add.sendkit' => 10, 'delete.default' => 1010),

@@ -142,7 +142,7 @@ sub latency_rows
 
 	return (
 		latency('cursor', 'a chain of 10 pages', 'alta/cursor', 1000, $all, '1000|' . latest(1000)),
-		latency('pages', '60 numbered pages', 'weya/pages', 6000, $all, '6000|' . latest(6000)),
+		latency('pages', '6,000 entries on numbered pages', 'weya/pages', 6000, $all, '6000|' . latest(6000)),
 		latency('in', 'an IN list of 40', 'alta/in_list', 10_000,
 			"SELECT count(id) FROM LIST WHERE identifier IN ($in);", 40));
 }

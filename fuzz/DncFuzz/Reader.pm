@@ -10,11 +10,15 @@ use warnings;
 
 use DncFuzz::Http;
 use DncFuzz::Json;
+use DncFuzz::Numbers;
 use DncFuzz::Vendors;
 
 our $max_response_size = 262_144;
 our $max_requests = 60;
 my $max_cursor = 8192;
+
+# Pages in a row that bring nothing before a list is given up.
+my $max_barren = 16;
 
 my $contract = qr/^08P01$/;
 
@@ -210,13 +214,55 @@ sub full
 	return $self->{statement}{limit} && @{ $self->{rows} } >= $self->{statement}{limit};
 }
 
+# ---- entries that were given
+
+# The first member of an entry that has a name, if it is a string.
+sub text_of
+{
+	my ($entry, $name) = @_;
+
+	return unless defined $name && $entry->[0] eq 'o';
+	my ($value) = map { $_->[1] } grep { $_->[0] eq $name } @{ $entry->[1] };
+	return $value && $value->[0] eq 's' ? $value->[1] : undef;
+}
+
+# What must be the same wherever an id is: identifier and type.
+sub content_of
+{
+	my ($self, $entry) = @_;
+	my $identifier = text_of($entry, $self->{vendor}{identifier}) // '';
+
+	$identifier =~ s/^\+// if $self->{vendor}{ignores_plus};
+	return $identifier . "\0" . (text_of($entry, $self->{vendor}{type}) // '');
+}
+
+# Was an entry given?  Dies where another one was that has its id.
+sub was_given
+{
+	my ($self, $entry) = @_;
+	my $given = $self->{given}{ text_of($entry, $self->{vendor}{id}) };
+
+	refuse($contract, 'two entries with one id') if defined $given && $given ne $self->content_of($entry);
+	return defined $given;
+}
+
+# Notes that an entry is given; false: it was before.
+sub give
+{
+	my ($self, $entry) = @_;
+
+	return 0 if $self->was_given($entry);
+	$self->{given}{ text_of($entry, $self->{vendor}{id}) } = $self->content_of($entry);
+	return 1;
+}
+
 # ---- ways of paging; each gives whether the list was read to its end
 
 sub read_cursors
 {
 	my ($self, @exchanges) = @_;
 	my $paths = $self->{vendor}{cursors};
-	my ($expected, $entries, %seen, %totals) = (undef, 0);
+	my ($expected, $entries, $barren, %seen, %totals) = (undef, 0, 0);
 
 	# On a connection that has ended meanwhile, libcurl asks again by itself.
 	@exchanges = map { $exchanges[$_] }
@@ -233,7 +279,8 @@ sub read_cursors
 		my $next = DncFuzz::Json::get($tree, $paths->{next});
 
 		refuse($contract, "no $paths->{more}") unless $more && $more->[0] eq 'b';
-		$entries += @page;
+		my @new = grep { !defined text_of($_, $self->{vendor}{id}) || $self->give($_) } @page;
+		$entries += @new;
 		if ($paths->{total})
 		{
 			my $total = count_at($tree, $paths->{total});
@@ -243,6 +290,8 @@ sub read_cursors
 			refuse($contract, 'the total does not add up')
 				if keys %totals == 1 && ($more->[1] ? $total < $entries : $total != $entries);
 		}
+		$barren = @new ? 0 : $barren + 1;
+		refuse($contract, 'the same entries again and again') if $barren >= $max_barren;
 		if ($more->[1])
 		{
 			refuse($contract, "no $paths->{next}")
@@ -253,7 +302,7 @@ sub read_cursors
 			$expected = $next->[1];
 		}
 		return 1 if $self->{statement}{from_total};
-		$self->take_entry($_) for @page;
+		$self->take_entry($_) for @new;
 		return 1 if !$more->[1] || $self->full;
 	}
 	return 0;
@@ -280,70 +329,35 @@ sub page_facts
 	return \%facts;
 }
 
-# The id of an entry.
-sub id_of
-{
-	my ($self, $entry) = @_;
-	my $id = DncFuzz::Json::get($entry, $self->{vendor}{id});
-
-	refuse($contract, 'an entry without an id') unless $id && $id->[0] eq 's';
-	return $id->[1];
-}
-
-# Takes the page that is wanted next from those that were asked for, in whatever
-# order.  As long as nothing has moved it is the one that the reader stands before.
-# Then one follows the other, in sizes of its own; what was asked for ahead is not
-# wanted any more.
-sub take_page
-{
-	my ($self, $exchanges, $moved, $limit, $position) = @_;
-
-	for my $i (0 .. $#$exchanges)
-	{
-		my $asked = parameters($exchanges->[$i][0]);
-
-		return splice @$exchanges, $i, 1
-			if $moved ? $asked->{limit} > $DncFuzz::Statements::page_size
-			: $asked->{limit} == $limit && ($asked->{page} // 1) == int($position / $limit) + 1;
-	}
-	return;
-}
-
 sub read_numbers
 {
 	my ($self, @exchanges) = @_;
-	my ($position, $total, $moved, %given) = (0, undef, undef);
-	my $limit = parameters($exchanges[0][0])->{limit};
+	my $at = DncFuzz::Numbers->new(parameters($exchanges[0][0])->{limit}, $self->{statement}{by_total},
+		$self->{statement}{ahead});
 
-	while (my $exchange = $self->take_page(\@exchanges, $moved, $limit, $position))
+	for (;;)
 	{
-		my $parameters = parameters($exchange->[0]);
-		my $asked = $parameters->{page} // 1;
+		my $asked = $at->next_page;
+		my ($i) = grep {
+			my $parameters = parameters($exchanges[$_][0]);
+			$parameters->{limit} == $asked->[0] && ($parameters->{page} // 1) == $asked->[1];
+		} 0 .. $#exchanges;
+		return 0 unless defined $i;
+		my ($exchange) = splice @exchanges, $i, 1;
 		my $tree = $self->read_body($exchange->[1]);
 		my @page = $self->entries_of($tree);
-		my $facts = $self->page_facts($tree, $asked, @page);
-		my @ids = map { $self->id_of($_) } @page;
-		my $start = $facts->{start};
+		my $facts = $self->page_facts($tree, $asked->[1], @page);
 
-		$limit = $facts->{limit} if $facts->{limit} < $parameters->{limit};
-		# Where nothing has moved, just what is in front of the reader is known.
-		$moved = 1 if $self->{statement}{reread} || defined $total && ($total != $facts->{total} || $start > $position
-			|| grep { !!$given{ $ids[$_] } != ($start + $_ < $position) } 0 .. $#ids);
-		$self->excuse('40001') if $moved;
-		my $fits = !%given || $start == 0 || !$moved || (@ids && $given{ $ids[0] });
-		$total = $facts->{total};
-		next unless $fits;
-		my %twice;
-		grep { $twice{$_}++ && !$given{$_} } @ids and refuse($contract, 'an entry twice');
-		$self->{total} //= $total;
+		defined text_of($_, $self->{vendor}{id}) or refuse($contract, 'an entry without an id') for @page;
+		my @known = map { $self->was_given($_) } @page;
+		next unless $at->fits($asked, $facts, scalar keys %{ $self->{given} }, @known);
+		$self->{total} //= $facts->{total};
+		my @new = @page[ grep { !$known[$_] } 0 .. $#page ];
+		$self->give($_) or refuse($contract, 'an entry twice') for @new;
 		return 1 if $self->{statement}{from_total};
-		my @new = grep { !$given{ $ids[$_] } } 0 .. $#ids;
-		$self->take_entry($page[$_]) for @new;
-		$given{ $ids[$_] } = 1 for @new;
-		$position = $start + @ids;
-		return 1 if $position >= $total || $self->full;
+		$self->take_entry($_) for @new;
+		return 1 if $at->goes_to($facts, scalar @page, scalar @new) || $self->full;
 	}
-	return 0;
 }
 
 # Reads one chain of requests; dies { open } where it is not at its end.
@@ -353,6 +367,8 @@ sub read_chain
 	my ($cursors, $numbers) = @{ $self->{vendor} }{qw(cursors numbers)};
 	my $first = $self->read_body($exchanges[0][1]);
 	my $at_end;
+
+	$self->{given} = {};
 
 	# Which generation speaks is told by the first answer.
 	$self->entries_of($first);
@@ -417,7 +433,7 @@ sub judge
 	my @chains = $self->chains(@exchanges);
 
 	# What was asked for ahead delays others, or spoils their connection, unread.
-	for my $answer (map { DncFuzz::Http::read_answer($_->[1]) } $statement->{ahead} ? @exchanges : ())
+	for my $answer (map { DncFuzz::Http::read_answer($_->[1]) } $statement->{ahead} > 1 ? @exchanges : ())
 	{
 		$self->excuse('53400') if $answer->{paces};
 		$self->excuse('.*') if $answer->{doubt};

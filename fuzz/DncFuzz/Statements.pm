@@ -43,7 +43,7 @@ sub setup
 			"CREATE FOREIGN TABLE text_$server ($columns) SERVER $server",
 			"CREATE SCHEMA typed_$server",
 			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $server INTO typed_$server";
-		push @sql, "CREATE FOREIGN TABLE reread_$server ($columns) SERVER $server OPTIONS (scan_check 'reread')"
+		push @sql, "CREATE FOREIGN TABLE total_$server ($columns) SERVER $server OPTIONS (scan_check 'total')"
 			if $DncFuzz::Vendors::vendors{$vendor}{numbers};
 	}
 	return @sql;
@@ -68,51 +68,53 @@ sub forget
 my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
 my @few = qw(id identifier identifier_type);
 
-# The statement of a name; behind "ahead_" it may ask for pages at once.  Beside sql: the columns that it gives, those that it
+# The statement of a name; behind "ahead_" it may ask for pages at once, and behind "total_"
+# numbered pages do not overlap.  Beside sql: the columns that it gives, those that it
 # needs of an entry, and what DncFuzz::Reader has to know of it.
 sub make
 {
 	my ($vendor, $name, $argument) = @_;
-	my ($ahead, $kind) = $name =~ /^(ahead_)?(.*)$/;
+	my ($ahead, $by_total, $kind) = $name =~ /^(ahead_)?(total_)?(.*)$/;
 	my $server = (servers($vendor))[ $ahead ? 1 : 0 ];
+	my $table = $by_total ? "total_$server" : "text_$server";
 	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
 	my $quoted = defined $argument ? "'" . ($argument =~ s/'/''/gr) . "'" : '';
 	my $few = join ', ', @few;
 	my %total = $numbers ? (from_total => 1) : (counts => 1);
 	my %statement = (
-		rows => { sql => "SELECT * FROM text_$server", needs => \%all },
-		reread => { sql => "SELECT * FROM reread_$server", needs => \%all, reread => 1 },
-		few => { sql => "SELECT $few FROM text_$server", columns => \@few },
+		rows => { sql => "SELECT * FROM $table", needs => \%all },
+		few => { sql => "SELECT $few FROM $table", columns => \@few },
 		typed => {
 			sql => "SELECT identifier, identifier_type, l.* FROM typed_$server.communication_opt_outs l",
 			columns => [ 'identifier', 'identifier_type' ], typed => 1, needs => { %all, attrs => 0 } },
-		count => { sql => "SELECT count(*) FROM text_$server", columns => ['count'], needs => {}, %total },
-		limit => { sql => "SELECT $few FROM text_$server LIMIT 2", columns => \@few, limit => 2 },
+		count => { sql => "SELECT count(*) FROM $table", columns => ['count'], needs => {}, %total },
+		limit => { sql => "SELECT $few FROM $table LIMIT 2", columns => \@few, limit => 2 },
 		lookup => {
-			sql => "SELECT * FROM text_$server WHERE identifier = $quoted", needs => \%all,
+			sql => "SELECT * FROM $table WHERE identifier = $quoted", needs => \%all,
 			keeps => { identifier => [$argument] } },
 		type => {
-			sql => "SELECT $few FROM text_$server WHERE identifier_type = $quoted", columns => \@few,
+			sql => "SELECT $few FROM $table WHERE identifier_type = $quoted", columns => \@few,
 			keeps => { identifier_type => [$argument] } },
 		count_type => {
-			sql => "SELECT count(*) FROM text_$server WHERE identifier_type = $quoted", columns => ['count'],
+			sql => "SELECT count(*) FROM $table WHERE identifier_type = $quoted", columns => ['count'],
 			needs => { identifier_type => 1 }, keeps => { identifier_type => [$argument] }, %total },
 		either => {
-			sql => "SELECT $few FROM text_$server WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
+			sql => "SELECT $few FROM $table WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
 			keeps => { identifier => [ $argument // '', 'nobody' ] },
 			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier},
 				values => [ searched($vendor, $argument // ''), 'nobody' ] } },
 		either_type => {
-			sql => "SELECT $few FROM text_$server WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
+			sql => "SELECT $few FROM $table WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
 			keeps => { identifier_type => [ $argument // '', 'email' ] },
 			in => { parameter => $vendor eq 'alta' ? 'identifierType' : 'type',
 				member => $DncFuzz::Vendors::vendors{$vendor}{type}, values => [ $argument // '', 'email' ] } },
-		analyze => { sql => "ANALYZE text_$server", free => 1 });
+		analyze => { sql => "ANALYZE $table", free => 1 });
 	my $statement = $statement{$kind} or die "no such statement: $name\n";
 
 	$statement->{name} = $name;
 	$statement->{server} = $server;
-	$statement->{ahead} = 1 if $ahead;
+	$statement->{ahead} = $ahead ? 4 : 1;
+	$statement->{by_total} = 1 if $by_total;
 	$statement->{columns} //= \@DncFuzz::Vendors::columns;
 	$statement->{needs} //= { map { $_ => 1 } @few };
 	return $statement;
@@ -132,7 +134,7 @@ sub plain
 	my ($vendor) = @_;
 
 	return map { ($_, "ahead_$_") } qw(rows few typed count limit),
-		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'reread' : ();
+		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? ('total_rows', 'ahead_total_rows') : ();
 }
 
 # A name and an argument for make(), at random, that fit a list.
@@ -145,12 +147,12 @@ sub any_of
 	my ($body) = map { $list->{pages}{$_}{body} } DncFuzz::Mutate::pick(sort keys %{ $list->{pages} });
 	my ($identifier) = $body =~ /"$DncFuzz::Vendors::vendors{$vendor}{identifier}":\s*"([\x20-\x21\x23-\x5b\x5d-\x7e]+)"/;
 
-	push @names, ('reread') x 4 if $numbers;
 	push @names, 'type', 'count_type', 'either_type' if $vendor ne 'weya';
 	push @names, 'lookup', 'either' if $vendor ne 'sendkit' && defined $identifier;
 	push @names, 'lookup' if defined $identifier;
 	my $name = rand() < 0.02 ? 'analyze' : DncFuzz::Mutate::pick(@names);
 	my $ahead = rand() < 0.4 ? 'ahead_' : '';
+	$ahead .= 'total_' if $numbers && rand() < 0.4;
 	return ("$ahead$name", $identifier) if $name =~ /lookup|either$/;
 	return ("$ahead$name", DncFuzz::Mutate::pick('email', 'phone'))
 		if $name =~ /type$/ && $vendor eq 'alta' && $name ne 'either_type';

@@ -80,7 +80,7 @@ static const DncOptionDef option_defs[] = {
 	{.name = "search_match", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
 	.words = search_match_words, .offset = AT(search_match)},
 	{.name = "scan_check", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_WORD,
-	.words = scan_check_words, .initial = "total", .offset = AT(scan_check)},
+	.words = scan_check_words, .initial = "reread", .offset = AT(scan_check)},
 	{.name = "estimated_rows", .catalogs = ON_SERVER | ON_TABLE, .kind = DNC_KIND_REAL,
 	.min = 1, .max = 1e12, .initial = "10000", .offset = AT(estimated_rows)},
 	{.name = "request_cost", .catalogs = ON_SERVER, .kind = DNC_KIND_REAL,

@@ -93,6 +93,16 @@ chain_finds(Search *search, const DncChain *chain)
 	return found;
 }
 
+/* Can the API be asked for an identifier, UTF-8?  Otherwise dnc_contains() reads the list. */
+bool
+dnc_contains_is_lookup(const DncOptions *options, const char *identifier)
+{
+	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
+	.values = spellings(options, identifier)};
+
+	return dnc_filter_sends_lookup(dnc_filter_chains(options, &condition, 1, DNC_ANY_NUMBER));
+}
+
 /*
  * Is an identifier, UTF-8, on the list, with a type or with whatever type (NULL), as the
  * API compares identifiers?  *added, which may be NULL, is when it was added, as the vendor

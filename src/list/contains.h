@@ -13,6 +13,7 @@
 #include "config/option.h"
 #include "request/counters.h"
 
+extern bool dnc_contains_is_lookup(const DncOptions *options, const char *identifier);
 extern bool dnc_contains(const DncOptions *options, const char *identifier, const char *type,
 						 DncCounters *counters, TimestampTz *added);
 

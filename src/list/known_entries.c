@@ -3,93 +3,331 @@
  * known_entries.c
  *		The entries of a list that were given last, to be recognised.
  *
- * We remember 128 bits of hash of each id, and only the latest few thousand: enough
- * to find one's place in a list that moves, and no more memory for a longer list.
+ * We remember two hashes of each entry, and only of the latest few thousand: enough to
+ * find our place in a list that moves, and no more memory for a longer list.  One hash is
+ * of the id, the other one of the content, which is identifier and type.  An id that comes
+ * again with another content is an error: one of the two entries would be left out.
+ * Labels, times and the like are no content, since they may change while we read.
+ *
+ * Hashes of 64 bits are safe here.  Two ids with the same hash, which we expect once in a
+ * billion scans of a million entries, make that error.  An entry is taken for another one
+ * only if both hashes are the same.  The hashes of each scan have a random seed, so that
+ * the error does not come again.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "utils/hsearch.h"
+#include "common/pg_prng.h"
 
 #include "list/known_entries.h"
+#include "request/remote_error.h"
 
-/* Entries that are remembered: several times the largest page. */
-#define WINDOW 8192
+/*
+ * Entries of a generation.  We remember two of them, the current and the one before, and
+ * forget a whole one at a time.  So the window is of 4096 to 8192 entries: several times
+ * the largest page.
+ */
+#define GENERATION 4096
 
-typedef struct EntryKey
+/* Entries that we have room for at first: most lookups give no more. */
+#define FIRST_CAPACITY 32
+
+/*
+ * A slot of a hash table has the place of an entry, counted from 1, and above it bits of
+ * the id's hash, so that we look at few entries but the one that we search.  Three slots of
+ * four are empty, and the first one tells most entries that we do not know.
+ */
+#define PLACE_BITS 13
+#define PLACE_MASK ((1 << PLACE_BITS) - 1)
+#define SLOTS_PER_ENTRY 4
+
+StaticAssertDecl(GENERATION <= PLACE_MASK, "the places of a generation must fit into a slot");
+
+/* The members of an entry that tell it from others. */
+enum
 {
-	uint64		hash[2];
-} EntryKey;
+	ID, IDENTIFIER, TYPE, NTEXTS
+};
+
+/* Entries that were given one after the other. */
+typedef struct Generation
+{
+	DncEntryMark *marks;		/* NULL: none yet */
+	int			count;
+	int			capacity;		/* a power of 2, GENERATION at the most */
+	uint32	   *slots;			/* capacity * SLOTS_PER_ENTRY of them; 0: empty */
+} Generation;
 
 struct DncKnownEntries
 {
 	MemoryContext context;
-	HTAB	   *keys;
-	EntryKey   *window;			/* ring of what is in keys; NULL: nothing is */
+	const DncOptions *options;
+	const char *names[NTEXTS];	/* of the members; NULL: entries have none */
+	uint64		seed;
+	Generation	current;
+	Generation	before;
 	int64		added;			/* entries that were ever put there */
 	bool		forgot;			/* entries were given that are not there */
 };
 
-/* An empty memory, in the current memory context. */
+/* The member of an entry that has a column; NULL: none has. */
+static const char *
+member_name(const DncProvider *provider, DncColumn column)
+{
+	const DncField *field = dnc_provider_field(provider, column);
+
+	return field ? field->name : NULL;
+}
+
+/* An empty memory, in the current memory context; *options must outlive it. */
 DncKnownEntries *
-dnc_known_entries_make(void)
+dnc_known_entries_make(const DncOptions *options)
 {
 	DncKnownEntries *known = palloc0(sizeof(DncKnownEntries));
-	HASHCTL		ctl = {.keysize = sizeof(EntryKey), .entrysize = sizeof(EntryKey),
-	.hcxt = CurrentMemoryContext};
 
 	known->context = CurrentMemoryContext;
-	known->keys = hash_create("dnc_fdw known entries", 256, &ctl,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	known->options = options;
+	known->names[ID] = member_name(options->provider, DNC_COL_ID);
+	known->names[IDENTIFIER] = member_name(options->provider, DNC_COL_IDENTIFIER);
+	known->names[TYPE] = member_name(options->provider, DNC_COL_IDENTIFIER_TYPE);
+	known->seed = pg_prng_uint64(&pg_global_prng_state);
 	return known;
 }
 
-/* The key of an entry, by its id. */
-static EntryKey
-key_of(const char *id)
+/* The texts of an entry that tell it from others; NULL: it has none. */
+static void
+find_texts(const DncKnownEntries *known, const DncJson *entry, const char *texts[NTEXTS])
 {
-	size_t		length = strlen(id);
-	EntryKey	key;
+	int			missing = 0;
 
-	key.hash[0] = hash_bytes_extended((const unsigned char *) id, (int) length, 0);
-	key.hash[1] = hash_bytes_extended((const unsigned char *) id, (int) length, 1);
-	return key;
+	for (int i = 0; i < NTEXTS; i++)
+	{
+		texts[i] = NULL;
+		missing += known->names[i] != NULL;
+	}
+	if (dnc_json_kind(entry) != DNC_JSON_OBJECT)
+		return;
+	for (const DncJson *member = dnc_json_first(entry); member && missing > 0;
+		 member = dnc_json_next(member))
+	{
+		const char *name = dnc_json_name(member);
+
+		for (int i = 0; i < NTEXTS; i++)
+		{
+			if (texts[i] || known->names[i] == NULL || strcmp(name, known->names[i]) != 0)
+				continue;
+			if (dnc_json_kind(member) == DNC_JSON_STRING)
+				texts[i] = dnc_json_string(member);
+			missing--;
+			break;
+		}
+	}
 }
 
-/* Is the entry with this id remembered? */
-bool
-dnc_known_entries_has(const DncKnownEntries *known, const char *id)
+/* Mix eight bytes into a hash.  For a given hash, different bytes give different results. */
+static inline uint64
+mix(uint64 hash, uint64 bytes)
 {
-	EntryKey	key = key_of(id);
-
-	return hash_search(known->keys, &key, HASH_FIND, NULL) != NULL;
+	hash = (hash ^ bytes) * UINT64CONST(0x9e3779b97f4a7c15);
+	return hash ^ (hash >> 29);
 }
 
 /*
- * Remember an entry that is given, and forget the oldest one if there are too many.
- * False: it was remembered before.
+ * The hash of a text.  PostgreSQL's hash_bytes_extended() takes four times as long for texts
+ * of this length, and every entry of a list has two of them.
+ */
+static uint64
+hash_text(const char *text, uint64 seed)
+{
+	size_t		length = strlen(text);
+	uint64		hash = mix(seed, length);
+	uint64		bytes = 0;
+
+	for (size_t i = 0; i + 8 < length; i += 8)
+	{
+		memcpy(&bytes, text + i, 8);
+		hash = mix(hash, bytes);
+	}
+	if (length >= 8)
+		memcpy(&bytes, text + length - 8, 8);
+	else
+	{
+		for (size_t i = 0; i < length; i++)
+			bytes = bytes << 8 | (unsigned char) text[i];
+	}
+	hash = mix(hash, bytes);
+	return hash ^ (hash >> 32);
+}
+
+/* Make the mark of an entry; its id is 0 if the entry has none. */
+static void
+make_mark(const DncKnownEntries *known, const DncJson *entry, DncEntryMark *mark)
+{
+	const char *texts[NTEXTS];
+	const char *identifier;
+	uint64		seed = known->seed;
+
+	find_texts(known, entry, texts);
+	mark->id = texts[ID] ? hash_text(texts[ID], seed) | 1 : 0;
+	identifier = texts[IDENTIFIER] ? texts[IDENTIFIER] : "";
+	if (known->options->provider->ignores_plus && *identifier == '+')
+		identifier++;
+	if (texts[TYPE])
+		seed = hash_text(texts[TYPE], seed);
+	mark->content = hash_text(identifier, seed) | 1;
+}
+
+/* The slot where the search for an entry begins, in a generation that has slots. */
+static inline uint32
+first_slot(const Generation *generation, uint64 id)
+{
+	return (uint32) (id >> 1) & ((uint32) generation->capacity * SLOTS_PER_ENTRY - 1);
+}
+
+/* Have the processor fetch what the search for an entry will look at first. */
+static inline void
+fetch_slot(const Generation *generation, uint64 id)
+{
+	if (generation->marks)
+		__builtin_prefetch(&generation->slots[first_slot(generation, id)]);
+}
+
+/*
+ * The marks of the entries of a page, in order: an array, palloc'd in the current context.
+ * *count is their number.  A page at a time, since we wait for memory much longer than we
+ * count, and so wait for all of them at once.
+ */
+DncEntryMark *
+dnc_known_entries_marks(const DncKnownEntries *known, const DncPage *page, int *count)
+{
+	int			capacity = 128;
+	DncEntryMark *marks = palloc(sizeof(DncEntryMark) * capacity);
+
+	*count = 0;
+	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry))
+	{
+		if (*count == capacity)
+			marks = repalloc_huge(marks, sizeof(DncEntryMark) * (capacity *= 2));
+		make_mark(known, entry, &marks[*count]);
+		fetch_slot(&known->current, marks[*count].id);
+		fetch_slot(&known->before, marks[*count].id);
+		(*count)++;
+	}
+	return marks;
+}
+
+/* The slot of an entry in a generation that has slots, or the empty one where it would be. */
+static inline uint32
+find_slot(const Generation *generation, uint64 id)
+{
+	uint32		mask = (uint32) generation->capacity * SLOTS_PER_ENTRY - 1;
+	uint32		slot = first_slot(generation, id);
+	uint32		tag = (uint32) (id >> 32) & ~PLACE_MASK;
+	uint32		value;
+
+	while ((value = generation->slots[slot]) != 0 &&
+		   ((value & ~PLACE_MASK) != tag ||
+			generation->marks[(value & PLACE_MASK) - 1].id != id))
+		slot = (slot + 1) & mask;
+	return slot;
+}
+
+/* Fill an empty slot. */
+static inline void
+fill_slot(Generation *generation, uint32 slot, uint64 id, int place)
+{
+	generation->slots[slot] = ((uint32) (id >> 32) & ~PLACE_MASK) | (uint32) (place + 1);
+}
+
+/* Make room for more entries of the current generation. */
+static void
+grow(DncKnownEntries *known)
+{
+	Generation *current = &known->current;
+	MemoryContext before = MemoryContextSwitchTo(known->context);
+
+	if (current->marks == NULL)
+	{
+		current->capacity = FIRST_CAPACITY;
+		current->marks = palloc(sizeof(DncEntryMark) * current->capacity);
+	}
+	else
+	{
+		current->capacity = Min(current->capacity * 8, GENERATION);
+		current->marks = repalloc(current->marks, sizeof(DncEntryMark) * current->capacity);
+		pfree(current->slots);
+	}
+	current->slots = palloc0(sizeof(uint32) * current->capacity * SLOTS_PER_ENTRY);
+	for (int i = 0; i < current->count; i++)
+		fill_slot(current, find_slot(current, current->marks[i].id), current->marks[i].id, i);
+	MemoryContextSwitchTo(before);
+}
+
+/* Begin another generation, and forget the one before the current one. */
+static void
+turn_over(DncKnownEntries *known)
+{
+	Generation	oldest = known->before;
+
+	known->before = known->current;
+	known->current = oldest;
+	if (oldest.marks == NULL)
+		return;
+	memset(oldest.slots, 0, sizeof(uint32) * oldest.capacity * SLOTS_PER_ENTRY);
+	known->current.count = 0;
+	known->forgot = true;
+}
+
+/*
+ * Is an entry in a generation?  Raises 08P01 if one with the same id and another content
+ * is.
+ */
+static inline bool
+generation_has(const DncKnownEntries *known, const Generation *generation,
+			   const DncEntryMark *mark)
+{
+	const DncEntryMark *found;
+	uint32		value;
+
+	if (generation->marks == NULL)
+		return false;
+	value = generation->slots[find_slot(generation, mark->id)];
+	if (value == 0)
+		return false;
+	found = &generation->marks[(value & PLACE_MASK) - 1];
+	if (found->content != mark->content && found->content != 0)
+		dnc_remote_error_contract(known->options,
+								  "Two entries have the same \"%s\", but not the same identifier and type.",
+								  known->names[ID]);
+	return true;
+}
+
+/* Is an entry remembered?  Raises 08P01 if one with the same id and another content is. */
+bool
+dnc_known_entries_has(const DncKnownEntries *known, const DncEntryMark *mark)
+{
+	return generation_has(known, &known->current, mark) ||
+		generation_has(known, &known->before, mark);
+}
+
+/*
+ * Remember an entry that is given.  False: it was remembered before.  Raises 08P01 if one
+ * with the same id and another content was.
  */
 bool
-dnc_known_entries_add(DncKnownEntries *known, const char *id)
+dnc_known_entries_add(DncKnownEntries *known, const DncEntryMark *mark)
 {
-	EntryKey	key = key_of(id);
-	EntryKey   *place;
-	bool		found;
+	Generation *current = &known->current;
 
-	if (known->window == NULL)
-		known->window = MemoryContextAlloc(known->context, sizeof(EntryKey) * WINDOW);
-	(void) hash_search(known->keys, &key, HASH_ENTER, &found);
-	if (found)
+	if (dnc_known_entries_has(known, mark))
 		return false;
-	place = &known->window[known->added % WINDOW];
-	if (known->added >= WINDOW)
-	{
-		(void) hash_search(known->keys, place, HASH_REMOVE, NULL);
-		known->forgot = true;
-	}
-	*place = key;
+	if (current->count == GENERATION)
+		turn_over(known);
+	if (current->count == current->capacity)
+		grow(known);
+	fill_slot(current, find_slot(current, mark->id), mark->id, current->count);
+	current->marks[current->count++] = *mark;
 	known->added++;
 	return true;
 }
@@ -101,7 +339,11 @@ dnc_known_entries_restore(DncKnownEntries *known, const List *ids, int64 given)
 	ListCell   *lc;
 
 	foreach(lc, ids)
-		(void) dnc_known_entries_add(known, lfirst(lc));
+	{
+		DncEntryMark mark = {.id = hash_text(lfirst(lc), known->seed) | 1};
+
+		(void) dnc_known_entries_add(known, &mark);
+	}
 	known->forgot = known->forgot || known->added < given;
 }
 

@@ -8,13 +8,22 @@
 #ifndef DNC_KNOWN_ENTRIES_H
 #define DNC_KNOWN_ENTRIES_H
 
-#include "nodes/pg_list.h"
+#include "list/page.h"
 
 typedef struct DncKnownEntries DncKnownEntries;
 
-extern DncKnownEntries *dnc_known_entries_make(void);
-extern bool dnc_known_entries_has(const DncKnownEntries *known, const char *id);
-extern bool dnc_known_entries_add(DncKnownEntries *known, const char *id);
+/* By which an entry is recognised. */
+typedef struct DncEntryMark
+{
+	uint64		id;				/* hash of the id; 0: the entry has none */
+	uint64		content;		/* hash of identifier and type; 0: not known */
+} DncEntryMark;
+
+extern DncKnownEntries *dnc_known_entries_make(const DncOptions *options);
+extern DncEntryMark *dnc_known_entries_marks(const DncKnownEntries *known, const DncPage *page,
+											 int *count);
+extern bool dnc_known_entries_has(const DncKnownEntries *known, const DncEntryMark *mark);
+extern bool dnc_known_entries_add(DncKnownEntries *known, const DncEntryMark *mark);
 extern void dnc_known_entries_restore(DncKnownEntries *known, const List *ids, int64 given);
 extern bool dnc_known_entries_forgot(const DncKnownEntries *known);
 

@@ -17,7 +17,7 @@
 typedef struct DncPage
 {
 	const DncJson *first;		/* its first entry; NULL: it has none */
-	const bool *given;			/* by index: was given with an earlier page; NULL: none was */
+	bool	   *given;			/* by index: was given with an earlier page; NULL: none was */
 	const char *entries;		/* the array of them as it came, UTF-8, and what follows */
 } DncPage;
 

@@ -7,6 +7,11 @@
  * that was read before, and as long as the total that some APIs tell does not change,
  * the entries have to add up to it.
  *
+ * Some cursors count pages.  If entries come at the front of such a list, the next page
+ * begins with entries that we have given.  So we compare each page with those before, and
+ * give an entry once.  Many pages in a row with nothing new have no end that we could
+ * reach, whatever their cursors are.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -21,6 +26,9 @@
 /* Bytes of a cursor.  No server takes the URL that a longer one makes. */
 #define MAX_CURSOR 8192
 
+/* Pages in a row that bring nothing before the list is given up. */
+#define MAX_BARREN 16
+
 struct DncPageCursor
 {
 	MemoryContext context;
@@ -29,11 +37,12 @@ struct DncPageCursor
 	int			page_size;
 	char	   *cursor;			/* of the next page, UTF-8; NULL: that is the first one */
 	HTAB	   *cursors;		/* hashes of all cursors so far */
-	int64		given;			/* entries so far */
+	int64		given;			/* entries so far, each once */
 	int64		total;			/* as the first answer has it; -1: none */
 	bool		moved;			/* the list was seen to change */
 	bool		resuming;		/* the last page of a stored position is to be read again */
-	DncKnownEntries *known;		/* the entries of that page; NULL: there is none */
+	int			barren;			/* pages in a row that brought nothing */
+	DncKnownEntries *known;		/* the last of the entries that were given */
 };
 
 /*
@@ -52,6 +61,7 @@ dnc_page_cursor_begin(const DncOptions *options, const DncPaging *paging, int pa
 	reader->paging = paging;
 	reader->page_size = page_size;
 	reader->total = -1;
+	reader->known = dnc_known_entries_make(options);
 	reader->cursors = hash_create("dnc_fdw cursors", 64, &ctl,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return reader;
@@ -97,7 +107,6 @@ dnc_page_cursor_resume(DncPageCursor *reader, const DncPosition *position)
 	reader->total = position->total;
 	reader->moved = position->moved;
 	reader->resuming = true;
-	reader->known = dnc_known_entries_make();
 	dnc_known_entries_restore(reader->known, position->ids, position->given);
 	MemoryContextSwitchTo(before);
 }
@@ -137,19 +146,47 @@ dnc_page_cursor_guess(const DncPageCursor *reader, DncAnswer *answer)
 	return knows_cursor(reader, guess.cursor) ? none : guess;
 }
 
-/*
- * Find the entries of a page that the stored position has, in page->given.  They are on
- * the page that is read again, and on the next ones if entries came in front of them.
- */
+/* Note that an entry of a page, by index, was given before. */
 static void
-find_known(DncPageCursor *reader, DncPage *page)
+set_given(DncPage *page, int index)
 {
-	bool	   *given = palloc(sizeof(bool) * Max(dnc_page_count_new(page), 1));
-	int			i = 0;
+	if (page->given == NULL)
+		page->given = palloc0(sizeof(bool) * dnc_page_count_new(page));
+	page->given[index] = true;
+}
 
-	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry), i++)
-		given[i] = dnc_known_entries_has(reader->known, dnc_page_id(reader->options, entry));
-	page->given = given;
+/*
+ * Remember the entries of a page, and find those that were given before: page->given.  An
+ * entry without an id counts as new; it is an error when it is read, as it may not be if
+ * the scan ends in front of it.  How many are new?
+ */
+static int64
+give_entries(DncPageCursor *reader, DncPage *page)
+{
+	int			count;
+	DncEntryMark *marks = dnc_known_entries_marks(reader->known, page, &count);
+	int64		new = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (marks[i].id == 0 || dnc_known_entries_add(reader->known, &marks[i]))
+			new++;
+		else
+			set_given(page, i);
+	}
+	pfree(marks);
+	return new;
+}
+
+/* Watch for a list that goes on and on, and brings nothing. */
+static void
+check_progress(DncPageCursor *reader, int64 new)
+{
+	reader->barren = new > 0 ? 0 : reader->barren + 1;
+	if (reader->barren >= MAX_BARREN)
+		dnc_remote_error_contract(reader->options,
+								  "%d pages in a row have no entry that was not given before.",
+								  MAX_BARREN);
 }
 
 /*
@@ -160,7 +197,7 @@ find_known(DncPageCursor *reader, DncPage *page)
 static bool
 carries_on(const DncPageCursor *reader, const DncPage *page)
 {
-	return reader->cursor == NULL || (page->first && page->given[0]);
+	return reader->cursor == NULL || (page->given && page->given[0]);
 }
 
 /*
@@ -230,26 +267,24 @@ next_cursor(const DncPageCursor *reader, const DncJson *answer, const DncPage *p
 /*
  * Take the page that was asked for.  *at_end says whether the list ends with it.
  * DNC_PAGE_LOST: it is not the page that was to be read again.  Sets page->given
- * (palloc'd in the current context) where the page was read before.
+ * (palloc'd in the current context) where entries were given before.
  *
- * Raises 08P01 for a page that contradicts itself, or does not lead on.
+ * Raises 08P01 for a page that contradicts itself or those before, or does not lead on.
  */
 DncPageFit
 dnc_page_cursor_accept(DncPageCursor *reader, const DncJson *answer, DncPage *page, bool *at_end)
 {
-	int64		new;
+	int64		new = give_entries(reader, page);
 
 	*at_end = !goes_on(reader, answer);
-	if (reader->known)
-		find_known(reader, page);
 	if (reader->resuming && !carries_on(reader, page))
 		return DNC_PAGE_LOST;
-	new = dnc_page_count_new(page);
 	reader->moved = reader->moved || (reader->resuming && new > 0);
 	reader->resuming = false;
 	reader->given += new;
 	if (reader->paging->total)
 		check_total(reader, answer, *at_end);
+	check_progress(reader, new);
 	if (!*at_end)
 		set_cursor(reader, next_cursor(reader, answer, page));
 	return DNC_PAGE_TAKEN;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * page_numbers.c
- *		Lists whose pages are reader, and that change while they are read.
+ *		Lists whose pages are numbered, and that change while they are read.
  *
  * A page is a slice of the list as it is at that moment.  When an entry in
  * front of the reader goes, all behind it move up by one, and the next page
@@ -20,12 +20,18 @@
  * has to be the first of its page: an entry that was taken off and put back
  * elsewhere is known too, but would not show the place.)
  *
- * As long as the total stays the same (scan_check 'total') and no entry comes
- * where another was, pages are taken to fit together without such a proof, and
- * each is read once.  When something has changed, and from the beginning with
- * scan_check 'reread', pages are chosen to overlap: of the page sizes up to the
- * one in force one is taken that has a page reaching from a little in front of
- * the reader as far behind as can be.
+ * Nothing in this speaks of time: the order of two entries stays the same for as long
+ * as both are on the list.  So pages can be asked for ahead, and it does not matter in
+ * which order the server makes them.  We plan them as if nothing moved: of the page
+ * sizes up to the one in force we take one that has a page reaching from in front of the
+ * reader as far behind as can be.  (No plan needs fewer requests.  A reader that stands
+ * further behind can take each page that one further in front can, so that the greedy
+ * choice is the best.)  If we see a change, we use the pages that are under way as far as
+ * they fit, and plan the others anew, with a wider overlap.
+ *
+ * With scan_check 'total', pages are taken to fit together without such a proof, and
+ * each is read once, as long as the total stays the same and no entry comes where another
+ * was.  Changes that cancel each other out are not seen then.
  *
  * A list whose position was stored is taken up again in the same way: by a page that
  * overlaps with the last one that was read.
@@ -38,11 +44,15 @@
 #include "list/page_numbers.h"
 #include "request/remote_error.h"
 
-/* Where pages overlap, one in so many entries is read twice, but at least one. */
+/* Once a list was seen to change, pages overlap by one in so many entries; before, by one. */
 #define OVERLAP_SHARE 10
 
-/* The smallest page on which an overlap leaves room for something new. */
-#define MIN_OVERLAPPING_LIMIT 10
+/*
+ * The smallest page size that has a page reaching over any place of a list, if smaller
+ * sizes are taken, too.  For 16 there is none at the 720,720th entry, which all numbers up
+ * to 16 divide; for 17 that is the 12,252,240th.
+ */
+#define MIN_OVERLAPPING_LIMIT 17
 
 /* Pages in a row that bring nothing before the scan is given up. */
 #define MAX_ATTEMPTS 16
@@ -55,9 +65,10 @@ struct DncPageNumbers
 	const DncOptions *options;
 	const DncPaging *paging;
 	int			limit;			/* page size to ask for at the most */
+	bool		is_cut;			/* the server gives no larger pages than that */
 	int64		place;			/* entries in front of the reader, when last seen */
 	int64		total;			/* when last seen; -1: not yet */
-	bool		overlapping;	/* pages have to overlap */
+	bool		moved;			/* the list was seen to change */
 	bool		resuming;		/* the place of a stored position was not found yet */
 	int			attempts;		/* pages in a row that brought nothing */
 	int64		given;			/* entries so far */
@@ -69,7 +80,8 @@ typedef struct PageFacts
 {
 	int64		total;
 	int64		start;			/* entries in front of the page */
-	int64		count;			/* entries on the page */
+	int			count;			/* entries on the page */
+	DncEntryMark *marks;		/* of its entries */
 	bool	   *known;			/* by index: was given before */
 } PageFacts;
 
@@ -86,8 +98,7 @@ dnc_page_numbers_begin(const DncOptions *options, const DncPaging *paging, int p
 	reader->paging = paging;
 	reader->limit = page_size;
 	reader->total = -1;
-	reader->overlapping = options->scan_check == DNC_SCAN_CHECK_REREAD;
-	reader->known = dnc_known_entries_make();
+	reader->known = dnc_known_entries_make(options);
 	return reader;
 }
 
@@ -97,29 +108,52 @@ dnc_page_numbers_resume(DncPageNumbers *reader, const DncPosition *position)
 {
 	reader->place = position->place;
 	reader->total = position->total;
-	reader->overlapping = reader->overlapping || position->moved;
+	reader->moved = position->moved;
 	reader->given = position->given;
 	reader->resuming = true;
 	dnc_known_entries_restore(reader->known, position->ids, position->given);
 }
 
+/* Does a page have to overlap with those before? */
+static bool
+has_to_overlap(const DncPageNumbers *reader)
+{
+	return reader->moved || reader->resuming ||
+		reader->options->scan_check == DNC_SCAN_CHECK_REREAD;
+}
+
+/* The overlap on a list that moves, in entries. */
+static int64
+wide_overlap(const DncPageNumbers *reader)
+{
+	return Max(reader->limit / OVERLAP_SHARE, 1);
+}
+
+/* The largest page that we ask for. */
+static int
+largest_limit(const DncPageNumbers *reader)
+{
+	if (reader->is_cut || !has_to_overlap(reader))
+		return reader->limit;
+	return Max(reader->limit, MIN_OVERLAPPING_LIMIT);
+}
+
 /*
- * The page that reaches from in front of the reader as far behind as can be:
- * for a size m, page number k covers the entries from (k - 1) m to k m.
+ * The page that begins at least so many entries in front of a place, and reaches as far
+ * behind it as can be; limit 0: none reaches over it.  For a size m, page number k covers
+ * the entries from (k - 1) m to k m.  Half of the largest size and less are never better:
+ * the page of twice the size that ends there, or one entry page later, does as well.
  */
 static DncPageRequest
-choose_overlapping(const DncPageNumbers *reader)
+furthest_page(const DncPageNumbers *reader, int64 place, int64 overlap)
 {
-	int			limit = Max(reader->limit, MIN_OVERLAPPING_LIMIT);
-	DncPageRequest best = {.limit = limit, .paging = reader->paging, .number = 1};
-	int64		overlap = Min(Max(limit / OVERLAP_SHARE, 1), reader->place);
-	int64		furthest = reader->place;
+	int			largest = largest_limit(reader);
+	DncPageRequest best = {.paging = reader->paging};
+	int64		furthest = place;
 
-	if (reader->place == 0)
-		return best;
-	for (int size = limit; size > limit / 2 && size > 1; size--)
+	for (int size = largest; size > largest / 2; size--)
 	{
-		int64		number = (reader->place - overlap) / size + 1;
+		int64		number = (place - Min(overlap, place)) / size + 1;
 
 		if (number * size > furthest)
 		{
@@ -131,21 +165,77 @@ choose_overlapping(const DncPageNumbers *reader)
 	return best;
 }
 
+/* The page to ask for at a place; limit 0: none reaches over it. */
+static DncPageRequest
+plan_page(const DncPageNumbers *reader, int64 place)
+{
+	DncPageRequest page = {0};
+
+	if (!has_to_overlap(reader))
+		return furthest_page(reader, place, 0);
+	if (reader->moved || reader->resuming)
+		page = furthest_page(reader, place, wide_overlap(reader));
+	return page.limit > 0 ? page : furthest_page(reader, place, 1);
+}
+
+/* The list does not settle: raise an error. */
+static void
+give_up(const DncPageNumbers *reader)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("the list of server \"%s\" kept changing while it was read",
+					reader->options->server_name),
+			 errdetail("%d pages in a row did not fit what was read before.", MAX_ATTEMPTS),
+			 errhint("Run the query again. A larger page_size leaves less room for changes.")));
+}
+
+/* No page reaches over the place of the reader: raise an error. */
+static void
+refuse_small_pages(const DncPageNumbers *reader)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the pages of server \"%s\" are too small to overlap",
+					reader->options->server_name),
+			 errdetail("The server gives %d entries a page at the most, and all pages of that size and smaller ones end at entry %lld or in front of it.",
+					   reader->limit, (long long) reader->place),
+			 errhint("Set scan_check to \"total\" to read pages that do not overlap. Changes that leave the total as it is are not seen then.")));
+}
+
 /*
- * The page to ask for next, or so many pages ahead of it; limit 0: there is none, or it
- * is not known.  Pages ahead are known only as long as nothing has moved.
+ * The page to ask for next, or the one behind a page that was asked for ahead; limit 0:
+ * there is none.  Raises 0A000 where pages have to overlap and are too small for it.
  */
 DncPageRequest
-dnc_page_numbers_request(const DncPageNumbers *reader, int ahead)
+dnc_page_numbers_request(const DncPageNumbers *reader, const DncPageRequest *behind)
 {
-	bool		overlapping = reader->overlapping || reader->resuming;
-	DncPageRequest next = dnc_page_numbers_page(reader, reader->place / reader->limit + 1 + ahead);
+	DncPageRequest none = {0};
+	DncPageRequest next;
 
-	if (overlapping && ahead == 0)
-		return choose_overlapping(reader);
-	if (ahead > 0 && (overlapping || (next.number - 1) * next.limit >= reader->total))
-		next.limit = 0;
+	if (behind)
+	{
+		int64		place = behind->number * behind->limit;
+
+		return place < reader->total ? plan_page(reader, place) : none;
+	}
+	next = plan_page(reader, reader->place);
+	if (next.limit == 0)
+		refuse_small_pages(reader);
 	return next;
+}
+
+/*
+ * Is a page that was asked for ahead still of use?  It has to reach over the place of the
+ * reader, as far as we know that.  Whether it fits is seen when it has come.
+ */
+bool
+dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRequest *asked)
+{
+	int64		start = (asked->number - 1) * asked->limit;
+
+	return asked->limit <= largest_limit(reader) && start + asked->limit > reader->place &&
+		(start == 0 || start < reader->place + !has_to_overlap(reader));
 }
 
 /* The page of some number, in the size in force. */
@@ -170,19 +260,22 @@ required_count(const DncPageNumbers *reader, const DncJson *answer, const char *
 	return count;
 }
 
-/* Find out how many entries a page has, and which of them were given before. */
+/*
+ * Find out how many entries a page has, and which of them were given before.  Raises 08P01
+ * for an entry without an id.
+ */
 static void
 find_known(const DncPageNumbers *reader, const DncPage *page, PageFacts *facts)
 {
-	int			capacity = 128;
+	const DncJson *entry = page->first;
 
-	facts->known = palloc(sizeof(bool) * capacity);
-	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry))
+	facts->marks = dnc_known_entries_marks(reader->known, page, &facts->count);
+	facts->known = palloc(sizeof(bool) * Max(facts->count, 1));
+	for (int i = 0; i < facts->count; i++, entry = dnc_json_next(entry))
 	{
-		if (facts->count == capacity)
-			facts->known = repalloc(facts->known, sizeof(bool) * (capacity *= 2));
-		facts->known[facts->count++] =
-			dnc_known_entries_has(reader->known, dnc_page_id(reader->options, entry));
+		if (facts->marks[i].id == 0)
+			(void) dnc_page_id(reader->options, entry);
+		facts->known[i] = dnc_known_entries_has(reader->known, &facts->marks[i]);
 	}
 }
 
@@ -191,8 +284,8 @@ static void
 check_count(const DncPageNumbers *reader, const PageFacts *facts, int64 limit)
 {
 	if (facts->count > limit)
-		dnc_remote_error_contract(reader->options, "A page of %lld entries has %lld.",
-								  (long long) limit, (long long) facts->count);
+		dnc_remote_error_contract(reader->options, "A page of %lld entries has %d.",
+								  (long long) limit, facts->count);
 	if (facts->start + facts->count > facts->total && facts->count > 0)
 		dnc_remote_error_contract(reader->options,
 								  "The answer counts %lld entries, but entry %lld is on its page: that does not add up.",
@@ -200,8 +293,8 @@ check_count(const DncPageNumbers *reader, const PageFacts *facts, int64 limit)
 								  (long long) (facts->start + facts->count));
 	if (facts->count < limit && facts->start + facts->count < facts->total)
 		dnc_remote_error_contract(reader->options,
-								  "A page of %lld entries has %lld, and is not the last one: that does not add up.",
-								  (long long) limit, (long long) facts->count);
+								  "A page of %lld entries has %d, and is not the last one: that does not add up.",
+								  (long long) limit, facts->count);
 }
 
 /* Read the facts of a page, and check that they agree with each other. */
@@ -230,7 +323,10 @@ read_facts(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *a
 
 	/* A server that gives smaller pages than asked for is believed. */
 	if (limit < asked->limit)
+	{
 		reader->limit = (int) limit;
+		reader->is_cut = true;
+	}
 	facts.start = (number - 1) * limit;
 	find_known(reader, page, &facts);
 	check_count(reader, &facts, limit);
@@ -258,7 +354,7 @@ looks_unmoved(const DncPageNumbers *reader, const PageFacts *facts)
 /*
  * Does a page carry on where the reader is?  Either its first entry is known,
  * or it is the beginning of the list and nothing that was given is forgotten,
- * or we can see no change.
+ * or it need not overlap.
  */
 static bool
 carries_on(const DncPageNumbers *reader, const PageFacts *facts)
@@ -266,53 +362,52 @@ carries_on(const DncPageNumbers *reader, const PageFacts *facts)
 	if (facts->count > 0 && facts->known[0])
 		return true;
 	if (facts->start == 0)
-		return !dnc_known_entries_forgot(reader->known);
-	return !reader->overlapping && !reader->resuming;
+		return facts->total == 0 || !dnc_known_entries_forgot(reader->known);
+	return !has_to_overlap(reader);
 }
 
 /* A page that brought nothing: give up when there were too many in a row. */
 static void
 count_attempt(DncPageNumbers *reader)
 {
-	if (++reader->attempts <= MAX_ATTEMPTS)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("the list of server \"%s\" kept changing while it was read",
-					reader->options->server_name),
-			 errdetail("%d pages in a row did not fit what was read before.", MAX_ATTEMPTS),
-			 errhint("Run the query again. A larger page_size leaves less room for changes.")));
+	if (++reader->attempts > MAX_ATTEMPTS)
+		give_up(reader);
 }
 
 /*
- * Step back, further with each time, to find an entry that is known.  DNC_PAGE_LOST: the
- * place of a stored position is not there any more, as far as we look.
+ * A page did not fit: choose another place to look for an entry that is known.  First we
+ * take it that all that came or went, by the totals, was in front of the reader, and look
+ * there with the wide overlap.  Then we step back, further with each time: by a part of a
+ * page at first, since of a position that was stored only the last page is known.
+ * DNC_PAGE_LOST: the place of a stored position is not there any more, as far as we look.
  */
 static DncPageFit
-step_back(DncPageNumbers *reader)
+look_elsewhere(DncPageNumbers *reader, const PageFacts *facts)
 {
-	int64		step = (int64) reader->limit << Min(reader->attempts, 20);
+	int64		change = facts->total - reader->total;
+	bool		was_wide = reader->place - facts->start >= wide_overlap(reader);
 
 	if (reader->resuming && (reader->place == 0 || reader->attempts + 1 >= MAX_RESUMING))
 		return DNC_PAGE_LOST;
 	count_attempt(reader);
-	reader->overlapping = true;
-	reader->place = Max(reader->place - step, 0);
+	reader->moved = true;
+	reader->place += change;
+	if (was_wide && (change == 0 || reader->attempts > 1))
+		reader->place -= Max(((int64) reader->limit << reader->attempts) / 8, 1);
+	reader->place = Max(Min(reader->place, facts->total), 0);
 	return DNC_PAGE_UNFIT;
 }
 
 /* Remember the entries of a page that are given now. */
 static void
-give_entries(DncPageNumbers *reader, const PageFacts *facts, const DncPage *page)
+give_entries(DncPageNumbers *reader, const PageFacts *facts)
 {
-	int			i = 0;
-
-	for (const DncJson *entry = page->first; entry; entry = dnc_json_next(entry))
+	for (int i = 0; i < facts->count; i++)
 	{
-		if (facts->known[i++])
+		if (facts->known[i])
 			continue;
 		reader->given++;
-		if (!dnc_known_entries_add(reader->known, dnc_page_id(reader->options, entry)))
+		if (!dnc_known_entries_add(reader->known, &facts->marks[i]))
 			dnc_remote_error_contract(reader->options, "A page has an entry twice.");
 	}
 }
@@ -332,17 +427,18 @@ dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 {
 	PageFacts	facts;
 	int64		before = reader->given;
-	bool		fits;
+	DncPageFit	fit = DNC_PAGE_TAKEN;
 
 	facts = read_facts(reader, asked, answer, page);
 	if (reader->total >= 0 && !looks_unmoved(reader, &facts))
-		reader->overlapping = true;
-	fits = reader->given == 0 || carries_on(reader, &facts);
+		reader->moved = true;
+	if (reader->given > 0 && !carries_on(reader, &facts))
+		fit = look_elsewhere(reader, &facts);
 	reader->total = facts.total;
-	if (!fits)
-		return step_back(reader);
+	if (fit != DNC_PAGE_TAKEN)
+		return fit;
 
-	give_entries(reader, &facts, page);
+	give_entries(reader, &facts);
 	reader->resuming = false;
 	reader->place = facts.start + facts.count;
 	page->given = facts.known;
@@ -361,7 +457,7 @@ dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position)
 	position->page_size = reader->limit;
 	position->place = reader->place;
 	position->total = reader->total;
-	position->moved = reader->overlapping;
+	position->moved = reader->moved;
 }
 
 /* How many entries the list has, as the last page said. */

@@ -16,7 +16,9 @@ typedef struct DncPageNumbers DncPageNumbers;
 extern DncPageNumbers *dnc_page_numbers_begin(const DncOptions *options, const DncPaging *paging,
 											  int page_size);
 extern void dnc_page_numbers_resume(DncPageNumbers *reader, const DncPosition *position);
-extern DncPageRequest dnc_page_numbers_request(const DncPageNumbers *reader, int ahead);
+extern DncPageRequest dnc_page_numbers_request(const DncPageNumbers *reader,
+											   const DncPageRequest *behind);
+extern bool dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRequest *asked);
 extern DncPageRequest dnc_page_numbers_page(const DncPageNumbers *reader, int64 number);
 extern DncPageFit dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 										  const DncJson *answer, DncPage *page, bool *at_end);

@@ -17,6 +17,7 @@
 #include "list/page_cursor.h"
 #include "list/page_numbers.h"
 #include "list/pager.h"
+#include "list/paging.h"
 #include "request/max_requests.h"
 #include "request/remote_error.h"
 
@@ -103,19 +104,14 @@ set_paging(DncPager *pager, const DncPaging *paging)
 static void
 find_paging(DncPager *pager, const DncJson *answer)
 {
-	const DncListCall *list = &pager->options->provider->list;
+	const DncProvider *provider = pager->options->provider;
+	const DncPaging *paging = dnc_paging_of_answer(provider, answer);
 
-	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i]; i++)
-	{
-		if (dnc_json_get(answer, list->pagings[i]->marker))
-		{
-			set_paging(pager, list->pagings[i]);
-			return;
-		}
-	}
-	dnc_remote_error_contract(pager->options,
-							  "The answer does not say whether the list goes on: its \"%s\" is missing.",
-							  list->pagings[0]->marker);
+	if (paging == NULL)
+		dnc_remote_error_contract(pager->options,
+								  "The answer does not say whether the list goes on: its \"%s\" is missing.",
+								  provider->list.pagings[0]->marker);
+	set_paging(pager, paging);
 }
 
 /* Give up all pages that were asked for ahead. */
@@ -126,15 +122,16 @@ drop_ahead(DncPager *pager)
 		dnc_fetch_drop(pager->ahead[--pager->nahead]);
 }
 
-/* The page to ask for next, or so many ahead of it; limit 0: not known, or none. */
+/* The page to ask for next, or the one behind what was asked for; limit 0: none, or not known. */
 static DncPageRequest
-next_page(const DncPager *pager, int ahead)
+next_page(const DncPager *pager)
 {
+	const DncFetch *last = pager->nahead > 0 ? pager->ahead[pager->nahead - 1] : NULL;
 	DncPageRequest none = {0};
 
 	if (pager->numbers)
-		return dnc_page_numbers_request(pager->numbers, ahead);
-	if (ahead > 0)
+		return dnc_page_numbers_request(pager->numbers, last ? &last->request : NULL);
+	if (last)
 		return none;
 	if (pager->cursors)
 		return dnc_page_cursor_request(pager->cursors);
@@ -172,7 +169,7 @@ fetch_ahead(DncPager *pager)
 		return;
 	while (pager->nahead < pager->options->max_concurrency)
 	{
-		DncPageRequest page = next_page(pager, pager->nahead);
+		DncPageRequest page = next_page(pager);
 
 		if (page.limit == 0 ||
 			is_enough(pager, pager->given + (double) pager->nahead * pager->page_size) ||
@@ -255,16 +252,24 @@ take_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 	return fit;
 }
 
+/* Is the first page that was asked for ahead the one to be read now? */
+static bool
+is_wanted(const DncPager *pager)
+{
+	DncPageRequest wanted;
+
+	if (pager->numbers)
+		return dnc_page_numbers_wants(pager->numbers, &pager->ahead[0]->request);
+	wanted = pager->cursors ? dnc_page_cursor_request(pager->cursors)
+		: dnc_request_first_page(pager->options, pager->page_size);
+	return dnc_fetch_asks_for(pager->ahead[0], &wanted);
+}
+
 /* Give up what was asked for ahead if the list has moved, or a cursor was guessed wrong. */
 static void
 drop_unwanted(DncPager *pager)
 {
-	DncPageRequest wanted;
-
-	if (pager->nahead == 0)
-		return;
-	wanted = next_page(pager, 0);
-	if (!dnc_fetch_asks_for(pager->ahead[0], &wanted))
+	if (pager->nahead > 0 && !is_wanted(pager))
 		drop_ahead(pager);
 }
 
@@ -280,7 +285,7 @@ dnc_pager_ask(DncPager *pager)
 	drop_unwanted(pager);
 	if (pager->nahead == 0)
 	{
-		DncPageRequest page = next_page(pager, 0);
+		DncPageRequest page = next_page(pager);
 
 		pager->ahead[0] = start_needed(pager, &page);
 		pager->nahead = 1;
@@ -416,23 +421,11 @@ dnc_pager_position(const DncPager *pager, DncPosition *position)
 		dnc_page_cursor_position(pager->cursors, position);
 }
 
-/* The provider's paging with this marker; NULL: there is none. */
-static const DncPaging *
-paging_of(const DncOptions *options, const char *marker)
-{
-	for (int i = 0; i < DNC_MAX_PAGINGS && options->provider->list.pagings[i]; i++)
-	{
-		if (strcmp(options->provider->list.pagings[i]->marker, marker) == 0)
-			return options->provider->list.pagings[i];
-	}
-	return NULL;
-}
-
 /* Begin at a position, and read its last page again; see dnc_pager_resume(). */
 static const char *
 take_up(DncPager *pager, const DncPosition *position, DncPage *page)
 {
-	const DncPaging *paging = paging_of(pager->options, position->generation);
+	const DncPaging *paging = dnc_paging_of_marker(pager->options->provider, position->generation);
 	DncPageFit	fit = DNC_PAGE_UNFIT;
 	bool		refused = false;
 
@@ -450,7 +443,7 @@ take_up(DncPager *pager, const DncPosition *position, DncPage *page)
 	pager->resuming = true;
 	while (fit == DNC_PAGE_UNFIT && !position->at_end)
 	{
-		DncPageRequest request = next_page(pager, 0);
+		DncPageRequest request = next_page(pager);
 		DncFetch   *fetch = start_needed(pager, &request);
 
 		refused = dnc_fetch_wait_refused(fetch);

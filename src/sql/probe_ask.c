@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "list/paging.h"
 #include "sql/probe.h"
 
 /* The first page of the list, of so many entries. */
@@ -74,11 +75,7 @@ read_page(const DncOptions *options, DncFetch *fetch, DncProbeAnswer *answer)
 	answer->page.first = dnc_json_first(entries);
 	for (const DncJson *entry = answer->page.first; entry; entry = dnc_json_next(entry))
 		answer->count++;
-	for (int i = 0; i < DNC_MAX_PAGINGS && list->pagings[i] && answer->paging == NULL; i++)
-	{
-		if (dnc_json_get(answer->tree, list->pagings[i]->marker))
-			answer->paging = list->pagings[i];
-	}
+	answer->paging = dnc_paging_of_answer(options->provider, answer->tree);
 	if (answer->paging == NULL)
 		return "the answer does not say whether the list goes on";
 	answer->more = says_more(answer);

@@ -160,8 +160,8 @@ check_mirror(Oid source)
 	dnc_queue_argument(&arguments, REGCLASSOID, ObjectIdGetDatum(source));
 	if (dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists WHERE source = $1", &arguments) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("foreign table \"%s\" has no mirror to refresh", get_rel_name(source)),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
 				 errhint("Make one with dnc_fdw_mirror_create().")));
 }
 
