@@ -25,6 +25,7 @@
 #include "mirror/refresh.h"
 #include "mirror/stage.h"
 #include "request/counters.h"
+#include "request/rate_limit.h"
 
 /* Tells our locks from users' advisory locks, and from those of the queue's senders. */
 #define LOCK_CLASS 0xD0D
@@ -41,17 +42,21 @@ typedef struct Refresh
 	DncStage   *stage;
 	DncEntries	entries;
 	MemoryContext position_context; /* holds the pass's position */
-	MemoryContext step_context; /* reset with each step */
+	MemoryContext step;			/* reset with each transaction */
 	bool		asking;			/* the remote is asked: an error is its, or the network's */
 } Refresh;
 
-/* End the transaction, and begin one that does not depend on the session's settings. */
+/*
+ * End the transaction, and begin one that does not depend on the session's settings.  What
+ * is palloc'd from here on lives until the next time.
+ */
 static void
 commit(const Refresh *refresh)
 {
 	refresh->asked->commit();
 	XactIsoLevel = XACT_READ_COMMITTED;
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step);
+	MemoryContextReset(refresh->step);
 }
 
 /* ----- a full pass ----- */
@@ -62,7 +67,6 @@ store_page(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
 
-	MemoryContextSwitchTo(refresh->step_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pass->rows += dnc_stage_page(refresh->stage, pass, &refresh->entries);
 	pass->pages++;
@@ -70,11 +74,10 @@ store_page(Refresh *refresh)
 	MemoryContextReset(refresh->position_context);
 	MemoryContextSwitchTo(refresh->position_context);
 	dnc_pager_position(refresh->entries.pager, &pass->position);
-	MemoryContextSwitchTo(refresh->step_context);
+	MemoryContextSwitchTo(refresh->step);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(refresh);
-	MemoryContextReset(refresh->step_context);
 }
 
 /* Take up the place where the pass was left, or begin it anew. */
@@ -125,7 +128,9 @@ read_list(Refresh *refresh)
 	const DncOptions *options = refresh->mirror->options;
 	int64		before;
 
+	MemoryContextSwitchTo(refresh->asked->context);
 	refresh->entries = (DncEntries) {.pager = dnc_pager_begin(options, NIL, &refresh->counters)};
+	MemoryContextSwitchTo(refresh->step);
 	take_up(refresh);
 	before = pass->pages;
 	while (!pass->position.at_end)
@@ -190,6 +195,7 @@ find_pass(Refresh *refresh)
 {
 	const char *reason = NULL;
 
+	MemoryContextSwitchTo(refresh->asked->context);
 	/* What an earlier call has not found when it looked may have come back since. */
 	refresh->pass = dnc_pass_find(refresh->mirror);
 	if (refresh->pass)
@@ -200,6 +206,21 @@ find_pass(Refresh *refresh)
 		reason = dnc_pass_must_restart(refresh->pass);
 	if (reason)
 		dnc_pass_restart(refresh->pass, reason);
+}
+
+/* Look entries up that would go with this pass, each a transaction. */
+static void
+look_up(Refresh *refresh)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		/* What is found stays with the pass. */
+		MemoryContextSwitchTo(refresh->asked->context);
+		more = dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking);
+		commit(refresh);
+	}
 }
 
 /* A full pass, or the rest of one; false: the budget was spent before its end. */
@@ -218,8 +239,7 @@ full_pass(Refresh *refresh)
 													refresh->mirror->options->estimated_rows);
 	if (!read_all(refresh))
 		return false;
-	while (dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking))
-		commit(refresh);
+	look_up(refresh);
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
@@ -243,6 +263,7 @@ run(Refresh *refresh)
 {
 	const DncRefresh *asked = refresh->asked;
 
+	MemoryContextSwitchTo(asked->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	refresh->mirror = dnc_mirror_load(asked->source);
 	dnc_columns_require(refresh->mirror);
@@ -255,8 +276,6 @@ run(Refresh *refresh)
 	refresh->stage = dnc_stage_begin(refresh->mirror);
 	refresh->position_context = AllocSetContextCreate(asked->context, "dnc_fdw position",
 													  ALLOCSET_SMALL_SIZES);
-	refresh->step_context = AllocSetContextCreate(asked->context, "dnc_fdw step",
-												  ALLOCSET_DEFAULT_SIZES);
 	if (!asked->delta)
 		return full_pass(refresh);
 	return dnc_delta_run(refresh->mirror, &refresh->pass, refresh->stage, &refresh->counters,
@@ -280,7 +299,7 @@ note_error(Refresh *refresh)
 		return NULL;
 	FlushErrorState();
 	refresh->asked->rollback();
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	dnc_pass_note_error(refresh->pass->id, unpack_sql_state(error->sqlerrcode), error->message);
 	PopActiveSnapshot();
@@ -310,6 +329,8 @@ dnc_mirror_refresh(const DncRefresh *asked)
 				 errmsg("another session is refreshing the mirror of \"%s\"",
 						get_rel_name(asked->source))));
 	refresh->asked = asked;
+	dnc_rate_limit_mirror = true;
+	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		commit(refresh);
@@ -319,12 +340,14 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	{
 		ErrorData  *error = note_error(refresh);
 
+		dnc_rate_limit_mirror = false;
 		LockRelease(&lock, ExclusiveLock, true);
 		if (error)
 			ReThrowError(error);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	dnc_rate_limit_mirror = false;
 	LockRelease(&lock, ExclusiveLock, true);
 	MemoryContextSwitchTo(before);
 	return done;
