@@ -13,7 +13,7 @@
 \set ON_ERROR_STOP on
 \pset format html
 \pset footer off
-\pset tableattr 'border="1" cellpadding="4" cellspacing="0"'
+\pset tableattr 'cellpadding="4" cellspacing="0"'
 SET timezone = 'UTC';
 
 \qecho '<!DOCTYPE html>'

@@ -45,23 +45,24 @@ CREATE TABLE dnc.decisions (
 -- Of several spellings on one list, one is sent to the other. A row of the mirror, present or past, is the memory that
 -- the email was there.
 CREATE VIEW dnc.unequal_emails AS
-  SELECT match_key, coalesce(a.email, s.email) AS email, l.list AS missing_on,
-         CASE l.list WHEN 'alta' THEN EXISTS (SELECT FROM dnc.alta_mirror m WHERE m.match_key = u.match_key)
-                     ELSE EXISTS (SELECT FROM dnc.sendkit_mirror m WHERE m.match_key = u.match_key) END AS was_there,
+  SELECT u.*,
+         CASE u.missing_on
+           WHEN 'alta' THEN EXISTS (SELECT FROM dnc.alta_mirror m WHERE m.match_key = u.match_key)
+           ELSE EXISTS (SELECT FROM dnc.sendkit_mirror m WHERE m.match_key = u.match_key)
+         END AS was_there,
          (SELECT d.add FROM dnc.decisions d
-          WHERE dnc_fdw_key(d.email, 'email') = u.match_key AND d.list = l.list
+          WHERE dnc_fdw_key(d.email, 'email') = u.match_key AND d.list = u.missing_on
             AND NOT (d.add AND EXISTS (SELECT FROM dnc.reconciled r
-                                       WHERE r.added_to = l.list AND r.added_at >= d.decided_at
+                                       WHERE r.added_to = u.missing_on AND r.added_at >= d.decided_at
                                          AND dnc_fdw_key(r.email, 'email') = u.match_key))
           ORDER BY d.decided_at DESC LIMIT 1) AS decision
-  FROM (SELECT match_key, min(identifier) AS email
-        FROM dnc.alta_known WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) a
-  FULL JOIN (SELECT match_key, min(identifier) AS email
-             FROM dnc.sendkit_known WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) s
-    USING (match_key)
-  CROSS JOIN LATERAL (SELECT match_key) u
-  CROSS JOIN LATERAL (SELECT CASE WHEN a.email IS NULL THEN 'alta' ELSE 'sendkit' END AS list) l
-  WHERE a.email IS NULL OR s.email IS NULL;
+  FROM (SELECT match_key, coalesce(a.email, s.email) AS email,
+               CASE WHEN a.email IS NULL THEN 'alta' ELSE 'sendkit' END AS missing_on
+        FROM (SELECT match_key, min(identifier) AS email FROM dnc.alta_known
+              WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) a
+        FULL JOIN (SELECT match_key, min(identifier) AS email FROM dnc.sendkit_known
+                   WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) s USING (match_key)
+        WHERE a.email IS NULL OR s.email IS NULL) u;
 
 CREATE VIEW dnc.missing_emails AS
   SELECT email, missing_on FROM dnc.unequal_emails WHERE coalesce(decision, NOT was_there);

@@ -1,7 +1,7 @@
 -- examples/setup.sql: what the recipes beside it stand on
 --
--- Run it once, as superuser, in the database that cron.database_name names. Servers, schemas and tables that are
--- there already under these names stay as they are.
+-- Run it once, as superuser, in the database that cron.database_name names. A role, servers, schemas and tables
+-- that are there already under these names stay as they are.
 --
 -- To fill in: the two tokens. To look at: crm.contacts and crm.unsubscribes stand for tables of yours; the
 -- recipes use the columns that they have here, and only read them. If yours have other names, put views of
@@ -15,7 +15,13 @@ CREATE EXTENSION IF NOT EXISTS pg_cron;
 -- The jobs run as a role of their own: it has the tokens, and no one else needs them. No password, if
 -- cron.use_background_workers is on. A run that takes too long, or asks too often, is ended: 2 hours are
 -- 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries. A mirror goes on with the next run.
-CREATE ROLE dnc_jobs LOGIN;
+DO $$
+BEGIN
+  IF to_regrole('dnc_jobs') IS NULL THEN
+    CREATE ROLE dnc_jobs LOGIN;
+  END IF;
+END
+$$;
 ALTER ROLE dnc_jobs SET statement_timeout = '2h';
 ALTER ROLE dnc_jobs SET dnc_fdw.max_requests = 12000;
 
