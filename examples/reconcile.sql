@@ -42,14 +42,15 @@ CREATE TABLE dnc.decisions (
   decided_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Of several spellings on one list, one is sent to the other. A row of the mirror, present or past, is the memory that
--- the email was there.
+-- Of several spellings on one list, one is sent to the other. A row of the mirror, present or past, or a note that we
+-- have added it, is the memory that the email was there.
 CREATE VIEW dnc.unequal_emails AS
   SELECT u.*,
          CASE u.missing_on
            WHEN 'alta' THEN EXISTS (SELECT FROM dnc.alta_mirror m WHERE m.match_key = u.match_key)
            ELSE EXISTS (SELECT FROM dnc.sendkit_mirror m WHERE m.match_key = u.match_key)
-         END AS was_there,
+         END OR EXISTS (SELECT FROM dnc.reconciled r
+                        WHERE r.added_to = u.missing_on AND dnc_fdw_key(r.email, 'email') = u.match_key) AS was_there,
          (SELECT d.add FROM dnc.decisions d
           WHERE dnc_fdw_key(d.email, 'email') = u.match_key AND d.list = u.missing_on
             AND NOT (d.add AND EXISTS (SELECT FROM dnc.reconciled r
