@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/memutils.h"
@@ -181,6 +182,9 @@ look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
 	scan->chains = list;
 }
 
+/* Of a type that nobody has, a WARNING shows so many bytes. */
+#define MAX_SHOWN_TYPE 64
+
 /*
  * Raise a WARNING, once a scan, where a type is asked for that no vendor documents.  It may be
  * a misspelling, by which somebody who is listed is not found.
@@ -198,11 +202,14 @@ warn_of_types(DncScan *scan, const DncCondition *conditions, int count)
 			continue;
 		foreach(lc, conditions[i].values)
 		{
+			const char *type = lfirst(lc);
+
 			CHECK_FOR_INTERRUPTS();
-			if (dnc_provider_has_type(provider, lfirst(lc)) || dnc_registry_lacks_type(provider, lfirst(lc)))
+			if (dnc_provider_has_type(provider, type) || dnc_registry_lacks_type(provider, type))
 				continue;
 			ereport(WARNING,
-					(errmsg("no vendor documents the identifier type \"%s\"", (char *) lfirst(lc)),
+					(errmsg("no vendor documents the identifier type \"%s\"",
+							pnstrdup(type, pg_mbcliplen(type, (int) strlen(type), MAX_SHOWN_TYPE))),
 					 errdetail("The list of server \"%s\" is looked through for it.",
 							   scan->options->server_name),
 					 errhint("Types are compared with case. Those of provider \"%s\" are: %s.",
