@@ -149,7 +149,7 @@ text_of(const DncQueueQuery *query, int column, MemoryContext context)
 	return value ? MemoryContextStrdup(context, value) : NULL;
 }
 
-/* Raise 42704 for a list that has no mirror, or for what is no list any more. */
+/* Raise 42704 for a list that has no mirror, and may have been dropped. */
 void
 dnc_mirror_refuse_unmirrored(Oid source)
 {

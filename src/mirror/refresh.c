@@ -25,6 +25,7 @@
 #include "mirror/refresh.h"
 #include "mirror/stage.h"
 #include "request/counters.h"
+#include "request/rate_limit.h"
 
 /* Tells our locks from users' advisory locks, and from those of the queue's senders. */
 #define LOCK_CLASS 0xD0D
@@ -329,6 +330,7 @@ dnc_mirror_refresh(const DncRefresh *asked)
 				 errmsg("another session is refreshing the mirror of \"%s\"",
 						get_rel_name(asked->source))));
 	refresh->asked = asked;
+	dnc_rate_limit_mirror = true;
 	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
@@ -339,6 +341,7 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	{
 		ErrorData  *error;
 
+		dnc_rate_limit_mirror = false;
 		LockRelease(&lock, ExclusiveLock, true);
 		error = note_error(refresh);
 		if (error)
@@ -346,6 +349,7 @@ dnc_mirror_refresh(const DncRefresh *asked)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	dnc_rate_limit_mirror = false;
 	LockRelease(&lock, ExclusiveLock, true);
 	MemoryContextSwitchTo(before);
 	return done;

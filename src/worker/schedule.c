@@ -134,7 +134,7 @@ check_roles(const DncScheduleRequest *request)
 	if (objection)
 		ereport(
 			ERROR,
-			(errcode(sqlstate),
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("cannot have the mirror of foreign table \"%s\" refreshed by that role",
 					get_rel_name(request->source)),
 			 errdetail_internal("%s.", objection),
@@ -160,8 +160,8 @@ check_mirror(Oid source)
 	dnc_queue_argument(&arguments, REGCLASSOID, ObjectIdGetDatum(source));
 	if (dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists WHERE source = $1", &arguments) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("foreign table \"%s\" has no mirror to refresh", get_rel_name(source)),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
 				 errhint("Make one with dnc_fdw_mirror_create().")));
 }
 
@@ -202,17 +202,18 @@ dnc_schedule_set(const DncScheduleRequest *request)
 
 /* ----- the scheduler's side ----- */
 
-/* Lock the table for reading; false: somebody has a lock that we would have to wait for. */
+/* Lock our tables for reading; false: somebody has a lock that we would have to wait for. */
 bool
 dnc_schedule_lock_at_once(void)
 {
 	return ConditionalLockRelationOid(dnc_queue_relation("dnc_fdw_mirror_schedules"),
-									  AccessShareLock);
+									  AccessShareLock) &&
+		ConditionalLockRelationOid(dnc_queue_relation("dnc_fdw_mirror_lists"), AccessShareLock);
 }
 
 /*
  * The mirrors that have a schedule: a list of DncScheduleDue *, palloc'd.  Needs an active
- * snapshot.  Schedules of tables that were dropped are forgotten.
+ * snapshot.  Schedules of mirrors that were dropped are forgotten.
  */
 List *
 dnc_schedule_due(void)
@@ -223,8 +224,8 @@ dnc_schedule_due(void)
 	List	   *all = NIL;
 
 	(void) dnc_queue_run("DELETE FROM " SCHEDULES " m WHERE NOT EXISTS "
-						 "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = m.source)",
-						 NULL);
+						 "(SELECT FROM pg_foreign_table t JOIN %1$s.dnc_fdw_mirror_lists l "
+						 "ON l.source = t.ftrelid WHERE t.ftrelid = m.source)", NULL);
 	dnc_queue_open(&query,
 				   "SELECT m.source, m.run_as, coalesce(m.next_delta < m.next_full AND "
 				   "m.next_full > clock_timestamp(), false), least(m.next_full, m.next_delta) "

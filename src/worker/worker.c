@@ -8,6 +8,9 @@
  * code of a user.  When it has sent all that is due, it waits a little for more, so that
  * writes that follow each other find it there, and ends.
  *
+ * A mirror's worker connects as the role of its schedule, which can log in.  It does what
+ * CALL dnc_fdw_mirror_refresh() does, and ends.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,9 +20,12 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "mirror/refresh.h"
 #include "queue/deliver.h"
 #include "queue/table.h"
 #include "worker/process.h"
@@ -31,12 +37,24 @@
 #define BUSY_MS 1000
 
 PGDLLEXPORT void dnc_delivery_main(Datum arg);
+PGDLLEXPORT void dnc_mirror_main(Datum arg);
 
-/* DncDelivery.commit */
+/* DncDelivery.commit, DncRefresh.commit */
 static void
 commit_and_begin(void)
 {
 	dnc_process_commit();
+	dnc_process_begin_transaction();
+}
+
+/* DncRefresh.rollback */
+static void
+roll_back_and_begin(void)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(before);
 	dnc_process_begin_transaction();
 }
 
@@ -107,4 +125,35 @@ dnc_delivery_main(Datum arg)
 		woken = wait_for_work(slot, sent ? IDLE_MS : BUSY_MS) || !sent;
 		dnc_slot_set_idle(slot, false);
 	}
+}
+
+/* The name of a relation, palloc'd. */
+static const char *
+name_of(Oid relid)
+{
+	const char *name = get_rel_name(relid);
+
+	return name ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name)
+		: "?";
+}
+
+/* The process that refreshes a mirror.  A pass whose process was ended goes on with the next. */
+void
+dnc_mirror_main(Datum arg)
+{
+	DncSlot    *slot = dnc_process_begin();
+	DncRefresh	refresh = {.source = slot->subject, .delta = slot->delta};
+
+	refresh.commit = commit_and_begin;
+	refresh.rollback = roll_back_and_begin;
+	dnc_process_connect(slot);
+	refresh.context = AllocSetContextCreate(TopMemoryContext, "dnc_fdw mirror",
+											ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(refresh.context);
+	dnc_process_begin_transaction();
+	dnc_process_report(psprintf("CALL dnc_fdw_mirror_refresh('%s'%s)",
+								name_of(refresh.source),
+								refresh.delta ? ", mode => 'delta'" : ""));
+	(void) dnc_mirror_refresh(&refresh);
+	dnc_process_commit();
 }
