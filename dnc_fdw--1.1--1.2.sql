@@ -400,6 +400,7 @@ CREATE FUNCTION dnc_fdw_mirror_removed(
   OUT identifier text,
   OUT identifier_type text,
   OUT entry_id text,
+  OUT requested_at timestamptz,
   OUT done_at timestamptz,
   OUT merged_at timestamptz
 ) RETURNS SETOF record
@@ -413,9 +414,7 @@ CREATE FUNCTION dnc_fdw_mirror_added(
   OUT identifier_type text,
   OUT label text,
   OUT reason text,
-  OUT done_at timestamptz,
-  OUT removed_at timestamptz,
-  OUT merged_at timestamptz
+  OUT done_at timestamptz
 ) RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 100;
 COMMENT ON FUNCTION dnc_fdw_mirror_added(regclass) IS 'our own additions that a mirror''s view adds';
@@ -462,3 +461,66 @@ WHERE coalesce(pg_has_role(p.owner, 'USAGE'), false)
   OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user);
 GRANT SELECT ON dnc_fdw_passes TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_passes IS 'passes over lists, each with its certificate';
+
+-- ----- workers: what runs by itself -----
+
+CREATE FUNCTION dnc_fdw_get_workers(
+  OUT kind text,
+  OUT database name,
+  OUT subject oid,
+  OUT pid integer,
+  OUT state text,
+  OUT since timestamptz,
+  OUT failures integer,
+  OUT next_start timestamptz,
+  OUT sqlstate text,
+  OUT message text
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION dnc_fdw_get_workers() IS 'what the view dnc_fdw_workers is made of';
+
+-- OIDs mean something in their own database only.
+CREATE VIEW dnc_fdw_workers AS
+SELECT w.kind, w.database,
+  (SELECT s.srvname FROM pg_foreign_server s WHERE s.oid = w.subject AND w.kind = 'delivery' AND w.database = current_database()) AS server,
+  (SELECT c.oid::regclass FROM pg_class c WHERE c.oid = w.subject AND w.kind = 'mirror' AND w.database = current_database()) AS relation,
+  w.pid, w.state, w.since, w.failures, w.next_start, w.sqlstate, w.message
+FROM dnc_fdw_get_workers() w;
+GRANT SELECT ON dnc_fdw_workers TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_workers IS 'background processes of dnc_fdw in the cluster, and by what they have failed';
+
+-- What is to be refreshed; the scheduler keeps in it what became of the last time.
+CREATE TABLE dnc_fdw_mirror_schedules (
+  source regclass PRIMARY KEY,
+  full_every interval NOT NULL,
+  delta_every interval,
+  run_as regrole NOT NULL,
+  next_full timestamptz NOT NULL,
+  next_delta timestamptz,
+  mode text,
+  began_at timestamptz,
+  ended_at timestamptz,
+  failures integer NOT NULL DEFAULT 0,
+  sqlstate text,
+  message text
+);
+REVOKE ALL ON dnc_fdw_mirror_schedules FROM PUBLIC;
+COMMENT ON TABLE dnc_fdw_mirror_schedules IS 'when mirrors are refreshed: see the view dnc_fdw_schedules';
+SELECT pg_extension_config_dump('dnc_fdw_mirror_schedules', '');
+
+CREATE VIEW dnc_fdw_schedules WITH (security_barrier) AS
+SELECT m.source, m.full_every, m.delta_every, m.run_as, least(m.next_full, m.next_delta) AS next_start,
+  m.mode, m.began_at, m.ended_at, m.failures, m.sqlstate, m.message
+FROM dnc_fdw_mirror_schedules m
+WHERE has_table_privilege(m.source, 'SELECT');
+GRANT SELECT ON dnc_fdw_schedules TO PUBLIC;
+COMMENT ON VIEW dnc_fdw_schedules IS 'when mirrors are refreshed, of tables that one may read, and what became of the last time';
+
+CREATE FUNCTION dnc_fdw_mirror_schedule(
+  source regclass,
+  full_every interval,
+  delta_every interval DEFAULT NULL,
+  run_as regrole DEFAULT NULL
+) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION dnc_fdw_mirror_schedule(regclass, interval, interval, regrole) IS 'has the mirror of a foreign table refreshed in the background from now on; full_every NULL ends that';

@@ -33,6 +33,7 @@
 #include "settings.h"
 #include "sql/import.h"
 #include "write/delete_by_key.h"
+#include "worker/launcher.h"
 #include "write/modify.h"
 
 DNC_MODULE_MAGIC("dnc_fdw");
@@ -41,7 +42,7 @@ PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 
 void		_PG_init(void);
 
-/* Our settings; and our shared memory, where we are preloaded. */
+/* Our settings; and our shared memory and background processes, where we are preloaded. */
 void
 _PG_init(void)
 {
@@ -50,6 +51,7 @@ _PG_init(void)
 	dnc_rate_limit_init();
 	dnc_totals_init();
 	dnc_progress_init();
+	dnc_launcher_init();
 }
 
 static void

@@ -106,9 +106,7 @@ view_sql(const DncMirror *mirror)
 {
 	return psprintf("CREATE VIEW {known} AS SELECT {m.all}, m.match_key, m.first_seen, "
 					"coalesce(m.last_seen, " GUARD ") AS last_seen, m.missed "
-					"FROM {mirror} m WHERE " GUARD " IS NOT NULL AND m.gone_at IS NULL AND NOT EXISTS "
-					"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED
-					" AND r.done_at > coalesce(m.seen_at, r.merged_at)) "
+					"FROM {mirror} m WHERE " GUARD " IS NOT NULL AND m.gone_at IS NULL AND NOT " DNC_MIRROR_IS_HIDDEN " "
 					"UNION ALL SELECT %sa.match_key, NULL, NULL, 0 FROM " DNC_MIRROR_ADDED " a WHERE "
 					GUARD " IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, columns_of_addition(mirror));
 }
@@ -121,11 +119,12 @@ make_objects(const DncMirror *mirror)
 
 	dnc_mirror_run(mirror, psprintf("CREATE TABLE {mirror} (%smatch_key text NOT NULL, first_seen timestamptz NOT NULL, "
 									"last_seen timestamptz, missed integer NOT NULL, gone_at timestamptz, "
-									"seen_at timestamptz, identity text NOT NULL)", columns), NULL);
+									"seen_at timestamptz, identity text NOT NULL, PRIMARY KEY (identity, first_seen))", columns), NULL);
 	dnc_mirror_run(mirror, "CREATE INDEX ON {mirror} (match_key)", NULL);
-	dnc_mirror_run(mirror, "CREATE UNIQUE INDEX ON {mirror} (identity) WHERE gone_at IS NULL", NULL);
 	dnc_mirror_run(mirror, psprintf("CREATE TABLE {staging} (%smatch_key text NOT NULL, identity text NOT NULL, "
 									"read_at timestamptz NOT NULL, turn integer NOT NULL)", columns), NULL);
+	/* So that a publication of all tables does not keep us from deleting. */
+	dnc_mirror_run(mirror, "ALTER TABLE {staging} REPLICA IDENTITY FULL", NULL);
 	dnc_mirror_run(mirror, view_sql(mirror), NULL);
 	dnc_mirror_run(mirror, psprintf("COMMENT ON TABLE {mirror} IS %s",
 									quote_literal_cstr(psprintf("entries of %s, present and past: dnc_fdw_mirror_refresh() keeps it",

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -32,11 +33,14 @@ typedef struct Delta
 	DncStage   *stage;
 	DncEntries	entries;
 	DncCounters *counters;
+	bool	   *asking;			/* an error is the remote's */
+	MemoryContext step_context; /* reset with each page */
 	void		(*commit) (void);
 	bool		from_end;		/* the newest entries are on the last page */
 	int64		unknown;		/* entries so far that the mirror does not know */
 	bool		broken;			/* the order of the list is not what it was */
 	bool		seen_all;		/* a page of known, old entries was reached */
+	bool		spent;			/* the budget is */
 } Delta;
 
 /* Raise 55000 where a delta would not find all that is new. */
@@ -78,6 +82,8 @@ take_page(Delta *delta)
 	DncPass    *pass = delta->pass;
 	DncOrder	wanted = delta->from_end ? DNC_ORDER_NEWEST_LAST : DNC_ORDER_NEWEST_FIRST;
 	int64		before = delta->unknown;
+	int64		rows_before = pass->rows;
+	MemoryContext context = MemoryContextSwitchTo(delta->step_context);
 
 	pass->page_newest_at = 0;
 	if (delta->from_end)
@@ -96,8 +102,11 @@ take_page(Delta *delta)
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(delta);
+	MemoryContextSwitchTo(context);
+	MemoryContextReset(delta->step_context);
 	delta->broken = pass->order != wanted && pass->order != DNC_ORDER_ANY;
-	delta->seen_all = delta->unknown == before &&
+	/* All of a page that the list has pushed on may have been given before: that says nothing. */
+	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
 		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
 }
 
@@ -140,10 +149,19 @@ static void
 read_new(Delta *delta)
 {
 	int64		number = -1;
+	bool		found;
 
-	while (!delta->broken && !delta->seen_all && next_page(delta, &number))
+	while (!delta->broken && !delta->seen_all)
 	{
 		CHECK_FOR_INTERRUPTS();
+		delta->spent = !dnc_max_requests_allows(delta->counters->budget, 1);
+		if (delta->spent)
+			return;
+		*delta->asking = true;
+		found = next_page(delta, &number);
+		*delta->asking = false;
+		if (!found)
+			break;
 		take_page(delta);
 	}
 	if (delta->broken)
@@ -164,28 +182,35 @@ forget_order(const DncMirror *mirror)
 }
 
 /*
- * Read what is new on a list, and merge it.  Ends and begins transactions by commit.  Raises
- * 55000 where the list has no order that allows it, and what dnc_pager_next() does.
+ * Read what is new on a list, and merge it.  *pass is the pass, from its begin on, and
+ * *asking tells that an error is the remote's.  Ends and begins transactions by commit_by.
+ * False: the budget was spent first; what was read is merged, and the next delta begins
+ * anew.  Raises 55000 where the list has no order that allows it, and what
+ * dnc_pager_next() does.
  */
 bool
-dnc_delta_run(const DncMirror *mirror, DncStage *stage, DncCounters *counters, void (*commit_by) (void))
+dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage, DncCounters *counters,
+			  bool *asking, void (*commit_by) (void))
 {
-	Delta		delta = {.mirror = mirror,.stage = stage,.counters = counters,.commit = commit_by};
+	Delta		delta = {.mirror = mirror,.stage = stage,.counters = counters,.asking = asking,
+	.commit = commit_by};
 
 	require_order(mirror);
 	delta.from_end = strcmp(mirror->newest, "last") == 0;
 	counters->progress = dnc_progress_begin("mirror", mirror->options, mirror->source, -1);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	delta.pass = dnc_pass_begin(mirror, true);
+	*pass = delta.pass = dnc_pass_begin(mirror, true);
 	PopActiveSnapshot();
 	commit(&delta);
+	delta.step_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw step",
+											   ALLOCSET_DEFAULT_SIZES);
 	delta.entries = (DncEntries) {.pager = dnc_pager_begin(mirror->options, NIL, counters)};
 	read_new(&delta);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	dnc_merge_delta(delta.pass);
+	dnc_merge_delta(delta.pass, !delta.broken && !delta.spent);
 	if (delta.broken)
 		forget_order(mirror);
 	PopActiveSnapshot();
 	commit(&delta);
-	return true;
+	return !delta.spent;
 }

@@ -11,7 +11,7 @@
 #include "mirror/stage.h"
 #include "request/counters.h"
 
-extern bool dnc_delta_run(const DncMirror *mirror, DncStage *stage, DncCounters *counters,
-						  void (*commit) (void));
+extern bool dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage,
+						  DncCounters *counters, bool *asking, void (*commit_by) (void));
 
 #endif							/* DNC_DELTA_H */

@@ -76,11 +76,29 @@ find_candidate(const DncPass *pass, Candidate *candidate)
 }
 
 /*
+ * Is an entry on the list?  *asking tells that an error is the remote's.  One that the API
+ * cannot be asked for stays.
+ */
+static bool
+is_listed(const DncPass *pass, const Candidate *candidate, DncCounters *counters, bool *asking)
+{
+	const DncOptions *options = pass->mirror->options;
+	bool		listed;
+
+	if (!dnc_contains_is_lookup(options, candidate->identifier))
+		return true;
+	*asking = true;
+	listed = dnc_contains(options, candidate->identifier, candidate->type, counters, NULL);
+	*asking = false;
+	return listed;
+}
+
+/*
  * Look one entry up that would go with this pass, and store what was found; false: there
  * is none, or the API has no lookup, or the budget is spent.  The caller commits.
  */
 bool
-dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget)
+dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget, bool *asking)
 {
 	Candidate	candidate = {0};
 	bool		found;
@@ -95,7 +113,7 @@ dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget)
 	if (!found)
 		return false;
 	InvalidateCatalogSnapshot();
-	if (dnc_contains(pass->mirror->options, candidate.identifier, candidate.type, counters, NULL))
+	if (is_listed(pass, &candidate, counters, asking))
 		pass->there = lappend(pass->there, candidate.identity);
 	else
 		pass->not_there = lappend(pass->not_there, candidate.identity);

@@ -11,6 +11,6 @@
 #include "mirror/pass.h"
 #include "request/counters.h"
 
-extern bool dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget);
+extern bool dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget, bool *asking);
 
 #endif							/* DNC_LOOKUPS_H */

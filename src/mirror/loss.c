@@ -26,7 +26,7 @@ typedef struct Loss
 } Loss;
 
 /*
- * Compare a pass with an earlier complete one: $9 and $10 are when that began and ended.
+ * Compare a pass with an earlier complete one: $8 and $9 are when that began and ended.
  * An entry that we have removed ourselves is not lost.
  */
 static Loss
@@ -39,7 +39,7 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 					"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
 					"s.identity = m.identity) AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) AND NOT EXISTS "
 					"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
-					"FROM {mirror} m WHERE m.first_seen <= $10 AND (m.last_seen IS NULL OR m.last_seen >= $9)",
+					"FROM {mirror} m WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
 					arguments);
 	loss.entries = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
 	loss.lost = DatumGetInt64(dnc_queue_datum(&query, 0, 2));
@@ -69,7 +69,7 @@ find_pass(const DncPass *pass, bool largest, DncQueueArguments *arguments)
 	found = query.count > 0;
 	if (found)
 	{
-		arguments->count = 8;
+		arguments->count = 7;
 		dnc_queue_argument(arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 1));
 		dnc_queue_argument(arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 2));
 	}

@@ -55,9 +55,9 @@ time_argument(DncQueueArguments *arguments, TimestampTz time)
 }
 
 /*
- * The arguments of all statements: $1 when the pass began, $2 now, $3 and $4 when the last
- * complete pass began and was merged, $5 gone_after, $6 and $7 identities that were looked
- * up and are on the list, or not, $8 whether the API has lookups.
+ * The arguments of all statements: $1 when the pass began, $2 and $3 when the last complete
+ * pass began and was merged, $4 gone_after, $5 and $6 identities that were looked up and are
+ * on the list, or not, $7 whether the API has lookups.
  */
 static void
 begin(Merge *merge, DncPass *pass)
@@ -69,7 +69,6 @@ begin(Merge *merge, DncPass *pass)
 	merge->mirror = mirror;
 	merge->now = GetCurrentTimestamp();
 	time_argument(&merge->arguments, pass->began_at);
-	time_argument(&merge->arguments, merge->now);
 	time_argument(&merge->arguments, mirror->complete_as_of);
 	time_argument(&merge->arguments, mirror->merged_at);
 	dnc_queue_argument(&merge->arguments, INT4OID, Int32GetDatum(mirror->gone_after));
@@ -112,16 +111,27 @@ insert_new(Merge *merge, const char *turn)
 }
 
 /*
- * Note when an entry was read that we have removed ourselves: the removal hides it only if
- * it was confirmed later.  Of other entries it is enough that the merge is later.
+ * Note when a full pass has read the entries that we have removed ourselves: the removal
+ * hides them only if it was begun later.  The others are as if read by the merge, so that no
+ * removal can hide them of which the merge does not know yet.
  */
 static void
-note_when_read(Merge *merge, const char *turn)
+note_when_read(Merge *merge)
 {
-	run(merge, psprintf(
-						"UPDATE {mirror} m SET seen_at = s.read_at FROM {staging} s, " DNC_MIRROR_REMOVED " r "
-						"WHERE s.turn %s AND s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED " AND "
-						"m.seen_at IS DISTINCT FROM s.read_at", turn));
+	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
+		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
+	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
+		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
+		"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")");
+}
+
+/* Note when a delta has read its entries, all of them: it is later than the last full pass. */
+static void
+note_when_delta_read(Merge *merge)
+{
+	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM "
+		"(SELECT identity, max(read_at) AS read_at FROM {staging} WHERE turn = 0 GROUP BY identity) s "
+		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS DISTINCT FROM s.read_at");
 }
 
 /* ----- entries that the pass has not seen ----- */
@@ -131,9 +141,9 @@ static void
 let_removed_go(Merge *merge)
 {
 	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $2, missed = 0, last_seen = coalesce(m.last_seen, $3, m.first_seen) "
+					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
 					   "FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND "
-					   "r.done_at < $1 AND r.done_at > coalesce(m.seen_at, $4)");
+					   "r.done_at < $1 AND r.requested_at > coalesce(m.seen_at, $3)");
 }
 
 /*
@@ -143,49 +153,50 @@ let_removed_go(Merge *merge)
 static void
 keep_removed_hidden(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = $4 FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING
-		" AND " DNC_MIRROR_IS_REMOVED " AND m.seen_at IS NULL AND r.done_at > $4");
+	run(merge, "UPDATE {mirror} m SET seen_at = $3 FROM " DNC_MIRROR_REMOVED " r WHERE m.gone_at IS NULL AND NOT EXISTS "
+		"(SELECT FROM " DNC_MIRROR_STAGED " s WHERE s.identity = m.identity) AND " DNC_MIRROR_IS_REMOVED
+		" AND m.seen_at IS NULL AND r.requested_at > $3");
 }
 
-/* Count the others as missing, and let those go that were missing for long enough. */
+/*
+ * Count the others as missing, and let those go that were missing for long enough.  We count
+ * anew for entries that we have added since the last complete pass began, and not at all for
+ * those that we have added since this one did.  Entries are gone as of the moment when the
+ * pass began, so that an addition that was acknowledged later stays known.
+ */
 static void
 count_missing(Merge *merge)
 {
 	merge->missing = run(merge,
-						 "UPDATE {mirror} m SET missed = m.missed + 1, last_seen = coalesce(m.last_seen, $3, m.first_seen) "
-						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($6)");
+						 "UPDATE {mirror} m SET missed = CASE WHEN EXISTS (SELECT FROM " DNC_MIRROR_ADDED " a WHERE "
+						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
+						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5) AND NOT EXISTS (SELECT FROM "
+						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
-		"m.missed > 0 AND m.identity = ANY ($6)");
+		"m.missed > 0 AND m.identity = ANY ($5)");
 	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $2 WHERE $5 > 0 AND m.missed >= $5 AND " DNC_MIRROR_IS_MISSING
-					   " AND (NOT $8 OR m.identity = ANY ($7) OR EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
+					   "UPDATE {mirror} m SET gone_at = $1 WHERE $4 > 0 AND m.missed >= $4 AND " DNC_MIRROR_IS_MISSING
+					   " AND (NOT $7 OR m.identity = ANY ($6) OR EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
 					   "s.match_key = m.match_key AND s.{type}::text IS NOT DISTINCT FROM m.{type}::text))");
 }
 
 /* ----- what is stored of the merge ----- */
 
-/* Store how fresh the mirror is now, and from when on it needs our own writes. */
+/*
+ * Store how fresh the mirror is now, and from when on it needs our own writes: those since
+ * the complete pass before this one, since a transaction may commit long after its writes
+ * were acknowledged, and the additions that no pass has shown.
+ */
 static void
 update_list(Merge *merge)
 {
 	DncPass    *pass = merge->pass;
 	DncQueueArguments arguments = {0};
 	DncQueueQuery query;
-	bool		isnull;
-	TimestampTz needs_since = pass->began_at;
-	int64		unshown;
 
 	dnc_mirror_open(&query, merge->mirror,
-					"SELECT count(*) FILTER (WHERE a.done_at < $3), min(a.done_at) FROM " DNC_MIRROR_ADDED
-					" a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, &merge->arguments);
-	unshown = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
-	{
-		Datum		first = SPI_getbinval(query.rows->vals[0], query.rows->tupdesc, 2, &isnull);
-
-		if (!isnull && DatumGetTimestampTz(first) < needs_since)
-			needs_since = DatumGetTimestampTz(first);
-	}
-	dnc_queue_close(&query);
+					"SELECT count(*) FILTER (WHERE a.done_at < $2), coalesce(min(a.done_at), 'infinity') FROM "
+					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, &merge->arguments);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
@@ -193,12 +204,14 @@ update_list(Merge *merge)
 	time_argument(&arguments, merge->now);
 	dnc_queue_text_argument(&arguments, dnc_pass_newest(pass));
 	time_argument(&arguments, pass->newest_at);
-	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(unshown));
-	time_argument(&arguments, needs_since);
+	dnc_queue_argument(&arguments, INT8OID, dnc_queue_datum(&query, 0, 1));
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 2));
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->rows));
+	dnc_queue_close(&query);
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET key_version = $2, default_country = $3, complete_as_of = $4, "
-				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, needs_since = $9, "
-				  "entries = $10 WHERE source = $1", &arguments);
+				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, "
+				  "needs_since = least(coalesce(complete_as_of, needs_since), $9), entries = $10 WHERE source = $1",
+				  &arguments);
 }
 
 /* Store what the pass has come to. */
@@ -251,15 +264,18 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 	count_missing(&merge);
 	update_changed(&merge, "> 0");
 	insert_new(&merge, "> 0");
-	note_when_read(&merge, "> 0");
+	note_when_read(&merge);
 	update_list(&merge);
 	update_pass(&merge, &certificate, problem != NULL);
 	return NULL;
 }
 
-/* Merge a delta: it adds, and lets nothing go.  The caller commits. */
+/*
+ * Merge a delta: it adds, and lets nothing go.  One that has not read all that is new is not
+ * complete.  The caller commits.
+ */
 void
-dnc_merge_delta(DncPass *pass)
+dnc_merge_delta(DncPass *pass, bool complete)
 {
 	Merge		merge;
 	DncQueueArguments arguments = {0};
@@ -267,7 +283,7 @@ dnc_merge_delta(DncPass *pass)
 	begin(&merge, pass);
 	update_changed(&merge, "= 0");
 	insert_new(&merge, "= 0");
-	note_when_read(&merge, "= 0");
+	note_when_delta_read(&merge);
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->id));
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge.added));
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge.changed));
@@ -275,6 +291,7 @@ dnc_merge_delta(DncPass *pass)
 	arguments.count = 0;
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(pass->mirror->source));
 	time_argument(&arguments, pass->began_at);
-	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET added_as_of = $2 WHERE source = $1", &arguments);
-	dnc_pass_end(pass, "done", NULL);
+	if (complete)
+		dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET added_as_of = $2 WHERE source = $1", &arguments);
+	dnc_pass_end(pass, complete ? "done" : "partial", NULL);
 }

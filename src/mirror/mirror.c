@@ -160,6 +160,22 @@ refuse_unmirrored(Oid source)
 }
 
 /*
+ * Note that the list is of another account by now.  The mirror is as good as empty then, and
+ * must not be read until a pass is complete.
+ */
+static void
+change_account(const DncMirror *mirror)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_text_argument(&arguments, mirror->account);
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET account = $2, complete_as_of = NULL, added_as_of = NULL, "
+				  "merged_at = NULL, newest = NULL, needs_since = clock_timestamp() "
+				  "WHERE source = $1 AND account <> $2", &arguments);
+}
+
+/*
  * The mirror of a list; palloc'd.  42704 if it has none; 55000 if a table of it is gone.
  * Needs an active snapshot.
  */
@@ -172,6 +188,7 @@ dnc_mirror_load(Oid source)
 	DncQueueQuery query;
 	Oid			relations[3];
 
+	change_account(mirror);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_open(&query,
 				   "SELECT l.mirror::oid, l.staging::oid, l.known::oid, l.gone_after, l.max_loss, l.key_version, "
@@ -181,6 +198,7 @@ dnc_mirror_load(Oid source)
 		refuse_unmirrored(source);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
+	mirror->table = relations[0];
 	mirror->staging = relations[1];
 	mirror->gone_after = DatumGetInt32(dnc_queue_datum(&query, 0, 4));
 	mirror->max_loss = DatumGetFloat8(dnc_queue_datum(&query, 0, 5));
@@ -296,7 +314,7 @@ dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query)
 {
 	GetUserIdAndSecContext(&query->user, &query->security);
 	SetUserIdAndSecContext(mirror->owner, query->security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	query->settings = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);

@@ -18,6 +18,7 @@ typedef struct DncMirror
 {
 	Oid			source;			/* the foreign table */
 	Oid			owner;			/* of the source, and so of all that belongs to the mirror */
+	Oid			table;			/* the mirror itself */
 	Oid			staging;
 	const char *source_name;	/* with their schemas, quoted */
 	const char *mirror_name;

@@ -30,30 +30,31 @@
 #include "queue/table.h"
 
 /*
- * Removals that the vendor has confirmed, and that the mirror may not know of.  One that was
- * confirmed before the last complete pass began is settled by that.
+ * Removals that the vendor has confirmed, and that the mirror may not know of.  We go by when
+ * the request was begun: an entry that was read before then is the one that was removed.  An
+ * entry that was read while the request ran may have come back since.
  */
 #define REMOVED \
-	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.done_at, " \
+	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.requested_at, f.done_at, " \
 	"coalesce(l.merged_at, '-infinity') " \
 	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished f ON f.account = l.account " \
-	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.done_at >= l.needs_since"
+	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.requested_at IS NOT NULL " \
+	"AND f.done_at >= l.needs_since"
 
 /*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
- * confirmed and we have not removed since.
+ * confirmed and that no removal which began later has taken.
  */
 #define ADDED \
-	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at, r.removed_at, " \
-	"coalesce(l.merged_at, '-infinity') FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
+	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
 	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
 	"FROM %1$s.dnc_fdw_queue_waiting w WHERE w.account = l.account AND w.action = 'add' UNION ALL " \
 	"SELECT f.match_key, f.identifier, f.identifier_type, f.label, f.reason, f.done_at " \
 	"FROM %1$s.dnc_fdw_queue_finished f WHERE f.account = l.account AND f.action = 'add' AND f.state = 'done' " \
 	"AND f.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
-	"SELECT max(f.done_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
+	"SELECT max(f.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
 	"AND f.account = l.account AND f.action = 'delete' AND f.state = 'done' AND " \
-	"(f.identifier IS NULL OR f.identifier = a.identifier) AND " \
+	"f.identifier = a.identifier AND " \
 	"(f.identifier_type IS NULL OR f.identifier_type IS NOT DISTINCT FROM a.identifier_type)) r " \
 	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
 
@@ -152,16 +153,26 @@ refuse(Oid source, const char *message, const char *detail)
 			 errhint("CALL dnc_fdw_mirror_refresh() for the list; dnc_fdw_mirrors shows what has kept it from being refreshed.")));
 }
 
-/* Is default_country of a list, if it is still there, the one that its keys were made with? */
-static bool
-is_country(Oid source, const char *country)
+/*
+ * Raise 55000 if the list is another one by now, or its keys would be others.  A list that
+ * was dropped cannot have changed.
+ */
+static void
+require_same_list(Oid source, const char *country, const char *account)
 {
+	const DncOptions *options;
 	const char *now;
 
 	if (!dnc_wrapper_has_table(source))
-		return true;
-	now = dnc_options_load(GetForeignServerIdByRelId(source), source)->default_country;
-	return now && country ? strcmp(now, country) == 0 : now == country;
+		return;
+	options = dnc_options_load(GetForeignServerIdByRelId(source), source);
+	now = options->default_country;
+	if (now && country ? strcmp(now, country) != 0 : now != country)
+		refuse(source, "has keys of another country",
+			   "default_country has changed since the last complete pass.");
+	if (strcmp(dnc_queue_account(options), account) != 0)
+		refuse(source, "is of another account",
+			   "The account of the server has changed since the last complete pass.");
 }
 
 /*
@@ -176,6 +187,7 @@ dnc_own_guard(Oid source)
 	TimestampTz as_of;
 	char	   *told;
 	char	   *country;
+	char	   *account;
 	bool		fresh;
 	bool		current;
 
@@ -184,7 +196,7 @@ dnc_own_guard(Oid source)
 	dnc_queue_open(&query,
 				   "SELECT l.complete_as_of, clock_timestamp() - l.complete_as_of <= l.max_age, l.key_version = $2, "
 				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
-				   "l.default_country FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
+				   "l.default_country, l.account FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
 				   &arguments, true);
 	if (query.count == 0)
 		refuse(source, "is not filled yet", "No pass over the list is complete.");
@@ -193,14 +205,13 @@ dnc_own_guard(Oid source)
 	current = DatumGetBool(dnc_queue_datum(&query, 0, 3));
 	told = dnc_queue_value(&query, 0, 4);
 	country = dnc_queue_value(&query, 0, 5);
+	account = dnc_queue_value(&query, 0, 6);
 	if (!fresh)
 		refuse(source, "is too old", told);
 	if (!current)
 		refuse(source, "has keys of another version",
 			   "The rules or libraries that keys are made by have changed since the last complete pass.");
-	if (!is_country(source, country))
-		refuse(source, "has keys of another country",
-			   "default_country has changed since the last complete pass.");
+	require_same_list(source, country, account);
 	dnc_queue_close(&query);
 	return as_of;
 }

@@ -234,6 +234,18 @@ empty_staging(const DncMirror *mirror, bool delta)
 		dnc_mirror_run(mirror, "TRUNCATE {staging}", NULL);
 }
 
+/* End what a call that was killed has left running: a delta, which does not go on. */
+static void
+end_interrupted(const DncMirror *mirror, bool delta)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_text_argument(&arguments, delta ? "delta" : "full");
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET state = 'failed', ended_at = clock_timestamp(), "
+				  "message = 'It was interrupted.' WHERE source = $1 AND mode = $2 AND state = 'running'", &arguments);
+}
+
 /* Begin a pass, palloc'd.  Needs an active snapshot. */
 DncPass *
 dnc_pass_begin(const DncMirror *mirror, bool delta)
@@ -248,6 +260,7 @@ dnc_pass_begin(const DncMirror *mirror, bool delta)
 	pass->began_at = GetCurrentTimestamp();
 	pass->position.total = -1;
 	empty_staging(mirror, delta);
+	end_interrupted(mirror, delta);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
 	dnc_queue_text_argument(&arguments, mirror->source_name);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->owner));

@@ -18,12 +18,14 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "mirror/columns.h"
 #include "mirror/delta.h"
 #include "mirror/lookups.h"
 #include "mirror/merge.h"
 #include "mirror/refresh.h"
 #include "mirror/stage.h"
 #include "request/counters.h"
+#include "request/rate_limit.h"
 
 /* Tells our locks from users' advisory locks, and from those of the queue's senders. */
 #define LOCK_CLASS 0xD0D
@@ -40,16 +42,21 @@ typedef struct Refresh
 	DncStage   *stage;
 	DncEntries	entries;
 	MemoryContext position_context; /* holds the pass's position */
+	MemoryContext step;			/* reset with each transaction */
 	bool		asking;			/* the remote is asked: an error is its, or the network's */
 } Refresh;
 
-/* End the transaction, and begin one that does not depend on the session's settings. */
+/*
+ * End the transaction, and begin one that does not depend on the session's settings.  What
+ * is palloc'd from here on lives until the next time.
+ */
 static void
 commit(const Refresh *refresh)
 {
 	refresh->asked->commit();
 	XactIsoLevel = XACT_READ_COMMITTED;
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step);
+	MemoryContextReset(refresh->step);
 }
 
 /* ----- a full pass ----- */
@@ -67,7 +74,7 @@ store_page(Refresh *refresh)
 	MemoryContextReset(refresh->position_context);
 	MemoryContextSwitchTo(refresh->position_context);
 	dnc_pager_position(refresh->entries.pager, &pass->position);
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(refresh);
@@ -81,7 +88,7 @@ take_up(Refresh *refresh)
 	const char *reason;
 	DncPage		page;
 
-	if (pass->position.generation == NULL)
+	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
 	refresh->asking = true;
 	reason = dnc_pager_resume(refresh->entries.pager, &pass->position, &page);
@@ -121,7 +128,9 @@ read_list(Refresh *refresh)
 	const DncOptions *options = refresh->mirror->options;
 	int64		before;
 
+	MemoryContextSwitchTo(refresh->asked->context);
 	refresh->entries = (DncEntries) {.pager = dnc_pager_begin(options, NIL, &refresh->counters)};
+	MemoryContextSwitchTo(refresh->step);
 	take_up(refresh);
 	before = pass->pages;
 	while (!pass->position.at_end)
@@ -186,13 +195,32 @@ find_pass(Refresh *refresh)
 {
 	const char *reason = NULL;
 
+	MemoryContextSwitchTo(refresh->asked->context);
+	/* What an earlier call has not found when it looked may have come back since. */
 	refresh->pass = dnc_pass_find(refresh->mirror);
+	if (refresh->pass)
+		refresh->pass->not_there = NIL;
 	if (refresh->pass == NULL)
 		refresh->pass = dnc_pass_begin(refresh->mirror, false);
 	else
 		reason = dnc_pass_must_restart(refresh->pass);
 	if (reason)
 		dnc_pass_restart(refresh->pass, reason);
+}
+
+/* Look entries up that would go with this pass, each a transaction. */
+static void
+look_up(Refresh *refresh)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		/* What is found stays with the pass. */
+		MemoryContextSwitchTo(refresh->asked->context);
+		more = dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking);
+		commit(refresh);
+	}
 }
 
 /* A full pass, or the rest of one; false: the budget was spent before its end. */
@@ -211,10 +239,7 @@ full_pass(Refresh *refresh)
 													refresh->mirror->options->estimated_rows);
 	if (!read_all(refresh))
 		return false;
-	refresh->asking = true;
-	while (dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget))
-		commit(refresh);
-	refresh->asking = false;
+	look_up(refresh);
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
@@ -238,8 +263,10 @@ run(Refresh *refresh)
 {
 	const DncRefresh *asked = refresh->asked;
 
+	MemoryContextSwitchTo(asked->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	refresh->mirror = dnc_mirror_load(asked->source);
+	dnc_columns_require(refresh->mirror);
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
 	/* Pages that are asked for ahead would be lost at the end of the budget. */
@@ -251,7 +278,8 @@ run(Refresh *refresh)
 													  ALLOCSET_SMALL_SIZES);
 	if (!asked->delta)
 		return full_pass(refresh);
-	return dnc_delta_run(refresh->mirror, refresh->stage, &refresh->counters, asked->commit);
+	return dnc_delta_run(refresh->mirror, &refresh->pass, refresh->stage, &refresh->counters,
+						 &refresh->asking, asked->commit);
 }
 
 /*
@@ -271,7 +299,7 @@ note_error(Refresh *refresh)
 		return NULL;
 	FlushErrorState();
 	refresh->asked->rollback();
-	MemoryContextSwitchTo(refresh->asked->context);
+	MemoryContextSwitchTo(refresh->step);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	dnc_pass_note_error(refresh->pass->id, unpack_sql_state(error->sqlerrcode), error->message);
 	PopActiveSnapshot();
@@ -301,6 +329,8 @@ dnc_mirror_refresh(const DncRefresh *asked)
 				 errmsg("another session is refreshing the mirror of \"%s\"",
 						get_rel_name(asked->source))));
 	refresh->asked = asked;
+	dnc_rate_limit_mirror = true;
+	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		commit(refresh);
@@ -310,12 +340,14 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	{
 		ErrorData  *error = note_error(refresh);
 
+		dnc_rate_limit_mirror = false;
 		LockRelease(&lock, ExclusiveLock, true);
 		if (error)
 			ReThrowError(error);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	dnc_rate_limit_mirror = false;
 	LockRelease(&lock, ExclusiveLock, true);
 	MemoryContextSwitchTo(before);
 	return done;

@@ -29,10 +29,8 @@
 #include "match/key.h"
 #include "match/server_text.h"
 #include "match/text.h"
+#include "mirror/columns.h"
 #include "mirror/stage.h"
-
-/* Columns behind those of the list: match_key, identity, read_at, turn. */
-#define STAGE_COLUMNS 4
 
 /* A part of an identity that is longer than this stands in it as its hash. */
 #define LONGEST_PART 512
@@ -66,31 +64,6 @@ dnc_stage_begin(const DncMirror *mirror)
 	stage->values = palloc(sizeof(Datum) * mirror->desc->natts);
 	stage->nulls = palloc(sizeof(bool) * mirror->desc->natts);
 	return stage;
-}
-
-/* Is the staging table as dnc_fdw_mirror_create() has made it?  Raises 55000 if not. */
-static void
-require_columns(const DncMirror *mirror, TupleDesc desc)
-{
-	int			listed = list_length(mirror->attributes);
-	bool		same = desc->natts == listed + STAGE_COLUMNS;
-
-	for (int i = 0; same && i < listed; i++)
-	{
-		Form_pg_attribute of_list = TupleDescAttr(mirror->desc, list_nth_int(mirror->attributes, i) - 1);
-		Form_pg_attribute of_stage = TupleDescAttr(desc, i);
-
-		same = of_list->atttypid == of_stage->atttypid && !of_stage->attisdropped &&
-			of_list->atttypmod == of_stage->atttypmod &&
-			strcmp(NameStr(of_list->attname), NameStr(of_stage->attname)) == 0;
-	}
-	if (!same)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the columns of foreign table \"%s\" are not those of its mirror",
-						get_rel_name(mirror->source)),
-				 errdetail("They have changed since the mirror was created."),
-				 errhint("Drop the mirror, and create it again. Copy its history first, if you need that.")));
 }
 
 /* A part of an identity: as it is, or its hash. */
@@ -153,7 +126,7 @@ fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz 
 																	type, identifier));
 	slot->tts_values[column + 2] = TimestampTzGetDatum(read_at);
 	slot->tts_values[column + 3] = Int32GetDatum(pass->turn);
-	memset(slot->tts_isnull + column, 0, sizeof(bool) * STAGE_COLUMNS);
+	memset(slot->tts_isnull + column, 0, sizeof(bool) * DNC_STAGE_COLUMNS);
 	ExecStoreVirtualTuple(slot);
 }
 
@@ -173,7 +146,7 @@ dnc_stage_page(DncStage *stage, DncPass *pass, DncEntries *entries)
 	int			count = 0;
 	bool		more;
 
-	require_columns(stage->mirror, RelationGetDescr(relation));
+	dnc_columns_require_staging(stage->mirror, relation);
 	for (int i = 0; i < STAGE_ROWS; i++)
 		slots[i] = table_slot_create(relation, NULL);
 	do

@@ -23,15 +23,22 @@
 #define DNC_MIRROR_REMOVED "{extension}.dnc_fdw_mirror_removed({source}::regclass)"
 #define DNC_MIRROR_ADDED "{extension}.dnc_fdw_mirror_added({source}::regclass)"
 
+/* Is row m, read before our own confirmed removal r was begun, hidden by it? */
+#define DNC_MIRROR_IS_HIDDEN \
+	"EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED \
+	" AND r.requested_at > coalesce(m.seen_at, r.merged_at))"
+
+/* Is row m of the mirror what our own addition a has added? */
+#define DNC_MIRROR_IS_ADDED \
+	"(m.match_key = a.match_key AND m.{type}::text IS NOT DISTINCT FROM a.identifier_type)"
+
 /*
- * Has the vendor shown our own addition a, so that the mirror speaks for it?  Row m has to
- * be read after whatever removal of ours came last, and, if it is gone, to have gone later.
+ * Does the mirror speak for our own addition a?  It does if it shows the entry, or if the
+ * passes that have let the entry go began when the addition was acknowledged already.
  */
 #define DNC_MIRROR_IS_SHOWN \
-	"EXISTS (SELECT FROM {mirror} m WHERE m.match_key = a.match_key AND " \
-	"m.{type}::text IS NOT DISTINCT FROM a.identifier_type AND " \
-	"(m.gone_at IS NULL OR m.gone_at > a.done_at) AND " \
-	"(a.removed_at IS NULL OR a.removed_at <= coalesce(m.seen_at, a.merged_at)))"
+	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
+	"CASE WHEN m.gone_at IS NULL THEN NOT " DNC_MIRROR_IS_HIDDEN " ELSE m.gone_at > a.done_at END)"
 
 /* The rows of the staging table that are of a full pass. */
 #define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"

@@ -33,9 +33,6 @@
 /* When so many writes in a row were refused, one by one, it is not the writes. */
 #define REFUSED_IN_A_ROW 3
 
-/* Tells our locks from users' advisory locks, which have 1 or 2 in its place. */
-#define LOCK_CLASS 0xD0C
-
 /* A round, while its writes are sent. */
 typedef struct Round
 {
@@ -56,7 +53,7 @@ lock_tag(uint32 key, bool of_account)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, of_account ? 1 : 0, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, of_account ? 1 : 0, DNC_DELIVER_LOCK_CLASS);
 	return tag;
 }
 
@@ -155,7 +152,9 @@ send_writes(Round *round, DncWrite **writes, int count)
 
 /*
  * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
- * If that settles the write, it is recorded; true: the write has to be sent.
+ * We look for an addition by its own uuid where it has one: the vendor may write the
+ * number in another way.  If somebody else has added the number, the vendor will say so.
+ * If the look settles the write, it is recorded; true: the write has to be sent.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)
@@ -171,7 +170,9 @@ has_to_be_sent(Round *round, DncWrite *write)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL, 0);
 		return false;
 	}
-	listed = dnc_listed(write, &round->budget, &problem, NULL);
+	listed = dnc_listed_by_request(write)
+		? dnc_listed_request(write, &round->budget, &problem)
+		: dnc_listed(write, &round->budget, &problem, NULL);
 	if (problem.message)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem, asked);
 	else if (listed == (write->action == DNC_ACTION_ADD))

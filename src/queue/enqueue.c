@@ -23,6 +23,7 @@
 #include "utils/snapmgr.h"
 
 #include "queue/acknowledged.h"
+#include "queue/due.h"
 #include "queue/enqueue.h"
 #include "queue/guard.h"
 #include "queue/queued.h"
@@ -167,6 +168,7 @@ store(DncAccountWrites *account)
 			dnc_store_waiting(storing, &waiting->write, (Datum) 0);
 	}
 	dnc_store_end(storing);
+	dnc_queue_changed();
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 }

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "queue/due.h"
 #include "queue/manage.h"
 #include "queue/statements.h"
 #include "queue/table.h"
@@ -84,6 +85,7 @@ dnc_queue_retry(Datum ids)
 	dnc_queue_origin_arguments(&arguments);
 	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(GetUserId()));
+	dnc_queue_changed();
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', "
 						 "next_try = clock_timestamp(), retried_at = clock_timestamp(), "
 						 "unclear = w.unclear AND w.action = 'add', "
@@ -123,6 +125,7 @@ dnc_queue_resume(Oid serverid)
 
 	dnc_queue_require();
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(serverid));
+	dnc_queue_changed();
 	return dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
 						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
 						 "message = NULL WHERE server = $1 AND instance = "
@@ -162,6 +165,7 @@ dnc_queue_adopt(void)
 				 errdetail("This takes the owner of the database.")));
 	dnc_queue_origin_arguments(&arguments);
 	drop_overtaken(&arguments);
+	dnc_queue_changed();
 	count = dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET instance = $1, database = $2, "
 						  "system_identifier = $3, timeline = $4, "
 						  "id = CASE WHEN w.instance <> $1 AND EXISTS (SELECT FROM "

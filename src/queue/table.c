@@ -206,17 +206,18 @@ dnc_queue_origin_arguments(DncQueueArguments *arguments)
 	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(origin.timeline));
 }
 
-/* The owner of a relation. */
-static Oid
-owner_of(Oid relid)
+/* The owner of a relation; InvalidOid: there is no such relation. */
+Oid
+dnc_queue_owner_of(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	Oid			owner = InvalidOid;
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
 	return owner;
 }
 
@@ -272,8 +273,8 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 	if (arguments == NULL)
 		arguments = &none;
 	GetUserIdAndSecContext(&query->user, &query->security);
-	SetUserIdAndSecContext(owner_of(table), query->security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(dnc_queue_owner_of(table), query->security |
+						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	query->settings = NewGUCNestLevel();
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION,

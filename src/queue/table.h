@@ -99,6 +99,7 @@ extern bool dnc_queue_is_empty(Oid relid);
 extern bool dnc_queue_exists(void);
 extern void dnc_queue_require(void);
 extern Oid	dnc_queue_relation(const char *name);
+extern Oid	dnc_queue_owner_of(Oid relid);
 extern void dnc_queue_cluster(DncQueueOrigin *origin);
 extern void dnc_queue_origin(DncQueueOrigin *origin);
 extern char *dnc_queue_account(const DncOptions *options);

@@ -107,7 +107,8 @@ finish_try(DncAttempts *attempts)
 static void
 try_to_send(DncAttempts *attempts)
 {
-	double		wait = dnc_rate_limit_admit(attempts->options, &attempts->ticket);
+	double		wait = dnc_rate_limit_admit(attempts->options, attempts->request.need,
+											&attempts->ticket);
 
 	attempts->limited = true;
 	attempts->due = dnc_rate_limit_clock() + (int64) (wait * 1000);

@@ -23,105 +23,43 @@
  * that is looked at late, because its session had something else to do, is told
  * by its bounds too.
  *
- * The allowances are in shared memory (shmem.c).  Where there is none, and for an
- * allowance that finds no room there, each session has its own.
+ * Where there is not enough for all, requests go in the order of their need.  A request that
+ * has to wait leaves a mark, and less needed ones wait behind it.  But people get a few
+ * requests in each minute or window, the reserve, whatever else waits: background processes
+ * leave that room, as far as people have not used it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "utils/hsearch.h"
 
+#include "request/allowance.h"
 #include "request/rate_limit.h"
 #include "request/retry.h"
-#include "shmem.h"
 
-#define SECOND INT64CONST(1000000)	/* in the units of dnc_rate_limit_clock() */
+#define SECOND INT64CONST(1000000) /* in the units of dnc_rate_limit_clock() */
 #define MINUTE (60 * SECOND)
-
-/* Allowances in shared memory, and for how long one is kept that is not used. */
-#define MAX_SHARED 256
-#define KEPT (5 * MINUTE)
-
-/*
- * Starts of requests are counted by slots of time.  Those of the last minute
- * lie in the slot at hand and 240 before it; one more is for the time that a
- * request takes to get to the server.  So a minute is taken for half a second
- * longer than it is at the most.
- */
 #define SLOT (MINUTE / 240)
-#define SLOTS (240 + 2)
+
+/* A request that waits comes back within so many ms after its time. */
+#define COMES_BACK_MS 200
+
+/* When to ask again where a more needed request goes first; ms. */
+#define BEHIND_MS 50
 
 /* When to ask again where it depends on answers that may come any time; ms. */
 #define ASK_AGAIN_MS 20
 
-#define UNKNOWN INT_MAX
-
-typedef struct AllowanceKey
-{
-	Oid			databaseid;
-	Oid			serverid;
-	Oid			mapping;
-} AllowanceKey;
-
-/* Times are on dnc_rate_limit_clock(). */
-typedef struct Allowance
-{
-	AllowanceKey key;
-	int64		used;			/* when it was looked at last */
-	int64		paused_until;
-
-	/* The server's window, as its headers tell. */
-	int			limit;			/* 0: its answers have no headers */
-	int			remaining;		/* in this window; UNKNOWN */
-	int			promised;		/* to requests that are under way, of these */
-	uint32		window;			/* its number */
-	int64		previous_end;	/* when the window before it had surely ended */
-	int64		end;			/* when it will surely have ended; 0: not known yet */
-
-	/* Requests of the last minute. */
-	int64		slot;			/* the one at hand; SLOTS at the clock's zero */
-	int64		started;		/* in all slots */
-	uint32		starts[SLOTS];	/* by slot modulo SLOTS */
-} Allowance;
-
-typedef struct SharedAllowances
-{
-	DncSharedLock lock;			/* over all that follows */
-	int			count;
-	Allowance	allowances[MAX_SHARED];
-} SharedAllowances;
-
-static void init_shared(void *memory);
-
-/* The number changes with the layout. */
-static DncSharedArea shared_area = {.name = "dnc_fdw 1", .size = sizeof(SharedAllowances),
-.init = init_shared};
-
-static SharedAllowances *shared = NULL;
-
-/* This session's own, those that are not shared. */
-static HTAB *own_allowances = NULL;
-
-/* ----- memory ----- */
-
-/* Set up the shared memory. */
-static void
-init_shared(void *memory)
-{
-	SharedAllowances *all = memory;
-
-	dnc_shmem_init_lock(&all->lock);
-	all->count = 0;
-}
+int			dnc_reserve = 10;
+bool		dnc_rate_limit_background = false;
+bool		dnc_rate_limit_mirror = false;
 
 /* For _PG_init(): have the memory reserved where the library is preloaded. */
 void
 dnc_rate_limit_init(void)
 {
-	dnc_shmem_register(&shared_area);
+	dnc_allowance_register();
 }
 
 /*
@@ -138,152 +76,56 @@ dnc_rate_limit_clock(void)
 	return (int64) INSTR_TIME_GET_MICROSEC(now);
 }
 
-/* A new allowance, of which nothing is known. */
-static void
-begin_allowance(Allowance *allowance, const AllowanceKey *key)
-{
-	memset(allowance, 0, sizeof(Allowance));
-	allowance->key = *key;
-	allowance->remaining = UNKNOWN;
-}
-
-/* May an allowance that was not used for so long be forgotten? */
-static bool
-is_idle(const Allowance *allowance, int64 now)
-{
-	return now - allowance->used > KEPT && now > allowance->paused_until && now > allowance->end;
-}
-
-/*
- * The shared allowance of a key, a new one if make says so; NULL: there is
- * none, or no room for it.  With the lock held.
- */
-static Allowance *
-find_shared(const AllowanceKey *key, bool make)
-{
-	int64		now = dnc_rate_limit_clock();
-	Allowance  *room = NULL;
-
-	for (int i = 0; i < shared->count; i++)
-	{
-		Allowance  *allowance = &shared->allowances[i];
-
-		if (memcmp(&allowance->key, key, sizeof(*key)) == 0)
-			return allowance;
-		if (room == NULL && is_idle(allowance, now))
-			room = allowance;
-	}
-	if (!make)
-		return NULL;
-	if (room == NULL && shared->count < MAX_SHARED)
-		room = &shared->allowances[shared->count++];
-	if (room)
-		begin_allowance(room, key);
-	return room;
-}
-
-/* Forget this session's own allowances that were not used for long. */
-static void
-forget_own(void)
-{
-	int64		now = dnc_rate_limit_clock();
-	HASH_SEQ_STATUS status;
-	Allowance  *allowance;
-
-	hash_seq_init(&status, own_allowances);
-	while ((allowance = hash_seq_search(&status)) != NULL)
-	{
-		if (is_idle(allowance, now))
-			hash_search(own_allowances, &allowance->key, HASH_REMOVE, NULL);
-	}
-}
-
-/* This session's own allowance of a key, made if make says so; NULL: none. */
-static Allowance *
-find_own(const AllowanceKey *key, bool make)
-{
-	Allowance  *allowance;
-
-	if (own_allowances == NULL)
-	{
-		HASHCTL		ctl = {.keysize = sizeof(AllowanceKey), .entrysize = sizeof(Allowance)};
-
-		if (!make)
-			return NULL;
-		own_allowances = hash_create("dnc_fdw allowances", 8, &ctl, HASH_ELEM | HASH_BLOBS);
-	}
-	allowance = hash_search(own_allowances, key, HASH_FIND, NULL);
-	if (allowance || !make)
-		return allowance;
-	forget_own();
-	allowance = hash_search(own_allowances, key, HASH_ENTER, NULL);
-	begin_allowance(allowance, key);
-	return allowance;
-}
-
-/*
- * The allowance for a server and its user mapping; NULL: make is false, and
- * there is none.  One that has become a session's own stays so, as there are
- * requests that count on it.  unlock_allowance() has to follow.
- */
-static Allowance *
-lock_allowance(Oid serverid, Oid mapping, bool make)
-{
-	AllowanceKey key = {MyDatabaseId, serverid, mapping};
-	Allowance  *allowance = find_own(&key, false);
-
-	if (allowance == NULL && shared)
-	{
-		LWLockAcquire(&shared->lock.lock, LW_EXCLUSIVE);
-		allowance = find_shared(&key, make);
-		if (allowance == NULL)
-			LWLockRelease(&shared->lock.lock);
-	}
-	if (allowance == NULL && make)
-		allowance = find_own(&key, true);
-	if (allowance)
-		allowance->used = dnc_rate_limit_clock();
-	return allowance;
-}
-
-static void
-unlock_allowance(void)
-{
-	if (shared && LWLockHeldByMe(&shared->lock.lock))
-		LWLockRelease(&shared->lock.lock);
-}
-
 /* ----- the last minute ----- */
 
 /* Go to the slot of a time; what was counted in those that are over is gone. */
 static void
-go_to_slot(Allowance *allowance, int64 now)
+go_to_slot(DncAllowance *allowance, int64 now)
 {
-	int64		slot = now / SLOT + SLOTS;
-	int64		first = Max(allowance->slot + 1, slot - SLOTS + 1);
+	int64		slot = now / SLOT + DNC_RATE_SLOTS;
+	int64		first = Max(allowance->slot + 1, slot - DNC_RATE_SLOTS + 1);
 
 	for (int64 i = first; i <= slot; i++)
 	{
-		allowance->started -= allowance->starts[i % SLOTS];
-		allowance->starts[i % SLOTS] = 0;
+		allowance->started -= allowance->starts[i % DNC_RATE_SLOTS];
+		allowance->people_started -= allowance->people_starts[i % DNC_RATE_SLOTS];
+		allowance->starts[i % DNC_RATE_SLOTS] = 0;
+		allowance->people_starts[i % DNC_RATE_SLOTS] = 0;
 	}
 	allowance->slot = Max(slot, allowance->slot);
 }
 
+/* Count a request that begins now. */
+static void
+count_start(DncAllowance *allowance)
+{
+	int			slot = allowance->slot % DNC_RATE_SLOTS;
+
+	if (allowance->starts[slot] == PG_UINT16_MAX)
+		return;
+	allowance->started++;
+	allowance->starts[slot]++;
+	if (dnc_rate_limit_background)
+		return;
+	allowance->people_started++;
+	allowance->people_starts[slot]++;
+	allowance->by_people++;
+}
+
 /*
- * How long until one more request may begin by requests_per_minute: until as
- * many of the oldest slots are over as have to be.
+ * How long until one more request may begin by requests_per_minute, of which some are not
+ * ours to use: until as many of the oldest slots are over as have to be.
  */
 static int64
-wait_for_slot(const Allowance *allowance, int per_minute, int64 now)
+wait_for_slot(const DncAllowance *allowance, int per_minute, int64 now)
 {
 	int64		left = allowance->started;
-	int64		slot = allowance->slot - SLOTS;
+	int64		slot = allowance->slot - DNC_RATE_SLOTS;
 
 	if (per_minute == 0)
 		return 0;
 	while (left >= per_minute)
-		left -= allowance->starts[++slot % SLOTS];
+		left -= allowance->starts[++slot % DNC_RATE_SLOTS];
 	return Max(slot * SLOT - now, 0);
 }
 
@@ -294,40 +136,44 @@ wait_for_slot(const Allowance *allowance, int per_minute, int64 now)
  * matters.
  */
 static void
-next_window(Allowance *allowance)
+next_window(DncAllowance *allowance)
 {
 	allowance->window++;
 	allowance->remaining = allowance->limit;
 	allowance->promised = 0;
+	allowance->by_people = 0;
 	allowance->previous_end = allowance->end;
 	allowance->end = 0;
 }
 
 /* Go to the window of a time: the next one, if that at hand is over. */
 static void
-go_to_window(Allowance *allowance, int64 now)
+go_to_window(DncAllowance *allowance, int64 now)
 {
 	if (allowance->end != 0 && now >= allowance->end)
 		next_window(allowance);
 }
 
-/* How long until one more request may be sent by what the headers say. */
+/*
+ * How long until one more request may be sent by what the headers say, with so many left for
+ * others.
+ */
 static int64
-wait_for_window(const Allowance *allowance, int64 now)
+wait_for_window(const DncAllowance *allowance, int left, int64 now)
 {
-	if (allowance->remaining > allowance->promised)
+	if (allowance->remaining - left > allowance->promised)
 		return 0;
 	/* When a window ends, its first answer says: somebody has to ask. */
 	if (allowance->end == 0)
 		return allowance->promised == 0 ? 0 : ASK_AGAIN_MS * 1000;
-	if (allowance->remaining <= 0)
+	if (allowance->remaining <= left)
 		return allowance->end - now;
 	return Min(allowance->end - now, ASK_AGAIN_MS * 1000);
 }
 
 /* Take in what the headers of an answer say. */
 static void
-learn(Allowance *allowance, int64 sent, const DncRateHeaders *rate)
+learn(DncAllowance *allowance, int64 sent, const DncRateHeaders *rate)
 {
 	int64		reset = (int64) (Min(rate->reset_ms, DNC_LONGEST_PAUSE_MS) * 1000);
 	int64		from = sent + reset - SECOND;
@@ -344,12 +190,56 @@ learn(Allowance *allowance, int64 sent, const DncRateHeaders *rate)
 
 /* A request of this window is no longer under way; false: it is of another. */
 static bool
-end_promise(Allowance *allowance, const DncRateTicket *ticket)
+end_promise(DncAllowance *allowance, const DncRateTicket *ticket)
 {
 	if (ticket->window != allowance->window)
 		return false;
 	allowance->promised = Max(allowance->promised - 1, 0);
 	return true;
+}
+
+/* ----- who goes first ----- */
+
+/* Requests of the reserve that people have not used in this minute or window. */
+static int
+left_of_reserve(const DncAllowance *allowance, int per_minute)
+{
+	int			limit = allowance->limit > 0 ? allowance->limit : per_minute;
+	int64		used = allowance->limit > 0 ? allowance->by_people : allowance->people_started;
+
+	return (int) Max(Min(dnc_reserve, limit / 2) - used, 0);
+}
+
+/* Does a request wait that is more needed? */
+static bool
+is_behind(const DncAllowance *allowance, DncNeed need, int64 now)
+{
+	for (int i = 0; i < (int) need; i++)
+	{
+		if (allowance->waits_until[i] > now)
+			return true;
+	}
+	return false;
+}
+
+/* Microseconds until a request of a need may be sent, or we ask again; 0: now. */
+static int64
+wait_for_turn(DncAllowance *allowance, DncNeed need, int per_minute, int64 now)
+{
+	int			reserve = left_of_reserve(allowance, per_minute);
+	int			left = dnc_rate_limit_background ? reserve : 0;
+	bool		limited = allowance->limit > 0 || per_minute > 0;
+	int64		wait = allowance->limit > 0
+					 ? wait_for_window(allowance, left, now)
+					 : wait_for_slot(allowance, per_minute > 0 ? per_minute - left : 0, now);
+
+	wait = Max(wait, allowance->paused_until - now);
+	if (wait > 0)
+		allowance->waits_until[need] = now + wait + COMES_BACK_MS * 1000;
+	else if (limited && (dnc_rate_limit_background || reserve == 0) &&
+			 is_behind(allowance, need, now))
+		wait = BEHIND_MS * 1000;
+	return Max(wait, 0);
 }
 
 /* ----- what others call ----- */
@@ -360,40 +250,40 @@ end_promise(Allowance *allowance, const DncRateTicket *ticket)
  * milliseconds, after which to ask again.
  */
 double
-dnc_rate_limit_admit(const DncOptions *options, DncRateTicket *ticket)
+dnc_rate_limit_admit(const DncOptions *options, DncNeed need, DncRateTicket *ticket)
 {
-	Allowance  *allowance;
+	DncAllowance *allowance;
 	int64		now;
 	int64		wait;
 
-	shared = dnc_shmem_attach(&shared_area);
-	allowance = lock_allowance(options->serverid, options->mapping, true);
+	if (need == DNC_NEED_LOOKUP && dnc_rate_limit_mirror)
+		need = DNC_NEED_MIRROR;
+	allowance =
+		dnc_allowance_lock(options->serverid, options->mapping, true, dnc_rate_limit_clock());
 	now = dnc_rate_limit_clock();
 	go_to_slot(allowance, now);
 	if (allowance->limit > 0)
 		go_to_window(allowance, now);
-	wait = allowance->limit > 0 ? wait_for_window(allowance, now)
-		: wait_for_slot(allowance, options->requests_per_minute, now);
-	wait = Max(wait, allowance->paused_until - now);
-	if (wait <= 0)
+	wait = wait_for_turn(allowance, need, options->requests_per_minute, now);
+	if (wait == 0)
 	{
 		allowance->promised++;
-		allowance->started++;
-		allowance->starts[allowance->slot % SLOTS]++;
+		count_start(allowance);
 		ticket->serverid = options->serverid;
 		ticket->mapping = options->mapping;
 		ticket->sent = now;
 		ticket->window = allowance->window;
 	}
-	unlock_allowance();
-	return Max(wait, 0) / 1000.0;
+	dnc_allowance_unlock();
+	return wait / 1000.0;
 }
 
 /* A request was answered: take in what the headers of the answer say. */
 void
 dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 {
-	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, false);
+	DncAllowance *allowance =
+		dnc_allowance_lock(ticket->serverid, ticket->mapping, false, dnc_rate_limit_clock());
 
 	if (allowance)
 	{
@@ -403,7 +293,7 @@ dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 		else
 			allowance->limit = 0;
 	}
-	unlock_allowance();
+	dnc_allowance_unlock();
 }
 
 /*
@@ -413,37 +303,40 @@ dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 void
 dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
 {
-	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, false);
+	DncAllowance *allowance =
+		dnc_allowance_lock(ticket->serverid, ticket->mapping, false, dnc_rate_limit_clock());
 
-	if (allowance && end_promise(allowance, ticket) && arrived && allowance->remaining != UNKNOWN)
+	if (allowance && end_promise(allowance, ticket) && arrived &&
+		allowance->remaining != DNC_RATE_UNKNOWN)
 		allowance->remaining--;
-	unlock_allowance();
+	dnc_allowance_unlock();
 }
 
 /* libcurl has sent a request once more by itself: the vendor counts that one, too. */
 void
 dnc_rate_limit_resent(const DncRateTicket *ticket)
 {
-	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, false);
+	DncAllowance *allowance =
+		dnc_allowance_lock(ticket->serverid, ticket->mapping, false, dnc_rate_limit_clock());
 
 	if (allowance)
 	{
 		go_to_slot(allowance, dnc_rate_limit_clock());
-		allowance->started++;
-		allowance->starts[allowance->slot % SLOTS]++;
-		if (ticket->window == allowance->window && allowance->remaining != UNKNOWN)
+		count_start(allowance);
+		if (ticket->window == allowance->window && allowance->remaining != DNC_RATE_UNKNOWN)
 			allowance->remaining--;
 	}
-	unlock_allowance();
+	dnc_allowance_unlock();
 }
 
 /* No request is to be let through for so many milliseconds. */
 void
 dnc_rate_limit_pause(const DncRateTicket *ticket, double ms)
 {
-	Allowance  *allowance = lock_allowance(ticket->serverid, ticket->mapping, true);
+	DncAllowance *allowance =
+		dnc_allowance_lock(ticket->serverid, ticket->mapping, true, dnc_rate_limit_clock());
 	int64		until = dnc_rate_limit_clock() + (int64) (ms * 1000);
 
 	allowance->paused_until = Max(allowance->paused_until, until);
-	unlock_allowance();
+	dnc_allowance_unlock();
 }

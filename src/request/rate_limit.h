@@ -9,7 +9,12 @@
 #define DNC_RATE_LIMIT_H
 
 #include "config/option.h"
+#include "request/need.h"
 #include "request/rate_headers.h"
+
+extern int	dnc_reserve;		/* setting dnc_fdw.reserve, requests a minute */
+extern bool dnc_rate_limit_background;	/* this process sends for nobody who waits for it */
+extern bool dnc_rate_limit_mirror;	/* what this session reads, a mirror needs */
 
 /* Goes with a request that was let through, until it is known how it ended. */
 typedef struct DncRateTicket
@@ -22,7 +27,8 @@ typedef struct DncRateTicket
 
 extern void dnc_rate_limit_init(void);
 extern int64 dnc_rate_limit_clock(void);
-extern double dnc_rate_limit_admit(const DncOptions *options, DncRateTicket *ticket);
+extern double dnc_rate_limit_admit(const DncOptions *options, DncNeed need,
+								   DncRateTicket *ticket);
 extern void dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate);
 extern void dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived);
 extern void dnc_rate_limit_resent(const DncRateTicket *ticket);

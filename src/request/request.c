@@ -73,6 +73,7 @@ dnc_request_list(const DncOptions *options, const DncPageRequest *page, const Li
 	request->path = list->path;
 	request->target = target.data;
 	request->repeatable = true;
+	request->need = DNC_NEED_LOOKUP;
 }
 
 /* Append an entry as an object of the members that it has a value for. */
@@ -179,6 +180,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	request->method = write->method;
 	request->path = write->path;
 	request->repeatable = write->repeatable;
+	request->need = write == &options->provider->add ? DNC_NEED_ADDITION : DNC_NEED_REMOVAL;
 	request->once = !(write->repeatable || write->look_first);
 	request->accepted_status = write->unchanged_status;
 	if (slot)

@@ -11,6 +11,7 @@
 #include "nodes/pg_list.h"
 
 #include "config/option.h"
+#include "request/need.h"
 #include "request/remote_error.h"
 #include "wire/http.h"
 
@@ -42,6 +43,7 @@ typedef struct DncRequest
 	int			body_length;
 	bool		repeatable;		/* sent twice it does what it does when sent once */
 	bool		once;			/* it must not arrive twice, not even by a connection that dies */
+	DncNeed		need;
 	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
 } DncRequest;
 

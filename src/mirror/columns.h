@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * columns.h
+ *		Are a mirror's tables as they were made?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_COLUMNS_H
+#define DNC_COLUMNS_H
+
+#include "utils/rel.h"
+
+#include "mirror/mirror.h"
+
+/* Columns of the staging table behind those of the list: match_key, identity, read_at, turn. */
+#define DNC_STAGE_COLUMNS 4
+
+extern void dnc_columns_require_staging(const DncMirror *mirror, Relation staging);
+extern void dnc_columns_require(const DncMirror *mirror);
+
+#endif							/* DNC_COLUMNS_H */

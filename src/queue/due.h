@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * due.h
+ *		The servers that a delivery is due for; and who wants to know of new writes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DNC_QUEUE_DUE_H
+#define DNC_QUEUE_DUE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+/* A server with writes that wait. */
+typedef struct DncQueueDue
+{
+	Oid			serverid;
+	int64		count;			/* writes that are due now */
+	TimestampTz	next;			/* when the first one is */
+} DncQueueDue;
+
+extern List *dnc_queue_due(bool of_old);
+extern bool dnc_queue_lock_at_once(void);
+extern void dnc_queue_register_waker(void (*waker)(void));
+extern void dnc_queue_changed(void);
+
+#endif							/* DNC_QUEUE_DUE_H */
