@@ -91,7 +91,7 @@ my $functions = $node->safe_psql('postgres', q{
 	FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw') AND d.deptype = 'e'});
 # Of these, arguments without OUT.
-my @functions = map { s/\bIN //r } map { s/OUT .*?(?=[,)])(?:, )?//gr =~ s/, \)/)/r } split /\n/, $functions;
+my @functions = map { s/\bIN //gr } map { s/OUT .*?(?=[,)])(?:, )?//gr =~ s/, \)/)/r } split /\n/, $functions;
 same_elements([ map { $_->[0] =~ /`(dnc_fdw_\w+\(.*?\))`/g } @rows ],
 	\@functions, 'functions');
 
