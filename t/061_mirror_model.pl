@@ -161,7 +161,7 @@ sub unknown
 my @steps = (
 	[ 6, \&others_add ], [ 5, \&others_remove ], [ 6, \&we_add ], [ 5, \&we_remove ], [ 3, \&deliver ],
 	[ 8, sub { start_refresh() } ], [ 5, sub { start_refresh('max_requests => ' . (2 + int(rand(4)))) } ], [ 3, sub { start_refresh("mode => 'delta'") } ],
-	[ 5, sub { end_refresh() } ], [ 3, sub { end_refresh('TERM') } ], [ 4, sub { end_refresh('INT') } ],
+	[ 12, sub { start_refresh(); sleep rand(0.8); end_refresh(pick(qw(TERM INT))) } ], [ 5, sub { end_refresh() } ],
 	[ 2, sub { control('PUT', '/config?drift_remove=' . int(rand(2)) . '&drift_add=' . int(rand(3)) . '&drift_at=' . pick(qw(front end random))) } ]);
 my $weights = 0;
 $weights += $_->[0] for @steps;
@@ -186,7 +186,7 @@ for (@lists)
 	($kills, $checks) = (0, 0);
 	control('DELETE', '');
 	control('POST', '/fill?count=120' . ($list->{provider} eq 'weya' ? '' : '&types=email'));
-	control('PUT', '/config?latency_ms=15' . ($list->{config} ? "&$list->{config}" : ''));
+	control('PUT', '/config?latency_ms=40' . ($list->{config} ? "&$list->{config}" : ''));
 	my $options = "provider '$list->{provider}', base_url '$url$list->{path}', max_retries '0', requests_per_minute '0', page_size '20'";
 	my $columns = 'id text, identifier text, identifier_type text, created_at timestamptz' . ($list->{columns} // '');
 	sql(qq{
