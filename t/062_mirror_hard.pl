@@ -259,6 +259,8 @@ is(join(' ', is_known('never', person(2)), value("SELECT unshown FROM dnc_fdw_mi
 value("ALTER SERVER own OPTIONS (ADD write_mode 'queue')");
 value("INSERT INTO $own (identifier, identifier_type) VALUES ('queued\@x.org', 'email')");
 is(is_known('own', 'queued@x.org'), 'listed', 'an addition that waits is known');
+value("UPDATE dnc_fdw_queue_waiting SET match_key = 'email:of-older-rules\@x.org'");
+is(is_known('own', 'queued@x.org'), 'listed', 'even if its key was made by other rules');
 value('ALTER SERVER own RENAME TO renamed');
 like(gives("SELECT count(*) FROM ${own}_known"), qr/55000: the mirror of "communication_opt_outs" is of another account/, 'a server that was renamed may be that of another list');
 is(refresh('own') . is_known('own', 'queued@x.org'), 'listed', 'a pass later, what waits under the old name is known');

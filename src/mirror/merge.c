@@ -123,7 +123,7 @@ insert_new(Merge *merge, const char *turn)
 static void
 note_when_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
+	run(merge, "UPDATE {mirror} m SET seen_at = greatest(m.seen_at, s.read_at) FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
 	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
