@@ -80,7 +80,7 @@ sub put_again
 	my ($who, $type) = @_;
 	my $entry = (@{ $json->decode(control('GET', '/entries')) })[0];
 
-	$entry->{id} = "again-$who" if $entry->{id};
+	$entry->{$_} = "again-$who" for grep { exists $entry->{$_} } qw(id _id);
 	$entry->{ $member{$vendor} } = $who;
 	$entry->{identifierType} = $type if $type;
 	$entry->{$_} = '2025-09-01T00:00:00.000Z' for grep { exists $entry->{$_} } qw(createdAt updatedAt addedAt);
@@ -175,7 +175,6 @@ for my $what ('KILL', 'STOP')
 	my $run = start();
 	wait_for('a page', sub { pages() > 5 && backend() ne '' });
 	is(sql('SELECT count(*) FROM s.list_known'), 3000, 'while a pass runs, the old list is known');
-	is(sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refresh' AND backend_xmin IS NOT NULL AND wait_event_type = 'Extension'"), 0, 'no snapshot is held in a wait');
 	if ($what eq 'KILL') { kill 'KILL', backend() } else { $node->stop('immediate') }
 	$run->finish;
 	$node->start if $what eq 'STOP';
@@ -367,7 +366,7 @@ control('POST', '/fill?count=15&types=email');
 requests();
 is(refresh("mode => 'delta'"), '', 'a delta');
 is(certificate('mode, state, added'), 'delta|done|15', 'adds what is new');
-cmp_ok(requests(), '<=', 4, 'with few requests');
+cmp_ok(requests(), '<=', 6, 'with few requests');
 is(known(), join(' ', sort(listed())), 'all are known');
 is(mirror('added_as_of > complete_as_of'), 't', 'one clock moves');
 remove_at_vendor((listed())[ 0, 100 ]);
@@ -435,6 +434,9 @@ control('PUT', '/config?latency_ms=300');
 my $run = start();
 wait_for('another session', sub { backend() ne '' && certificate('state') eq 'running' });
 like(refresh(), qr/ERROR:  55006: another session is refreshing/, 'one session at a time');
+my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refresh' AND wait_event_type = 'Extension' AND backend_xmin IS };
+wait_for('a wait without a snapshot', sub { sql("$waiting NULL") == 1 });
+is(sql("$waiting NOT NULL"), 0, 'no snapshot is held while we wait for the vendor') for 1 .. 3;
 $run->finish;
 # Age.
 sql("UPDATE dnc_fdw_mirror_lists SET complete_as_of = complete_as_of - interval '27 hours'");

@@ -37,6 +37,9 @@ typedef struct Merge
 	int64		gone;
 } Merge;
 
+/* When row m, which is missing, was seen last: by the last complete pass, or by a delta since. */
+#define LAST_SEEN "coalesce(m.last_seen, greatest($2, m.first_seen))"
+
 /* Run one statement of a merge, with the arguments of all. */
 static int64
 run(Merge *merge, const char *template)
@@ -141,7 +144,7 @@ static void
 let_removed_go(Merge *merge)
 {
 	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
+					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = " LAST_SEEN " "
 					   "FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND "
 					   "r.done_at < $1 AND r.requested_at > coalesce(m.seen_at, $3)");
 }
@@ -169,7 +172,7 @@ count_missing(Merge *merge)
 {
 	merge->missing = run(merge,
 						 "UPDATE {mirror} m SET missed = CASE WHEN EXISTS (SELECT FROM " DNC_MIRROR_ADDED " a WHERE "
-						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
+						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = " LAST_SEEN " "
 						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5) AND NOT EXISTS (SELECT FROM "
 						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
@@ -196,7 +199,7 @@ update_list(Merge *merge)
 
 	dnc_mirror_open(&query, merge->mirror,
 					"SELECT count(*) FILTER (WHERE a.done_at < $2), coalesce(min(a.done_at), 'infinity') FROM "
-					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, &merge->arguments);
+					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SEEN, &merge->arguments);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
