@@ -75,9 +75,12 @@ static List *
 wanted_databases(void)
 {
 	List	   *names = NIL;
+	ListCell   *lc;
 
 	if (dnc_background)
 		(void) SplitIdentifierString(pstrdup(dnc_databases), ',', &names);
+	foreach(lc, names)
+		truncate_identifier(lfirst(lc), (int) strlen(lfirst(lc)), false);
 	return names;
 }
 
@@ -194,10 +197,7 @@ is_in(const List *names, const char *name)
 
 	foreach(lc, names)
 	{
-		char		kept[NAMEDATALEN];
-
-		strlcpy(kept, lfirst(lc), sizeof(kept));
-		if (strcmp(kept, name) == 0)
+		if (strcmp(lfirst(lc), name) == 0)
 			return true;
 	}
 	return false;
