@@ -324,7 +324,8 @@ make_mirror('delta', 200, undef, 'cursors=keyset&order=newest');
 like(refresh('delta', "mode => 'delta'"), qr/55000: .*\nDETAIL:  There was no full pass yet/, 'no delta before a full pass');
 refresh('delta');
 $dnc->control('DELETE', 'alta/delta/log');
-is(refresh('delta', "mode => 'delta'") . scalar(split / /, $dnc->take_methods('delta')), '3', 'a delta of nothing: an entry a minute, so two pages are of the last ten minutes, and one is behind');
+like(refresh('delta', "mode => 'delta'") . scalar(split / /, $dnc->take_methods('delta')), qr/^[34]$/,
+	'a delta of nothing: an entry a minute, so two pages are of the last ten minutes, and one is behind; one more is asked for ahead');
 vendor_adds('delta', map { "d$_\@x.org" } 1 .. 25);
 vendor_removes('delta', person(7));
 is(refresh('delta', "mode => 'delta'") . join(' ', known('delta'), last_pass('delta', 'mode, state, added'), is_known('delta', person(7))), '225 delta|done|25 listed', 'a delta adds only');
