@@ -167,6 +167,18 @@ while ($calls++ < 60 && (certificate('state') || '') ne 'done')
 is(certificate('state, rows, restarts'), 'done|3000|0', 'statement_timeout of 2 s, called again and again, finishes a list of 300 pages');
 cmp_ok($calls, '>', 3, 'it has struck');
 
+# A list that has moved by more than a page in between.
+begin('alta', 0);
+control('PUT', '/config?order=newest&cursors=page');
+control('POST', '/fill?count=200&types=email');
+refresh('max_requests => 8');
+control('POST', '/fill?count=35&types=email');
+is(refresh(), '', 'a pass goes on in a list that has moved by several pages');
+is(certificate('state, restarts'), 'done|0', 'and does not begin anew');
+is(known(), join(' ', sort(listed())), 'the second reading of a first fill has what is new');
+
+begin('alta', 3000);
+full();
 # kill -9 of the backend, at pages and in the merge, and of the postmaster: while it goes on, readers see all.
 control('PUT', '/config?latency_ms=10');
 control('POST', '/fill?count=50&types=email');

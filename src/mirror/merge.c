@@ -83,14 +83,16 @@ begin(Merge *merge, DncPass *pass)
 
 /* ----- entries that the pass has seen ----- */
 
-/* Keep one row of each entry: that which was read last.  A pass that was resumed has others. */
+/*
+ * Keep one row of each entry: that which was read last.  A pass that was resumed has others,
+ * and so has one whose list has moved.  turn tells the rows of the pass.
+ */
 static void
-drop_repeated(Merge *merge)
+drop_repeated(Merge *merge, const char *turn)
 {
-	run(merge, "DELETE FROM {staging} s USING (SELECT ctid, row_number() OVER "
-		"(PARTITION BY identity ORDER BY read_at DESC, ctid DESC) AS number FROM {staging} WHERE turn > 0) d "
-		"WHERE s.ctid = d.ctid AND d.number > 1");
-	run(merge, "ANALYZE {staging}");
+	run(merge, psprintf("DELETE FROM {staging} s USING (SELECT ctid, row_number() OVER "
+						"(PARTITION BY identity ORDER BY read_at DESC, ctid DESC) AS number FROM {staging} WHERE turn %s) d "
+						"WHERE s.ctid = d.ctid AND d.number > 1", turn));
 }
 
 /* Update entries that have changed, or are back; turn tells the rows of the pass. */
@@ -121,7 +123,7 @@ insert_new(Merge *merge, const char *turn)
 static void
 note_when_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
+	run(merge, "UPDATE {mirror} m SET seen_at = greatest(m.seen_at, s.read_at) FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
 	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
@@ -132,9 +134,8 @@ note_when_read(Merge *merge)
 static void
 note_when_delta_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM "
-		"(SELECT identity, max(read_at) AS read_at FROM {staging} WHERE turn = 0 GROUP BY identity) s "
-		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS DISTINCT FROM s.read_at");
+	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM {staging} s WHERE s.turn = 0 AND "
+		"s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS DISTINCT FROM s.read_at");
 }
 
 /* ----- entries that the pass has not seen ----- */
@@ -251,7 +252,8 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 	const char *problem;
 
 	begin(&merge, pass);
-	drop_repeated(&merge);
+	drop_repeated(&merge, "> 0");
+	run(&merge, "ANALYZE {staging}");
 	problem = dnc_loss_check(pass, &merge.arguments);
 	if (problem && !accept_loss)
 	{
@@ -284,6 +286,7 @@ dnc_merge_delta(DncPass *pass, bool complete)
 	DncQueueArguments arguments = {0};
 
 	begin(&merge, pass);
+	drop_repeated(&merge, "= 0");
 	update_changed(&merge, "= 0");
 	insert_new(&merge, "= 0");
 	note_when_delta_read(&merge);

@@ -85,13 +85,20 @@ static void
 take_up(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
+	DncPosition position;
 	const char *reason;
 	DncPage		page;
 
 	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
+	/* With more than the last page's, the place is found again after more changes. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	position = pass->position;
+	position.ids = list_concat(dnc_stage_recent_ids(pass), position.ids);
+	PopActiveSnapshot();
+	InvalidateCatalogSnapshot();
 	refresh->asking = true;
-	reason = dnc_pager_resume(refresh->entries.pager, &pass->position, &page);
+	reason = dnc_pager_resume(refresh->entries.pager, &position, &page);
 	refresh->asking = false;
 	if (reason == NULL)
 	{
