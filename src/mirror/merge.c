@@ -22,6 +22,7 @@
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
 #include "mirror/statements.h"
+#include "queue/claim.h"
 #include "queue/record.h"
 
 /* A merge that runs, and what it has come to. */
@@ -272,6 +273,7 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 	note_when_read(&merge);
 	update_list(&merge);
 	update_pass(&merge, &certificate, problem != NULL);
+	dnc_claim_forget(pass->mirror->options->serverid);
 	return NULL;
 }
 
