@@ -1,19 +1,27 @@
 -- examples/reconcile.sql: whose email is on one vendor's list is put on the other's
 --
--- What it does   dnc.missing_emails is who is on one list and not on the other. The job adds them where they are
---                missing, both ways, and notes it in dnc.reconciled. It never removes anything, and when it has
---                run there is nothing left to add.
+-- What it does   dnc.missing_emails is who is on one list and not on the other, as the mirrors know them. The job adds
+--                them where they are missing, both ways, and notes it in dnc.reconciled. It never removes anything,
+--                and when it has run there is nothing left to add.
+--                An email that was on the other list once was removed there: by the vendor, by somebody at its screen,
+--                or by us. That may have been a decision, so the job does not add it again. It stands in
+--                dnc.removed_emails until somebody decides. Until then it is still on one list, so
+--                dnc.known_opt_outs has it, and nobody contacts this person.
 --                Emails are compared by their keys (docs/matching.md): Bob@Example.com and bob@example.com are one.
--- What it needs  setup.sql. Emails only: they are all that both have. Each list is read to its end, once.
---                See first what it would do:
+-- What it needs  setup.sql, nightly_snapshot.sql. Emails only: they are all that both have. Nothing is read from the
+--                vendors. See first what it would do:
 --                BEGIN; SELECT dnc.reconcile(); SELECT * FROM dnc_fdw_pending(); ROLLBACK;
 --                Alta pauses the prospects whom an addition matches (pause_active_prospects).
--- How it fails   A list that cannot be read is an error, so that nobody is taken for missing by mistake. What is to
---                be added is sent at COMMIT: if that fails, nothing is noted, what was taken is on the list, and
---                the next run adds the rest. An entry that a vendor refuses holds up the run: the error has
---                the vendor's words. Put it into dnc.reconcile_not. An entry that is no email is left out:
---                SELECT * FROM dnc.alta WHERE identifier_type = 'email' AND match_key NOT LIKE 'email:%';
+-- How it fails   A mirror that is too old is an error, so that nobody is taken for missing by mistake. What is to be
+--                added is sent at COMMIT: if that fails, nothing is noted, what was taken is on the list, and the next
+--                run adds the rest. An entry that a vendor refuses holds up the run: the error has the vendor's words.
+--                Decide that it is not added. An entry that is no email is left out:
+--                SELECT * FROM dnc.alta_known WHERE identifier_type = 'email' AND match_key NOT LIKE 'email:%';
 -- In the morning SELECT added_to, count(*) FROM dnc.reconciled WHERE added_at > now() - interval '1 day' GROUP BY 1;
+--                SELECT * FROM dnc.removed_emails;
+--                INSERT INTO dnc.decisions (email, list, add, why) VALUES
+--                  ('ann@example.com', 'sendkit', false, 'has asked to hear from us again'),
+--                  ('bob@example.com', 'alta', true, 'was removed by mistake');
 
 BEGIN;
 SET LOCAL ROLE dnc_jobs;
@@ -23,21 +31,45 @@ CREATE TABLE dnc.reconciled (
   added_to text NOT NULL,
   added_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE TABLE dnc.reconcile_not (
-  email text PRIMARY KEY,                         -- in any spelling
-  why text NOT NULL
+
+-- The last decision on an email and a list counts. One to add counts once: who is removed after that needs another.
+CREATE TABLE dnc.decisions (
+  email text NOT NULL,                            -- in any spelling
+  list text NOT NULL CHECK (list IN ('alta', 'sendkit')),
+  add boolean NOT NULL,
+  why text NOT NULL,
+  decided_by name NOT NULL DEFAULT session_user,
+  decided_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Of several spellings on one list, one is sent to the other.
+-- Of several spellings on one list, one is sent to the other. A row of the mirror, present or past, or a note that we
+-- have added it, is the memory that the email was there.
+CREATE VIEW dnc.unequal_emails AS
+  SELECT u.*,
+         CASE u.missing_on
+           WHEN 'alta' THEN EXISTS (SELECT FROM dnc.alta_mirror m WHERE m.match_key = u.match_key)
+           ELSE EXISTS (SELECT FROM dnc.sendkit_mirror m WHERE m.match_key = u.match_key)
+         END OR EXISTS (SELECT FROM dnc.reconciled r
+                        WHERE r.added_to = u.missing_on AND dnc_fdw_key(r.email, 'email') = u.match_key) AS was_there,
+         (SELECT d.add FROM dnc.decisions d
+          WHERE dnc_fdw_key(d.email, 'email') = u.match_key AND d.list = u.missing_on
+            AND NOT (d.add AND EXISTS (SELECT FROM dnc.reconciled r
+                                       WHERE r.added_to = u.missing_on AND r.added_at >= d.decided_at
+                                         AND dnc_fdw_key(r.email, 'email') = u.match_key))
+          ORDER BY d.decided_at DESC LIMIT 1) AS decision
+  FROM (SELECT match_key, coalesce(a.email, s.email) AS email,
+               CASE WHEN a.email IS NULL THEN 'alta' ELSE 'sendkit' END AS missing_on
+        FROM (SELECT match_key, min(identifier) AS email FROM dnc.alta_known
+              WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) a
+        FULL JOIN (SELECT match_key, min(identifier) AS email FROM dnc.sendkit_known
+                   WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) s USING (match_key)
+        WHERE a.email IS NULL OR s.email IS NULL) u;
+
 CREATE VIEW dnc.missing_emails AS
-  SELECT coalesce(a.email, s.email) AS email, CASE WHEN a.email IS NULL THEN 'alta' ELSE 'sendkit' END AS missing_on
-  FROM (SELECT match_key, min(identifier) AS email
-        FROM dnc.alta WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) a
-  FULL JOIN (SELECT match_key, min(identifier) AS email
-             FROM dnc.sendkit WHERE identifier_type = 'email' AND match_key LIKE 'email:%' GROUP BY match_key) s
-    USING (match_key)
-  WHERE (a.email IS NULL OR s.email IS NULL)
-    AND NOT EXISTS (SELECT FROM dnc.reconcile_not n WHERE dnc_fdw_key(n.email, 'email') = match_key);
+  SELECT email, missing_on FROM dnc.unequal_emails WHERE coalesce(decision, NOT was_there);
+
+CREATE VIEW dnc.removed_emails AS
+  SELECT email, missing_on AS removed_from FROM dnc.unequal_emails WHERE was_there AND decision IS NULL;
 
 CREATE FUNCTION dnc.reconcile() RETURNS void
 BEGIN ATOMIC

@@ -1,15 +1,21 @@
 -- examples/scrub.sql: who of the CRM may be contacted
 --
 -- What it does   The view dnc.may_be_contacted: contacts of whom no email, number or WhatsApp address is on a list, nor
---                the email's domain, and who have not unsubscribed in the CRM, be it since the last snapshot.
+--                the email's domain, and who have not unsubscribed in the CRM.
 --                Identifiers are compared by their keys (docs/matching.md), so by what they mean and not by how
 --                they are spelled. Any channel counts: who has opted out of SMS is not called, nor mailed.
 --                The view dnc.cannot_be_told has the contacts with an identifier that has no key, as a number
 --                without its country, or with no identifier at all. Nobody knows whether they are listed, so
 --                they may not be contacted. Most of them want a country.
+--                All this is local. dnc.last_look() asks the vendors about those who are left, right before a campaign:
+--                SELECT * FROM dnc.last_look(ARRAY(SELECT id FROM dnc.may_be_contacted WHERE id < 100));
+--                gives those of them whom no list has now, either. It is a request to Alta for each usual spelling of
+--                an identifier, or the list read once, whichever is fewer; SendKit's list is read once.
 -- What it needs  setup.sql, nightly_snapshot.sql. The library for phone numbers (Debian: postgresql-15-dnc-fdw-phone).
--- How it fails   While a snapshot is too old, was never taken, or has keys of other rules than those of today, it
+-- How it fails   While a mirror is too old, was never filled, or has keys of other rules than those of today, it
 --                is an error, and nobody is contacted. A country that does not exist ('UK') is one, too (22023).
+--                dnc.last_look() fails if a vendor does not answer. It finds the spellings that it asks for, so it
+--                comes on top of the mirrors, and not in their place.
 -- In the morning SELECT status, count(*) FROM dnc.screened_contacts GROUP BY status;
 
 BEGIN;
@@ -61,8 +67,32 @@ CREATE VIEW dnc.may_be_contacted AS
 CREATE VIEW dnc.cannot_be_told AS
   SELECT id, name, email, phone, sms, whatsapp, country FROM dnc.screened_contacts WHERE status = 'unknown';
 
--- Who may read it needs no right to what it reads:
+-- The mirrors first, then the vendors about those who are left. As the caller, who needs the tokens.
+CREATE FUNCTION dnc.last_look(ids bigint[]) RETURNS SETOF bigint
+BEGIN ATOMIC
+  WITH survivors AS MATERIALIZED (
+    SELECT c.id FROM dnc.may_be_contacted c WHERE c.id = ANY (ids)
+  ), identifiers AS MATERIALIZED (
+    SELECT i.* FROM dnc.contact_identifiers i JOIN survivors USING (id)
+  ), spellings AS MATERIALIZED (
+    SELECT DISTINCT s.spelling
+    FROM identifiers i
+    CROSS JOIN LATERAL unnest(dnc_fdw_spellings(i.identifier, i.identifier_type, i.country)) AS s (spelling)
+  ), listed_now AS MATERIALIZED (
+    SELECT match_key FROM dnc.alta WHERE identifier = ANY (ARRAY(SELECT spelling FROM spellings))
+    UNION ALL
+    SELECT match_key FROM dnc.sendkit WHERE EXISTS (SELECT FROM survivors)
+  )
+  SELECT id FROM survivors
+  EXCEPT
+  SELECT i.id
+  FROM identifiers i
+  CROSS JOIN LATERAL unnest(dnc_fdw_keys(i.identifier, i.identifier_type, i.country)) AS k (match_key)
+  JOIN listed_now USING (match_key);
+END;
+
+-- Who may read these views needs SELECT on the mirrors' views, too: docs/mirror.md, "Who may".
 -- GRANT USAGE ON SCHEMA dnc TO marketing;
--- GRANT SELECT ON dnc.may_be_contacted, dnc.cannot_be_told TO marketing;
+-- GRANT SELECT ON dnc.may_be_contacted, dnc.cannot_be_told, dnc.alta_known, dnc.sendkit_known TO marketing;
 
 COMMIT;

@@ -1,10 +1,11 @@
 -- examples/setup.sql: what the recipes beside it stand on
 --
--- Run it once, as superuser, in the database that cron.database_name names. Every step is one you may have
--- taken already: then leave it out, and put your names into the recipes.
+-- Run it once, as superuser, in the database that cron.database_name names. A role, servers, schemas and tables
+-- that are there already under these names stay as they are.
 --
 -- To fill in: the two tokens. To look at: crm.contacts and crm.unsubscribes stand for tables of yours; the
--- recipes use the columns that they have here, and only read them.
+-- recipes use the columns that they have here, and only read them. If yours have other names, put views of
+-- these names in their place.
 
 BEGIN;
 
@@ -12,19 +13,27 @@ CREATE EXTENSION IF NOT EXISTS dnc_fdw;
 CREATE EXTENSION IF NOT EXISTS pg_cron;
 
 -- The jobs run as a role of their own: it has the tokens, and no one else needs them. No password, if
--- cron.use_background_workers is on. A run that takes too long, or asks too often, is ended: 2 hours are
--- 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries.
-CREATE ROLE dnc_jobs LOGIN;
+-- cron.use_background_workers is on. A run that takes too long, or a statement that asks too often, is
+-- ended: 2 hours are 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries. A mirror goes on with
+-- the next run.
+DO $$
+BEGIN
+  IF to_regrole('dnc_jobs') IS NULL THEN
+    CREATE ROLE dnc_jobs LOGIN;
+  END IF;
+END
+$$;
 ALTER ROLE dnc_jobs SET statement_timeout = '2h';
 ALTER ROLE dnc_jobs SET dnc_fdw.max_requests = 12000;
 
-CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta');
-CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
-CREATE USER MAPPING FOR dnc_jobs SERVER alta OPTIONS (token 'the-key-that-Alta-gave-you');
-CREATE USER MAPPING FOR dnc_jobs SERVER sendkit OPTIONS (token 'sk_the-key-that-SendKit-gave-you');
+CREATE SERVER IF NOT EXISTS alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta');
+CREATE SERVER IF NOT EXISTS sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit');
+CREATE USER MAPPING IF NOT EXISTS FOR dnc_jobs SERVER alta OPTIONS (token 'the-key-that-Alta-gave-you');
+CREATE USER MAPPING IF NOT EXISTS FOR dnc_jobs SERVER sendkit OPTIONS (token 'sk_the-key-that-SendKit-gave-you');
 GRANT USAGE ON FOREIGN SERVER alta, sendkit TO dnc_jobs;
 
-CREATE SCHEMA dnc AUTHORIZATION dnc_jobs;
+CREATE SCHEMA IF NOT EXISTS dnc;
+GRANT USAGE, CREATE ON SCHEMA dnc TO dnc_jobs;
 GRANT USAGE ON SCHEMA cron TO dnc_jobs;
 
 CREATE SCHEMA IF NOT EXISTS crm;

@@ -84,6 +84,10 @@ SELECT line FROM pg_temp.explain('SELECT count(*) FROM more(3) m JOIN list d ON 
 :n
 SELECT line FROM pg_temp.explain('SELECT count(*) FROM more(3) m JOIN list d ON d.identifier = m.x', 'ANALYZE, FORMAT YAML') line WHERE line ~ 'Lookups';
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/req/log" >/dev/null
+WITH m AS MATERIALIZED (SELECT * FROM more(3)) SELECT count(*) FROM m JOIN list d ON d.identifier = m.x;
+:n
+SELECT count(*) FROM unnest(ARRAY(SELECT x FROM contacts)) u(x) JOIN list d ON d.identifier = u.x;
+:n
 SELECT count(*) FROM more(3) m WHERE NOT EXISTS (SELECT FROM list d WHERE d.identifier = m.x AND d.identifier_type = 'email');
 :n
 SELECT count(*) FROM more(3) m WHERE NOT EXISTS (SELECT FROM copy d WHERE d.identifier = m.x AND d.identifier_type = 'email');
@@ -169,7 +173,7 @@ ROLLBACK;
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/req/log" >/dev/null
 
 -- GROUP BY identifier_type: the totals of the types, and that of the list
-EXPLAIN SELECT identifier_type, count(*) FROM emails GROUP BY 1;
+EXPLAIN (COSTS OFF) SELECT identifier_type, count(*) FROM emails GROUP BY 1;
 SELECT identifier_type, count(*) FROM emails GROUP BY 1 ORDER BY 1;
 :n
 SELECT count(*) * 2, 'x', upper(identifier_type) FROM emails GROUP BY identifier_type HAVING count(*) > 1 AND identifier_type <> 'domain';
@@ -244,6 +248,9 @@ SELECT expected($$SELECT id FROM emails WHERE identifier_type = 'phone'$$);
 SELECT expected($$SELECT id FROM short_list WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
 SELECT expected($$SELECT id FROM list WHERE identifier IN ('a', 'b', 'a')$$);
 SELECT expected($$SELECT id FROM list WHERE identifier = ''$$);
+SELECT expected($$SELECT identifier_type, count(*) FROM emails GROUP BY 1$$);
+SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
+SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') LIMIT 5$$);
 :n
 
 -- date and timestamp: the session's day, as created_at::date
@@ -278,6 +285,14 @@ SELECT * FROM reversed WHERE number = '15550000001';
 SELECT count(*) FROM phones p JOIN contacts c ON p.search = c.x JOIN contacts d ON d.n = c.n JOIN contacts e ON e.n = d.n WHERE c.n < 4;
 :n
 \set VERBOSITY default
+
+-- types: one that no vendor documents is looked for, and an entry of one that only others document is told of
+SELECT count(*) FROM list WHERE identifier_type = 'Phone';
+SELECT count(d.id) FROM (VALUES ('mobile'), ('email'), ('fax')) v(x) LEFT JOIN short_list d ON d.identifier_type = v.x;
+\! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/alta/reqshort/entries" -d '[{"id":"00000000-0000-0000-0000-000000000001","objectType":"communication-opt-out","identifier":"blocked.example","identifierType":"domain","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"},{"id":"00000000-0000-0000-0000-000000000002","objectType":"communication-opt-out","identifier":"too.example","identifierType":"domain","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"}]' >/dev/null
+SELECT count(*) FROM short_list;
+SELECT count(*) FROM short_list WHERE identifier_type = 'domain';
+SELECT count(*) FROM short_list WHERE lower(identifier_type) = 'domain';
 
 -- nothing that is kept outlives the statement
 SELECT count(*) FROM list WHERE identifier = 'person000001@example.com';

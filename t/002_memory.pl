@@ -58,6 +58,11 @@ my $again = peak_of(q{SET work_mem = '64kB'; SELECT n, s.* FROM generate_series(
 	LATERAL (SELECT count(*) FROM large.communication_opt_outs WHERE length(identifier) > n) s}, "1|1000000\n2|1000000", 'a list is kept');
 note "peak: $again kB where the list is kept";
 cmp_ok($again - $large, '<', 8 * 1024, 'rows that are kept take no more memory');
+
+# Values of an array take memory in proportion: some 200 bytes each.
+my $values = peak_of(q{SELECT count(*) FROM small.communication_opt_outs WHERE identifier = ANY (ARRAY(SELECT 'nobody' || n FROM generate_series(1, 50000) n))}, 0, '50,000 values');
+note "peak: $values kB with 50,000 values";
+cmp_ok($values - $large, '<', 16 * 1024, 'values take little memory');
 $dnc->make_server('looked', 200_000, "estimated_rows '1000'");
 $node->safe_psql('postgres', q{CREATE FUNCTION a_few() RETURNS SETOF text LANGUAGE sql VOLATILE ROWS 1
 	AS $$SELECT 'person' || lpad((6 * n + 1)::text, 6, '0') || '@example.com' FROM generate_series(1, 20) n$$});

@@ -3,7 +3,8 @@
 # cursor every entry comes once.  The sandbox adds and removes entries between any two
 # pages, at random with a seed.
 #
-# DNC_MOVING_RUNS=2000 repeats the changes that cancel each other out so many times.
+# DNC_MOVING_RUNS=2000 PG_TEST_TIMEOUT_DEFAULT=3600 reads so many lists whose changes cancel each
+# other out.
 
 use strict;
 use warnings;
@@ -208,6 +209,25 @@ is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 32, '... pages o
 # Entries come at the front: the next page begins with some that were given.
 check('alta', 'cursor', $_, 'SELECT')
 	for 'drift_add=3&drift_at=front', 'drift_add=15&drift_at=front', 'drift_add=5&drift_at=random';
+# ----- one id twice, on pages that are far from each other -----
+
+for my $table (qw(alta_cursor weya_total weya_reread sendkit_total sendkit_reread))
+{
+	my ($vendor) = $table =~ /^([a-z]+)/;
+
+	begin_run($vendor, 'drift_add=0', 1);
+	my ($entry) = $dnc->control('GET', "$vendor/moving/entries") =~ /(\{[^{}]*\})/;
+	$dnc->control('PUT', "$vendor/moving/entries", "[$entry]");
+	my @given = split /\n/, $session->query("SELECT id FROM $table");
+	is(scalar @given, $entries, "$table: an entry that stands twice comes once");
+	begin_run($vendor, 'drift_add=0', 1);
+	$entry =~ s/("(?:identifier|email|phoneNumber)":\s*")/${1}9/ or die "no identifier: $entry";
+	$dnc->control('PUT', "$vendor/moving/entries", "[$entry]");
+	$session->query("SELECT id FROM $table");
+	like($session->{stderr}, qr/ERROR:\s+08P01/, "$table: two entries with one id are an error");
+	$session->{stderr} = '';
+}
+
 # One that never settles is an error that says so.
 begin_run('weya', 'drift_remove=60&drift_add=60&drift_at=front', 1);
 $session->query('\set VERBOSITY default');

@@ -134,7 +134,7 @@ sub shown
 # the remote's problems, to be raised or to be shown.
 my $string = qr/"((?:[^"\\]|\\.|"\s*")*)"/;
 my @raised;
-while ($all_source =~ /\bereport\((\w+),(.*?)\)\);/sg)
+while ($all_source =~ /\bereport\(\s*(\w+),(.*?)\)\);/sg)
 {
 	my ($level, $rest) = ($1, $2);
 	my $code = $rest =~ /\berrcode\((\w+)\)/ ? $sqlstate{$1} // $1 : $level;

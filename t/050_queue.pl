@@ -253,7 +253,8 @@ for my $fault ('lost', 'cut', 'status&arg=503', 'status&arg=500', 'status&arg=42
 	sql(add('alta', 'f@test'));
 	control('POST', 'alta', "/fault?kind=$fault&method=POST");
 	deliver('alta');
-	is(sql(q{SELECT state || ' ' || (next_try > now()) FROM dnc_fdw_queue WHERE state <> 'done' AND identifier = 'f@test'}), 'waiting true', "$fault: waits");
+	is(sql(q{SELECT state || ' ' || (next_try > queued_at) FROM dnc_fdw_queue WHERE state <> 'done' AND identifier = 'f@test'}), 'waiting true', "$fault: waits");
+	sql(q{UPDATE dnc_fdw_queue_waiting SET next_try = next_try + interval '1 hour'});
 	my $before = writes('alta');
 	deliver('alta');
 	is(writes('alta'), $before, 'and is not sent before its time');
@@ -341,6 +342,34 @@ sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FRO
 my $posts = writes('weya');
 deliver('weya');
 is(states('15550000003') . ' ' . (writes('weya') - $posts), 'add:done 0', 'it is looked up, and not sent again');
+
+# An addition with a uuid of its own is looked up by that: the requests of its second delivery.
+sub second_delivery
+{
+	my ($who, $uuid) = @_;
+
+	control('POST', 'weya', '/fault?kind=close&method=POST');
+	sql("INSERT INTO weya.list (identifier, identifier_type, request_uuid) VALUES ('$who', 'phone', '$uuid')");
+	deliver('weya');
+	return sub {
+		sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+		control('DELETE', 'weya', '/log');
+		deliver('weya');
+		return join ', ', map { /^(\w+) \S+?(?:[?&]search=([^&\s]+)\S*)? / ? $1 . ($2 ? " $2" : '') : () } split /\n/, control('GET', 'weya', '/log');
+	};
+}
+my @uuids = map { "00000000-0000-4000-8000-00000000000$_" } 0 .. 2;
+is(second_delivery('15550000004', $uuids[0])->(), "GET $uuids[0], POST", 'weya: looked up by request_uuid, and sent');
+my $again = second_delivery('15550000005', $uuids[0]);
+is($again->(), "GET $uuids[0], POST", 'one that somebody else has used proves nothing');
+like(listed('weya'), qr/15550000005/, 'the number is added');
+$again = second_delivery('15550000006', 'call 6');
+like($again->(), qr{^GET 15550000006.*POST}, 'what is no uuid is not looked for');
+$again = second_delivery('15550000007', $uuids[1]);
+$dnc->control('PUT', 'weya/q/entries', $json->encode([ { _id => 'a' x 24, phoneNumber => '+1 (555) 000-0007', type => 'x', orgId => 'o', batchId => 'b',
+	requestUUID => $uuids[1], createdAt => '2026-01-01T00:00:00.000Z' } ]));
+is($again->(), "GET $uuids[1]", 'one that the vendor writes in another way is known by its uuid');
+is(states('15550000007'), 'add:done', 'and done');
 
 # ----- copies -----
 

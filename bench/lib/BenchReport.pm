@@ -177,6 +177,11 @@ sub targets
 		target('share of the allowance that was used', '%.1f %%',
 			$result{'rate_limit.default'} ? 100 * $sample->('rate_limit.default', 'share') : undef, '>=', 98),
 		target('requests answered with 429', '%.0f', $sample->('rate_limit.default', 'limited'), '<=', 0),
+		target('insertions that the queue stores / into a plain table', '%.2f', against(\%result, 'queue_insert', 'queue', 'plain'), '<=', 1.5),
+		target('transactions with the queue at 1 s latency / without', '%.2f', against(\%result, 'queue_commit', 'default', 'none'), '<=', 1.1),
+		target('share of the allowance that a delivery used', '%.1f %%',
+			$result{'queue_deliver.default'} ? 100 * $sample->('queue_deliver.default', 'share') : undef, '>=', 98),
+		target('requests of a delivery answered with 429', '%.0f', $sample->('queue_deliver.default', 'limited'), '<=', 0),
 		target('planning time of the CRM join', '%.2f ms', defined $planning ? 1000 * $planning : undef, '<', 1),
 		target('CPU of a key of an email, of 1,000,000', '%.2f us', $value->('keys_emails.key', 'cpu'), '<', 1),
 		target("keys of numbers / libphonenumber's parse and format", '%.2f', against(\%result, 'keys_numbers', 'key', 'floor'), '<=', 1.2),
@@ -189,7 +194,8 @@ sub targets
 				'latency_cursor.default' => 10, 'latency_pages.default' => 68, 'latency_in.default' => 40,
 				'three_servers.default' => 30, 'lookup.default' => 1000,
 				'join.join_20000' => 1000, 'join.join_3' => 3, 'join.limit' => 1,
-				'add.alta' => 200, 'add.sendkit' => 10, 'delete.default' => 1010),
+				'add.alta' => 200, 'add.sendkit' => 10, 'delete.default' => 1010, 'queue_insert.queue' => 0, 'queue_commit.default' => 0,
+				'queue_deliver.default' => 301),
 			'<=', 0));
 }
 

@@ -114,7 +114,7 @@ sub make
 	$statement->{name} = $name;
 	$statement->{server} = $server;
 	$statement->{ahead} = $ahead ? 4 : 1;
-	$statement->{by_total} = 1 if $by_total;
+	$statement->{by_total} = 1 if $by_total && $kind ne 'typed';
 	$statement->{columns} //= \@DncFuzz::Vendors::columns;
 	$statement->{needs} //= { map { $_ => 1 } @few };
 	return $statement;
@@ -134,7 +134,7 @@ sub plain
 	my ($vendor) = @_;
 
 	return map { ($_, "ahead_$_") } qw(rows few typed count limit),
-		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? ('total_rows', 'ahead_total_rows') : ();
+		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'total_rows' : ();
 }
 
 # A name and an argument for make(), at random, that fit a list.

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "config/provider.h"
 
 /* Where a provider's entries carry a column; NULL: it does not have it. */
@@ -42,6 +44,18 @@ dnc_provider_count_types(const DncProvider *provider)
 	while (provider->identifier_types[count])
 		count++;
 	return count;
+}
+
+/* The identifier types that the provider documents, as a text for messages; palloc'd. */
+char *
+dnc_provider_type_names(const DncProvider *provider)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const char *const *type = provider->identifier_types; *type; type++)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", *type);
+	return names.data;
 }
 
 /* Does the provider document this identifier type? */

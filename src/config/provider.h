@@ -176,6 +176,7 @@ typedef struct DncProvider
 
 extern const DncField *dnc_provider_field(const DncProvider *provider, DncColumn column);
 extern bool dnc_provider_has_total(const DncProvider *provider);
+extern char *dnc_provider_type_names(const DncProvider *provider);
 extern int	dnc_provider_count_types(const DncProvider *provider);
 extern bool dnc_provider_has_type(const DncProvider *provider, const char *identifier_type);
 extern bool dnc_provider_removes_by_part(const DncProvider *provider, DncColumn column);

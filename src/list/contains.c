@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contains.c
- *		Is an identifier on a list?
+ *		Is an identifier on a list, or what a request has added?
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,7 @@
 #include "list/entries.h"
 #include "list/fast_input.h"
 #include "list/filter.h"
+#include "match/text.h"
 
 /* What is looked for, and what was found. */
 typedef struct Search
@@ -23,6 +24,7 @@ typedef struct Search
 	const DncOptions *options;
 	const char *identifier;		/* UTF-8 */
 	const char *type;			/* UTF-8; NULL: any */
+	const char *request_uuid;	/* UTF-8, of the entry; NULL: whatever it is */
 	DncCounters *counters;
 	TimestampTz added;			/* of the entry that was found */
 } Search;
@@ -35,6 +37,21 @@ text_of(const Search *search, const DncJson *entry, DncColumn column)
 	const DncJson *value = field && field->name ? dnc_json_get(entry, field->name) : NULL;
 
 	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
+}
+
+/*
+ * Is an entry the one that a request has added?  The vendor may write its identifier in another
+ * way.  A uuid alone is not enough: somebody may have used it twice.
+ */
+static bool
+is_of_request(const Search *search, const DncJson *entry)
+{
+	const char *identifier = text_of(search, entry, DNC_COL_IDENTIFIER);
+	const char *uuid = text_of(search, entry, DNC_COL_REQUEST_UUID);
+	const char *digits = dnc_text_digits(search->identifier);
+
+	return identifier && uuid && pg_strcasecmp(uuid, search->request_uuid) == 0 &&
+		*digits != '\0' && strcmp(dnc_text_digits(identifier), digits) == 0;
 }
 
 /* Is an entry the one that is looked for, as the API compares identifiers? */
@@ -86,10 +103,24 @@ chain_finds(Search *search, const DncChain *chain)
 	while (!found && dnc_entries_next_page(&entries))
 	{
 		while (!found && dnc_entries_next(&entries))
-			found = is_wanted(search, entries.entry);
+			found = search->request_uuid ? is_of_request(search, entries.entry)
+				: is_wanted(search, entries.entry);
 	}
 	if (found)
 		search->added = added_at(search, entries.entry);
+	return found;
+}
+
+/* Does the list have what is looked for, with one of some values in a column? */
+static bool
+list_has(Search *search, DncColumn column, List *values)
+{
+	DncCondition condition = {.column = column,.values = values};
+	DncChains  *chains = dnc_filter_chains(search->options, &condition, 1, DNC_ANY_NUMBER);
+	bool		found = false;
+
+	for (int i = 0; i < chains->count; i++)
+		found = found || chain_finds(search, dnc_filter_chain(chains, i));
 	return found;
 }
 
@@ -119,15 +150,32 @@ dnc_contains(const DncOptions *options, const char *identifier, const char *type
 	MemoryContext before = MemoryContextSwitchTo(context);
 	Search		search = {.options = options,.identifier = identifier,.type = type,
 	.counters = counters};
-	DncCondition condition = {.column = DNC_COL_IDENTIFIER,
-	.values = spellings(options, identifier)};
-	DncChains  *chains = dnc_filter_chains(options, &condition, 1, DNC_ANY_NUMBER);
-	bool		found = false;
+	bool		found = list_has(&search, DNC_COL_IDENTIFIER, spellings(options, identifier));
 
-	for (int i = 0; i < chains->count; i++)
-		found = found || chain_finds(&search, dnc_filter_chain(chains, i));
 	if (added)
 		*added = search.added;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return found;
+}
+
+/*
+ * Has the list the entry that an addition of an identifier with a uuid has made?  Both are
+ * UTF-8.  The API can be asked for the uuid.  The requests are counted in *counters.  Raises
+ * what dnc_pager_next() does.
+ */
+bool
+dnc_contains_request(const DncOptions *options, const char *identifier, const char *request_uuid,
+					 DncCounters *counters)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw contains",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	Search		search = {.options = options,.identifier = identifier,
+	.request_uuid = request_uuid,.counters = counters};
+	char	   *value = pg_any_to_server(request_uuid, strlen(request_uuid), PG_UTF8);
+	bool		found = list_has(&search, DNC_COL_REQUEST_UUID, list_make1(value));
+
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	return found;

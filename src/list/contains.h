@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contains.h
- *		Is an identifier on a list?
+ *		Is an identifier on a list, or what a request has added?
  *
  *-------------------------------------------------------------------------
  */
@@ -16,5 +16,7 @@
 extern bool dnc_contains_is_lookup(const DncOptions *options, const char *identifier);
 extern bool dnc_contains(const DncOptions *options, const char *identifier, const char *type,
 						 DncCounters *counters, TimestampTz *added);
+extern bool dnc_contains_request(const DncOptions *options, const char *identifier,
+								 const char *request_uuid, DncCounters *counters);
 
 #endif							/* DNC_CONTAINS_H */

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "config/registry.h"
 #include "list/decode.h"
 #include "list/fast_input.h"
 #include "match/key.h"
@@ -53,6 +54,7 @@ struct DncDecoder
 	int			nneeded;
 	DecoderAttribute *needed;
 	const DncJson **members;	/* by field, of the entry at hand */
+	bool	   *warned;			/* of an entry whose type is another vendor's; NULL: not to be */
 	bool		no_numbers;		/* keys are stand-ins: numbers cannot be read */
 
 	/* For errcontext. */
@@ -194,6 +196,16 @@ void
 dnc_decoder_for_statistics(DncDecoder *decoder)
 {
 	decoder->no_numbers = !dnc_phone_load_possible();
+}
+
+/*
+ * Raise a WARNING with the first entry whose type only other vendors document, unless *warned,
+ * which is set then.
+ */
+void
+dnc_decoder_watch_types(DncDecoder *decoder, bool *warned)
+{
+	decoder->warned = warned;
 }
 
 /* errcontext: which entry of the page, and which column of it. */
@@ -359,11 +371,33 @@ member_text(const DncDecoder *decoder, DncColumn column)
 	return json && dnc_json_kind(json) == DNC_JSON_STRING ? dnc_json_string(json) : NULL;
 }
 
+/*
+ * Look at the type of the entry at hand.  Queries for a type that only other vendors document
+ * send nothing, so they would miss it.
+ */
+static void
+look_at_type(DncDecoder *decoder)
+{
+	const DncOptions *options = decoder->options;
+	const char *type = member_text(decoder, DNC_COL_IDENTIFIER_TYPE);
+
+	if (type == NULL || *decoder->warned || !dnc_registry_lacks_type(options->provider, type))
+		return;
+	*decoder->warned = true;
+	ereport(WARNING,
+			(errmsg("the list of server \"%s\" has entries of type \"%s\"", options->server_name, type),
+			 errdetail("Provider \"%s\" is not known to have this type, so queries for it send nothing, and miss these entries.",
+					   options->provider->name),
+			 errhint("To find them, compare in a way that is not sent, such as lower(identifier_type) = '%s'.", type)));
+}
+
 /* Fill in the attributes that are needed; the others are NULL. */
 static void
 decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
 {
 	collect_members(decoder, entries->entry);
+	if (decoder->warned)
+		look_at_type(decoder);
 	for (int i = 0; i < decoder->nneeded; i++)
 	{
 		DecoderAttribute *attribute = &decoder->needed[i];

@@ -20,6 +20,7 @@ extern DncDecoder *dnc_decoder_make(const DncOptions *options, TupleDesc desc,
 									const DncColumnMap *map, const Bitmapset *needed,
 									const char *search);
 extern void dnc_decoder_for_statistics(DncDecoder *decoder);
+extern void dnc_decoder_watch_types(DncDecoder *decoder, bool *warned);
 extern const char *dnc_decode_text(const DncProvider *provider, const DncJson *entry,
 								   DncColumn column);
 extern void dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values,

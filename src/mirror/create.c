@@ -247,9 +247,7 @@ dnc_mirror_drop(Oid source)
 	dnc_queue_open(&query, "SELECT l.known::oid, l.mirror::oid, l.staging::oid FROM %1$s.dnc_fdw_mirror_lists l "
 				   "WHERE l.source = $1 FOR UPDATE", &arguments, false);
 	if (query.count == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the list with OID %u has no mirror", source)));
+		dnc_mirror_refuse_unmirrored(source);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
 	dnc_queue_close(&query);

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/timestamp.h"
 
 #include "mirror/loss.h"
 #include "mirror/statements.h"
@@ -27,7 +28,8 @@ typedef struct Loss
 
 /*
  * Compare a pass with an earlier complete one: $8 and $9 are when that began and ended.
- * An entry that we have removed ourselves is not lost.
+ * An entry that we have removed ourselves is not lost.  The staging table has each entry
+ * once by now; it is joined, since a subquery for each row would scan it each time.
  */
 static Loss
 compare(const DncPass *pass, const DncQueueArguments *arguments)
@@ -36,10 +38,9 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 	Loss		loss;
 
 	dnc_mirror_open(&query, pass->mirror,
-					"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
-					"s.identity = m.identity) AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) AND NOT EXISTS "
-					"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
-					"FROM {mirror} m WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
+					"SELECT count(*), count(*) FILTER (WHERE s.identity IS NULL AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) "
+					"AND NOT EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
+					"FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " s ON s.identity = m.identity WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
 					arguments);
 	loss.entries = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
 	loss.lost = DatumGetInt64(dnc_queue_datum(&query, 0, 2));
@@ -48,33 +49,42 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 }
 
 /*
- * Find the largest complete pass of the last seven days, or the last one, none of them older
- * than the last loss that was accepted.  False: there is none.
+ * Find the largest complete pass of the last seven days that is not older than the last loss
+ * that was accepted.  False: there is none.
  */
 static bool
-find_pass(const DncPass *pass, bool largest, DncQueueArguments *arguments)
+find_largest(const DncPass *pass, DncQueueArguments *arguments)
 {
 	DncQueueArguments own = {0};
 	DncQueueQuery query;
 	bool		found;
 
 	dnc_queue_argument(&own, OIDOID, ObjectIdGetDatum(pass->mirror->source));
-	dnc_queue_argument(&own, BOOLOID, BoolGetDatum(largest));
 	dnc_queue_open(&query,
 				   "SELECT p.began_at, p.ended_at FROM %1$s.dnc_fdw_pass_log p WHERE p.source = $1 AND p.mode = 'full' "
-				   "AND p.state = 'done' AND (NOT $2 OR p.began_at > clock_timestamp() - interval '7 days') "
+				   "AND p.state = 'done' AND p.began_at > clock_timestamp() - interval '7 days' "
 				   "AND p.id >= coalesce((SELECT max(a.id) FROM %1$s.dnc_fdw_pass_log a WHERE a.source = $1 AND "
-				   "a.state = 'done' AND a.loss_accepted), 0) "
-				   "ORDER BY CASE WHEN $2 THEN p.rows END DESC NULLS LAST, p.id DESC LIMIT 1", &own, false);
+				   "a.state = 'done' AND a.loss_accepted), 0) ORDER BY p.rows DESC, p.id DESC LIMIT 1", &own, false);
 	found = query.count > 0;
 	if (found)
 	{
-		arguments->count = 7;
 		dnc_queue_argument(arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 1));
 		dnc_queue_argument(arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 2));
 	}
 	dnc_queue_close(&query);
 	return found;
+}
+
+/*
+ * The last complete pass.  The mirror itself knows when that was: in a database that was
+ * restored from a dump, the log has the OIDs of another one.
+ */
+static bool
+find_last(const DncPass *pass, DncQueueArguments *arguments)
+{
+	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->mirror->complete_as_of));
+	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->mirror->merged_at));
+	return pass->mirror->complete;
 }
 
 /*
@@ -84,16 +94,15 @@ find_pass(const DncPass *pass, bool largest, DncQueueArguments *arguments)
 const char *
 dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments)
 {
-	DncQueueArguments more = *arguments;
-
 	if (dnc_mirror_count(pass->mirror, "SELECT count(*) FROM (SELECT FROM " DNC_MIRROR_STAGED " s LIMIT 1) one",
 						 NULL) == 0)
 		return "The list is empty.";
 	for (int largest = 0; largest <= 1; largest++)
 	{
+		DncQueueArguments more = *arguments;
 		Loss		loss;
 
-		if (!find_pass(pass, largest, &more))
+		if (!(largest ? find_largest(pass, &more) : find_last(pass, &more)))
 			continue;
 		loss = compare(pass, &more);
 		if (loss.lost > ALWAYS_ALLOWED && (double) loss.lost > pass->mirror->max_loss * (double) loss.entries)

@@ -37,6 +37,9 @@ typedef struct Merge
 	int64		gone;
 } Merge;
 
+/* When row m, which is missing, was seen last: by the last complete pass, or by a delta since. */
+#define LAST_SEEN "coalesce(m.last_seen, greatest($2, m.first_seen))"
+
 /* Run one statement of a merge, with the arguments of all. */
 static int64
 run(Merge *merge, const char *template)
@@ -80,14 +83,16 @@ begin(Merge *merge, DncPass *pass)
 
 /* ----- entries that the pass has seen ----- */
 
-/* Keep one row of each entry: that which was read last.  A pass that was resumed has others. */
+/*
+ * Keep one row of each entry: that which was read last.  A pass that was resumed has others,
+ * and so has one whose list has moved.  turn tells the rows of the pass.
+ */
 static void
-drop_repeated(Merge *merge)
+drop_repeated(Merge *merge, const char *turn)
 {
-	run(merge, "DELETE FROM {staging} s USING (SELECT ctid, row_number() OVER "
-		"(PARTITION BY identity ORDER BY read_at DESC, ctid DESC) AS number FROM {staging} WHERE turn > 0) d "
-		"WHERE s.ctid = d.ctid AND d.number > 1");
-	run(merge, "ANALYZE {staging}");
+	run(merge, psprintf("DELETE FROM {staging} s USING (SELECT ctid, row_number() OVER "
+						"(PARTITION BY identity ORDER BY read_at DESC, ctid DESC) AS number FROM {staging} WHERE turn %s) d "
+						"WHERE s.ctid = d.ctid AND d.number > 1", turn));
 }
 
 /* Update entries that have changed, or are back; turn tells the rows of the pass. */
@@ -129,9 +134,8 @@ note_when_read(Merge *merge)
 static void
 note_when_delta_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM "
-		"(SELECT identity, max(read_at) AS read_at FROM {staging} WHERE turn = 0 GROUP BY identity) s "
-		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS DISTINCT FROM s.read_at");
+	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM {staging} s WHERE s.turn = 0 AND "
+		"s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS DISTINCT FROM s.read_at");
 }
 
 /* ----- entries that the pass has not seen ----- */
@@ -141,7 +145,7 @@ static void
 let_removed_go(Merge *merge)
 {
 	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
+					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = " LAST_SEEN " "
 					   "FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND "
 					   "r.done_at < $1 AND r.requested_at > coalesce(m.seen_at, $3)");
 }
@@ -169,7 +173,7 @@ count_missing(Merge *merge)
 {
 	merge->missing = run(merge,
 						 "UPDATE {mirror} m SET missed = CASE WHEN EXISTS (SELECT FROM " DNC_MIRROR_ADDED " a WHERE "
-						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = coalesce(m.last_seen, $2, m.first_seen) "
+						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = " LAST_SEEN " "
 						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5) AND NOT EXISTS (SELECT FROM "
 						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
@@ -196,7 +200,7 @@ update_list(Merge *merge)
 
 	dnc_mirror_open(&query, merge->mirror,
 					"SELECT count(*) FILTER (WHERE a.done_at < $2), coalesce(min(a.done_at), 'infinity') FROM "
-					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SHOWN, &merge->arguments);
+					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SEEN, &merge->arguments);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
@@ -248,7 +252,8 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 	const char *problem;
 
 	begin(&merge, pass);
-	drop_repeated(&merge);
+	drop_repeated(&merge, "> 0");
+	run(&merge, "ANALYZE {staging}");
 	problem = dnc_loss_check(pass, &merge.arguments);
 	if (problem && !accept_loss)
 	{
@@ -281,6 +286,7 @@ dnc_merge_delta(DncPass *pass, bool complete)
 	DncQueueArguments arguments = {0};
 
 	begin(&merge, pass);
+	drop_repeated(&merge, "= 0");
 	update_changed(&merge, "= 0");
 	insert_new(&merge, "= 0");
 	note_when_delta_read(&merge);

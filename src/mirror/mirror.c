@@ -149,10 +149,14 @@ text_of(const DncQueueQuery *query, int column, MemoryContext context)
 	return value ? MemoryContextStrdup(context, value) : NULL;
 }
 
-/* Raise 55000 or 42704 for a list that has no mirror. */
-static void
-refuse_unmirrored(Oid source)
+/* Raise 42704 for a list that has no mirror, and may have been dropped. */
+void
+dnc_mirror_refuse_unmirrored(Oid source)
 {
+	if (get_rel_name(source) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the list with OID %u has no mirror", source)));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
@@ -195,7 +199,7 @@ dnc_mirror_load(Oid source)
 				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at "
 				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1", &arguments, false);
 	if (query.count == 0)
-		refuse_unmirrored(source);
+		dnc_mirror_refuse_unmirrored(source);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
 	mirror->table = relations[0];

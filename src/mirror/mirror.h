@@ -51,6 +51,7 @@ typedef struct DncMirror
 extern DncMirror *dnc_mirror_describe(Oid source);
 extern DncMirror *dnc_mirror_load(Oid source);
 extern void dnc_mirror_require_owner(Oid source);
+extern void dnc_mirror_refuse_unmirrored(Oid source);
 extern char *dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix);
 extern char *dnc_mirror_sql(const DncMirror *mirror, const char *template);
 extern void dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query);

@@ -26,6 +26,7 @@
 
 #include "match/version.h"
 #include "config/wrapper.h"
+#include "mirror/mirror.h"
 #include "mirror/own.h"
 #include "queue/table.h"
 
@@ -42,20 +43,30 @@
 	"AND f.done_at >= l.needs_since"
 
 /*
+ * Is row w one of list l?  The account says so; but the server may have been renamed, or may
+ * have got another account, since the row was stored.
+ */
+#define IS_OF_LIST \
+	"(w.account = l.account OR EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y " \
+	"USING (ftserver) WHERE x.ftrelid = w.relation AND y.ftrelid = l.source))"
+
+/*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
- * confirmed and that no removal which began later has taken.
+ * confirmed and that no removal which began later has taken.  Two texts are one identifier
+ * if the vendor takes them for one: $2 says that it ignores case, $3 that it ignores a plus.
  */
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
 	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
-	"FROM %1$s.dnc_fdw_queue_waiting w WHERE w.account = l.account AND w.action = 'add' UNION ALL " \
-	"SELECT f.match_key, f.identifier, f.identifier_type, f.label, f.reason, f.done_at " \
-	"FROM %1$s.dnc_fdw_queue_finished f WHERE f.account = l.account AND f.action = 'add' AND f.state = 'done' " \
-	"AND f.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
-	"SELECT max(f.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished f WHERE f.match_key = a.match_key " \
-	"AND f.account = l.account AND f.action = 'delete' AND f.state = 'done' AND " \
-	"f.identifier = a.identifier AND " \
-	"(f.identifier_type IS NULL OR f.identifier_type IS NOT DISTINCT FROM a.identifier_type)) r " \
+	"FROM %1$s.dnc_fdw_queue_waiting w WHERE " IS_OF_LIST " AND w.action = 'add' UNION ALL " \
+	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
+	"FROM %1$s.dnc_fdw_queue_finished w WHERE " IS_OF_LIST " AND w.action = 'add' AND w.state = 'done' " \
+	"AND w.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
+	"SELECT max(w.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished w WHERE w.match_key = a.match_key " \
+	"AND " IS_OF_LIST " AND w.action = 'delete' AND w.state = 'done' AND " \
+	"(w.identifier = a.identifier OR ($2 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
+	"($3 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \
+	"(w.identifier_type IS NULL OR a.identifier_type IS NULL OR w.identifier_type = a.identifier_type)) r " \
 	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
 
 /* The view of a list's mirror; 42704 if it has none. */
@@ -72,9 +83,7 @@ view_of(Oid source)
 	view = query.count > 0 ? DatumGetObjectId(dnc_queue_datum(&query, 0, 1)) : InvalidOid;
 	dnc_queue_close(&query);
 	if (!OidIsValid(view))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the list with OID %u has no mirror", source)));
+		dnc_mirror_refuse_unmirrored(source);
 	return view;
 }
 
@@ -109,16 +118,14 @@ require_reader(Oid view)
 
 /* Give what a query on the queue gives as the rows of a function. */
 static void
-give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql)
+give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueArguments *arguments)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	DncQueueArguments arguments = {0};
 	DncQueueQuery query;
 
 	InitMaterializedSRF(fcinfo, 0);
 	require_reader(view_of(source));
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
-	dnc_queue_open(&query, sql, &arguments, true);
+	dnc_queue_open(&query, sql, arguments, true);
 	for (uint64 i = 0; i < query.count; i++)
 		tuplestore_puttuple(result->setResult, query.rows->vals[i]);
 	dnc_queue_close(&query);
@@ -128,14 +135,24 @@ give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql)
 void
 dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 {
-	give_rows(fcinfo, source, REMOVED);
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	give_rows(fcinfo, source, REMOVED, &arguments);
 }
 
 /* The rows of dnc_fdw_mirror_added(). */
 void
 dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 {
-	give_rows(fcinfo, source, ADDED);
+	DncQueueArguments arguments = {0};
+	const DncProvider *provider = dnc_wrapper_has_table(source)
+		? dnc_options_load(GetForeignServerIdByRelId(source), source)->provider : NULL;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(provider && provider->folds_case));
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(provider && provider->ignores_plus));
+	give_rows(fcinfo, source, ADDED, &arguments);
 }
 
 /* ----- the guard ----- */

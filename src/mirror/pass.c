@@ -150,14 +150,18 @@ number_argument(DncQueueArguments *arguments, int64 number)
 
 /* ----- begin and resume ----- */
 
-/* All that another pass has to have in common with one that goes on; hashed where it is long. */
+/*
+ * All that another pass has to have in common with one that goes on.  The keys of the entries
+ * that are staged depend on default_country.
+ */
 static char *
 fingerprint(const DncMirror *mirror)
 {
 	const DncOptions *options = mirror->options;
 
-	return psprintf("%s %s %d %s", mirror->account, options->base_url, options->page_size,
-					options->workspace_id ? options->workspace_id : "-");
+	return psprintf("%s %s %d %s %s", mirror->account, options->base_url, options->page_size,
+					options->workspace_id ? options->workspace_id : "-",
+					options->default_country ? options->default_country : "-");
 }
 
 /* Fill in the place of a pass in its list, stored in columns from this one on. */

@@ -85,13 +85,20 @@ static void
 take_up(Refresh *refresh)
 {
 	DncPass    *pass = refresh->pass;
+	DncPosition position;
 	const char *reason;
 	DncPage		page;
 
 	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
+	/* With more than the last page's, the place is found again after more changes. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	position = pass->position;
+	position.ids = list_concat(dnc_stage_recent_ids(pass), position.ids);
+	PopActiveSnapshot();
+	InvalidateCatalogSnapshot();
 	refresh->asking = true;
-	reason = dnc_pager_resume(refresh->entries.pager, &pass->position, &page);
+	reason = dnc_pager_resume(refresh->entries.pager, &position, &page);
 	refresh->asking = false;
 	if (reason == NULL)
 	{
@@ -136,7 +143,7 @@ read_list(Refresh *refresh)
 	while (!pass->position.at_end)
 	{
 		CHECK_FOR_INTERRUPTS();
-		/* Each call gets on, if its last request is that of the next page. */
+		/* Each call gets on by a page, even if the list moves and that takes more requests. */
 		if (!dnc_max_requests_allows(&refresh->budget, 1) && pass->pages > before)
 			return false;
 		if (next_page(refresh))
@@ -269,8 +276,9 @@ run(Refresh *refresh)
 	dnc_columns_require(refresh->mirror);
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
-	/* Pages that are asked for ahead would be lost at the end of the budget. */
-	if (asked->max_requests > 0)
+	refresh->budget.is_soft = true;
+	/* Pages that are asked for ahead would be lost at the end of the budget, or of a delta. */
+	if (asked->max_requests > 0 || asked->delta)
 		refresh->mirror->options = dnc_options_overlapping(refresh->mirror->options, 1);
 	dnc_counters_begin(&refresh->counters, refresh->mirror->options, &refresh->budget);
 	refresh->stage = dnc_stage_begin(refresh->mirror);
@@ -338,10 +346,11 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error = note_error(refresh);
+		ErrorData  *error;
 
 		dnc_rate_limit_mirror = false;
 		LockRelease(&lock, ExclusiveLock, true);
+		error = note_error(refresh);
 		if (error)
 			ReThrowError(error);
 		PG_RE_THROW();

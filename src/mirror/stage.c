@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -35,6 +36,9 @@
 /* A part of an identity that is longer than this stands in it as its hash. */
 #define LONGEST_PART 512
 
+/* So many entries, with those of the last page, tell where a pass was when it goes on. */
+#define RECENT_IDS 2000
+
 /* Entries that are inserted at once. */
 #define STAGE_ROWS 100
 
@@ -46,6 +50,35 @@ struct DncStage
 	Datum	   *values;			/* of the foreign table's columns */
 	bool	   *nulls;
 };
+
+/*
+ * The ids of the entries that a pass has stored last, in their order, UTF-8; palloc'd.
+ * Needs an active snapshot.
+ */
+List *
+dnc_stage_recent_ids(const DncPass *pass)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	List	   *ids = NIL;
+
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->turn));
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(RECENT_IDS));
+	dnc_mirror_open(&query, pass->mirror,
+					"SELECT split_part(s.identity, chr(10), 1) FROM (SELECT identity, read_at, ctid FROM {staging} "
+					"WHERE turn = $1 ORDER BY read_at DESC, ctid DESC LIMIT $2) s ORDER BY s.read_at, s.ctid", &arguments);
+	for (uint64 i = 0; i < query.count; i++)
+	{
+		char	   *id = dnc_queue_value(&query, i, 1);
+		MemoryContext before = MemoryContextSwitchTo(context);
+
+		ids = lappend(ids, pstrdup(pg_server_to_any(id, strlen(id), PG_UTF8)));
+		MemoryContextSwitchTo(before);
+	}
+	dnc_queue_close(&query);
+	return ids;
+}
 
 /* Begin to stage entries, in the current context. */
 DncStage *

@@ -14,6 +14,7 @@
 typedef struct DncStage DncStage;
 
 extern DncStage *dnc_stage_begin(const DncMirror *mirror);
+extern List *dnc_stage_recent_ids(const DncPass *pass);
 extern int64 dnc_stage_page(DncStage *stage, DncPass *pass, DncEntries *entries);
 
 #endif							/* DNC_STAGE_H */

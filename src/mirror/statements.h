@@ -28,17 +28,25 @@
 	"EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED \
 	" AND r.requested_at > coalesce(m.seen_at, r.merged_at))"
 
-/* Is row m of the mirror what our own addition a has added? */
+/* Is row m of the mirror what our own addition a has added?  Some vendors have no types. */
 #define DNC_MIRROR_IS_ADDED \
-	"(m.match_key = a.match_key AND m.{type}::text IS NOT DISTINCT FROM a.identifier_type)"
+	"(m.match_key = a.match_key AND (a.identifier_type IS NULL OR m.{type}::text = a.identifier_type))"
 
 /*
  * Does the mirror speak for our own addition a?  It does if it shows the entry, or if the
- * passes that have let the entry go began when the addition was acknowledged already.
+ * entry is gone and a pass that began after the addition has seen it.
  */
 #define DNC_MIRROR_IS_SHOWN \
 	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
-	"CASE WHEN m.gone_at IS NULL THEN NOT " DNC_MIRROR_IS_HIDDEN " ELSE m.gone_at > a.done_at END)"
+	"CASE WHEN m.gone_at IS NULL THEN NOT " DNC_MIRROR_IS_HIDDEN " ELSE m.last_seen >= a.done_at END)"
+
+/*
+ * Has a pass seen our own addition a?  The mirror may still show the entry of an earlier time,
+ * which is missing.  Once that is gone, the addition has to be there.
+ */
+#define DNC_MIRROR_IS_SEEN \
+	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
+	"(m.last_seen >= a.done_at OR (m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " DNC_MIRROR_IS_HIDDEN ")))"
 
 /* The rows of the staging table that are of a full pass. */
 #define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"

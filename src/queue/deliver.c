@@ -152,7 +152,9 @@ send_writes(Round *round, DncWrite **writes, int count)
 
 /*
  * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
- * If that settles the write, it is recorded; true: the write has to be sent.
+ * We look for an addition by its own uuid where it has one: the vendor may write the
+ * number in another way.  If somebody else has added the number, the vendor will say so.
+ * If the look settles the write, it is recorded; true: the write has to be sent.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)
@@ -168,7 +170,9 @@ has_to_be_sent(Round *round, DncWrite *write)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL, 0);
 		return false;
 	}
-	listed = dnc_listed(write, &round->budget, &problem, NULL);
+	listed = dnc_listed_by_request(write)
+		? dnc_listed_request(write, &round->budget, &problem)
+		: dnc_listed(write, &round->budget, &problem, NULL);
 	if (problem.message)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem, asked);
 	else if (listed == (write->action == DNC_ACTION_ADD))

@@ -107,12 +107,12 @@ dnc_max_requests_spend(DncBudget *budget)
 
 /*
  * A statement is about to send some more requests to the server of *options.  Raises 54000
- * where its budget forbids that.
+ * where its budget forbids that, and is not soft.
  */
 void
 dnc_max_requests_require(const DncBudget *budget, const DncOptions *options, int64 more)
 {
-	if (!dnc_max_requests_allows(budget, more))
+	if (!budget->is_soft && !dnc_max_requests_allows(budget, more))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("statement needs more requests to server \"%s\" than max_requests allows",

@@ -21,6 +21,7 @@ typedef struct DncBudget
 {
 	int			limit;			/* 0: none */
 	int64		sent;			/* so far, waiting ones among them */
+	bool		is_soft;		/* whoever has it looks for its end; one request more is no error */
 	bool		of_statement;	/* begins anew with each statement */
 	TimestampTz statement;		/* of_statement: when the one began that sent is of */
 } DncBudget;

@@ -11,12 +11,14 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
 #include "config/credential.h"
+#include "config/registry.h"
 #include "request/max_requests.h"
 #include "scan/asking.h"
 #include "scan/reruns.h"
@@ -180,6 +182,44 @@ look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
 	scan->chains = list;
 }
 
+/* Of a type that nobody has, a WARNING shows so many bytes. */
+#define MAX_SHOWN_TYPE 64
+
+/*
+ * Raise a WARNING, once a scan, where a type is asked for that no vendor documents.  It may be
+ * a misspelling, by which somebody who is listed is not found.
+ */
+static void
+warn_of_types(DncScan *scan, const DncCondition *conditions, int count)
+{
+	const DncProvider *provider = scan->options->provider;
+
+	for (int i = 0; i < count && !scan->warned_of_value; i++)
+	{
+		ListCell   *lc;
+
+		if (conditions[i].column != DNC_COL_IDENTIFIER_TYPE)
+			continue;
+		foreach(lc, conditions[i].values)
+		{
+			const char *type = lfirst(lc);
+
+			CHECK_FOR_INTERRUPTS();
+			if (dnc_provider_has_type(provider, type) || dnc_registry_lacks_type(provider, type))
+				continue;
+			ereport(WARNING,
+					(errmsg("no vendor documents the identifier type \"%s\"",
+							pnstrdup(type, pg_mbcliplen(type, (int) strlen(type), MAX_SHOWN_TYPE))),
+					 errdetail("The list of server \"%s\" is looked through for it.",
+							   scan->options->server_name),
+					 errhint("Types are compared with case. Those of provider \"%s\" are: %s.",
+							 provider->name, dnc_provider_type_names(provider))));
+			scan->warned_of_value = true;
+			break;
+		}
+	}
+}
+
 /*
  * Find the chains for the values of now.  In scan->context, except for data that
  * outlives a restart.
@@ -200,6 +240,7 @@ choose_chains(DncScan *scan)
 	scan->by_type = NULL;
 	if (scan->chains->count == 0)
 		return;
+	warn_of_types(scan, conditions, count);
 	note_lookup(scan, conditions, count);
 	if (!scan->own_begun)
 	{

@@ -61,6 +61,7 @@ begin_reading(DncScan *scan, const DncOpenChain *open)
 	scan->pager = open->pager;
 	reading.decoder = dnc_decoder_make(scan->options, scan->desc, scan->map, scan->needed,
 									   scan->chain->search);
+	dnc_decoder_watch_types(reading.decoder, &scan->warned_of_entry);
 	scan->reader = dnc_reader_begin(&reading);
 	MemoryContextSwitchTo(before);
 	scan->counts.asked++;

@@ -137,6 +137,7 @@ tally_list(DncScan *scan)
 	DncEntries	entries = {.pager = pager};
 	ErrorContextCallback context;
 
+	dnc_decoder_watch_types(decoder, &scan->warned_of_entry);
 	dnc_pager_set_page_size(pager, scan->options->page_size);
 	context.callback = dnc_pager_describe;
 	context.arg = pager;

@@ -45,6 +45,8 @@ struct DncScan
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
 	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
+	bool		warned_of_value;	/* that no vendor documents a type that is asked for */
+	bool		warned_of_entry;	/* that an entry has a type of other vendors */
 	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
 
 	/* The rows that are kept for a scan that is run again. */

@@ -7,34 +7,47 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
 #include "list/contains.h"
+#include "list/fast_input.h"
 #include "write/listed.h"
 
-/* Is the entry of a write on the remote list?  Raises what reading a list does. */
-static bool
-is_on_list(const DncWrite *write, DncBudget *budget, TimestampTz *added)
+/* What is looked for: the entry of a write, or what the request of an addition has made. */
+typedef struct Look
 {
-	const DncOptions *options = write->target->options;
+	const DncWrite *write;
+	bool		of_request;
+	TimestampTz *added;			/* as dnc_contains() has it; may be NULL */
+} Look;
+
+/* Has the remote list what is looked for?  Raises what reading a list does. */
+static bool
+is_on_list(const Look *look, DncBudget *budget)
+{
+	const DncOptions *options = look->write->target->options;
+	const char *identifier = dnc_write_value(look->write, DNC_COL_IDENTIFIER);
 	DncCounters *counters = palloc0(sizeof(DncCounters));
 	const char *type = dnc_provider_is_identity(options->provider, DNC_COL_IDENTIFIER_TYPE)
-		? dnc_write_value(write, DNC_COL_IDENTIFIER_TYPE) : NULL;
+		? dnc_write_value(look->write, DNC_COL_IDENTIFIER_TYPE) : NULL;
 
 	dnc_counters_begin(counters, options, budget);
-	return dnc_contains(options, dnc_write_value(write, DNC_COL_IDENTIFIER), type, counters, added);
+	if (look->of_request)
+		return dnc_contains_request(options, identifier,
+									dnc_write_value(look->write, DNC_COL_REQUEST_UUID), counters);
+	return dnc_contains(options, identifier, type, counters, look->added);
 }
 
 /*
- * Is the entry of a write listed?  *added, which may be NULL, is when it was added: see
- * dnc_contains().  Raises nothing that the remote does wrong: then problem->message is set.
+ * The same.  Raises nothing that the remote does wrong: then problem->message is set.
  *
  * Such an error is raised deep in the reading of the list, and caught here.  That takes
  * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
  * above all.
  */
-bool
-dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, TimestampTz *added)
+static bool
+try_look(const Look *look, DncBudget *budget, DncProblem *problem)
 {
 	MemoryContext before = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(before, "dnc_fdw look-up",
@@ -44,7 +57,7 @@ dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, Timest
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		listed = is_on_list(write, budget, added);
+		listed = is_on_list(look, budget);
 	}
 	PG_CATCH();
 	{
@@ -64,4 +77,43 @@ dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, Timest
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);
 	return listed;
+}
+
+/*
+ * Is the entry of a write listed?  *added, which may be NULL, is when it was added: see
+ * dnc_contains().  What the remote does wrong is a problem.
+ */
+bool
+dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, TimestampTz *added)
+{
+	return try_look(&(Look) {.write = write,.added = added}, budget, problem);
+}
+
+/*
+ * Can the entry that an addition has made be told from others?  It has a uuid of its own, by
+ * which the API can be asked.
+ */
+bool
+dnc_listed_by_request(const DncWrite *write)
+{
+	const DncProvider *provider = write->target->options->provider;
+	const char *uuid = write->action == DNC_ACTION_ADD
+		? dnc_write_value(write, DNC_COL_REQUEST_UUID) : NULL;
+	Datum		value;
+
+	if (uuid == NULL || !dnc_fast_input_find(UUIDOID, -1) (uuid, &value))
+		return false;
+	for (int i = 0; i < provider->nfilters; i++)
+	{
+		if (provider->filters[i].column == DNC_COL_REQUEST_UUID)
+			return true;
+	}
+	return false;
+}
+
+/* Has an addition for which dnc_listed_by_request() holds made its entry? */
+bool
+dnc_listed_request(const DncWrite *addition, DncBudget *budget, DncProblem *problem)
+{
+	return try_look(&(Look) {.write = addition,.of_request = true}, budget, problem);
 }

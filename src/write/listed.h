@@ -16,5 +16,7 @@
 
 extern bool dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem,
 					   TimestampTz *added);
+extern bool dnc_listed_by_request(const DncWrite *write);
+extern bool dnc_listed_request(const DncWrite *addition, DncBudget *budget, DncProblem *problem);
 
 #endif							/* DNC_LISTED_H */

@@ -1,10 +1,10 @@
 -- t/docs/examples-README.sql: the recipes of examples/, as their README has them installed
 --
--- In place of the demo's servers and tables.  Of pg_cron there are only the names
--- that the recipes use; t/025_cron.pl runs them with the real one.
+-- Beside the demo's servers and lists, but with tables of the CRM as the recipes know
+-- them.  Of pg_cron there are only the names that the recipes use; t/025_cron.pl runs
+-- them with the real one.
 
-DROP EXTENSION dnc_fdw CASCADE;
-DROP SCHEMA dnc, crm CASCADE;
+DROP SCHEMA crm CASCADE;
 CREATE SCHEMA cron;
 CREATE TABLE cron.job (jobid bigint PRIMARY KEY, jobname text);
 CREATE TABLE cron.job_run_details (
@@ -19,3 +19,4 @@ CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURN
 \ir ../../examples/stale_snapshot_alert.sql
 \ir ../../examples/push_unsubscribes.sql
 \ir ../../examples/reconcile.sql
+\ir ../../examples/history.sql
