@@ -39,7 +39,7 @@ sub switch
 	return;
 }
 
-# A sample: from the end of COMMIT until the list has the entry.  cold: no delivery is running.
+# A sample: from the start of a session that commits an entry until the list has it.  cold: no delivery is running.
 sub deliver
 {
 	my ($cold) = @_;
@@ -48,8 +48,8 @@ sub deliver
 	my $write = qq{INSERT INTO deliver.communication_opt_outs (identifier, identifier_type) VALUES ('$who', 'email')};
 
 	wait_for($running, $cold ? 0 : 1);
-	psql($write);
 	my $begin = time;
+	psql($write);
 	until (control('GET', "$list/count") > $before)
 	{
 		die 'it is not delivered' if time > $begin + 60;
@@ -62,7 +62,7 @@ sub deliver_row
 {
 	return {
 		name => 'deliver',
-		title => "from COMMIT to the vendor's list, `write_mode 'queue'`",
+		title => "a session that commits one addition, until the vendor's list has it, `write_mode 'queue'`",
 		entries => 1,
 		prepare => sub {
 			make_list($list, 0);
