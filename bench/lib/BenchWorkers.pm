@@ -29,7 +29,17 @@ sub wait_for
 	die "waited in vain: $query";
 }
 
-# A sample: from the end of COMMIT until the list has the entry.  cold: no delivery is running.
+# Lets background processes work, or not.
+sub switch
+{
+	my ($state) = @_;
+
+	psql("ALTER SYSTEM SET dnc_fdw.background = $state");
+	psql('SELECT pg_reload_conf()');
+	return;
+}
+
+# A sample: from the start of a session that commits an entry until the list has it.  cold: no delivery is running.
 sub deliver
 {
 	my ($cold) = @_;
@@ -38,8 +48,8 @@ sub deliver
 	my $write = qq{INSERT INTO deliver.communication_opt_outs (identifier, identifier_type) VALUES ('$who', 'email')};
 
 	wait_for($running, $cold ? 0 : 1);
-	psql($write);
 	my $begin = time;
+	psql($write);
 	until (control('GET', "$list/count") > $before)
 	{
 		die 'it is not delivered' if time > $begin + 60;
@@ -52,13 +62,15 @@ sub deliver_row
 {
 	return {
 		name => 'deliver',
-		title => "from COMMIT to the vendor's list, `write_mode 'queue'`",
+		title => "a session that commits one addition, until the vendor's list has it, `write_mode 'queue'`",
 		entries => 1,
 		prepare => sub {
 			make_list($list, 0);
 			make_server('deliver', $list, q{write_mode 'queue'});
+			switch('on');
 			wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dnc_fdw scheduler'}, 1);
 		},
+		clean_up => sub { switch('off') },
 		variants => [
 			{ name => 'cold', title => 'dnc_fdw, nothing was sent for a while', run => sub { return deliver(1) } },
 			{
