@@ -259,6 +259,8 @@ is(join(' ', is_known('never', person(2)), value("SELECT unshown FROM dnc_fdw_mi
 value("ALTER SERVER own OPTIONS (ADD write_mode 'queue')");
 value("INSERT INTO $own (identifier, identifier_type) VALUES ('queued\@x.org', 'email')");
 is(is_known('own', 'queued@x.org'), 'listed', 'an addition that waits is known');
+value("UPDATE dnc_fdw_queue_waiting SET match_key = 'email:of-older-rules\@x.org'");
+is(is_known('own', 'queued@x.org'), 'listed', 'even if its key was made by other rules');
 value('ALTER SERVER own RENAME TO renamed');
 like(gives("SELECT count(*) FROM ${own}_known"), qr/55000: the mirror of "communication_opt_outs" is of another account/, 'a server that was renamed may be that of another list');
 is(refresh('own') . is_known('own', 'queued@x.org'), 'listed', 'a pass later, what waits under the old name is known');
@@ -322,7 +324,8 @@ make_mirror('delta', 200, undef, 'cursors=keyset&order=newest');
 like(refresh('delta', "mode => 'delta'"), qr/55000: .*\nDETAIL:  There was no full pass yet/, 'no delta before a full pass');
 refresh('delta');
 $dnc->control('DELETE', 'alta/delta/log');
-is(refresh('delta', "mode => 'delta'") . scalar(split / /, $dnc->take_methods('delta')), '3', 'a delta of nothing: an entry a minute, so two pages are of the last ten minutes, and one is behind');
+like(refresh('delta', "mode => 'delta'") . scalar(split / /, $dnc->take_methods('delta')), qr/^[34]$/,
+	'a delta of nothing: an entry a minute, so two pages are of the last ten minutes, and one is behind; one more is asked for ahead');
 vendor_adds('delta', map { "d$_\@x.org" } 1 .. 25);
 vendor_removes('delta', person(7));
 is(refresh('delta', "mode => 'delta'") . join(' ', known('delta'), last_pass('delta', 'mode, state, added'), is_known('delta', person(7))), '225 delta|done|25 listed', 'a delta adds only');

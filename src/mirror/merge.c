@@ -23,6 +23,7 @@
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
 #include "mirror/statements.h"
+#include "queue/claim.h"
 #include "queue/record.h"
 
 /* A merge that runs, and what it has come to. */
@@ -124,7 +125,7 @@ insert_new(Merge *merge, const char *turn)
 static void
 note_when_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = s.read_at FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
+	run(merge, "UPDATE {mirror} m SET seen_at = greatest(m.seen_at, s.read_at) FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
 	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
@@ -280,6 +281,7 @@ merge_full(DncPass *pass, bool accept_loss)
 	renew_statistics(&merge);
 	update_list(&merge);
 	update_pass(&merge, &certificate, problem != NULL);
+	dnc_claim_forget(pass->mirror->options->serverid);
 	return NULL;
 }
 

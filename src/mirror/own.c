@@ -12,10 +12,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
@@ -24,8 +26,10 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "match/version.h"
 #include "config/wrapper.h"
+#include "match/key.h"
+#include "match/server_text.h"
+#include "match/version.h"
 #include "mirror/mirror.h"
 #include "mirror/own.h"
 #include "queue/table.h"
@@ -116,18 +120,60 @@ require_reader(Oid view)
 						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)), name))));
 }
 
-/* Give what a query on the queue gives as the rows of a function. */
+/* A text of a row in UTF-8, palloc'd; NULL: it is NULL. */
+static char *
+utf8_of(const DncQueueQuery *query, uint64 row, int column)
+{
+	char	   *value = dnc_queue_value(query, row, column);
+
+	return value ? pg_server_to_any(value, strlen(value), PG_UTF8) : NULL;
+}
+
+/*
+ * The key of an addition by the rules and the default_country of now, in the database's
+ * encoding: a write may wait in the queue for longer than these stay the same.
+ */
+static Datum
+key_of_now(const DncOptions *options, const DncQueueQuery *query, uint64 row)
+{
+	const DncField *field = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER_TYPE);
+	const char *type = utf8_of(query, row, 3);
+	bool		whole;
+
+	if (type == NULL && field)
+		type = field->constant;
+	return CStringGetTextDatum(dnc_match_to_server(dnc_match_entry_key(utf8_of(query, row, 2), type,
+																		options->default_country,
+																		options->provider->ignores_plus),
+												   &whole));
+}
+
+/*
+ * Give what a query on the queue gives as the rows of a function.  options: make the keys in
+ * the first column anew, of the identifiers and types in the next two; NULL: leave them.
+ */
 static void
-give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueArguments *arguments)
+give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueArguments *arguments,
+		  const DncOptions *options)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	DncQueueQuery query;
+	Datum	   *values;
+	bool	   *nulls;
 
 	InitMaterializedSRF(fcinfo, 0);
 	require_reader(view_of(source));
+	values = palloc(sizeof(Datum) * result->setDesc->natts);
+	nulls = palloc(sizeof(bool) * result->setDesc->natts);
 	dnc_queue_open(&query, sql, arguments, true);
 	for (uint64 i = 0; i < query.count; i++)
-		tuplestore_puttuple(result->setResult, query.rows->vals[i]);
+	{
+		CHECK_FOR_INTERRUPTS();
+		heap_deform_tuple(query.rows->vals[i], query.rows->tupdesc, values, nulls);
+		if (options && !nulls[1])
+			values[0] = key_of_now(options, &query, i);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	dnc_queue_close(&query);
 }
 
@@ -138,7 +184,7 @@ dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 	DncQueueArguments arguments = {0};
 
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
-	give_rows(fcinfo, source, REMOVED, &arguments);
+	give_rows(fcinfo, source, REMOVED, &arguments, NULL);
 }
 
 /* The rows of dnc_fdw_mirror_added(). */
@@ -146,13 +192,13 @@ void
 dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 {
 	DncQueueArguments arguments = {0};
-	const DncProvider *provider = dnc_wrapper_has_table(source)
-		? dnc_options_load(GetForeignServerIdByRelId(source), source)->provider : NULL;
+	const DncOptions *options = dnc_wrapper_has_table(source)
+		? dnc_options_load(GetForeignServerIdByRelId(source), source) : NULL;
 
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
-	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(provider && provider->folds_case));
-	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(provider && provider->ignores_plus));
-	give_rows(fcinfo, source, ADDED, &arguments);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->folds_case));
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->ignores_plus));
+	give_rows(fcinfo, source, ADDED, &arguments, options);
 }
 
 /* ----- the guard ----- */
