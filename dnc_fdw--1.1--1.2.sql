@@ -394,6 +394,8 @@ CREATE FUNCTION dnc_fdw_mirror_guard(source regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_guard(regclass) IS 'when the last complete pass of a mirror began; an error if the mirror must not be read';
 
+-- ROWS of these two are of a bad day: a plan for few rows takes for ever when there are many,
+-- and one for many costs nothing when there are few.
 CREATE FUNCTION dnc_fdw_mirror_removed(
   source regclass,
   OUT match_key text,
@@ -404,7 +406,7 @@ CREATE FUNCTION dnc_fdw_mirror_removed(
   OUT done_at timestamptz,
   OUT merged_at timestamptz
 ) RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_removed(regclass) IS 'our own removals that a mirror''s view leaves out';
 
 CREATE FUNCTION dnc_fdw_mirror_added(
@@ -416,7 +418,7 @@ CREATE FUNCTION dnc_fdw_mirror_added(
   OUT reason text,
   OUT done_at timestamptz
 ) RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000 ROWS 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_added(regclass) IS 'our own additions that a mirror''s view adds';
 
 CREATE FUNCTION dnc_fdw_screen(

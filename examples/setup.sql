@@ -13,8 +13,9 @@ CREATE EXTENSION IF NOT EXISTS dnc_fdw;
 CREATE EXTENSION IF NOT EXISTS pg_cron;
 
 -- The jobs run as a role of their own: it has the tokens, and no one else needs them. No password, if
--- cron.use_background_workers is on. A run that takes too long, or asks too often, is ended: 2 hours are
--- 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries. A mirror goes on with the next run.
+-- cron.use_background_workers is on. A run that takes too long, or a statement that asks too often, is
+-- ended: 2 hours are 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries. A mirror goes on with
+-- the next run.
 DO $$
 BEGIN
   IF to_regrole('dnc_jobs') IS NULL THEN

@@ -71,6 +71,13 @@ SELECT count(*) FROM (SELECT x FROM contacts, generate_series(1, 4) WHERE n <= 3
 :n
 SELECT count((SELECT id FROM list d WHERE d.identifier = c.x LIMIT 1)) FROM (SELECT x FROM contacts, generate_series(1, 4) WHERE n <= 3) c;
 :n
+-- what a join reads of a type's list, and leaves in the middle, is asked for twice at the most
+SELECT count(*) FROM (SELECT identifier AS x, identifier_type AS kind FROM copy WHERE identifier_type IN ('email', 'phone') ORDER BY id LIMIT 60) c WHERE EXISTS (SELECT FROM emails e WHERE e.id <> c.x AND e.identifier_type = c.kind);
+:n
+SELECT count(*) FROM generate_series(1, 40) o(n) WHERE EXISTS (SELECT FROM emails e WHERE e.id > 'x' || o.n OR e.identifier_type = (CASE WHEN o.n % 2 = 0 THEN 'email' ELSE 'domain' END));
+:n
+SELECT count((SELECT id FROM emails e WHERE e.identifier_type = (CASE WHEN o.n % 2 = 0 THEN 'email' ELSE 'domain' END) AND length(e.id) > o.n LIMIT 1)) FROM generate_series(1, 40) o(n);
+:n
 -- lookups that are more than work_mem are on disk
 SELECT count(*) FROM generate_series(1, 3) r, LATERAL (SELECT count(d.id) FROM contacts c, LATERAL (SELECT * FROM list d WHERE d.identifier = c.x AND r > 0 OFFSET 0) d WHERE c.n <= 20) s;
 :n

@@ -27,6 +27,9 @@ sub seconds
 	return sprintf $s < 10 ? '%.2f s' : '%.1f s', $s;
 }
 
+# Seconds in milliseconds; undef stays so.
+sub milliseconds { return defined $_[0] ? 1000 * $_[0] : undef }
+
 # A ratio: two digits that mean something, or three.
 sub digits
 {
@@ -168,6 +171,7 @@ sub targets
 			faster(\%result, 'latency_pages', 'default', 'one'), '>=', 3.5),
 		target('IN list at latency, the same', '%.2f', faster(\%result, 'latency_in', 'default', 'one'), '>=', 3.5),
 		target('deletions at latency, the same', '%.2f', faster(\%result, 'delete', 'default', 'one'), '>=', 3.5),
+		target('COMMIT until the vendor has it, when idle', '%.0f ms', milliseconds($value->('deliver.cold', 'median')), '<', 200),
 		target('three servers / the slowest of them', '%.2f',
 			against(\%result, 'three_servers', 'default', 'slowest'), '<=', 1.15),
 		target('share of the allowance that was used', '%.1f %%',

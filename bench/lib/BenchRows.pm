@@ -13,6 +13,7 @@ use Bench;
 use BenchKeys qw(key_rows);
 use BenchLists;
 use BenchQueue qw(queue_rows);
+use BenchWorkers qw(deliver_row);
 use Exporter qw(import);
 
 our @EXPORT_OK = qw(rows);
@@ -471,7 +472,7 @@ sub rows
 {
 	return (
 		(map { scan(@$_) } @sizes), latency_rows(), three_servers(), join_rows(), lookup(),
-		add(), delete_row(), rate_limit(), line(), queue_rows(), key_rows());
+		add(), delete_row(), rate_limit(), line(), queue_rows(), deliver_row(), key_rows());
 }
 
 1;

@@ -28,7 +28,8 @@ typedef struct Loss
 
 /*
  * Compare a pass with an earlier complete one: $8 and $9 are when that began and ended.
- * An entry that we have removed ourselves is not lost.
+ * An entry that we have removed ourselves is not lost.  The staging table has each entry
+ * once by now; it is joined, since a subquery for each row would scan it each time.
  */
 static Loss
 compare(const DncPass *pass, const DncQueueArguments *arguments)
@@ -37,10 +38,9 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 	Loss		loss;
 
 	dnc_mirror_open(&query, pass->mirror,
-					"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
-					"s.identity = m.identity) AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) AND NOT EXISTS "
-					"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
-					"FROM {mirror} m WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
+					"SELECT count(*), count(*) FILTER (WHERE s.identity IS NULL AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) "
+					"AND NOT EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
+					"FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " s ON s.identity = m.identity WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
 					arguments);
 	loss.entries = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
 	loss.lost = DatumGetInt64(dnc_queue_datum(&query, 0, 2));

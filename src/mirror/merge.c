@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "match/version.h"
@@ -22,6 +23,7 @@
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
 #include "mirror/statements.h"
+#include "queue/claim.h"
 #include "queue/record.h"
 
 /* A merge that runs, and what it has come to. */
@@ -172,10 +174,11 @@ static void
 count_missing(Merge *merge)
 {
 	merge->missing = run(merge,
-						 "UPDATE {mirror} m SET missed = CASE WHEN EXISTS (SELECT FROM " DNC_MIRROR_ADDED " a WHERE "
-						 DNC_MIRROR_IS_ADDED " AND a.done_at >= $2) THEN 1 ELSE m.missed + 1 END, last_seen = " LAST_SEEN " "
+						 "UPDATE {mirror} m SET missed = m.missed + 1, last_seen = " LAST_SEEN " "
 						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5) AND NOT EXISTS (SELECT FROM "
 						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
+	run(merge, "UPDATE {mirror} m SET missed = 1 FROM " DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED
+		" AND a.done_at >= $2 AND m.gone_at IS NULL AND m.missed > 1");
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
 		"m.missed > 0 AND m.identity = ANY ($5)");
 	merge->gone += run(merge,
@@ -203,7 +206,7 @@ update_list(Merge *merge)
 
 	dnc_mirror_open(&query, merge->mirror,
 					"SELECT count(*) FILTER (WHERE a.done_at < $2), coalesce(min(a.done_at), 'infinity') FROM "
-					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND NOT " DNC_MIRROR_IS_SEEN, &merge->arguments);
+					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND " DNC_MIRROR_IS_UNSEEN, &merge->arguments);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
@@ -219,6 +222,14 @@ update_list(Merge *merge)
 				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, "
 				  "needs_since = least(coalesce(complete_as_of, needs_since), $9), entries = $10 WHERE source = $1",
 				  &arguments);
+}
+
+/* Let the next merge be planned by what there is, not by what there was. */
+static void
+renew_statistics(Merge *merge)
+{
+	if ((merge->added + merge->changed + merge->missing) * 10 > merge->pass->rows)
+		run(merge, "ANALYZE {mirror}");
 }
 
 /* Store what the pass has come to. */
@@ -243,12 +254,9 @@ update_pass(Merge *merge, const DncCertificate *certificate, bool loss_accepted)
 
 /* ----- merges ----- */
 
-/*
- * Merge a full pass that has read its list to the end.  Gives back why it fails, NULL if it
- * does not; then nothing but the pass is changed.  The caller commits either way.
- */
-const char *
-dnc_merge_full(DncPass *pass, bool accept_loss)
+/* Merge a full pass: see dnc_merge_full(). */
+static const char *
+merge_full(DncPass *pass, bool accept_loss)
 {
 	Merge		merge;
 	DncCertificate certificate;
@@ -273,9 +281,31 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 	update_changed(&merge, "> 0");
 	insert_new(&merge, "> 0");
 	note_when_read(&merge);
+	renew_statistics(&merge);
 	update_list(&merge);
 	update_pass(&merge, &certificate, problem != NULL);
+	dnc_claim_forget(pass->mirror->options->serverid);
 	return NULL;
+}
+
+/*
+ * Merge a full pass that has read its list to the end.  Gives back why it fails, NULL if it
+ * does not; then nothing but the pass is changed.  The caller commits either way.
+ *
+ * All joins are of whole sets.  The planner thinks that hardly any entry is missing and
+ * hardly any is our own, and would look through the staging table for each of these.
+ */
+const char *
+dnc_merge_full(DncPass *pass, bool accept_loss)
+{
+	int			settings = NewGUCNestLevel();
+	const char *problem;
+
+	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	problem = merge_full(pass, accept_loss);
+	AtEOXact_GUC(false, settings);
+	return problem;
 }
 
 /*

@@ -38,15 +38,17 @@
  */
 #define DNC_MIRROR_IS_SHOWN \
 	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
-	"CASE WHEN m.gone_at IS NULL THEN NOT " DNC_MIRROR_IS_HIDDEN " ELSE m.last_seen >= a.done_at END)"
+	"(m.gone_at IS NULL OR m.last_seen >= a.done_at) AND NOT " DNC_MIRROR_IS_HIDDEN ")"
 
 /*
- * Has a pass seen our own addition a?  The mirror may still show the entry of an earlier time,
- * which is missing.  Once that is gone, the addition has to be there.
+ * Has no pass seen our own addition a?  The mirror may still show the entry of an earlier
+ * time, which is missing.  Once that is gone, the addition has to be there.  Two conditions, so
+ * that each can be a join.
  */
-#define DNC_MIRROR_IS_SEEN \
-	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
-	"(m.last_seen >= a.done_at OR (m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " DNC_MIRROR_IS_HIDDEN ")))"
+#define DNC_MIRROR_IS_UNSEEN \
+	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND m.last_seen >= a.done_at) AND " \
+	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " \
+	DNC_MIRROR_IS_HIDDEN ")"
 
 /* The rows of the staging table that are of a full pass. */
 #define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"

@@ -233,6 +233,7 @@ static const struct
 }			settings[] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"enable_seqscan", "off"},
+	{"enable_nestloop", "on"},
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"jit", "off"},

@@ -15,6 +15,9 @@
 #include "list/decode.h"
 #include "scan/chain_rows.h"
 
+/* How many chains a table of those that were begun is made for; it grows. */
+#define MANY_CHAINS 64
+
 /* Do we know what the index-th chain finds? */
 static bool
 is_known(DncScan *scan, int index)
@@ -101,8 +104,26 @@ open_known(DncScan *scan, const char *key)
 }
 
 /*
+ * Was the chain at hand begun before?  Then the executor has stopped in the middle of it, and
+ * may do so again for each row of a join.
+ */
+static bool
+is_begun_again(DncScan *scan)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->node->ss.ps.state->es_query_cxt);
+	bool		again;
+
+	if (scan->begun == NULL)
+		scan->begun = dnc_text_set_make(MANY_CHAINS);
+	again = !dnc_text_set_add(scan->begun, pstrdup(scan->chain->key));
+	MemoryContextSwitchTo(before);
+	return again;
+}
+
+/*
  * Begin with the next chain; false: there is none.  Where the list is read in place of
- * lookups that may be wanted again, it is stored as a whole first.
+ * lookups that may be wanted again, it is stored as a whole first.  So is a chain that is
+ * begun for the second time: its pages are asked for twice at the most.
  */
 static bool
 begin_chain(DncScan *scan)
@@ -128,7 +149,7 @@ begin_chain(DncScan *scan)
 	open = dnc_prefetch_open(scan->prefetch, index);
 	begin_reading(scan, open);
 	ask_ahead(scan);
-	if (scan->lookups && scan->reads_list)
+	if (scan->lookups && (is_begun_again(scan) || scan->reads_list))
 	{
 		store_rest(scan);
 		scan->reader = NULL;

@@ -12,6 +12,7 @@
 
 #include "list/filter.h"
 #include "list/prefetch.h"
+#include "list/text_set.h"
 #include "plan/bound.h"
 #include "plan/runtime_values.h"
 #include "scan/counts.h"
@@ -53,6 +54,7 @@ struct DncScan
 	bool		rewinds;		/* the executor says that it is */
 	DncKeptRows *kept;			/* if the values do not vary; else NULL */
 	DncLookupCache *lookups;	/* if they do; else NULL */
+	DncTextSet *begun;			/* then: keys of the chains that were begun; NULL: none yet */
 	TupleTableSlot *own_slot;	/* for rows that are read ahead of the executor */
 	MemoryContext row_context;	/* and their datums */
 

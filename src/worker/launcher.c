@@ -20,6 +20,7 @@
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "parser/scansup.h"
 #include "postmaster/bgworker.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -75,9 +76,12 @@ static List *
 wanted_databases(void)
 {
 	List	   *names = NIL;
+	ListCell   *lc;
 
 	if (dnc_background)
 		(void) SplitIdentifierString(pstrdup(dnc_databases), ',', &names);
+	foreach(lc, names)
+		truncate_identifier(lfirst(lc), (int) strlen(lfirst(lc)), false);
 	return names;
 }
 
@@ -194,10 +198,7 @@ is_in(const List *names, const char *name)
 
 	foreach(lc, names)
 	{
-		char		kept[NAMEDATALEN];
-
-		strlcpy(kept, lfirst(lc), sizeof(kept));
-		if (strcmp(kept, name) == 0)
+		if (strcmp(lfirst(lc), name) == 0)
 			return true;
 	}
 	return false;

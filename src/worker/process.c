@@ -51,8 +51,7 @@ refuse_launch(DncSlot *slot, const char *name)
 	dnc_slot_not_launched(slot, &no_room);
 	dnc_slots_unlock();
 	if (!known)
-		ereport(
-			WARNING,
+		ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("could not start \"%s\"", name),
 			 errdetail("All background processes that max_worker_processes allows are in use."),
 			 errhint(

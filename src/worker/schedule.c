@@ -132,8 +132,7 @@ check_roles(const DncScheduleRequest *request)
 		objection = psprintf("the caller is no member of role \"%s\"",
 							 GetUserNameFromId(request->run_as, false));
 	if (objection)
-		ereport(
-			ERROR,
+		ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("cannot have the mirror of foreign table \"%s\" refreshed by that role",
 					get_rel_name(request->source)),
@@ -167,7 +166,7 @@ check_mirror(Oid source)
 
 /*
  * Have the mirror of a foreign table refreshed from now on; without full_every not any more.
- * Raises 42501 and 28000 for roles that may not, 22023 for intervals, and 55000 where there is
+ * Raises 42501 for roles that may not, 22023 for intervals, and 42704 where there is
  * no mirror.
  */
 void

@@ -1,0 +1,73 @@
+# BenchWorkers: how soon what is committed with write_mode 'queue' is on the vendor's list,
+# sent by the extension's background processes.
+
+package BenchWorkers;
+
+use strict;
+use warnings;
+
+use Bench;
+use BenchLists;
+use Exporter qw(import);
+use Time::HiRes qw(sleep time);
+
+our @EXPORT_OK = qw(deliver_row);
+
+my $list = 'alta/deliver';
+my $running = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dnc_fdw delivery'};
+
+# Waits until a query gives a text, within a minute.
+sub wait_for
+{
+	my ($query, $text) = @_;
+
+	for (1 .. 600)
+	{
+		return if psql($query) =~ /^\Q$text\E$/;
+		sleep 0.1;
+	}
+	die "waited in vain: $query";
+}
+
+# A sample: from the end of COMMIT until the list has the entry.  cold: no delivery is running.
+sub deliver
+{
+	my ($cold) = @_;
+	my $before = control('GET', "$list/count");
+	my $who = int(time * 1000) . '@example.com';
+	my $write = qq{INSERT INTO deliver.communication_opt_outs (identifier, identifier_type) VALUES ('$who', 'email')};
+
+	wait_for($running, $cold ? 0 : 1);
+	psql($write);
+	my $begin = time;
+	until (control('GET', "$list/count") > $before)
+	{
+		die 'it is not delivered' if time > $begin + 60;
+		sleep 0.001;
+	}
+	return { seconds => time - $begin };
+}
+
+sub deliver_row
+{
+	return {
+		name => 'deliver',
+		title => "from COMMIT to the vendor's list, `write_mode 'queue'`",
+		entries => 1,
+		prepare => sub {
+			make_list($list, 0);
+			make_server('deliver', $list, q{write_mode 'queue'});
+			wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dnc_fdw scheduler'}, 1);
+		},
+		variants => [
+			{ name => 'cold', title => 'dnc_fdw, nothing was sent for a while', run => sub { return deliver(1) } },
+			{
+				name => 'warm',
+				title => 'dnc_fdw, right behind another one',
+				run => sub { deliver(1); return deliver(0) }
+			}
+		]
+	};
+}
+
+1;
