@@ -182,9 +182,12 @@ count_missing(Merge *merge)
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
 		"m.missed > 0 AND m.identity = ANY ($5)");
 	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $1 WHERE $4 > 0 AND m.missed >= $4 AND " DNC_MIRROR_IS_MISSING
-					   " AND (NOT $7 OR m.identity = ANY ($6) OR EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
-					   "s.match_key = m.match_key AND s.{type}::text IS NOT DISTINCT FROM m.{type}::text))");
+					   "UPDATE {mirror} g SET gone_at = $1 FROM (SELECT m.identity, count(e.identity) > 0 AS is_elsewhere "
+					   "FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " e ON e.match_key = m.match_key AND "
+					   "e.{type}::text IS NOT DISTINCT FROM m.{type}::text "
+					   "WHERE $4 > 0 AND m.missed >= $4 AND " DNC_MIRROR_IS_MISSING " GROUP BY m.identity) c "
+					   "WHERE g.identity = c.identity AND g.gone_at IS NULL AND "
+					   "(NOT $7 OR c.identity = ANY ($6) OR c.is_elsewhere)");
 }
 
 /* ----- what is stored of the merge ----- */
