@@ -40,6 +40,14 @@ typedef struct Merge
 /* When row m, which is missing, was seen last: by the last complete pass, or by a delta since. */
 #define LAST_SEEN "coalesce(m.last_seen, greatest($2, m.first_seen))"
 
+/*
+ * Let entries go that were missing for long enough, and of which the rest of the condition
+ * holds.  missed is in an expression, since the planner takes the column for 0 in all rows
+ * and would scan the staging table for each entry.
+ */
+#define LET_GO \
+	"UPDATE {mirror} m SET gone_at = $1 WHERE $4 > 0 AND m.missed + 0 >= $4 AND " DNC_MIRROR_IS_MISSING " AND "
+
 /* Run one statement of a merge, with the arguments of all. */
 static int64
 run(Merge *merge, const char *template)
@@ -178,10 +186,9 @@ count_missing(Merge *merge)
 						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
 	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
 		"m.missed > 0 AND m.identity = ANY ($5)");
-	merge->gone += run(merge,
-					   "UPDATE {mirror} m SET gone_at = $1 WHERE $4 > 0 AND m.missed >= $4 AND " DNC_MIRROR_IS_MISSING
-					   " AND (NOT $7 OR m.identity = ANY ($6) OR EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE "
-					   "s.match_key = m.match_key AND s.{type}::text IS NOT DISTINCT FROM m.{type}::text))");
+	merge->gone += run(merge, LET_GO "(NOT $7 OR m.identity = ANY ($6))");
+	merge->gone += run(merge, LET_GO "EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s WHERE s.match_key = m.match_key "
+					   "AND s.{type}::text IS NOT DISTINCT FROM m.{type}::text)");
 }
 
 /* ----- what is stored of the merge ----- */
