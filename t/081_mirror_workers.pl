@@ -119,7 +119,8 @@ wait_for_schedule('two', 'failures = 0', 'and passes by itself');
 # ----- a pass that is cut off goes on -----
 
 $dnc->control('PUT', 'alta/one/config?latency_ms=1500');
-wait_until(q{SELECT count(*) = 1 FROM dnc_fdw_passes WHERE source = 'one.list' AND ended_at IS NULL AND pages >= 1}, 'a pass is on its way');
+my $slow = sql('SELECT clock_timestamp()');
+wait_until("SELECT count(*) = 1 FROM dnc_fdw_passes WHERE source = 'one.list' AND ended_at IS NULL AND began_at > '$slow' AND pages >= 1", 'a pass is on its way');
 sql(q{SELECT pg_terminate_backend(pid) FROM dnc_fdw_workers WHERE kind = 'mirror' AND relation = 'one.list'::regclass});
 wait_for_schedule('one', q{failures > 0 AND message ~ 'administrator command'}, 'it is ended');
 $dnc->control('PUT', 'alta/one/config?latency_ms=0');

@@ -56,19 +56,25 @@ sql('SELECT dnc_fdw_queue_discard(array_agg(id), $$$$) FROM dnc_fdw_queue WHERE 
 
 # ----- additions before reading -----
 
-# Two requests in three seconds: somebody who reads a long list would take them all.
+# Two requests in three seconds: those who read a long list would take them all.  One of the two
+# is the reserve, and the other one goes to additions as long as there are some.
 make_server('crowd', 1000, 0);
+sql(q{ALTER SERVER crowd OPTIONS (ADD batch_size '1')});
 $dnc->control('PUT', 'alta/crowd/config?rate_limit=2&rate_window_ms=3000');
-my $reader = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=reader', '-c', 'SELECT max(identifier) FROM crowd' ],
-	'>', \my $read, '2>', \my $errors);
-wait_for('somebody reads a long list', sub { requests('crowd', 'GET') >= 3 });
-sql(q{INSERT INTO crowd_queue VALUES ('needed@test', 'email')});
-wait_for('an addition goes between', sub { listed('crowd') =~ /needed\@test/ });
-is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' AND state = 'active'}), 1, 'while the list is still being read');
+my @readers = map { my ($read, $errors) = ('', ''); IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=reader', '-c', 'SELECT max(identifier) FROM crowd' ],
+	'>', \$read, '2>', \$errors) } 1 .. 3;
+wait_for('some read a long list', sub { requests('crowd', 'GET') >= 3 });
+sql(q{INSERT INTO crowd_queue SELECT n || '@test', 'email' FROM generate_series(1, 6) n});
+wait_for('the first addition', sub { requests('crowd', 'POST') >= 1 });
 my $before = requests('crowd', 'GET');
-wait_for('and reading goes on', sub { requests('crowd', 'GET') > $before });
+wait_for('all additions', sub { requests('crowd', 'POST') >= 6 });
+my $reads = requests('crowd', 'GET') - $before;
+note "$reads reads meanwhile";
+cmp_ok($reads, '<=', 9, 'additions go before reading');
+is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reader' AND state = 'active'}), 3, 'while the list is still being read');
+wait_for('and reading goes on', sub { requests('crowd', 'GET') > $before + $reads });
 sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reader'});
-$reader->finish;
+$_->finish for @readers;
 
 $dnc->stop_sandbox;
 $node->stop;

@@ -43,7 +43,7 @@
 #define SLOT (MINUTE / 240)
 
 /* A request that waits comes back within so many ms after its time. */
-#define COMES_BACK_MS 200
+#define COMES_BACK_MS 500
 
 /* When to ask again where a more needed request goes first; ms. */
 #define BEHIND_MS 50
