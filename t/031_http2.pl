@@ -155,11 +155,12 @@ for my $name (sort keys %urls)
 	for my $vendor ('alta', 'weya')
 	{
 		my $path = $vendor eq 'alta' ? '/alta/v1' : '/weya';
+		my $more = $vendor eq 'alta' ? '' : ", scan_check 'total'";    # pages that do not overlap
 
 		$node->safe_psql('postgres', qq{
 			CREATE SERVER ${vendor}_$name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
 			  base_url '$urls{$name}$path', ca_file '$dir/nginx.crt', page_size '$page_size',
-			  requests_per_minute '0', max_concurrency '4');
+			  requests_per_minute '0', max_concurrency '4'$more);
 			CREATE USER MAPPING FOR CURRENT_USER SERVER ${vendor}_$name OPTIONS (token 'sandbox-list');
 			CREATE SCHEMA ${vendor}_$name; IMPORT FOREIGN SCHEMA dnc FROM SERVER ${vendor}_$name INTO ${vendor}_$name;
 			ALTER FOREIGN TABLE ${vendor}_$name.communication_opt_outs RENAME TO list;

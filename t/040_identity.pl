@@ -140,11 +140,13 @@ for my $id ('a/b', '..', 'a\\\\b', 'a\\tb')
 
 # ---- the entry that was seen is removed, whatever the table's columns
 
-# An entry of alta's list.
+# An entry of alta's list, each with an id of its own.
+my $made = 0;
+
 sub entry
 {
 	my ($identifier, $type, $label) = @_;
-	my $id = sprintf '00000000-0000-4000-8000-%012x', unpack('%32C*', "$identifier$type") * 1000 + int(rand 1000);
+	my $id = sprintf '00000000-0000-4000-8000-%012x', ++$made;
 
 	return qq({"id":"$id","objectType":"communicationOptOut","identifier":"$identifier","identifierType":"$type",)
 	  . qq("label":"@{[ $label // '' ]}","isManuallyAdded":true,"createdAt":"2025-01-01T00:00:00Z","updatedAt":"2025-01-01T00:00:00Z"});
