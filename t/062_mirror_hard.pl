@@ -176,6 +176,8 @@ for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE RO
 	refresh('kill', 'max_requests => 2') if $hold;    # so that a pass has begun
 	my $holder = $hold && $node->background_psql('postgres');
 	$holder->query_safe("BEGIN; $hold") if $hold;
+	# Without a lock that holds it up, the pass has to be slow enough to be killed.
+	$dnc->control('PUT', 'alta/kill/config?latency_ms=' . ($hold ? 30 : 500));
 	$call = in_background("CALL dnc_fdw_mirror_refresh('kill.communication_opt_outs')");
 	if ($hold) { $dnc->poll(sub { value(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refresh' AND wait_event_type = 'Lock'}) }) }
 	else { sleep 0.1 * $number }
@@ -186,6 +188,7 @@ for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE RO
 	$holder->{run}->kill_kill if $hold;
 	$node->start if $hold && $number % 2;
 	recovered();
+	$dnc->control('PUT', 'alta/kill/config?latency_ms=30');
 	is(known('kill'), $before, "killed $number: the mirror is as it was");
 	is(refresh('kill') . join(' ', known('kill') - $before, is_known('kill', $new)), '1 listed', 'and the next call ends the pass');
 	is(last_pass('kill', 'state, rows'), 'done|' . (45 + $number), 'with all rows');
