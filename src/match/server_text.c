@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -101,4 +102,16 @@ dnc_match_from_server(const text *argument)
 		return pg_verify_mbstr(PG_UTF8, given, length, true) ? given : NULL;
 	given = dnc_match_convert(given, length, encoding, PG_UTF8, &converted);
 	return converted == length ? given : NULL;
+}
+
+/* An optional argument of a function in UTF-8; one that UTF-8 does not have is none that we know. */
+const char *
+dnc_match_optional_argument(FunctionCallInfo fcinfo, int number)
+{
+	char	   *argument;
+
+	if (PG_ARGISNULL(number))
+		return NULL;
+	argument = dnc_match_from_server(PG_GETARG_TEXT_PP(number));
+	return argument ? argument : "?";
 }

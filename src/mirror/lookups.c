@@ -32,15 +32,6 @@ typedef struct Candidate
 	char	   *type;			/* NULL: it has none */
 } Candidate;
 
-/* A value of a query's only row in UTF-8, in the given context; NULL: it is NULL. */
-static char *
-utf8_of(const DncQueueQuery *query, int column, MemoryContext context)
-{
-	char	   *value = dnc_queue_value(query, 0, column);
-
-	return value ? MemoryContextStrdup(context, pg_server_to_any(value, strlen(value), PG_UTF8)) : NULL;
-}
-
 /*
  * Find an entry that has been missing for long enough to go, and was not looked up yet.
  * One whose identifier and type the pass has seen under another id needs no lookup.
@@ -67,9 +58,9 @@ find_candidate(const DncPass *pass, Candidate *candidate)
 	found = query.count > 0;
 	if (found)
 	{
-		candidate->identity = utf8_of(&query, 1, context);
-		candidate->identifier = utf8_of(&query, 2, context);
-		candidate->type = utf8_of(&query, 3, context);
+		candidate->identity = dnc_queue_utf8(&query, 0, 1, context);
+		candidate->identifier = dnc_queue_utf8(&query, 0, 2, context);
+		candidate->type = dnc_queue_utf8(&query, 0, 3, context);
 	}
 	dnc_queue_close(&query);
 	return found;

@@ -50,15 +50,6 @@ run(Merge *merge, const char *template)
 	return (int64) dnc_mirror_run(merge->mirror, template, &merge->arguments);
 }
 
-/* An argument that is a time; 0 is NULL. */
-static void
-time_argument(DncQueueArguments *arguments, TimestampTz time)
-{
-	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(time));
-	if (time == 0)
-		arguments->nulls[arguments->count - 1] = 'n';
-}
-
 /*
  * The arguments of all statements: $1 when the pass began, $2 and $3 when the last complete
  * pass began and was merged, $4 gone_after, $5 and $6 identities that were looked up and are
@@ -73,9 +64,9 @@ begin(Merge *merge, DncPass *pass)
 	merge->pass = pass;
 	merge->mirror = mirror;
 	merge->now = GetCurrentTimestamp();
-	time_argument(&merge->arguments, pass->began_at);
-	time_argument(&merge->arguments, mirror->complete_as_of);
-	time_argument(&merge->arguments, mirror->merged_at);
+	dnc_queue_time_argument(&merge->arguments, pass->began_at);
+	dnc_queue_time_argument(&merge->arguments, mirror->complete_as_of);
+	dnc_queue_time_argument(&merge->arguments, mirror->merged_at);
 	dnc_queue_argument(&merge->arguments, INT4OID, Int32GetDatum(mirror->gone_after));
 	dnc_queue_argument(&merge->arguments, TEXTARRAYOID, dnc_pass_identities(pass->there));
 	dnc_queue_argument(&merge->arguments, TEXTARRAYOID, dnc_pass_identities(pass->not_there));
@@ -210,10 +201,10 @@ update_list(Merge *merge)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
-	time_argument(&arguments, pass->began_at);
-	time_argument(&arguments, merge->now);
+	dnc_queue_time_argument(&arguments, pass->began_at);
+	dnc_queue_time_argument(&arguments, merge->now);
 	dnc_queue_text_argument(&arguments, dnc_pass_newest(pass));
-	time_argument(&arguments, pass->newest_at);
+	dnc_queue_time_argument(&arguments, pass->newest_at);
 	dnc_queue_argument(&arguments, INT8OID, dnc_queue_datum(&query, 0, 1));
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 2));
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->rows));
@@ -329,7 +320,7 @@ dnc_merge_delta(DncPass *pass, bool complete)
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET added = $2, changed = $3 WHERE id = $1", &arguments);
 	arguments.count = 0;
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(pass->mirror->source));
-	time_argument(&arguments, pass->began_at);
+	dnc_queue_time_argument(&arguments, pass->began_at);
 	if (complete)
 		dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET added_as_of = $2 WHERE source = $1", &arguments);
 	dnc_pass_end(pass, complete ? "done" : "partial", NULL);

@@ -130,16 +130,6 @@ dnc_mirror_require_owner(Oid source)
 
 /* ----- what is stored of a mirror ----- */
 
-/* A time that a query has given; 0 where it is NULL. */
-static TimestampTz
-time_of(const DncQueueQuery *query, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(query->rows->vals[0], query->rows->tupdesc, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
 /* A text that a query has given, in the memory of a context. */
 static const char *
 text_of(const DncQueueQuery *query, int column, MemoryContext context)
@@ -208,11 +198,11 @@ dnc_mirror_load(Oid source)
 	mirror->max_loss = DatumGetFloat8(dnc_queue_datum(&query, 0, 5));
 	mirror->key_version = text_of(&query, 6, context);
 	mirror->country = text_of(&query, 7, context);
-	mirror->complete_as_of = time_of(&query, 8);
-	mirror->merged_at = time_of(&query, 9);
+	mirror->complete_as_of = dnc_queue_time(&query, 0, 8);
+	mirror->merged_at = dnc_queue_time(&query, 0, 9);
 	mirror->complete = mirror->merged_at != 0;
 	mirror->newest = text_of(&query, 10, context);
-	mirror->newest_at = time_of(&query, 11);
+	mirror->newest_at = dnc_queue_time(&query, 0, 11);
 	dnc_queue_close(&query);
 	for (int i = 0; i < 3; i++)
 	{

@@ -120,15 +120,6 @@ require_reader(Oid view)
 						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)), name))));
 }
 
-/* A text of a row in UTF-8, palloc'd; NULL: it is NULL. */
-static char *
-utf8_of(const DncQueueQuery *query, uint64 row, int column)
-{
-	char	   *value = dnc_queue_value(query, row, column);
-
-	return value ? pg_server_to_any(value, strlen(value), PG_UTF8) : NULL;
-}
-
 /*
  * The key of an addition by the rules and the default_country of now, in the database's
  * encoding: a write may wait in the queue for longer than these stay the same.
@@ -137,12 +128,12 @@ static Datum
 key_of_now(const DncOptions *options, const DncQueueQuery *query, uint64 row)
 {
 	const DncField *field = dnc_provider_field(options->provider, DNC_COL_IDENTIFIER_TYPE);
-	const char *type = utf8_of(query, row, 3);
+	const char *type = dnc_queue_utf8(query, row, 3, CurrentMemoryContext);
 	bool		whole;
 
 	if (type == NULL && field)
 		type = field->constant;
-	return CStringGetTextDatum(dnc_match_to_server(dnc_match_entry_key(utf8_of(query, row, 2), type,
+	return CStringGetTextDatum(dnc_match_to_server(dnc_match_entry_key(dnc_queue_utf8(query, row, 2, CurrentMemoryContext), type,
 																		options->default_country,
 																		options->provider->ignores_plus),
 												   &whole));

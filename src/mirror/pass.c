@@ -66,22 +66,7 @@ array_argument(DncQueueArguments *arguments, const List *texts)
 	dnc_queue_argument(arguments, TEXTARRAYOID, dnc_pass_identities(texts));
 }
 
-/* The column of the only row of a query as UTF-8, in a context; NULL: it is NULL. */
-static char *
-utf8_of(const DncQueueQuery *query, int column, MemoryContext context)
-{
-	char	   *value = dnc_queue_value(query, 0, column);
-	MemoryContext before;
-
-	if (value == NULL)
-		return NULL;
-	before = MemoryContextSwitchTo(context);
-	value = pstrdup(pg_server_to_any(value, strlen(value), PG_UTF8));
-	MemoryContextSwitchTo(before);
-	return value;
-}
-
-/* Likewise, of an array of texts. */
+/* An array of texts that a query has given, each UTF-8 and in the memory of a context. */
 static List *
 list_of(const DncQueueQuery *query, int column, MemoryContext context)
 {
@@ -115,31 +100,12 @@ number_of(const DncQueueQuery *query, int column)
 	return value ? pg_strtoint64(value) : 0;
 }
 
-/* A time that a query has given; 0 where it is NULL. */
-static TimestampTz
-time_of(const DncQueueQuery *query, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(query->rows->vals[0], query->rows->tupdesc, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
 static bool
 is_true(const DncQueueQuery *query, int column)
 {
 	char	   *value = dnc_queue_value(query, 0, column);
 
 	return value && strcmp(value, "t") == 0;
-}
-
-/* An argument that is a time; 0 is NULL. */
-static void
-time_argument(DncQueueArguments *arguments, TimestampTz time)
-{
-	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(time));
-	if (time == 0)
-		arguments->nulls[arguments->count - 1] = 'n';
 }
 
 static void
@@ -168,9 +134,9 @@ fingerprint(const DncMirror *mirror)
 static void
 read_position(DncPosition *position, const DncQueueQuery *query, int column, MemoryContext context)
 {
-	position->generation = utf8_of(query, column, context);
+	position->generation = dnc_queue_utf8(query, 0, column, context);
 	position->page_size = (int) number_of(query, column + 1);
-	position->cursor = utf8_of(query, column + 2, context);
+	position->cursor = dnc_queue_utf8(query, 0, column + 2, context);
 	position->place = number_of(query, column + 3);
 	position->total = number_of(query, column + 4);
 	position->moved = is_true(query, column + 5);
@@ -207,7 +173,7 @@ dnc_pass_find(const DncMirror *mirror)
 	}
 	pass->mirror = mirror;
 	pass->id = number_of(&query, 1);
-	pass->began_at = time_of(&query, 2);
+	pass->began_at = dnc_queue_time(&query, 0, 2);
 	pass->turn = (int) number_of(&query, 3);
 	pass->pages = number_of(&query, 4);
 	pass->rows = number_of(&query, 5);
@@ -219,8 +185,8 @@ dnc_pass_find(const DncMirror *mirror)
 		if (strcmp(order, order_names[i]) == 0)
 			pass->order = (DncOrder) i;
 	}
-	pass->newest_at = time_of(&query, 9);
-	pass->last_created_at = time_of(&query, 10);
+	pass->newest_at = dnc_queue_time(&query, 0, 9);
+	pass->last_created_at = dnc_queue_time(&query, 0, 10);
 	pass->there = list_of(&query, 11, context);
 	pass->not_there = list_of(&query, 12, context);
 	read_position(&pass->position, &query, 13, context);
@@ -270,7 +236,7 @@ dnc_pass_begin(const DncMirror *mirror, bool delta)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->owner));
 	dnc_queue_text_argument(&arguments, mirror->account);
 	dnc_queue_text_argument(&arguments, delta ? "delta" : "full");
-	time_argument(&arguments, pass->began_at);
+	dnc_queue_time_argument(&arguments, pass->began_at);
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, fingerprint(mirror));
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->turn));
@@ -322,7 +288,7 @@ dnc_pass_restart(DncPass *pass, const char *reason)
 	pass->newest_at = pass->last_created_at = 0;
 	pass->there = pass->not_there = NIL;
 	number_argument(&arguments, pass->id);
-	time_argument(&arguments, pass->began_at);
+	dnc_queue_time_argument(&arguments, pass->began_at);
 	dnc_queue_text_argument(&arguments, fingerprint(pass->mirror));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET began_at = $2, fingerprint = $3, key_version = $4, "
@@ -395,8 +361,8 @@ dnc_pass_save(const DncPass *pass)
 	number_argument(&arguments, pass->requests);
 	number_argument(&arguments, pass->resumes);
 	dnc_queue_text_argument(&arguments, order_names[pass->order]);
-	time_argument(&arguments, pass->newest_at);
-	time_argument(&arguments, pass->last_created_at);
+	dnc_queue_time_argument(&arguments, pass->newest_at);
+	dnc_queue_time_argument(&arguments, pass->last_created_at);
 	array_argument(&arguments, pass->there);
 	array_argument(&arguments, pass->not_there);
 	utf8_argument(&arguments, position->generation);

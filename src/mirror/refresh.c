@@ -329,6 +329,8 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	LOCKTAG		lock;
 	bool		done = false;
 
+	refresh->asked = asked;
+	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	dnc_mirror_require_owner(asked->source);
 	SET_LOCKTAG_ADVISORY(lock, MyDatabaseId, asked->source, 0, LOCK_CLASS);
 	if (LockAcquire(&lock, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
@@ -336,9 +338,7 @@ dnc_mirror_refresh(const DncRefresh *asked)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another session is refreshing the mirror of \"%s\"",
 						get_rel_name(asked->source))));
-	refresh->asked = asked;
 	dnc_rate_limit_mirror = true;
-	refresh->step = AllocSetContextCreate(asked->context, "dnc_fdw mirror step", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		commit(refresh);

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -28,6 +29,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "queue/table.h"
 
@@ -190,6 +192,15 @@ dnc_queue_text_argument(DncQueueArguments *arguments, const char *text)
 		arguments->nulls[arguments->count - 1] = 'n';
 }
 
+/* Append a time; 0 is NULL. */
+void
+dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time)
+{
+	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(time));
+	if (time == 0)
+		arguments->nulls[arguments->count - 1] = 'n';
+}
+
 /* Append the members of this database's origin, as the first four arguments. */
 void
 dnc_queue_origin_arguments(DncQueueArguments *arguments)
@@ -307,6 +318,25 @@ dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column)
 	if (isnull)
 		elog(ERROR, "a value of the queue is NULL");
 	return value;
+}
+
+/* A time that a query has given; 0: it is NULL. */
+TimestampTz
+dnc_queue_time(const DncQueueQuery *query, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(query->rows->vals[row], query->rows->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/* A value that a query has given, as text in UTF-8, in the memory of a context; NULL: it is NULL. */
+char *
+dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column, MemoryContext context)
+{
+	char	   *value = dnc_queue_value(query, row, column);
+
+	return value ? MemoryContextStrdup(context, pg_server_to_any(value, strlen(value), PG_UTF8)) : NULL;
 }
 
 /* Free what a query has given, and be the caller's user again. */

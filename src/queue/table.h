@@ -8,6 +8,7 @@
 #ifndef DNC_QUEUE_TABLE_H
 #define DNC_QUEUE_TABLE_H
 
+#include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "utils/uuid.h"
 
@@ -105,11 +106,15 @@ extern void dnc_queue_origin(DncQueueOrigin *origin);
 extern char *dnc_queue_account(const DncOptions *options);
 extern void dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value);
 extern void dnc_queue_text_argument(DncQueueArguments *arguments, const char *text);
+extern void dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time);
 extern void dnc_queue_origin_arguments(DncQueueArguments *arguments);
 extern void dnc_queue_open(DncQueueQuery *query, const char *sql,
 						   const DncQueueArguments *arguments, bool read_only);
 extern char *dnc_queue_value(const DncQueueQuery *query, uint64 row, int column);
 extern Datum dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column);
+extern TimestampTz dnc_queue_time(const DncQueueQuery *query, uint64 row, int column);
+extern char *dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column,
+							MemoryContext context);
 extern void dnc_queue_close(DncQueueQuery *query);
 extern uint64 dnc_queue_run(const char *sql, const DncQueueArguments *arguments);
 

@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_attribute.h"
 #include "commands/vacuum.h"
 #include "common/pg_prng.h"
@@ -25,9 +24,9 @@
 #include "nodes/memnodes.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "catch.h"
 #include "compat.h"
 #include "config/credential.h"
 #include "scan/analyze.h"
@@ -161,16 +160,6 @@ read_list(Relation relation, Analyzed *analyzed)
 	SetUserIdAndSecContext(user, security);
 }
 
-/* Does an error end the command?  A cancel does, and what is no fault of the list. */
-static bool
-ends_command(const ErrorData *error)
-{
-	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INTERNAL_ERROR ||
-		category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_TRANSACTION_ROLLBACK;
-}
-
 /* The WARNING that a table is not analyzed, with the reason. */
 static void
 warn(Relation relation, const ErrorData *error)
@@ -183,45 +172,39 @@ warn(Relation relation, const ErrorData *error)
 			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
+/* What read_or_warn() hands on. */
+typedef struct Reading
+{
+	Relation	relation;
+	Analyzed   *analyzed;
+} Reading;
+
+/* Read a list in memory that is gone afterwards, whatever happens. */
+static void
+read_in_subtransaction(void *argument)
+{
+	const Reading *reading = argument;
+	MemoryContext before = MemoryContextSwitchTo(CurTransactionContext);
+
+	read_list(reading->relation, reading->analyzed);
+	MemoryContextSwitchTo(before);
+}
+
 /*
- * Read a list.  We catch errors in a subtransaction, since they are raised with locks and
- * catalogs in use.
+ * Read a list; a WARNING says so if that cannot be done.  A lack of memory, a cancel and the
+ * like end the command.
  */
 static void
-read_list_caught(Relation relation, Analyzed *analyzed)
+read_or_warn(Relation relation, Analyzed *analyzed)
 {
-	MemoryContext before = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Reading		reading = {relation, analyzed};
+	ErrorData  *error = dnc_catch(read_in_subtransaction, &reading);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw analyze",
-												   ALLOCSET_DEFAULT_SIZES);
-
-		MemoryContextSwitchTo(work);
-		read_list(relation, analyzed);
-		MemoryContextDelete(work);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(before);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(before);
-		CurrentResourceOwner = owner;
-		if (ends_command(error))
-			ReThrowError(error);
-		analyzed->skipped = true;
-		warn(relation, error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(before);
-	CurrentResourceOwner = owner;
+	if (error == NULL)
+		return;
+	analyzed->skipped = true;
+	warn(relation, error);
+	FreeErrorData(error);
 }
 
 /*
@@ -237,7 +220,7 @@ dnc_analyze_prepare(Relation relation, BlockNumber *pages)
 	{
 		analyzed = MemoryContextAllocZero(find_kept()->context, sizeof(Analyzed));
 		analyzed->relid = RelationGetRelid(relation);
-		read_list_caught(relation, analyzed);
+		read_or_warn(relation, analyzed);
 		analyzed->next = kept->first;
 		kept->first = analyzed;
 	}

@@ -14,15 +14,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "catch.h"
 #include "config/credential.h"
 #include "list/decode.h"
 #include "list/entries.h"
@@ -183,42 +182,33 @@ dnc_fdw_check(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/*
- * The same as run_check(), but a fault on our side is a result, too.  It is raised with
- * locks and catalogs in use, so we catch it in a subtransaction.  A cancel goes on, as
- * with an exception block of PL/pgSQL.
- */
+/* What run_check_caught() hands on. */
+typedef struct Check
+{
+	Oid			serverid;
+	CheckResult *result;
+} Check;
+
+/* run_check(), to be called by dnc_catch(). */
+static void
+run_one_check(void *argument)
+{
+	const Check *check = argument;
+
+	run_check(check->serverid, check->result);
+}
+
+/* The same as run_check(), but a fault on our side is a result, too. */
 static void
 run_check_caught(Oid serverid, CheckResult *result)
 {
-	MemoryContext before = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Check		check = {serverid, result};
+	ErrorData  *error = dnc_catch(run_one_check, &check);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(before);
-	PG_TRY();
-	{
-		run_check(serverid, result);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(before);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(before);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		memset(result, 0, sizeof(*result));
-		result->message = one_line(error->message, error->detail);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(before);
-	CurrentResourceOwner = owner;
+	if (error == NULL)
+		return;
+	memset(result, 0, sizeof(*result));
+	result->message = one_line(error->message, error->detail);
 }
 
 /*

@@ -33,18 +33,6 @@ from_utf8(const char *utf8, bool *whole)
 	return cstring_to_text(dnc_match_to_server(utf8, whole));
 }
 
-/* An optional argument in UTF-8; one that UTF-8 does not have is none that we know. */
-static const char *
-optional_argument(FunctionCallInfo fcinfo, int number)
-{
-	char	   *argument;
-
-	if (PG_ARGISNULL(number))
-		return NULL;
-	argument = dnc_match_from_server(PG_GETARG_TEXT_PP(number));
-	return argument ? argument : "?";
-}
-
 /*
  * The texts of a set as an array; NULL if there are none.  A spelling that the database
  * cannot hold is left out: no entry has its code points.
@@ -78,7 +66,7 @@ dnc_fdw_key(PG_FUNCTION_ARGS)
 
 	if (identifier == NULL)
 		PG_RETURN_NULL();
-	key = dnc_match_key(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	key = dnc_match_key(identifier, dnc_match_optional_argument(fcinfo, 1), dnc_match_optional_argument(fcinfo, 2));
 	if (key == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(from_utf8(key, &whole));
@@ -160,7 +148,7 @@ dnc_fdw_keys(PG_FUNCTION_ARGS)
 	identifier = arguments[0] ? dnc_match_from_server(arguments[0]) : NULL;
 	if (identifier == NULL)
 		PG_RETURN_NULL();
-	set = dnc_match_keys(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	set = dnc_match_keys(identifier, dnc_match_optional_argument(fcinfo, 1), dnc_match_optional_argument(fcinfo, 2));
 	result = array_result(fcinfo, &set, false);
 	keep_last_keys(fcinfo, arguments, fcinfo->isnull ? NULL : DatumGetArrayTypeP(result));
 	return result;
@@ -175,7 +163,7 @@ dnc_fdw_spellings(PG_FUNCTION_ARGS)
 
 	if (identifier == NULL)
 		PG_RETURN_NULL();
-	set = dnc_match_spellings(identifier, optional_argument(fcinfo, 1), optional_argument(fcinfo, 2));
+	set = dnc_match_spellings(identifier, dnc_match_optional_argument(fcinfo, 1), dnc_match_optional_argument(fcinfo, 2));
 	return array_result(fcinfo, &set, true);
 }
 

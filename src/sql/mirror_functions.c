@@ -176,18 +176,6 @@ has_key(FunctionCallInfo fcinfo, Oid source, const DncKeySet *set)
 	return found;
 }
 
-/* An optional argument in UTF-8; one that UTF-8 does not have is none that we know. */
-static const char *
-optional_argument(FunctionCallInfo fcinfo, int number)
-{
-	char	   *argument;
-
-	if (PG_ARGISNULL(number))
-		return NULL;
-	argument = dnc_match_from_server(PG_GETARG_TEXT_PP(number));
-	return argument ? argument : "?";
-}
-
 /*
  * dnc_fdw_screen(source, identifier, identifier_type, country): "listed", "free" or
  * "unknown".  What cannot be told, NULL too, is never free.
@@ -196,8 +184,8 @@ Datum
 dnc_fdw_screen(PG_FUNCTION_ARGS)
 {
 	char	   *identifier = PG_ARGISNULL(1) ? NULL : dnc_match_from_server(PG_GETARG_TEXT_PP(1));
-	const char *type = optional_argument(fcinfo, 2);
-	const char *country = optional_argument(fcinfo, 3);
+	const char *type = dnc_match_optional_argument(fcinfo, 2);
+	const char *country = dnc_match_optional_argument(fcinfo, 3);
 	const char *answer = "unknown";
 	DncKeySet	set = {0};
 

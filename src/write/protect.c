@@ -262,24 +262,34 @@ want_made_keys(Protection *protection, int expected)
 		? dnc_key_filter_make(expected) : NULL;
 }
 
-/* Find the match keys of the additions that stand. */
+/* Is given a write that stands, and its keys, which are gone afterwards. */
+typedef void (*Visit) (Protection *protection, DncPendingWrite *waiting, const Keys *keys);
+
+/* Visit all writes of an action that stand. */
 static void
-look_at_additions(const Protection *protection)
+visit_writes(Protection *protection, DncAction action, Visit visit)
 {
 	for (int i = 0; i < protection->pending->count; i++)
 	{
-		const DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
+		DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
 		MemoryContext before;
 		Keys		keys;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!stands(waiting, DNC_ACTION_ADD))
+		if (!stands(waiting, action))
 			continue;
 		before = MemoryContextSwitchTo(protection->scratch);
 		find_keys(protection, &waiting->write, &keys);
 		MemoryContextSwitchTo(before);
+		visit(protection, waiting, &keys);
 		MemoryContextReset(protection->scratch);
 	}
+}
+
+/* Visit: the keys are noted as they are found. */
+static void
+look_at_write(Protection *protection, DncPendingWrite *waiting, const Keys *keys)
+{
 }
 
 /* The entry of a key, which is made if there is none. */
@@ -294,33 +304,24 @@ ensure_key(HTAB *keys, const char *key)
 	return writes;
 }
 
-/* Gather the removals that stand, with their keys. */
+/* Visit: gather a removal, with its keys. */
+static void
+gather_removal(Protection *protection, DncPendingWrite *waiting, const Keys *keys)
+{
+	Removal    *removal = &protection->removals[protection->nremovals++];
+
+	*removal = (Removal) {.waiting = waiting,.count = keys->count};
+	for (int i = 0; i < keys->count; i++)
+		removal->writes[i] = ensure_key(protection->keys, keys->keys[i]);
+}
+
+/* Gather the removals that stand. */
 static void
 gather_removals(Protection *protection)
 {
-	DncPending *pending = protection->pending;
-
 	protection->removals = MemoryContextAllocHuge(CurrentMemoryContext,
-												  sizeof(Removal) * pending->removals);
-	for (int i = 0; i < pending->count; i++)
-	{
-		DncPendingWrite *waiting = dnc_pending_at(pending, i);
-		Removal    *removal = &protection->removals[protection->nremovals];
-		MemoryContext before;
-		Keys		keys;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!stands(waiting, DNC_ACTION_REMOVE))
-			continue;
-		before = MemoryContextSwitchTo(protection->scratch);
-		find_keys(protection, &waiting->write, &keys);
-		MemoryContextSwitchTo(before);
-		*removal = (Removal) {.waiting = waiting,.count = keys.count};
-		for (int j = 0; j < keys.count; j++)
-			removal->writes[j] = ensure_key(protection->keys, keys.keys[j]);
-		protection->nremovals++;
-		MemoryContextReset(protection->scratch);
-	}
+												  sizeof(Removal) * protection->pending->removals);
+	visit_writes(protection, DNC_ACTION_REMOVE, gather_removal);
 }
 
 /* Take note of an addition under a key that a removal has too. */
@@ -337,30 +338,16 @@ note_addition(KeyWrites *writes, const DncPendingWrite *addition)
 	writes->last_index = Max(writes->last_index, addition->index);
 }
 
-/* Take note of the additions that stand. */
+/* Visit: take note of an addition under the keys that a removal has too. */
 static void
-note_additions(Protection *protection)
+note_addition_of_keys(Protection *protection, DncPendingWrite *waiting, const Keys *keys)
 {
-	for (int i = 0; i < protection->pending->count; i++)
+	for (int i = 0; i < keys->count; i++)
 	{
-		const DncPendingWrite *waiting = dnc_pending_at(protection->pending, i);
-		MemoryContext before;
-		Keys		keys;
+		KeyWrites  *writes = hash_search(protection->keys, &keys->keys[i], HASH_FIND, NULL);
 
-		CHECK_FOR_INTERRUPTS();
-		if (!stands(waiting, DNC_ACTION_ADD))
-			continue;
-		before = MemoryContextSwitchTo(protection->scratch);
-		find_keys(protection, &waiting->write, &keys);
-		MemoryContextSwitchTo(before);
-		for (int j = 0; j < keys.count; j++)
-		{
-			KeyWrites  *writes = hash_search(protection->keys, &keys.keys[j], HASH_FIND, NULL);
-
-			if (writes)
-				note_addition(writes, waiting);
-		}
-		MemoryContextReset(protection->scratch);
+		if (writes)
+			note_addition(writes, waiting);
 	}
 }
 
@@ -451,12 +438,12 @@ dnc_protect_added(DncPending *pending)
 	if (additions < removals)
 	{
 		want_made_keys(&protection, additions);
-		look_at_additions(&protection);
+		visit_writes(&protection, DNC_ACTION_ADD, look_at_write);
 	}
 	want_made_keys(&protection, removals);
 	gather_removals(&protection);
 	want_made_keys(&protection, 0);
-	note_additions(&protection);
+	visit_writes(&protection, DNC_ACTION_ADD, note_addition_of_keys);
 	leave_out_removals(&protection);
 	leave_out_refused(&protection);
 }
