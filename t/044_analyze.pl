@@ -96,6 +96,11 @@ is(join(' ', map { requests($_) } qw(up down out)), '3 1 0', 'reads the lists of
 is(sizes() =~ s/, people .*//r, 'a_down 150, b_up 257, c_out -1, local 500', 'and all other tables');
 is(says('BEGIN; ANALYZE a_down; SELECT 1; COMMIT') =~ s/\n\n?WARNING.*//sr, '1', 'a transaction goes on');
 $dnc->control('DELETE', 'alta/down/fault');
+$dnc->control('POST', 'alta/down/fault?kind=status&arg=429&retry_after=3600&times=0');
+like(says('ANALYZE a_down, b_up'), qr/^WARNING:  53400: cannot read the list of foreign table "a_down" for ANALYZE: rate limit of server "down" reached/, 'nor may it be read for long');
+is(requests('up'), 3, 'and the next list is read');
+$dnc->control('DELETE', 'alta/down/fault');
+$node->safe_psql('postgres', q{DROP USER MAPPING FOR CURRENT_USER SERVER down; CREATE USER MAPPING FOR CURRENT_USER SERVER down OPTIONS (token 'sandbox-down')});
 is(says('ANALYZE a_down'), '', 'it can be read again');
 is($dnc->gives(q{SELECT reltuples FROM pg_class WHERE relname = 'a_down'}), 183, 'and has its new size');
 
