@@ -9,7 +9,7 @@ use warnings;
 use Bench;
 use Exporter qw(import);
 
-our @EXPORT = qw(%base_url %api $one_by_one make_server make_list warm latest count_all floor_scan);
+our @EXPORT = qw(%base_url %api $one_by_one make_server make_list forget_allowance warm latest count_all floor_scan);
 
 our %base_url = map { $_ => "$ENV{DNC_SANDBOX_URL}/$_" . ($_ eq 'alta' ? '/v1' : '') } qw(alta sendkit weya);
 our %api = (alta => "$base_url{alta}/dnc/communication-opt-outs?limit=100");
@@ -54,6 +54,17 @@ sub make_list
 	control('DELETE', $list);
 	control('POST', "$list/fill?count=$count$types") if $count;
 	control('PUT', "$list/config?$settings") if $settings;
+	return;
+}
+
+# A list that is made anew begins a window of its rate limit, but all sessions share what they
+# know of the one before: a new user mapping begins with nothing.
+sub forget_allowance
+{
+	my ($server, $list) = @_;
+
+	psql("DROP USER MAPPING FOR CURRENT_USER SERVER $server;
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '@{[token(split m{/}, $list)]}')");
 	return;
 }
 

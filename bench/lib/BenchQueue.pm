@@ -116,6 +116,7 @@ sub deliver
 				title => 'dnc_fdw',
 				run => sub {
 					make_list($list, 0, 'rate_limit=100&rate_window_ms=6000');
+					forget_allowance('delivered', $list);
 					psql(q{INSERT INTO delivered.communication_opt_outs (identifier, identifier_type)
 						SELECT 'new' || n || '@example.com', 'email' FROM generate_series(1, 3010) n});
 					my $sample = session_run(

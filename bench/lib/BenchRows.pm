@@ -434,6 +434,7 @@ sub rate_limit
 				run => sub {
 					# No warming up: that would open the first window.
 					make_list($list, 30_100, 'rate_limit=100&rate_window_ms=6000');
+					forget_allowance('limited', $list);
 					return session_run(
 						first => 'SET jit = off;',
 						sql => 'SELECT count(*), max(created_at) FROM limited.communication_opt_outs;',
