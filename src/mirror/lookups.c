@@ -24,46 +24,48 @@
 /* Lookups of one pass; the other entries wait for the next one. */
 #define MAX_LOOKUPS 100
 
-/* An entry that is to be looked up; UTF-8. */
-typedef struct Candidate
-{
-	char	   *identity;
-	char	   *identifier;
-	char	   *type;			/* NULL: it has none */
-} Candidate;
-
 /*
- * Find an entry that has been missing for long enough to go, and was not looked up yet.
- * One whose identifier and type the pass has seen under another id needs no lookup.
+ * The entries that would go with this pass and were not looked up yet: a list of
+ * DncCandidate *, palloc'd.  NIL where the API has no lookups.  One whose identifier and type
+ * the pass has seen under another id needs none.  Needs an active snapshot.
  */
-static bool
-find_candidate(const DncPass *pass, Candidate *candidate)
+List *
+dnc_lookups_find(const DncPass *pass)
 {
 	MemoryContext context = CurrentMemoryContext;
+	int			left = MAX_LOOKUPS - list_length(pass->there) - list_length(pass->not_there);
 	DncQueueArguments arguments = {0};
 	DncQueueQuery query;
-	bool		found;
+	List	   *candidates = NIL;
 
+	if (pass->mirror->gone_after == 0 || !dnc_record_can_look_up(pass->mirror->options->provider))
+		return NIL;
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->began_at));
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->mirror->gone_after));
 	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->there));
 	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->not_there));
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(Max(left, 0)));
 	dnc_mirror_open(&query, pass->mirror,
 					"SELECT m.identity, m.{identifier}::text, m.{type}::text FROM {mirror} m "
 					"WHERE " DNC_MIRROR_IS_MISSING " AND m.missed + 1 >= $2 AND m.{identifier} IS NOT NULL "
 					"AND m.identity <> ALL ($3) AND m.identity <> ALL ($4) AND NOT EXISTS (SELECT FROM "
 					DNC_MIRROR_STAGED " s WHERE s.match_key = m.match_key AND "
 					"s.{type}::text IS NOT DISTINCT FROM m.{type}::text) "
-					"ORDER BY m.missed DESC, m.identity LIMIT 1", &arguments);
-	found = query.count > 0;
-	if (found)
+					"ORDER BY m.missed DESC, m.identity LIMIT $5", &arguments);
+	for (uint64 i = 0; i < query.count; i++)
 	{
-		candidate->identity = dnc_queue_utf8(&query, 0, 1, context);
-		candidate->identifier = dnc_queue_utf8(&query, 0, 2, context);
-		candidate->type = dnc_queue_utf8(&query, 0, 3, context);
+		DncCandidate *candidate = MemoryContextAlloc(context, sizeof(DncCandidate));
+		MemoryContext before;
+
+		candidate->identity = dnc_queue_utf8(&query, i, 1, context);
+		candidate->identifier = dnc_queue_utf8(&query, i, 2, context);
+		candidate->type = dnc_queue_utf8(&query, i, 3, context);
+		before = MemoryContextSwitchTo(context);
+		candidates = lappend(candidates, candidate);
+		MemoryContextSwitchTo(before);
 	}
 	dnc_queue_close(&query);
-	return found;
+	return candidates;
 }
 
 /*
@@ -71,7 +73,7 @@ find_candidate(const DncPass *pass, Candidate *candidate)
  * cannot be asked for stays.
  */
 static bool
-is_listed(const DncPass *pass, const Candidate *candidate, DncCounters *counters, bool *asking)
+is_listed(const DncPass *pass, const DncCandidate *candidate, DncCounters *counters, bool *asking)
 {
 	const DncOptions *options = pass->mirror->options;
 	bool		listed;
@@ -85,31 +87,18 @@ is_listed(const DncPass *pass, const Candidate *candidate, DncCounters *counters
 }
 
 /*
- * Look one entry up that would go with this pass, and store what was found; false: there
- * is none, or the API has no lookup, or the budget is spent.  The caller commits.
+ * Look an entry up, and store what was found.  *asking tells that an error is the remote's.
+ * What was found stays in the current context.  The caller commits.
  */
-bool
-dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget, bool *asking)
+void
+dnc_lookups_ask(DncPass *pass, const DncCandidate *candidate, DncCounters *counters, bool *asking)
 {
-	Candidate	candidate = {0};
-	bool		found;
-
-	if (pass->mirror->gone_after == 0 || !dnc_record_can_look_up(pass->mirror->options->provider) ||
-		list_length(pass->there) + list_length(pass->not_there) >= MAX_LOOKUPS ||
-		!dnc_max_requests_allows(budget, 1))
-		return false;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	found = find_candidate(pass, &candidate);
-	PopActiveSnapshot();
-	if (!found)
-		return false;
 	InvalidateCatalogSnapshot();
-	if (is_listed(pass, &candidate, counters, asking))
-		pass->there = lappend(pass->there, candidate.identity);
+	if (is_listed(pass, candidate, counters, asking))
+		pass->there = lappend(pass->there, candidate->identity);
 	else
-		pass->not_there = lappend(pass->not_there, candidate.identity);
+		pass->not_there = lappend(pass->not_there, candidate->identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
-	return true;
 }

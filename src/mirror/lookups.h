@@ -11,6 +11,16 @@
 #include "mirror/pass.h"
 #include "request/counters.h"
 
-extern bool dnc_lookups_next(DncPass *pass, DncCounters *counters, DncBudget *budget, bool *asking);
+/* An entry that is to be looked up; UTF-8. */
+typedef struct DncCandidate
+{
+	char	   *identity;
+	char	   *identifier;
+	char	   *type;			/* NULL: it has none */
+} DncCandidate;
+
+extern List *dnc_lookups_find(const DncPass *pass);
+extern void dnc_lookups_ask(DncPass *pass, const DncCandidate *candidate, DncCounters *counters,
+							bool *asking);
 
 #endif							/* DNC_LOOKUPS_H */

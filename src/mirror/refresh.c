@@ -215,17 +215,26 @@ find_pass(Refresh *refresh)
 		dnc_pass_restart(refresh->pass, reason);
 }
 
-/* Look entries up that would go with this pass, each a transaction. */
+/* Look entries up that would go with this pass, each a transaction, while the budget lasts. */
 static void
 look_up(Refresh *refresh)
 {
-	bool		more = true;
+	List	   *candidates;
+	ListCell   *cell;
 
-	while (more)
+	/* What is found stays with the pass. */
+	MemoryContextSwitchTo(refresh->asked->context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	candidates = dnc_lookups_find(refresh->pass);
+	PopActiveSnapshot();
+	commit(refresh);
+	foreach(cell, candidates)
 	{
-		/* What is found stays with the pass. */
+		CHECK_FOR_INTERRUPTS();
+		if (!dnc_max_requests_allows(&refresh->budget, 1))
+			break;
 		MemoryContextSwitchTo(refresh->asked->context);
-		more = dnc_lookups_next(refresh->pass, &refresh->counters, &refresh->budget, &refresh->asking);
+		dnc_lookups_ask(refresh->pass, lfirst(cell), &refresh->counters, &refresh->asking);
 		commit(refresh);
 	}
 }
