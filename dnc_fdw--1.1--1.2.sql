@@ -292,6 +292,7 @@ CREATE TABLE dnc_fdw_mirror_lists (
   server name NOT NULL,
   account text NOT NULL,
   owner regrole NOT NULL,
+  read_by regrole NOT NULL,
   max_age interval NOT NULL,
   gone_after integer NOT NULL,
   max_loss double precision NOT NULL,

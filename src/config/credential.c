@@ -29,6 +29,16 @@
 /* The largest file that a token is read from, in bytes. */
 #define MAX_TOKEN_FILE 8192
 
+/* Has a role a user mapping for a server, its own or that of PUBLIC? */
+static bool
+has_mapping(Oid serverid, Oid userid)
+{
+	return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
+								 ObjectIdGetDatum(serverid)) ||
+		SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							  ObjectIdGetDatum(serverid));
+}
+
 /*
  * A token either belongs to a workspace, or says with each request which one
  * is meant: refuse what would be refused, or worse, misunderstood.
@@ -158,10 +168,7 @@ dnc_credential_options(const DncOptions *given, Oid userid)
 	UserMapping *mapping;
 
 	*options = *given;
-	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
-							   ObjectIdGetDatum(options->serverid)) &&
-		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
-							   ObjectIdGetDatum(options->serverid)))
+	if (!has_mapping(options->serverid, userid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg("no token for server \"%s\"", options->server_name),
@@ -187,4 +194,29 @@ dnc_credential_options(const DncOptions *given, Oid userid)
 	check_workspace(options);
 	dnc_account_pin(options, userid);
 	return options;
+}
+
+/* Are two texts equal, or both NULL? */
+static bool
+is_equal(const char *one, const char *other)
+{
+	return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/*
+ * Do two roles surely speak to their servers with the same token?  By what their user
+ * mappings say: no file is read, and nothing is raised.  A role that is gone has none.
+ */
+bool
+dnc_credential_is_same(Oid serverid, Oid userid, Oid other_server, Oid other_user)
+{
+	DncOptions	one = *dnc_options_load(serverid, InvalidOid);
+	DncOptions	other = *dnc_options_load(other_server, InvalidOid);
+
+	if (!has_mapping(serverid, userid) || !has_mapping(other_server, other_user))
+		return false;
+	dnc_options_apply_user(&one, GetUserMapping(userid, serverid)->options);
+	dnc_options_apply_user(&other, GetUserMapping(other_user, other_server)->options);
+	return is_equal(one.token, other.token) && is_equal(one.token_file, other.token_file) &&
+		is_equal(one.workspace_id, other.workspace_id);
 }

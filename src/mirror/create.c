@@ -7,12 +7,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "mirror/create.h"
@@ -35,6 +38,22 @@ name_with(Oid source, const char *ending)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)), name);
 }
 
+/* A collation's name with its schema, quoted: the owner's search_path does not find it. */
+static char *
+collation_name(Oid collation)
+{
+	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	Form_pg_collation form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->collnamespace), NameStr(form->collname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
 /* The definitions of the mirrored columns: a text, b timestamptz. */
 static char *
 definitions(const DncMirror *mirror)
@@ -47,7 +66,7 @@ definitions(const DncMirror *mirror)
 	{
 		Form_pg_attribute att = TupleDescAttr(mirror->desc, lfirst_int(cell) - 1);
 		char	   *collation = OidIsValid(att->attcollation) && att->attcollation != get_typcollation(att->atttypid)
-			? generate_collation_name(att->attcollation) : NULL;
+			? collation_name(att->attcollation) : NULL;
 
 		appendStringInfo(&text, "%s %s%s%s, ", quote_identifier(NameStr(att->attname)),
 						 format_type_extended(att->atttypid, att->atttypmod,
@@ -210,8 +229,10 @@ dnc_mirror_create(Oid source, const DncMirrorTerms *terms)
 	dnc_queue_argument(&arguments, INTERVALOID, IntervalPGetDatum(terms->max_age));
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(terms->gone_after));
 	dnc_queue_argument(&arguments, FLOAT8OID, Float8GetDatum(terms->max_loss));
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(GetUserId()));
 	dnc_queue_run("INSERT INTO %1$s.dnc_fdw_mirror_lists (source, mirror, staging, known, server, account, owner, "
-				  "max_age, gone_after, max_loss) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &arguments);
+				  "max_age, gone_after, max_loss, read_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+				  &arguments);
 }
 
 /* ----- drop ----- */

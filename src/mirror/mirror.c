@@ -165,7 +165,7 @@ change_account(const DncMirror *mirror)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
 	dnc_queue_text_argument(&arguments, mirror->account);
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET account = $2, complete_as_of = NULL, added_as_of = NULL, "
-				  "merged_at = NULL, newest = NULL, needs_since = clock_timestamp() "
+				  "merged_at = NULL, newest = NULL "
 				  "WHERE source = $1 AND account <> $2", &arguments);
 }
 
@@ -186,7 +186,7 @@ dnc_mirror_load(Oid source)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_open(&query,
 				   "SELECT l.mirror::oid, l.staging::oid, l.known::oid, l.gone_after, l.max_loss, l.key_version, "
-				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at "
+				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at, l.read_by::oid "
 				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1", &arguments, false);
 	if (query.count == 0)
 		dnc_mirror_refuse_unmirrored(source);
@@ -203,6 +203,7 @@ dnc_mirror_load(Oid source)
 	mirror->complete = mirror->merged_at != 0;
 	mirror->newest = text_of(&query, 10, context);
 	mirror->newest_at = dnc_queue_time(&query, 0, 11);
+	mirror->read_by = DatumGetObjectId(dnc_queue_datum(&query, 0, 12));
 	dnc_queue_close(&query);
 	for (int i = 0; i < 3; i++)
 	{
@@ -218,6 +219,17 @@ dnc_mirror_load(Oid source)
 	mirror->staging_name = name_of(relations[1]);
 	mirror->known_name = name_of(relations[2]);
 	return mirror;
+}
+
+/* Note the role whose token reads the list from now on. */
+void
+dnc_mirror_set_reader(const DncMirror *mirror, Oid role)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(role));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET read_by = $2 WHERE source = $1", &arguments);
 }
 
 /* ----- queries ----- */

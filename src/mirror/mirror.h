@@ -39,6 +39,7 @@ typedef struct DncMirror
 	/* From dnc_fdw_mirror_lists; only there in what dnc_mirror_load() gives. */
 	int			gone_after;
 	double		max_loss;
+	Oid			read_by;		/* the role whose token reads the list */
 	const char *key_version;	/* NULL: there was no complete pass */
 	const char *country;		/* that keys were made with; NULL: none */
 	bool		complete;		/* there was a complete pass */
@@ -51,6 +52,7 @@ typedef struct DncMirror
 extern DncMirror *dnc_mirror_describe(Oid source);
 extern DncMirror *dnc_mirror_load(Oid source);
 extern void dnc_mirror_require_owner(Oid source);
+extern void dnc_mirror_set_reader(const DncMirror *mirror, Oid role);
 extern void dnc_mirror_refuse_unmirrored(Oid source);
 extern char *dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix);
 extern char *dnc_mirror_sql(const DncMirror *mirror, const char *template);

@@ -21,11 +21,13 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "config/credential.h"
 #include "config/wrapper.h"
 #include "match/key.h"
 #include "match/server_text.h"
@@ -35,16 +37,31 @@
 #include "queue/table.h"
 
 /*
+ * Was removal w made with the token that the mirror is read with?  An account may have tokens
+ * for several lists (transactions.md): a removal from another one hides nobody here.  $2 and $3
+ * are the roles and tables of those that were.
+ */
+#define IS_OF_TOKEN \
+	"(w.instance = (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
+	"(w.role, w.relation) IN (SELECT p.role, p.relation FROM unnest($2, $3) AS p(role, relation)))"
+
+/*
  * Removals that the vendor has confirmed, and that the mirror may not know of.  We go by when
  * the request was begun: an entry that was read before then is the one that was removed.  An
  * entry that was read while the request ran may have come back since.
  */
 #define REMOVED \
-	"SELECT f.match_key, f.identifier, f.identifier_type, f.entry_id, f.requested_at, f.done_at, " \
+	"SELECT w.match_key, w.identifier, w.identifier_type, w.entry_id, w.requested_at, w.done_at, " \
 	"coalesce(l.merged_at, '-infinity') " \
-	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished f ON f.account = l.account " \
-	"WHERE l.source = $1 AND f.action = 'delete' AND f.state = 'done' AND f.requested_at IS NOT NULL " \
-	"AND f.done_at >= l.needs_since"
+	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished w ON w.account = l.account " \
+	"WHERE l.source = $1 AND w.action = 'delete' AND w.state = 'done' AND w.requested_at IS NOT NULL " \
+	"AND w.done_at >= l.needs_since AND " IS_OF_TOKEN
+
+/* The roles and tables that such removals were made by and from, and the mirror's role. */
+#define REMOVERS \
+	"SELECT DISTINCT w.role, w.relation, l.read_by::oid " \
+	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished w ON w.account = l.account " \
+	"WHERE l.source = $1 AND w.action = 'delete' AND w.state = 'done' AND w.done_at >= l.needs_since"
 
 /*
  * Is row w one of list l?  The account says so; but the server may have been renamed, or may
@@ -56,20 +73,22 @@
 
 /*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
- * confirmed and that no removal which began later has taken.  Two texts are one identifier
- * if the vendor takes them for one: $2 says that it ignores case, $3 that it ignores a plus.
+ * confirmed and that no removal which began later has taken.  A removal that has found
+ * nothing has taken nothing.  Two texts are one identifier if the vendor takes them for
+ * one: $4 says that it ignores case, $5 that it ignores a plus.
  */
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
-	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
+	"SELECT w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
 	"FROM %1$s.dnc_fdw_queue_waiting w WHERE " IS_OF_LIST " AND w.action = 'add' UNION ALL " \
-	"SELECT w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
+	"SELECT w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
 	"FROM %1$s.dnc_fdw_queue_finished w WHERE " IS_OF_LIST " AND w.action = 'add' AND w.state = 'done' " \
 	"AND w.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
 	"SELECT max(w.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished w WHERE w.match_key = a.match_key " \
-	"AND " IS_OF_LIST " AND w.action = 'delete' AND w.state = 'done' AND " \
-	"(w.identifier = a.identifier OR ($2 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
-	"($3 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \
+	"AND w.account = a.account AND w.action = 'delete' AND w.state = 'done' AND w.message IS NULL AND " \
+	IS_OF_TOKEN " AND " \
+	"(w.identifier = a.identifier OR ($4 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
+	"($5 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \
 	"(w.identifier_type IS NULL OR a.identifier_type IS NULL OR w.identifier_type = a.identifier_type)) r " \
 	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
 
@@ -168,13 +187,58 @@ give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueAr
 	dnc_queue_close(&query);
 }
 
+/* An argument that is an array of OIDs. */
+static void
+oids_argument(DncQueueArguments *arguments, Datum *oids, int count)
+{
+	dnc_queue_argument(arguments, OIDARRAYOID,
+					   PointerGetDatum(construct_array(oids, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT)));
+}
+
+/*
+ * The first three arguments of REMOVED and ADDED: the list, and the roles and tables of
+ * removals that were made with the token that the mirror is read with.
+ */
+static void
+token_arguments(DncQueueArguments *arguments, Oid source)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncQueueArguments of_list = {0};
+	DncQueueQuery query;
+	Datum	   *roles;
+	Datum	   *relations;
+	int			count = 0;
+	Oid			serverid = dnc_wrapper_has_table(source) ? GetForeignServerIdByRelId(source) : InvalidOid;
+
+	dnc_queue_argument(&of_list, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_open(&query, REMOVERS, &of_list, true);
+	roles = MemoryContextAlloc(context, sizeof(Datum) * (query.count + 1));
+	relations = MemoryContextAlloc(context, sizeof(Datum) * (query.count + 1));
+	for (uint64 i = 0; i < query.count && OidIsValid(serverid); i++)
+	{
+		Oid			role = DatumGetObjectId(dnc_queue_datum(&query, i, 1));
+		Oid			relation = DatumGetObjectId(dnc_queue_datum(&query, i, 2));
+		Oid			reader = DatumGetObjectId(dnc_queue_datum(&query, i, 3));
+
+		if (!dnc_wrapper_has_table(relation) ||
+			!dnc_credential_is_same(GetForeignServerIdByRelId(relation), role, serverid, reader))
+			continue;
+		roles[count] = ObjectIdGetDatum(role);
+		relations[count++] = ObjectIdGetDatum(relation);
+	}
+	dnc_queue_close(&query);
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(source));
+	oids_argument(arguments, roles, count);
+	oids_argument(arguments, relations, count);
+}
+
 /* The rows of dnc_fdw_mirror_removed(). */
 void
 dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 {
 	DncQueueArguments arguments = {0};
 
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	token_arguments(&arguments, source);
 	give_rows(fcinfo, source, REMOVED, &arguments, NULL);
 }
 
@@ -186,7 +250,7 @@ dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 	const DncOptions *options = dnc_wrapper_has_table(source)
 		? dnc_options_load(GetForeignServerIdByRelId(source), source) : NULL;
 
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	token_arguments(&arguments, source);
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->folds_case));
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->ignores_plus));
 	give_rows(fcinfo, source, ADDED, &arguments, options);

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "config/credential.h"
 #include "mirror/columns.h"
 #include "mirror/delta.h"
 #include "mirror/lookups.h"
@@ -273,6 +274,32 @@ full_pass(Refresh *refresh)
 
 /* ----- the whole ----- */
 
+/*
+ * See to it that the list is read with the token that it was read with before: another one
+ * may be for another list, and then all entries would go.  Raises 55000, unless a loss is
+ * accepted.  Needs an active snapshot.
+ */
+static void
+require_token(const Refresh *refresh)
+{
+	const DncMirror *mirror = refresh->mirror;
+	Oid			serverid = mirror->options->serverid;
+
+	if (dnc_credential_is_same(serverid, GetUserId(), serverid, mirror->read_by))
+		return;
+	if (mirror->complete && !refresh->asked->accept_loss)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the mirror of \"%s\" was read with the token of another role",
+						get_rel_name(mirror->source)),
+				 errdetail("The user mapping of role \"%s\" for server \"%s\" is not that of role \"%s\".",
+						   GetUserNameFromId(GetUserId(), false), mirror->options->server_name,
+						   GetUserNameFromId(mirror->read_by, true) ? GetUserNameFromId(mirror->read_by, true) : "(dropped)"),
+				 errhint("Refresh as that role. If both tokens are of one list: CALL dnc_fdw_mirror_refresh('%s', accept_loss => true);",
+						 mirror->source_name)));
+	dnc_mirror_set_reader(mirror, GetUserId());
+}
+
 /* Do what is asked for, with the lock. */
 static bool
 run(Refresh *refresh)
@@ -283,6 +310,7 @@ run(Refresh *refresh)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	refresh->mirror = dnc_mirror_load(asked->source);
 	dnc_columns_require(refresh->mirror);
+	require_token(refresh);
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
 	refresh->budget.is_soft = true;

@@ -15,8 +15,9 @@
  * the entry's id takes no other one.
  */
 #define DNC_MIRROR_IS_REMOVED \
-	"(r.match_key = m.match_key AND (r.identifier IS NULL OR r.identifier = m.{identifier}::text) AND " \
-	"(r.identifier_type IS NULL OR r.identifier_type = m.{type}::text) AND " \
+	"(r.match_key = m.match_key AND " \
+	"(r.identifier IS NULL OR r.identifier COLLATE \"C\" = m.{identifier}::text COLLATE \"C\") AND " \
+	"(r.identifier_type IS NULL OR r.identifier_type COLLATE \"C\" = m.{type}::text COLLATE \"C\") AND " \
 	"(r.entry_id IS NULL OR starts_with(m.identity, r.entry_id || chr(10))) AND " \
 	"(r.entry_id IS NOT NULL OR r.identifier IS NOT NULL))"
 
@@ -30,15 +31,20 @@
 
 /* Is row m of the mirror what our own addition a has added?  Some vendors have no types. */
 #define DNC_MIRROR_IS_ADDED \
-	"(m.match_key = a.match_key AND (a.identifier_type IS NULL OR m.{type}::text = a.identifier_type))"
+	"(m.match_key = a.match_key AND " \
+	"(a.identifier_type IS NULL OR m.{type}::text COLLATE \"C\" = a.identifier_type COLLATE \"C\"))"
+
+/* Has it the text that we have added, in whatever case and with a plus or not? */
+#define DNC_MIRROR_IS_SPELLED \
+	"lower(ltrim(m.{identifier}::text, '+') COLLATE \"C\") = lower(ltrim(a.identifier, '+') COLLATE \"C\")"
 
 /*
- * Does the mirror speak for our own addition a?  It does if it shows the entry, or if the
- * entry is gone and a pass that began after the addition has seen it.
+ * Does the mirror speak for our own addition a?  It does if it shows an entry of the person,
+ * or if that of the addition is gone, and a pass that began after the addition has seen it.
  */
 #define DNC_MIRROR_IS_SHOWN \
 	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
-	"(m.gone_at IS NULL OR m.last_seen >= a.done_at) AND NOT " DNC_MIRROR_IS_HIDDEN ")"
+	"(m.gone_at IS NULL OR (m.last_seen >= a.done_at AND " DNC_MIRROR_IS_SPELLED ")) AND NOT " DNC_MIRROR_IS_HIDDEN ")"
 
 /*
  * Has no pass seen our own addition a?  The mirror may still show the entry of an earlier
@@ -46,8 +52,8 @@
  * that each can be a join.
  */
 #define DNC_MIRROR_IS_UNSEEN \
-	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND m.last_seen >= a.done_at) AND " \
-	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " \
+	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " DNC_MIRROR_IS_SPELLED " AND m.last_seen >= a.done_at) AND " \
+	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " DNC_MIRROR_IS_SPELLED " AND m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " \
 	DNC_MIRROR_IS_HIDDEN ")"
 
 /* The rows of the staging table that are of a full pass. */

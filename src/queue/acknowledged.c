@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -52,7 +53,10 @@ has_mirror(const DncOptions *options)
 	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
 		return false;
 	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
-	return dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE m.account = $1 LIMIT 1",
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	/* A server may have got another account since its list was read last. */
+	return dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE m.account = $1 OR EXISTS "
+						 "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = m.source AND t.ftserver = $2) LIMIT 1",
 						 &arguments) > 0;
 }
 

@@ -1,0 +1,104 @@
+# What a mirror must not take for its own: removals from another list of the same account,
+# removals that have found nothing, and other spellings.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use DncTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $dnc = DncTest->new;
+my $node = $dnc->node;
+
+sub value { return $node->safe_psql('postgres', $_[0]) }
+sub gives { return $dnc->gives($_[0]) }
+sub refresh { my ($list, $more) = @_; return gives("CALL dnc_fdw_mirror_refresh('$list'" . ($more ? ", $more" : '') . ')') }
+sub screen { my ($list, $who, $type) = @_; return value("SELECT dnc_fdw_screen('$list', '$who', '$type')") }
+
+# ----- an account with a token for each of two lists -----
+
+$dnc->make_server('a', 25, q{account 'both'});
+$dnc->control('DELETE', 'alta/b');
+$dnc->control('POST', 'alta/b/fill?count=25');
+my $list = 'a.communication_opt_outs';
+my $who = 'person000001@example.com';
+value(qq{
+	CREATE ROLE bob LOGIN; CREATE ROLE carl LOGIN;
+	GRANT USAGE ON SCHEMA a TO bob, carl; GRANT USAGE ON FOREIGN SERVER a TO bob, carl;
+	GRANT SELECT, INSERT, DELETE ON $list TO bob, carl;
+	CREATE USER MAPPING FOR bob SERVER a OPTIONS (token 'sandbox-b');
+	CREATE USER MAPPING FOR carl SERVER a OPTIONS (token 'sandbox-a');
+	SELECT dnc_fdw_mirror_create('$list')});
+is(refresh($list), '', 'a mirror of the one list');
+value("SET ROLE bob; DELETE FROM $list WHERE identifier = '$who'");
+unlike($dnc->control('GET', 'alta/b/entries'), qr/\Q$who/, 'a removal from the other list');
+is(screen($list, $who, 'email'), 'listed', 'hides nobody here');
+value("INSERT INTO $list (identifier, identifier_type) VALUES ('new\@x.org', 'email')");
+value("SET ROLE bob; INSERT INTO $list (identifier, identifier_type) VALUES ('new\@x.org', 'email')");
+value("SET ROLE bob; DELETE FROM $list WHERE identifier = 'new\@x.org'");
+is(screen($list, 'new@x.org', 'email'), 'listed', 'nor takes back what we have added to this one');
+value("SET ROLE carl; DELETE FROM $list WHERE identifier = 'person000006\@example.com'");
+is(screen($list, 'person000006@example.com', 'email'), 'free', 'a removal by another role with the same token counts');
+
+value(qq{ALTER ROLE bob SUPERUSER});
+like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/^ERROR:  55000: the mirror of "communication_opt_outs" was read with the token of another role\nDETAIL:  .*"bob".*"postgres"/,
+	'another token does not refresh it');
+like(gives("SET ROLE carl; CALL dnc_fdw_mirror_refresh('$list')"), qr/^ERROR:  42501/, 'nor does who is no owner');
+is(refresh($list), '', 'the same token does');
+is(screen($list, $who, 'email') . screen($list, 'new@x.org', 'email'), 'listedlisted', 'and all is as it was');
+is(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list', accept_loss => true)"), '', 'unless a loss is accepted');
+is(value(q{SELECT read_by FROM dnc_fdw_mirror_lists}), 'bob', 'from then on that token counts');
+
+# ----- a removal that has found nothing -----
+
+my $base = $dnc->url . '/weya';
+$dnc->control('DELETE', 'weya/w');
+value(qq{
+	CREATE SERVER w FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '$base', requests_per_minute '0', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER w OPTIONS (token 'sandbox-w');
+	CREATE FOREIGN TABLE numbers (id text, identifier text, identifier_type text, reason text, batch_id text, request_uuid text) SERVER w;
+	INSERT INTO numbers (identifier, batch_id, request_uuid) VALUES ('15550000001', 'b', 'u'), ('15550000002', 'b', 'u')});
+value("SELECT dnc_fdw_mirror_create('numbers', max_loss => 1)");
+is(refresh('numbers'), '', 'a mirror of numbers');
+my $one = $node->background_psql('postgres');
+$one->query_safe("BEGIN; DELETE FROM numbers WHERE identifier = '15550000001'");
+value("DELETE FROM numbers WHERE identifier = '15550000001'");
+value("INSERT INTO numbers (identifier, batch_id, request_uuid) VALUES ('15550000001', 'b', 'u2')");
+$one->query_safe('COMMIT');
+$one->quit;
+like($dnc->control('GET', 'weya/w/entries'), qr/15550000001/, 'the number that was added again is listed');
+is(screen('numbers', '+15550000001', 'phone'), 'listed', 'and known');
+
+# ----- other spellings -----
+
+$dnc->make_server('s', 0);
+$list = 's.communication_opt_outs';
+value("INSERT INTO $list (identifier, identifier_type) VALUES ('+1 212 555 0007', 'phone'), ('+12125550008', 'phone')");
+value("SELECT dnc_fdw_mirror_create('$list', max_loss => 1)");
+is(refresh($list), '', 'a mirror of spellings');
+$dnc->control('POST', 'alta/s/fault?kind=body&method=POST');
+value("INSERT INTO $list (identifier, identifier_type) VALUES ('+12125550007', 'phone')");
+is(refresh($list), '', 'the vendor does not show what it has acknowledged');
+value("DELETE FROM $list WHERE identifier = '+1 212 555 0007'");
+is(refresh($list), '', 'and the other spelling goes');
+is(screen($list, '+12125550007', 'phone'), 'listed', 'the acknowledged one stays known');
+
+# ----- a column that does not tell case apart -----
+
+$dnc->make_server('c', 0);
+value(q{
+	CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+	CREATE FOREIGN TABLE folded (identifier text COLLATE ci, identifier_type text) SERVER c;
+	INSERT INTO c.communication_opt_outs (identifier, identifier_type) VALUES ('Ann@x.example', 'email'), ('ann@x.example', 'email')});
+value("SELECT dnc_fdw_mirror_create('folded', max_loss => 1)");
+is(refresh('folded'), '', 'a mirror with a collation');
+value(q{DELETE FROM c.communication_opt_outs WHERE identifier = 'Ann@x.example'});
+like($dnc->control('GET', 'alta/c/entries'), qr/ann\@x\.example/, 'one of two entries is left');
+is(screen('folded', 'ann@x.example', 'email'), 'listed', 'and known');
+
+$dnc->stop;
+done_testing();
