@@ -270,7 +270,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION dnc_fdw_queue_retry(bigint[]) IS 'has writes of the queue sent as soon as possible, dead ones too; gives back how many';
 
 CREATE FUNCTION dnc_fdw_queue_discard(ids bigint[], reason text) RETURNS bigint
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION dnc_fdw_queue_discard(bigint[], text) IS 'gives writes of the queue up for good; gives back how many';
 
 CREATE FUNCTION dnc_fdw_queue_resume(server name) RETURNS bigint
@@ -293,9 +293,9 @@ CREATE TABLE dnc_fdw_mirror_lists (
   account text NOT NULL,
   owner regrole NOT NULL,
   read_by regrole NOT NULL,
-  max_age interval NOT NULL,
-  gone_after integer NOT NULL,
-  max_loss double precision NOT NULL,
+  max_age interval NOT NULL CHECK (max_age > '0'),
+  gone_after integer NOT NULL CHECK (gone_after >= 0),
+  max_loss double precision NOT NULL CHECK (max_loss BETWEEN 0 AND 1),
   key_version text,
   default_country text,
   complete_as_of timestamptz,
@@ -375,11 +375,11 @@ CREATE FUNCTION dnc_fdw_mirror_create(
   gone_after integer DEFAULT 2,
   max_loss double precision DEFAULT 0.1
 ) RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_create(regclass, interval, integer, double precision) IS 'makes a mirror of a list: a table, and the view to read it by';
 
 CREATE FUNCTION dnc_fdw_mirror_drop(source regclass) RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_drop(regclass) IS 'drops the mirror of a list, with its history';
 
 CREATE PROCEDURE dnc_fdw_mirror_refresh(
@@ -392,7 +392,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON PROCEDURE dnc_fdw_mirror_refresh(regclass, text, integer, boolean) IS 'brings a mirror up to date, or goes on with that';
 
 CREATE FUNCTION dnc_fdw_mirror_guard(source regclass) RETURNS timestamptz
-AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_guard(regclass) IS 'when the last complete pass of a mirror began; an error if the mirror must not be read';
 
 -- ROWS of these two are of a bad day: a plan for few rows takes for ever when there are many,

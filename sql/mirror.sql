@@ -79,6 +79,30 @@ CALL dnc_fdw_mirror_refresh('other');
 SELECT dnc_fdw_mirror_drop('other');
 SELECT dnc_fdw_screen('other', 'a@b.example', 'email');
 SELECT dnc_fdw_screen(NULL, 'a@b.example', 'email');
+SELECT dnc_fdw_mirror_guard('other');
+SELECT dnc_fdw_mirror_create(NULL);
+SELECT dnc_fdw_mirror_create('other', max_age => NULL);
+SELECT dnc_fdw_mirror_drop(NULL);
+SELECT dnc_fdw_mirror_guard(NULL);
+SELECT dnc_fdw_mirror_schedule(NULL, '1 day');
+SELECT dnc_fdw_mirror_guard(1);
+
+-- what is no list, and what may be meant
+CREATE TABLE parts (identifier text, identifier_type text) PARTITION BY LIST (identifier_type);
+SELECT dnc_fdw_mirror_create('parts');
+SELECT dnc_fdw_mirror_guard('parts');
+SELECT dnc_fdw_screen('other_mirror', 'a@b.example', 'email');
+SELECT dnc_fdw_mirror_drop('communication_opt_outs_known');
+SELECT dnc_fdw_mirror_guard('communication_opt_outs_mirror');
+CALL dnc_fdw_mirror_refresh('communication_opt_outs_known');
+
+-- what would break a mirror
+\set VERBOSITY terse
+UPDATE dnc_fdw_mirror_lists SET max_age = '-1 day' WHERE source = 'communication_opt_outs'::regclass;
+UPDATE dnc_fdw_mirror_lists SET gone_after = -1 WHERE source = 'communication_opt_outs'::regclass;
+UPDATE dnc_fdw_mirror_lists SET max_loss = 10 WHERE source = 'communication_opt_outs'::regclass;
+UPDATE dnc_fdw_mirror_lists SET max_loss = 'NaN' WHERE source = 'communication_opt_outs'::regclass;
+\set VERBOSITY default
 CREATE ROLE mirror_reader;
 GRANT USAGE ON SCHEMA mirror TO mirror_reader;
 SET ROLE mirror_reader;
@@ -104,6 +128,7 @@ ALTER FOREIGN TABLE communication_opt_outs DROP COLUMN label;
 CALL dnc_fdw_mirror_refresh('communication_opt_outs');
 DROP VIEW communication_opt_outs_known;
 CALL dnc_fdw_mirror_refresh('communication_opt_outs');
+SELECT dnc_fdw_screen('communication_opt_outs', 'a@b.example', 'email');
 SELECT dnc_fdw_mirror_drop('communication_opt_outs');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'mirror'::regnamespace AND relname LIKE 'communication\_opt\_outs\_%';
 SELECT state, sqlstate, message FROM dnc_fdw_passes WHERE source = 'mirror.communication_opt_outs' ORDER BY id;

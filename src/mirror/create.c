@@ -197,7 +197,9 @@ refuse_second(const DncMirror *mirror)
 	if (query.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("foreign table \"%s\" already has a mirror", get_rel_name(mirror->source))));
+				 errmsg("foreign table \"%s\" already has a mirror", get_rel_name(mirror->source)),
+				 errhint("For another one, SELECT dnc_fdw_mirror_drop(%s) first. Its history goes with it.",
+						 quote_literal_cstr(mirror->source_name))));
 	dnc_queue_close(&query);
 }
 
@@ -252,7 +254,7 @@ drop_object(Oid relid, const char *kind)
 }
 
 /*
- * Drop the mirror of a list, with its history; the certificates of its passes stay.  As the
+ * Drop the mirror of a list, with history and schedule; the certificates of its passes stay.  As the
  * caller, who has to own what is dropped.  Works for a list that was dropped, too.
  */
 void
@@ -268,7 +270,7 @@ dnc_mirror_drop(Oid source)
 	dnc_queue_open(&query, "SELECT l.known::oid, l.mirror::oid, l.staging::oid FROM %1$s.dnc_fdw_mirror_lists l "
 				   "WHERE l.source = $1 FOR UPDATE", &arguments, false);
 	if (query.count == 0)
-		dnc_mirror_refuse_unmirrored(source);
+		dnc_mirror_refuse_unmirrored(source, true);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
 	dnc_queue_close(&query);
@@ -279,6 +281,7 @@ dnc_mirror_drop(Oid source)
 	drop_object(relations[2], "TABLE");
 	SPI_finish();
 	dnc_queue_run("DELETE FROM %1$s.dnc_fdw_mirror_lists WHERE source = $1", &arguments);
+	dnc_queue_run("DELETE FROM %1$s.dnc_fdw_mirror_schedules WHERE source = $1", &arguments);
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET state = 'dropped', ended_at = clock_timestamp(), fingerprint = NULL, "
 				  "cursor = NULL, ids = NULL WHERE source = $1 AND state = 'running'", &arguments);
 }

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -61,7 +62,7 @@ require_order(const DncMirror *mirror)
 				 errmsg("the mirror of \"%s\" cannot be refreshed with mode 'delta'",
 						get_rel_name(mirror->source)),
 				 errdetail_internal("%s", problem),
-				 errhint("CALL dnc_fdw_mirror_refresh('%s');", mirror->source_name)));
+				 errhint("CALL dnc_fdw_mirror_refresh(%s);", quote_literal_cstr(mirror->source_name))));
 }
 
 /* End the transaction, and begin the next one. */

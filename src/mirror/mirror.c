@@ -32,8 +32,8 @@
 /* ----- the list ----- */
 
 /* A relation's name with its schema, quoted; of one that was dropped, its number. */
-static char *
-name_of(Oid relid)
+char *
+dnc_mirror_name_of(Oid relid)
 {
 	char	   *name = get_rel_name(relid);
 
@@ -101,13 +101,49 @@ dnc_mirror_describe(Oid source)
 	const DncOptions *options = dnc_options_load(GetForeignServerIdByRelId(source), source);
 
 	mirror->source = source;
-	mirror->source_name = name_of(source);
+	mirror->source_name = dnc_mirror_name_of(source);
 	mirror->options = dnc_options_overlapping(dnc_credential_options(options, GetUserId()), 0);
 	mirror->account = dnc_queue_account(options);
 	mirror->extension = quote_identifier(get_namespace_name(
 															get_rel_namespace(dnc_queue_relation("dnc_fdw_mirror_lists"))));
 	describe_columns(mirror);
 	return mirror;
+}
+
+/* The list whose mirror a table or view belongs to; InvalidOid: it belongs to none. */
+static Oid
+list_of(Oid relid)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Oid			source = InvalidOid;
+
+	if (!ActiveSnapshotSet())
+		return InvalidOid;
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(relid));
+	dnc_queue_open(&query, "SELECT l.source::oid FROM %1$s.dnc_fdw_mirror_lists l "
+				   "WHERE $1 IN (l.mirror, l.staging, l.known)", &arguments, true);
+	if (query.count > 0)
+		source = DatumGetObjectId(dnc_queue_datum(&query, 0, 1));
+	dnc_queue_close(&query);
+	return source;
+}
+
+/* Raise 42809 for a relation that is no list, and say which one may be meant. */
+static void
+refuse_other_relation(Oid relid)
+{
+	Oid			list = list_of(relid);
+	const char *hint = "Name the foreign table of a list.";
+
+	if (OidIsValid(list))
+		hint = psprintf("It belongs to the mirror of a list: name that, %s.", dnc_mirror_name_of(list));
+	else if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		hint = "Name one of its partitions. Each list has a mirror of its own.";
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a foreign table of dnc_fdw", get_rel_name(relid)),
+			 errhint("%s", hint)));
 }
 
 /* Raise 42501 unless the current user has the rights of the list's owner; 42809 for what is no list. */
@@ -121,9 +157,7 @@ dnc_mirror_require_owner(Oid source)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", source)));
 	if (!dnc_wrapper_has_table(source))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a foreign table of dnc_fdw", name)));
+		refuse_other_relation(source);
 	if (!dnc_owns_relation(source, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
 }
@@ -139,18 +173,26 @@ text_of(const DncQueueQuery *query, int column, MemoryContext context)
 	return value ? MemoryContextStrdup(context, value) : NULL;
 }
 
-/* Raise 42704 for a list that has no mirror, and may have been dropped. */
+/*
+ * Raise 42704 for a list that has no mirror, and may have been dropped; 42809 for what is no
+ * list.  to_drop: nobody wants to create one.
+ */
 void
-dnc_mirror_refuse_unmirrored(Oid source)
+dnc_mirror_refuse_unmirrored(Oid source, bool to_drop)
 {
 	if (get_rel_name(source) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the list with OID %u has no mirror", source)));
+				 errmsg("the list with OID %u has no mirror", source),
+				 errhint("dnc_fdw_mirrors shows which lists have one.")));
+	if (!dnc_wrapper_has_table(source))
+		refuse_other_relation(source);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
-			 errhint("SELECT dnc_fdw_mirror_create('%s');", name_of(source))));
+			 to_drop ? errhint("dnc_fdw_mirrors shows which lists have one.")
+			 : errhint("SELECT dnc_fdw_mirror_create(%s);",
+					   quote_literal_cstr(dnc_mirror_name_of(source)))));
 }
 
 /*
@@ -189,7 +231,7 @@ dnc_mirror_load(Oid source)
 				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at, l.read_by::oid "
 				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1", &arguments, false);
 	if (query.count == 0)
-		dnc_mirror_refuse_unmirrored(source);
+		dnc_mirror_refuse_unmirrored(source, false);
 	for (int i = 0; i < 3; i++)
 		relations[i] = DatumGetObjectId(dnc_queue_datum(&query, 0, i + 1));
 	mirror->table = relations[0];
@@ -212,12 +254,12 @@ dnc_mirror_load(Oid source)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the mirror of foreign table \"%s\" is broken", get_rel_name(source)),
 					 errdetail("A table or view of it was dropped."),
-					 errhint("SELECT dnc_fdw_mirror_drop('%s'), and create the mirror again.",
-							 mirror->source_name)));
+					 errhint("SELECT dnc_fdw_mirror_drop(%s), and create the mirror again.",
+							 quote_literal_cstr(mirror->source_name))));
 	}
-	mirror->mirror_name = name_of(relations[0]);
-	mirror->staging_name = name_of(relations[1]);
-	mirror->known_name = name_of(relations[2]);
+	mirror->mirror_name = dnc_mirror_name_of(relations[0]);
+	mirror->staging_name = dnc_mirror_name_of(relations[1]);
+	mirror->known_name = dnc_mirror_name_of(relations[2]);
 	return mirror;
 }
 

@@ -106,7 +106,7 @@ view_of(Oid source)
 	view = query.count > 0 ? DatumGetObjectId(dnc_queue_datum(&query, 0, 1)) : InvalidOid;
 	dnc_queue_close(&query);
 	if (!OidIsValid(view))
-		dnc_mirror_refuse_unmirrored(source);
+		dnc_mirror_refuse_unmirrored(source, false);
 	return view;
 }
 
@@ -120,7 +120,9 @@ dnc_own_view_name(Oid source)
 	if (name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the view of the mirror was dropped")));
+				 errmsg("the view of the mirror was dropped"),
+				 errhint("SELECT dnc_fdw_mirror_drop(%s), and create the mirror again.",
+						 quote_literal_cstr(dnc_mirror_name_of(source)))));
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)), name);
 }
 
@@ -268,7 +270,9 @@ refuse(Oid source, const char *message, const char *detail)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the mirror of \"%s\" %s", name ? name : "a list that was dropped", message),
 			 errdetail_internal("%s", detail),
-			 errhint("CALL dnc_fdw_mirror_refresh() for the list; dnc_fdw_mirrors shows what has kept it from being refreshed.")));
+			 name ? errhint("CALL dnc_fdw_mirror_refresh(%s); dnc_fdw_mirrors shows what has kept it from being refreshed.",
+							quote_literal_cstr(dnc_mirror_name_of(source)))
+			 : errhint("SELECT dnc_fdw_mirror_drop(%u) drops what is left of it.", source)));
 }
 
 /*
@@ -295,7 +299,8 @@ require_same_list(Oid source, const char *country, const char *account)
 
 /*
  * When the last complete pass of a mirror began.  Raises 55000 if there was none, if it is
- * older than max_age, or if the keys were made by other rules.
+ * older than max_age, or if the keys were made by other rules; 42704 and 42809 if there is no
+ * mirror.
  */
 TimestampTz
 dnc_own_guard(Oid source)
@@ -316,6 +321,8 @@ dnc_own_guard(Oid source)
 				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
 				   "l.default_country, l.account FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
 				   &arguments, true);
+	if (query.count == 0)
+		(void) view_of(source);
 	if (query.count == 0)
 		refuse(source, "is not filled yet", "No pass over the list is complete.");
 	as_of = DatumGetTimestampTz(dnc_queue_datum(&query, 0, 1));

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -267,8 +268,9 @@ full_pass(Refresh *refresh)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the pass over \"%s\" failed", get_rel_name(refresh->mirror->source)),
 				 errdetail_internal("%s", problem),
-				 errhint("The mirror stays as it was. If the list is right as it is: CALL dnc_fdw_mirror_refresh('%s', accept_loss => true);",
-						 refresh->mirror->source_name)));
+				 errhint("%sThe mirror stays as it was. If the list is right as it is: CALL dnc_fdw_mirror_refresh(%s, accept_loss => true);",
+						 refresh->pass->rows == 0 ? "First see that the token is of the right account. " : "",
+						 quote_literal_cstr(refresh->mirror->source_name))));
 	return true;
 }
 
@@ -374,7 +376,8 @@ dnc_mirror_refresh(const DncRefresh *asked)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another session is refreshing the mirror of \"%s\"",
-						get_rel_name(asked->source))));
+						get_rel_name(asked->source)),
+				 errhint("Wait for its end. dnc_fdw_progress shows how far it is.")));
 	dnc_rate_limit_mirror = true;
 	PG_TRY();
 	{

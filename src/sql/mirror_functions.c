@@ -30,14 +30,32 @@ PG_FUNCTION_INFO_V1(dnc_fdw_mirror_removed);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_added);
 PG_FUNCTION_INFO_V1(dnc_fdw_screen);
 
+/* The list that is the first argument; 22004 if that is NULL. */
+static Oid
+source_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be NULL")));
+	return PG_GETARG_OID(0);
+}
+
 /* dnc_fdw_mirror_create(source, max_age, gone_after, max_loss): see dnc_mirror_create(). */
 Datum
 dnc_fdw_mirror_create(PG_FUNCTION_ARGS)
 {
-	DncMirrorTerms terms = {.max_age = PG_GETARG_INTERVAL_P(1),.gone_after = PG_GETARG_INT32(2),
-	.max_loss = PG_GETARG_FLOAT8(3)};
+	Oid			source = source_argument(fcinfo);
+	DncMirrorTerms terms = {0};
 
-	dnc_mirror_create(PG_GETARG_OID(0), &terms);
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("max_age, gone_after and max_loss must not be NULL")));
+	terms.max_age = PG_GETARG_INTERVAL_P(1);
+	terms.gone_after = PG_GETARG_INT32(2);
+	terms.max_loss = PG_GETARG_FLOAT8(3);
+	dnc_mirror_create(source, &terms);
 	PG_RETURN_VOID();
 }
 
@@ -45,7 +63,7 @@ dnc_fdw_mirror_create(PG_FUNCTION_ARGS)
 Datum
 dnc_fdw_mirror_drop(PG_FUNCTION_ARGS)
 {
-	dnc_mirror_drop(PG_GETARG_OID(0));
+	dnc_mirror_drop(source_argument(fcinfo));
 	PG_RETURN_VOID();
 }
 
@@ -75,7 +93,8 @@ dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("CALL dnc_fdw_mirror_refresh() must be a statement of its own"),
-				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string.")));
+				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string."),
+				 errhint("COMMIT first. With psql -c, give it a -c of its own.")));
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -88,7 +107,8 @@ dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_requests must be at least 2"),
-				 errdetail("A pass that goes on reads its last page again.")));
+				 errdetail("A pass that goes on reads its last page again."),
+				 errhint("NULL stands for no limit.")));
 	dnc_mirror_refresh_by_call(&refresh);
 	PG_RETURN_VOID();
 }
@@ -97,7 +117,7 @@ dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
 Datum
 dnc_fdw_mirror_guard(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(dnc_own_guard(PG_GETARG_OID(0)));
+	PG_RETURN_TIMESTAMPTZ(dnc_own_guard(source_argument(fcinfo)));
 }
 
 /* dnc_fdw_mirror_removed(source): see dnc_own_removed(). */
@@ -183,19 +203,16 @@ has_key(FunctionCallInfo fcinfo, Oid source, const DncKeySet *set)
 Datum
 dnc_fdw_screen(PG_FUNCTION_ARGS)
 {
+	Oid			source = source_argument(fcinfo);
 	char	   *identifier = PG_ARGISNULL(1) ? NULL : dnc_match_from_server(PG_GETARG_TEXT_PP(1));
 	const char *type = dnc_match_optional_argument(fcinfo, 2);
 	const char *country = dnc_match_optional_argument(fcinfo, 3);
 	const char *answer = "unknown";
 	DncKeySet	set = {0};
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("source must not be NULL")));
 	if (identifier)
 		set = dnc_match_keys(identifier, type, country);
-	if (has_key(fcinfo, PG_GETARG_OID(0), &set))
+	if (has_key(fcinfo, source, &set))
 		answer = "listed";
 	else if (identifier && dnc_match_key(identifier, type, country))
 		answer = "free";

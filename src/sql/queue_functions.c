@@ -70,9 +70,12 @@ dnc_fdw_deliver(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("CALL dnc_fdw_deliver() must be a statement of its own"),
-				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string.")));
+				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string."),
+				 errhint("COMMIT first. With psql -c, give it a -c of its own.")));
 	if (PG_ARGISNULL(0))
-		PG_RETURN_VOID();
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("server must not be NULL")));
 	serverid = server_of_name(NameStr(*PG_GETARG_NAME(0)));
 	dnc_queue_require();
 	dnc_queue_deliver_by_call(serverid);
@@ -86,10 +89,20 @@ dnc_fdw_queue_retry(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(dnc_queue_retry(PG_GETARG_DATUM(0)));
 }
 
-/* dnc_fdw_queue_discard(ids, reason): see dnc_queue_discard(). */
+/*
+ * dnc_fdw_queue_discard(ids, reason): see dnc_queue_discard().  ids are often those of a query,
+ * and NULL where it finds none.
+ */
 Datum
 dnc_fdw_queue_discard(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(1) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(1)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a write of the queue is not discarded without a reason"),
+				 errhint("The reason stays in dnc_fdw_queue, as the write's message.")));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_INT64(0);
 	PG_RETURN_INT64(dnc_queue_discard(PG_GETARG_DATUM(0), text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
 

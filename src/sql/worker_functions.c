@@ -196,7 +196,9 @@ dnc_fdw_mirror_schedule(PG_FUNCTION_ARGS)
 	DncScheduleRequest request = {0};
 
 	if (PG_ARGISNULL(0))
-		PG_RETURN_VOID();
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be NULL")));
 	request.source = PG_GETARG_OID(0);
 	request.full_every = PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1);
 	request.delta_every = PG_ARGISNULL(2) ? NULL : PG_GETARG_INTERVAL_P(2);

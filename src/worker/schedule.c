@@ -117,7 +117,10 @@ dnc_schedule_objection(Oid source, Oid role, int *sqlstate)
 	return NULL;
 }
 
-/* Raise an error unless the caller may have a role refresh the mirror of a table. */
+/*
+ * Raise an error unless the caller may have a role refresh the mirror of a table.  To end a
+ * schedule takes no such role.
+ */
 static void
 check_roles(const DncScheduleRequest *request)
 {
@@ -127,6 +130,8 @@ check_roles(const DncScheduleRequest *request)
 
 	if (!OidIsValid(owner) || !has_privs_of_role(GetUserId(), owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, get_rel_name(request->source));
+	if (request->full_every == NULL)
+		return;
 	objection = dnc_schedule_objection(request->source, request->run_as, &sqlstate);
 	if (objection == NULL && !has_privs_of_role(GetUserId(), request->run_as))
 		objection = psprintf("the caller is no member of role \"%s\"",
