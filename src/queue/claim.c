@@ -285,7 +285,7 @@ make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
 	DncWrite   *write;
 
 	for (int i = 0; i < DNC_QUEUE_NMEMBERS; i++)
-		texts[dnc_queue_members[i].column] = dnc_queue_value(query, row, 3 + i);
+		texts[dnc_queue_members[i].column] = dnc_queue_value(query, row, 4 + i);
 	for (int i = 0; call->members[i].name; i++)
 		values[i] = texts[call->members[i].column];
 	write = dnc_write_make(CurrentMemoryContext, offsetof(DncClaimedWrite, write), claim->target,
@@ -293,10 +293,14 @@ make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
 	claimed = (DncClaimedWrite *) dnc_claimed_of(write);
 	claimed->id = DatumGetInt64(dnc_queue_datum(query, row, 1));
 	claimed->unclear = DatumGetBool(dnc_queue_datum(query, row, 2));
+	claimed->requested = dnc_queue_time(query, row, 3);
 	return write;
 }
 
-/* Mark the writes of a round as being sent, and make them in context. */
+/*
+ * Mark the writes of a round as being sent, and make them in context.  Of a removal we keep
+ * when that was done first, whatever becomes of the sender: see has_to_be_sent() in deliver.c.
+ */
 static void
 claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
 {
@@ -310,9 +314,11 @@ claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
 				   " w WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND " MAY_GO_NOW
 				   " ORDER BY w.id LIMIT $10 FOR UPDATE SKIP LOCKED), "
 				   "claimed AS (UPDATE " DNC_QUEUE_WAITING " w SET state = 'sending', "
-				   "attempts = attempts + 1 FROM due WHERE w.instance = due.instance AND "
+				   "attempts = attempts + 1, requested_at = CASE WHEN w.action = 'delete' THEN "
+				   "coalesce(w.requested_at, CASE WHEN w.unclear THEN w.queued_at "
+				   "ELSE clock_timestamp() END) END FROM due WHERE w.instance = due.instance AND "
 				   "w.id = due.id RETURNING w.*) "
-				   "SELECT id, unclear, " DNC_QUEUE_MEMBERS " FROM claimed ORDER BY id", &arguments, false);
+				   "SELECT id, unclear, requested_at, " DNC_QUEUE_MEMBERS " FROM claimed ORDER BY id", &arguments, false);
 	before = MemoryContextSwitchTo(context);
 	claim->writes = palloc(sizeof(DncWrite *) * Max(query.count, 1));
 	claim->count = 0;

@@ -18,6 +18,8 @@ typedef struct DncClaimedWrite
 {
 	int64		id;
 	bool		unclear;		/* an earlier try may have reached the vendor */
+	bool		perhaps_new;	/* unclear removal: who is listed may have been added since */
+	TimestampTz requested;		/* of a removal: when it was claimed first */
 	DncWrite	write;
 } DncClaimedWrite;
 

@@ -154,13 +154,16 @@ send_writes(Round *round, DncWrite **writes, int count)
  * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
  * We look for an addition by its own uuid where it has one: the vendor may write the
  * number in another way.  If somebody else has added the number, the vendor will say so.
- * If the look settles the write, it is recorded; true: the write has to be sent.
+ * A removal is not sent again where the entry may be younger than its first request: the
+ * first one may have been taken, and somebody may have added the person since.  If the look settles the write, it is recorded; true: the write has to be sent.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)
 {
 	DncProblem	problem = {0};
 	TimestampTz asked = GetCurrentTimestamp();
+	TimestampTz added = DT_NOEND;
+	DncClaimedWrite *claimed = (DncClaimedWrite *) dnc_claimed_of(write);
 	bool		listed;
 
 	if (write->action == DNC_ACTION_ADD && dnc_write_call(write)->repeatable)
@@ -172,11 +175,16 @@ has_to_be_sent(Round *round, DncWrite *write)
 	}
 	listed = dnc_listed_by_request(write)
 		? dnc_listed_request(write, &round->budget, &problem)
-		: dnc_listed(write, &round->budget, &problem, NULL);
+		: dnc_listed(write, &round->budget, &problem, &added);
 	if (problem.message)
 		record_without_sending(round, &write, 1, DNC_OUTCOME_NOT_SENT, &problem, asked);
 	else if (listed == (write->action == DNC_ACTION_ADD))
 		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCHANGED, NULL, asked);
+	else if (dnc_write_call(write)->look_first && !dnc_outcome_is_older(added, claimed->requested))
+	{
+		claimed->perhaps_new = true;
+		record_without_sending(round, &write, 1, DNC_OUTCOME_UNCLEAR, NULL, asked);
+	}
 	else
 		return true;
 	return false;

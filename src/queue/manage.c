@@ -72,7 +72,8 @@ lock_rows(Datum ids)
 
 /*
  * Have writes of this database sent as soon as possible, dead ones too; gives back how many.
- * A deletion may wait anew for max_delete_age.  A write whose role is gone is sent as the
+ * A deletion may wait anew for max_delete_age.  That it is unclear stays, so that we look
+ * before we send it.  A write whose role is gone is sent as the
  * caller.  Raises 42501.
  */
 int64
@@ -88,7 +89,6 @@ dnc_queue_retry(Datum ids)
 	dnc_queue_changed();
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', "
 						 "next_try = clock_timestamp(), retried_at = clock_timestamp(), "
-						 "unclear = w.unclear AND w.action = 'add', "
 						 "role = coalesce(r.oid, $6), "
 						 "role_name = coalesce(r.rolname, pg_get_userbyid($6)) "
 						 "FROM unnest($5) i (id) LEFT JOIN " DNC_QUEUE_WAITING " o "

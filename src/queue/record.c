@@ -89,15 +89,19 @@ record_done(const DncClaim *claim, const DncSent *sent)
 	dnc_lane_succeeded(&claim->lane);
 }
 
-/* The vendor will never take the writes as they are; or we must not send them again. */
+/*
+ * The vendor will never take the writes as they are; or we must not send them again.  look:
+ * if somebody has them sent again, we look again where an earlier try was unclear.
+ */
 static void
-record_dead(const DncSent *sent, const char *message)
+record_dead(const DncSent *sent, const char *message, bool look)
 {
 	DncQueueArguments arguments = {0};
 
 	sent_arguments(sent, message, &arguments);
+	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(look));
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', http_status = $6, "
-						 "sqlstate = $7, message = $8 WHERE w.instance = $1 AND w.id = ANY ($5)",
+						 "sqlstate = $7, message = $8, unclear = unclear AND $9 WHERE w.instance = $1 AND w.id = ANY ($5)",
 						 &arguments);
 }
 
@@ -136,16 +140,20 @@ dnc_record_can_look_up(const DncProvider *provider)
 
 /*
  * It is not known whether the vendor has acted.  An addition is sent again, after a look
- * where that is needed.  A removal only after a look: the person may have come back.
+ * where that is needed.  A removal only after a look: the person may have come back.  Where
+ * no look tells, somebody has to; to have the removal sent again then says that it is meant.
  */
 static DncRecorded
 record_unclear(const DncClaim *claim, const DncSent *sent)
 {
-	if (claim->action == DNC_ACTION_REMOVE &&
-		!dnc_record_can_look_up(claim->target->options->provider))
+	bool		can_look = dnc_record_can_look_up(claim->target->options->provider);
+
+	if (claim->action == DNC_ACTION_REMOVE && !can_look)
 		record_dead(sent, psprintf("it is not known whether the entry was removed: look at the list, and delete again%s%s",
 								   sent->problem.message ? "; " : "",
-								   sent->problem.message ? words_of(&sent->problem) : ""));
+								   sent->problem.message ? words_of(&sent->problem) : ""), false);
+	else if (claim->action == DNC_ACTION_REMOVE && dnc_claimed_of(sent->writes[0])->perhaps_new)
+		record_dead(sent, "it is not known whether the entry was removed: who is listed now may have been added since; look at the list, and delete again", true);
 	else
 		record_waiting(sent, true);
 	if (sent->problem.message == NULL)
@@ -182,7 +190,7 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 	}
 	if (sent->count > 1)
 		return DNC_RECORDED_HALVE;
-	record_dead(sent, words_of(&sent->problem));
+	record_dead(sent, words_of(&sent->problem), true);
 	return DNC_RECORDED_GO_ON;
 }
 

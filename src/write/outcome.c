@@ -61,6 +61,16 @@ judge_removed(const DncRequestEnd *end, DncSent *sent)
 }
 
 /*
+ * Was an entry there before our removal was first requested?  It was, if it is older by as much
+ * as clocks may be off.  A younger one may have been added since.
+ */
+bool
+dnc_outcome_is_older(TimestampTz added, TimestampTz requested)
+{
+	return added < TimestampTzPlusMilliseconds(requested, -(int64) OLD_ENTRY_MS);
+}
+
+/*
  * A removal may have been taken.  Look: if the entry is not listed, it was taken.  True: the
  * entry that was meant is still listed, so the removal may be sent again.  An entry that is
  * younger than the request may have been added since, and stays.
@@ -77,8 +87,7 @@ look_before_repeating(const DncRequestEnd *end, DncSent *sent)
 		return false;			/* the first failure says more */
 	if (!listed)
 		judge_removed(end, sent);
-	return listed &&
-		added < TimestampTzPlusMilliseconds(end->begun, -(int64) OLD_ENTRY_MS);
+	return listed && dnc_outcome_is_older(added, end->begun);
 }
 
 /* A call has failed.  True: it may be sent again. */

@@ -56,6 +56,7 @@ typedef struct DncRequestEnd
 	bool		stopped;		/* nothing is looked up any more */
 } DncRequestEnd;
 
+extern bool dnc_outcome_is_older(TimestampTz added, TimestampTz requested);
 extern bool dnc_outcome_judge(const DncRequestEnd *end, DncSent *sent);
 
 #endif							/* DNC_OUTCOME_H */
