@@ -209,8 +209,9 @@ sub mistakes
 		my @later = grep { key($_->{entry}) eq $entry && $_->{seen} >= $last } @removals;
 
 		push @wrong, "$entry was added at $last and is off the list" if !@later && !$listed{$entry};
+		# Once it is sent, a vendor that folds shows another spelling than the queue has.
 		push @wrong, "$entry was added at $last, and a deletion at $later[0]{seen} has not seen it"
-			if !(grep { $_->{count} } @later) && grep { $_->{entry} eq $spelling{$entry} } @later;
+			if $spelling{$entry} eq $entry && !(grep { $_->{count} } @later) && grep { $_->{entry} eq $entry } @later;
 	}
 	for my $removal (grep { $_->{count} } @removals)
 	{
