@@ -44,15 +44,45 @@ check_status(DncPhoneStatus status, const DncPhoneError *error)
 				 errdetail_internal("%s", error->text)));
 }
 
+/*
+ * Puts a text of nothing but digits, blanks, hyphens, dots and parentheses into squeezed, without
+ * all but the digits and a + in front.  libphonenumber reads the same, in less time:
+ * its expressions run over each character several times.  False: the text has something else,
+ * or fewer than three digits, of which it reads 12 and not 1-2.
+ */
+static bool
+squeeze(const char *text, char *squeezed)
+{
+	int			digits = 0;
+
+	if (*text == '+')
+		*squeezed++ = *text++;
+	for (; *text; text++)
+	{
+		if (dnc_is_digit(*text))
+		{
+			*squeezed++ = *text;
+			digits++;
+		}
+		else if (strchr(" -.()", *text) == NULL)
+			return false;
+	}
+	*squeezed = '\0';
+	return digits > 2;
+}
+
 /* Reads a text as a number; false if it is none. */
 static bool
 read_text(const char *text, const char *region, DncPhoneNumber *number)
 {
+	char		squeezed[DNC_PHONE_MAX + 1];
 	DncPhoneError error;
 	DncPhoneStatus status;
 
 	if (strlen(text) > DNC_PHONE_MAX)
 		return false;
+	if (squeeze(text, squeezed))
+		text = squeezed;
 	status = dnc_phone_load()->read(text, region ? region : NO_REGION, number, &error);
 	check_status(status, &error);
 	return status == DNC_PHONE_READ;

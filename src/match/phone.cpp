@@ -147,9 +147,19 @@ is_valid_number(const DncPhoneNumber *number, int *valid, DncPhoneError *error)
 	});
 }
 
+/* How numbers of a country are dialled; we ask libphonenumber once a country. */
 DncPhoneStatus
 plan_of_number(const DncPhoneNumber *number, DncPhonePlan *plan, DncPhoneError *error)
 {
+	static DncPhonePlan known[1000];	/* those with a region */
+	DncPhonePlan *kept = number->country_code > 0 && number->country_code < 1000
+		? &known[number->country_code] : nullptr;
+
+	if (kept && kept->region[0])
+	{
+		*plan = *kept;
+		return DNC_PHONE_READ;
+	}
 	return guarded(error, [&] {
 		std::string region;
 		std::string trunk;
@@ -158,6 +168,8 @@ plan_of_number(const DncPhoneNumber *number, DncPhonePlan *plan, DncPhoneError *
 		util().GetNddPrefixForRegion(region, true, &trunk);
 		copy(plan->region, sizeof(plan->region), region);
 		copy(plan->trunk, sizeof(plan->trunk), trunk);
+		if (kept)
+			*kept = *plan;
 		return DNC_PHONE_READ;
 	});
 }
