@@ -35,7 +35,8 @@ my @meta = slurp_file("$top/META.json") =~ /^\s*"version": "(\d+\.\d+)\.\d+",?$/
 is("@meta[0, 1]", "$newest $newest", 'the version in META.json');
 like(slurp_file("$top/CHANGELOG.md"), qr/^## \[\Q$newest\E\.\d+\]/m, 'the version in the CHANGELOG');
 
-# All there is to know of an extension's objects, without OIDs.
+# All there is to know of an extension's objects, without OIDs.  Newer versions of PostgreSQL
+# have the row types of its tables among them, which take no comments.
 my $catalog = q{
 	SELECT pg_describe_object(classid, objid, objsubid) || E'\n  comment: ' || coalesce(obj_description(objid, classid::regclass::name), '-')
 	  || coalesce(E'\n  ' || (SELECT concat_ws(' ', pg_get_function_arguments(p.oid), 'returns', pg_get_function_result(p.oid), p.provolatile,
@@ -44,7 +45,7 @@ my $catalog = q{
 	  || coalesce(E'\n  ' || (SELECT concat_ws(' ', w.fdwhandler::regproc, w.fdwvalidator::regproc, w.fdwowner::regrole, w.fdwacl, w.fdwoptions)
 		FROM pg_foreign_data_wrapper w WHERE w.oid = objid AND classid = 'pg_foreign_data_wrapper'::regclass), '')
 	FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
-	  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw')
+	  AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'dnc_fdw') AND classid <> 'pg_type'::regclass
 	ORDER BY pg_describe_object(classid, objid, objsubid) COLLATE "C"};
 my $extension = q{SELECT extversion, extrelocatable, extnamespace::regnamespace, extconfig::regclass[], obj_description(oid, 'pg_extension')
 	FROM pg_extension WHERE extname = 'dnc_fdw'};
