@@ -231,25 +231,35 @@ WHERE coalesce(has_table_privilege(n.relation, 'SELECT'), pg_has_role(q.role, 'U
 GRANT SELECT ON dnc_fdw_queue TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_queue IS 'writes of write_mode queue, of tables that one may read: what waits, and what has become of it';
 
+-- A server that was dropped while writes waited for it has a row, too: nothing sends them.
 CREATE VIEW dnc_fdw_queue_health WITH (security_barrier) AS
-SELECT s.srvname AS server, q.waiting, q.oldest, q.sending, q.dead, q.held,
+SELECT coalesce(s.srvname, q.server) AS server, coalesce(q.waiting, 0) AS waiting, q.oldest,
+  coalesce(q.sending, 0) AS sending, coalesce(q.dead, 0) AS dead, coalesce(q.held, 0) AS held,
   coalesce(l.paused, false) AS paused, l.message, l.last_success,
-  CASE WHEN q.held_additions > 0
-       THEN format('%s additions are held: this database is a copy. SELECT dnc_fdw_queue_adopt() sends them from here.', q.held_additions)
-  END AS warning
-FROM pg_foreign_server s
-JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-JOIN pg_proc p ON p.oid = w.fdwhandler AND p.proname = 'dnc_fdw_handler'
-CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE v.state = 'waiting') AS waiting,
+  nullif(concat_ws(' ',
+    CASE WHEN s.oid IS NULL
+         THEN 'This server was dropped: its writes are not sent. CREATE SERVER with this name, or dnc_fdw_queue_discard() them.'
+    END,
+    CASE WHEN q.held_additions > 0
+         THEN format('%s additions are held: this database is a copy. SELECT dnc_fdw_queue_adopt() sends them from here.', q.held_additions)
+    END), '') AS warning
+FROM (
+  SELECT o.oid, o.srvname
+  FROM pg_foreign_server o
+  JOIN pg_foreign_data_wrapper w ON w.oid = o.srvfdw
+  JOIN pg_proc p ON p.oid = w.fdwhandler AND p.proname = 'dnc_fdw_handler'
+) s
+FULL JOIN (
+  SELECT v.server, count(*) FILTER (WHERE v.state = 'waiting') AS waiting,
     min(v.queued_at) FILTER (WHERE v.state IN ('waiting', 'sending')) AS oldest,
     count(*) FILTER (WHERE v.state = 'sending') AS sending,
     count(*) FILTER (WHERE v.state = 'dead') AS dead,
     count(*) FILTER (WHERE v.state = 'held') AS held,
     count(*) FILTER (WHERE v.state = 'held' AND v.action = 'add') AS held_additions
   FROM dnc_fdw_queue v
-  WHERE v.server = s.srvname AND v.done_at IS NULL
-) q
+  WHERE v.done_at IS NULL
+  GROUP BY v.server
+) q ON q.server = s.srvname
 LEFT JOIN LATERAL (
   SELECT bool_or(a.paused_for IS NOT NULL) AS paused,
     string_agg(a.message, '; ') FILTER (WHERE a.failures > 0 OR a.paused_for IS NOT NULL) AS message,
@@ -257,9 +267,9 @@ LEFT JOIN LATERAL (
   FROM dnc_fdw_queue_lanes a
   WHERE a.server = s.oid AND a.instance = (SELECT i.instance FROM dnc_fdw_instance i)
 ) l ON true
-WHERE has_server_privilege(s.oid, 'USAGE');
+WHERE s.oid IS NULL OR has_server_privilege(s.oid, 'USAGE');
 GRANT SELECT ON dnc_fdw_queue_health TO PUBLIC;
-COMMENT ON VIEW dnc_fdw_queue_health IS 'how the queue of each server does that one may use';
+COMMENT ON VIEW dnc_fdw_queue_health IS 'how the queue does: a row for each server that one may use, and for each that was dropped while writes waited';
 
 CREATE PROCEDURE dnc_fdw_deliver(server name)
 AS 'MODULE_PATHNAME' LANGUAGE C;

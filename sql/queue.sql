@@ -214,5 +214,25 @@ DROP ROLE regress_dnc_queue;
 SELECT dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE identifier = 'gone@example.com';
 CALL dnc_fdw_deliver('queue');
 SELECT role = current_user AS mine, identifier, state, attempts FROM dnc_fdw_queue WHERE identifier = 'gone@example.com';
+
+-- a server that is gone: what waits for it is still seen, until there is one of that name
+CREATE FOREIGN TABLE communication_opt_outs (identifier text, identifier_type text) SERVER queue;
+INSERT INTO communication_opt_outs (identifier, identifier_type) VALUES ('left@example.com', 'email');
+DROP SERVER queue CASCADE;
+SELECT server, waiting, oldest IS NOT NULL AS since, dead, held, paused, message, last_success, warning FROM dnc_fdw_queue_health WHERE server = 'queue';
+SELECT identifier, state FROM dnc_fdw_queue WHERE server = 'queue' AND done_at IS NULL;
+CALL dnc_fdw_deliver('queue');
+CREATE ROLE regress_dnc_queue;
+SET ROLE regress_dnc_queue;
+SELECT count(*) FROM public.dnc_fdw_queue_health;
+RESET ROLE;
+DROP ROLE regress_dnc_queue;
+CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw
+  OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0', write_mode 'queue');
+CREATE USER MAPPING FOR CURRENT_USER SERVER queue OPTIONS (token 'sandbox-queue');
+SELECT server, waiting, warning FROM dnc_fdw_queue_health WHERE server = 'queue';
+CALL dnc_fdw_deliver('queue');
+SELECT identifier, state FROM dnc_fdw_queue WHERE identifier = 'left@example.com';
 DROP SCHEMA queue CASCADE;
 DROP SERVER queue CASCADE;
+SELECT count(*) FROM dnc_fdw_queue_health WHERE server = 'queue';

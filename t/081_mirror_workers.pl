@@ -64,7 +64,7 @@ my @refused = (
 	[ 'one_owner', "'one.list', '-1 day'", qr/22023: invalid value for argument "full_every"/ ],
 	[ 'one_owner', "'one.list', '1 day', '0 s'", qr/22023: invalid value for argument "delta_every"/ ],
 	[ 'one_owner', "'one.list', '1 day', '2 days'", qr/22023: delta_every must be shorter than full_every/ ],
-	[ 'one_owner', "'one.bare', '1 day'", qr/42704: foreign table "bare" has no mirror/ ]);
+	[ 'one_owner', "'one.bare', '1 day'", qr/42704: foreign table "bare" has no mirror\nHINT:  SELECT dnc_fdw_mirror_create\('one\.bare'\);/ ]);
 
 sql('CREATE FOREIGN TABLE one.bare (identifier text, identifier_type text) SERVER one; GRANT USAGE ON SCHEMA one TO other; ALTER FOREIGN TABLE one.bare OWNER TO one_owner');
 for my $case (@refused)

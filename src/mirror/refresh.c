@@ -297,8 +297,8 @@ require_token(const Refresh *refresh)
 				 errdetail("The user mapping of role \"%s\" for server \"%s\" is not that of role \"%s\".",
 						   GetUserNameFromId(GetUserId(), false), mirror->options->server_name,
 						   GetUserNameFromId(mirror->read_by, true) ? GetUserNameFromId(mirror->read_by, true) : "(dropped)"),
-				 errhint("Refresh as that role. If both tokens are of one list: CALL dnc_fdw_mirror_refresh('%s', accept_loss => true);",
-						 mirror->source_name)));
+				 errhint("Refresh as that role. If both tokens are of one list: CALL dnc_fdw_mirror_refresh(%s, accept_loss => true);",
+						 quote_literal_cstr(mirror->source_name))));
 	dnc_mirror_set_reader(mirror, GetUserId());
 }
 

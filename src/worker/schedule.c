@@ -22,6 +22,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "mirror/mirror.h"
 #include "queue/table.h"
 #include "worker/schedule.h"
 #include "worker/wake.h"
@@ -155,7 +156,7 @@ interval_argument(DncQueueArguments *arguments, const Interval *interval)
 		arguments->nulls[arguments->count - 1] = 'n';
 }
 
-/* Raise 55000 unless a foreign table has a mirror. */
+/* Raise 42704 unless a foreign table has a mirror. */
 static void
 check_mirror(Oid source)
 {
@@ -163,10 +164,7 @@ check_mirror(Oid source)
 
 	dnc_queue_argument(&arguments, REGCLASSOID, ObjectIdGetDatum(source));
 	if (dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists WHERE source = $1", &arguments) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("foreign table \"%s\" has no mirror", get_rel_name(source)),
-				 errhint("Make one with dnc_fdw_mirror_create().")));
+		dnc_mirror_refuse_unmirrored(source, false);
 }
 
 /*

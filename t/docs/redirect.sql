@@ -3,7 +3,7 @@
 -- A reader's CREATE SERVER names a vendor, and the CREATE USER MAPPING a key of
 -- theirs.  Both run as written; then the server's base_url is set to the sandbox
 -- (psql variable url), and the token to that of the sandbox's account "demo".
--- What names the sandbox already stays as it is.  And a server without a
+-- What names the sandbox already stays as it is, except for its usual port, 8089.  And a server without a
 -- requests_per_minute of its own gets '0', so that no test waits for a minute.
 
 CREATE SCHEMA docs_harness;
@@ -36,7 +36,7 @@ BEGIN
       ON a.provider = (SELECT option_value FROM pg_options_to_table(srvoptions) WHERE option_name = 'provider')
     LEFT JOIN LATERAL pg_options_to_table(srvoptions) AS o ON o.option_name = 'base_url'
   LOOP
-    IF s.base_url IS NULL OR s.base_url !~ '^http://127\.0\.0\.1' THEN
+    IF s.base_url IS NULL OR s.base_url !~ '^http://127\.0\.0\.1' OR s.base_url ~ '^http://127\.0\.0\.1:8089/' THEN
       PERFORM docs_harness.set_option(format('ALTER SERVER %I', s.srvname), s.srvoptions, 'base_url', s.url);
     END IF;
     IF NOT EXISTS (SELECT FROM pg_options_to_table(s.srvoptions) WHERE option_name = 'requests_per_minute') THEN
