@@ -15,6 +15,7 @@ typedef struct DncPageNumbers DncPageNumbers;
 
 extern DncPageNumbers *dnc_page_numbers_begin(const DncOptions *options, const DncPaging *paging,
 											  int page_size);
+extern double dnc_page_numbers_expected(const DncOptions *options, double entries);
 extern void dnc_page_numbers_resume(DncPageNumbers *reader, const DncPosition *position);
 extern DncPageRequest dnc_page_numbers_request(const DncPageNumbers *reader,
 											   const DncPageRequest *behind);

@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "list/filter.h"
+#include "list/page_numbers.h"
 #include "plan/estimate.h"
 #include "plan/runtime_values.h"
 
@@ -104,6 +105,14 @@ values_sent(PlannerInfo *root, const DncChains *chains, const DncPushed *pushed)
 	return values;
 }
 
+/* The pages that so many entries of a list are expected to take, by the newest of the provider's APIs. */
+static double
+pages_of(const DncOptions *options, double entries)
+{
+	return options->provider->list.pagings[0]->style == DNC_PAGING_NUMBER
+		? dnc_page_numbers_expected(options, entries) : ceil(entries / options->page_size);
+}
+
 /*
  * Estimate a scan that sends these conditions.  list_requests is the number of requests
  * beyond which values are not looked up one by one.
@@ -139,7 +148,7 @@ estimate_conditions(PlannerInfo *root, RelOptInfo *rel, const DncOptions *option
 	if (lookups > 0)
 		return (DncEstimate) {.requests = lookups, .entries = lookups};
 	estimate.entries = clamp_row_est(estimate.entries);
-	estimate.requests = ceil(estimate.entries / options->page_size) + types - 1;
+	estimate.requests = pages_of(options, estimate.entries) + types - 1;
 	if (types >= DNC_FILTER_MANY_TYPES && dnc_estimate_may_be_short(root, analyzed))
 		estimate.requests++;
 	return estimate;
