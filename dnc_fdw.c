@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "mirror/statistics.h"
 #include "plan/plan.h"
 #include "queue/enqueue.h"
 #include "request/progress.h"
@@ -121,6 +122,9 @@ dncExplainForeignScan(ForeignScanState *node, ExplainState *es)
 static bool
 dncAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
 {
+	*func = dnc_statistics_sample;
+	if (dnc_statistics_prepare(relation, totalpages))
+		return true;
 	*func = dnc_analyze_sample;
 	return dnc_analyze_prepare(relation, totalpages);
 }

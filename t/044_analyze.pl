@@ -117,6 +117,38 @@ like(says(q{SET statement_timeout = '500ms'; ANALYZE b_up, local}), qr/^ERROR:  
 $dnc->control('DELETE', 'alta/up/fault');
 is(says('ANALYZE b_up'), '', 'and nothing is left of it');
 
+# ---- a list with a mirror
+
+$dnc->make_server('mirrored', 150, q{search_match 'exact'});
+$node->safe_psql('postgres', q{
+	CREATE TABLE parent (who text, identifier_type text, k text, q text, gone int, label text) PARTITION BY LIST (identifier_type);
+	CREATE FOREIGN TABLE child (q text OPTIONS (column_name 'search'), k text OPTIONS (column_name 'match_key'), gone int OPTIONS (column_name 'search'),
+	  identifier_type text, who text OPTIONS (column_name 'identifier'), label text) SERVER mirrored;
+	SELECT dnc_fdw_mirror_create('child')});
+my $statistics = q{SELECT attname, null_frac, n_distinct, most_common_vals, most_common_freqs FROM pg_stats WHERE tablename = 'child' ORDER BY attname COLLATE "C"};
+requests('mirrored');
+says('ANALYZE child');
+is(requests('mirrored'), 2, 'a mirror that is not filled yet is of no use');
+my $of_list = $dnc->gives($statistics);
+says(q{CALL dnc_fdw_mirror_refresh('child')});
+requests('mirrored');
+$dnc->control('POST', 'alta/mirrored/fill?count=50&from=1000');
+like($dnc->gives('ANALYZE VERBOSE child'), qr/INFO:  00000: "child": 150 entries in its mirror, 150 rows in sample/, 'one that is filled is');
+is($dnc->gives($statistics), $of_list, 'with the same statistics');
+$node->safe_psql('postgres', q{UPDATE child_mirror SET gone_at = now() WHERE who = (SELECT min(who) FROM child_mirror); ALTER TABLE parent DROP COLUMN gone;
+	ALTER FOREIGN TABLE child DROP COLUMN gone; ALTER TABLE parent ATTACH PARTITION child DEFAULT; DROP USER MAPPING FOR CURRENT_USER SERVER mirrored});
+is(says('ANALYZE parent'), '', 'a partition that has one, and no token');
+is($dnc->gives(q{SELECT reltuples FROM pg_class WHERE relname = 'child'; SELECT n_distinct FROM pg_stats WHERE tablename = 'parent' AND attname = 'who' AND inherited}),
+	"149\n-1", 'without who is gone');
+is(requests('mirrored'), 0, 'nothing was sent');
+$node->safe_psql('postgres', q{CREATE USER MAPPING FOR CURRENT_USER SERVER mirrored OPTIONS (token 'sandbox-mirrored'); ALTER TABLE parent ADD COLUMN created_at timestamptz});
+is(says('ANALYZE child'), '', 'a column that the mirror lacks');
+is(requests('mirrored'), 2, 'is read from the list');
+$node->safe_psql('postgres', q{ALTER TABLE parent DROP COLUMN created_at; ALTER FOREIGN TABLE child OPTIONS (ADD analyze 'false')});
+like(says('ANALYZE child'), qr/skipping "child"/, "analyze 'false' goes for the mirror, too");
+$node->safe_psql('postgres', 'ALTER FOREIGN TABLE child OPTIONS (DROP analyze); DROP VIEW child_known; DROP TABLE child_mirror');
+is(says('ANALYZE child') . requests('mirrored'), 2, 'a mirror that was dropped by hand');
+
 # ---- what runs as whom
 
 # Types of columns may call functions: those run as the table's owner, and find no other functions.

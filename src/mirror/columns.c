@@ -12,8 +12,10 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "config/column.h"
 #include "mirror/columns.h"
 
 /* Has a table's column the name and type of a column of the list? */
@@ -89,4 +91,40 @@ dnc_columns_require(const DncMirror *mirror)
 	}
 	table_close(table, AccessShareLock);
 	table_close(staging, AccessShareLock);
+}
+
+/* The column of a mirror that a column of its list is read from: its name, quoted; NULL: there is none. */
+static const char *
+column_for(Form_pg_attribute of_list, DncColumn column, TupleDesc mirror)
+{
+	FormData_pg_attribute wanted = *of_list;
+
+	if (of_list->attisdropped || column == DNC_COL_SEARCH)
+		return "NULL";
+	if (column == DNC_COL_MATCH_KEY)
+		namestrcpy(&wanted.attname, dnc_column_name(column));
+	return has_column(mirror, &wanted) ? quote_identifier(pstrdup(NameStr(wanted.attname))) : NULL;
+}
+
+/*
+ * What to select from a mirror to get rows of its list: a, b, NULL.  The column search has no
+ * value.  NULL: the mirror lacks a column.
+ */
+const char *
+dnc_columns_for_list(Relation list, TupleDesc mirror)
+{
+	TupleDesc	desc = RelationGetDescr(list);
+	const DncColumnMap *map = dnc_column_map(RelationGetRelid(list), RelationGetRelationName(list), desc);
+	StringInfoData columns;
+
+	initStringInfo(&columns);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		const char *column = column_for(TupleDescAttr(desc, i), map->columns[i], mirror);
+
+		if (column == NULL)
+			return NULL;
+		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "", column);
+	}
+	return columns.data;
 }

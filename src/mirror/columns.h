@@ -17,5 +17,6 @@
 
 extern void dnc_columns_require_staging(const DncMirror *mirror, Relation staging);
 extern void dnc_columns_require(const DncMirror *mirror);
+extern const char *dnc_columns_for_list(Relation list, TupleDesc mirror);
 
 #endif							/* DNC_COLUMNS_H */
