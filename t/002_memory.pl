@@ -69,7 +69,8 @@ $node->safe_psql('postgres', q{CREATE FUNCTION a_few() RETURNS SETOF text LANGUA
 my $looked = peak_of(q{SET work_mem = '64kB'; SELECT count(d) FROM a_few() LEFT JOIN looked.communication_opt_outs d ON identifier = a_few},
 	20, 'a list is read in place of lookups');
 note "peak: $looked kB where the list is stored for lookups";
-cmp_ok($looked - $large, '<', 8 * 1024 + 4 * 1024, 'a list that is stored takes no more memory than its index may have');
+# The index may have 4 MB, and half as much again while it grows.
+cmp_ok($looked - $large, '<', 8 * 1024 + 6 * 1024, 'a list that is stored takes no more memory than its index may have');
 cmp_ok(scalar(split /\n/, $dnc->take_log('looked')), '<=', 2010, 'and 2,000 requests, with 10 before it');
 
 $dnc->stop;
