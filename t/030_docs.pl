@@ -76,6 +76,14 @@ is(scalar `$top/scripts/demo-wire`, "--- nothing was sent\n", 'and shown once');
 my %left = map { $_ => $dnc->control('GET', "$_/entries") } keys %lists;
 my ($count, $shown_only) = (0, 0);
 
+# scripts/demo --psql says what else to try.
+my ($banner) = PostgreSQL::Test::Utils::slurp_file("$top/scripts/demo") =~ /=== Your turn\n(.*?)\n\tEND/s;
+my $try = { text => join("\n", $banner =~ /^\t\t  (.*)/mg) };
+$node->safe_psql('postgres', 'CREATE DATABASE docs_try TEMPLATE docs_demo');
+DncDocs::run($node, 'docs_try', 'docs_empty', '', $try);
+unlike($try->{got}, qr/\b(?:ERROR|FATAL)\b/, 'what scripts/demo --psql says to try runs');
+like($try->{got}, qr/^ listed\n.*^ waiting \| add +\| ann\@example\.com$/ms, 'and shows mirror and queue');
+
 for my $file (@files)
 {
 	my ($examples, $not_run, $mistakes) = DncDocs::examples($text{$file});
