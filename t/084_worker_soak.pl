@@ -1,6 +1,8 @@
 # Sessions write to queues on a vendor's bad days, one request in twenty spoilt, while
-# background processes deliver, and sessions and background processes are ended at random.
-# In the end nothing is lost, and nothing is doubled.  DNC_SOAK_SECONDS makes it longer.
+# background processes deliver and refresh mirrors, and sessions and background processes are
+# ended at random.  Whoever was on a list from the start is in its mirror all the time.  In the
+# end nothing is lost, and nothing is doubled.  DNC_SOAK_SECONDS makes it longer, and
+# DNC_SOAK_SESSIONS gives it more sessions.
 
 use strict;
 use warnings;
@@ -17,7 +19,8 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $seconds = $ENV{DNC_SOAK_SECONDS} // 20;
-my $sessions = 6;
+my $sessions = $ENV{DNC_SOAK_SESSIONS} // 6;
+my $base = 120;    # entries of each list from the start
 my $dnc = DncTest->sandbox;
 my $node = DncTest->cluster('main');
 
@@ -40,13 +43,20 @@ for my $name (sort keys %lists)
 
 	$dnc->control('DELETE', "$name/soak");
 	$dnc->control('PUT', "$name/soak/config?latency_ms=10&fault_seed=1" . ($name eq 'alta' ? '&cursors=keyset' : ''));
-	$dnc->control('POST', "$name/soak/fault?$_->[0]&chance=$_->[1]&times=0") for @faults;
+	$dnc->control('POST', "$name/soak/fill?count=$base");
 	sql(qq{
 		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$name', base_url '@{[$dnc->url]}/$path', request_timeout '1s',
 		  requests_per_minute '0', max_retries '1', max_deletes '0', write_mode 'queue');
 		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
 		CREATE FOREIGN TABLE $name ($columns) SERVER $name;
+		SELECT dnc_fdw_mirror_create('$name', max_age => '10 min');
 	});
+	$node->safe_psql('postgres', "CALL dnc_fdw_mirror_refresh('$name')");
+	sql(qq{
+		CREATE TABLE base_$name AS SELECT match_key FROM ${name}_known;
+		SELECT dnc_fdw_mirror_schedule('$name', '3 s', '1 s');
+	});
+	$dnc->control('POST', "$name/soak/fault?$_->[0]&chance=$_->[1]&times=0") for @faults;
 }
 
 # ----- the sessions -----
@@ -95,10 +105,33 @@ sub run_session
 	return \@written;
 }
 
+# Looks until a time whether all who were on the lists from the start are known; gives back how
+# often, and what was wrong.
+sub run_reader
+{
+	my ($until) = @_;
+	my $psql = DncPsql->new;
+	my %seen = (looks => 0, wrong => []);
+
+	while (time < $until)
+	{
+		for my $name (sort keys %lists)
+		{
+			my $answer = $psql->query("SELECT count(*) FROM base_$name b WHERE EXISTS (SELECT FROM ${name}_known k WHERE k.match_key = b.match_key)");
+
+			if ($answer->{lost}) { $psql = DncPsql->new; next }
+			$seen{looks}++;
+			push @{ $seen{wrong} }, "$name: " . ($answer->{message} // $answer->{rows}[0]) unless ($answer->{rows}[0] // '') eq $base;
+		}
+	}
+	$psql->finish;
+	return \%seen;
+}
+
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $until = time + $seconds;
 my %running;
-for my $session (1 .. $sessions)
+for my $session (0 .. $sessions)    # 0: who only reads
 {
 	my $pid = fork // die "fork: $!";
 
@@ -106,7 +139,7 @@ for my $session (1 .. $sessions)
 	{
 		srand $session;
 		$ENV{PGAPPNAME} = 'soak';
-		nstore(run_session($session, $until), "$dir/$session");
+		nstore($session ? run_session($session, $until) : run_reader($until), "$dir/$session");
 		POSIX::_exit(0);
 	}
 	$running{$pid} = 1;
@@ -124,8 +157,28 @@ while (%running)
 	die 'a session does not end' if time > $until + 120;
 }
 note "$_: ended $ended{$_} times" for sort keys %ended;
+my $reader = retrieve("$dir/0");
+my $passes = sql(q{SELECT count(*) FROM dnc_fdw_passes WHERE state = 'done'});
+note "$reader->{looks} looks at the mirrors, $passes passes done, " . sql(q{SELECT coalesce(sum(resumes), 0) FROM dnc_fdw_passes}) . ' times taken up again';
+cmp_ok($passes, '>', 3, 'mirrors were refreshed by themselves');
+is(join("\n", @{ $reader->{wrong} }[ 0 .. ($#{ $reader->{wrong} } > 9 ? 9 : $#{ $reader->{wrong} }) ]), '', 'whoever was listed from the start is known all the time');
+cmp_ok($reader->{looks}, '>', 10, 'as often as we looked');
 
 # ----- nothing fails any more, and all is delivered -----
+
+# Two full passes, so that whoever has left is gone for good; a background process may be at it.
+sub wait_until_refreshed
+{
+	my ($name) = @_;
+
+	for my $pass (1 .. 2)
+	{
+		my ($status, $error) = (1, '');
+		for (1 .. 300) { $status = $node->psql('postgres', "CALL dnc_fdw_mirror_refresh('$name', mode => 'full')", stderr => \$error); last if $status == 0 || $error !~ /another session/; sleep 0.1 }
+		is($status, 0, "$name: pass $pass over the whole list") or diag($error);
+	}
+	return;
+}
 
 $dnc->control('DELETE', "$_/soak/fault") for sort keys %lists;
 my $waiting = q{SELECT count(*) FROM dnc_fdw_queue WHERE state IN ('waiting', 'sending')};
@@ -164,6 +217,19 @@ for my $name (sort keys %lists)
 	}
 	push @failures, map { "$name: $_ was never committed" } grep { !$expected{$name}{$_} } sort keys %listed;
 	push @failures, map { "$name: $_ is doubled" } grep { $name ne 'weya' && $listed{$_} > 1 } sort keys %listed;
+}
+# Each mirror knows the list, once a pass is over that began when all was delivered.
+for my $name (sort keys %lists)
+{
+	my $entries = $dnc->control('GET', "$name/soak/entries");
+	my %listed = map { s/^\+//r => 1 } $entries =~ /"(?:identifier|email|phoneNumber)": ?"([^"]+)"/g;
+
+	sql("SELECT dnc_fdw_mirror_schedule('$name', NULL)");
+	wait_until_refreshed($name);
+	my %known = map { s/^\+//r => 1 } split /\n/, sql("SELECT identifier FROM ${name}_known");
+	cmp_ok(scalar(keys %listed), '>', $base, "$name: the vendor tells its list");
+	push @failures, map { "$name: $_ is not known" } grep { !$known{$_} } sort keys %listed;
+	push @failures, map { "$name: $_ is known, and not listed" } grep { !$listed{$_} } sort keys %known;
 }
 note "$_: $count{$_}" for sort keys %count;
 is(join("\n", @failures), '', 'nothing is lost, and nothing is doubled');
