@@ -180,6 +180,12 @@ slot_to_start(Scheduler *scheduler, DncSlotKind kind, Oid subject)
 			dnc_slot_wake(slot, DNC_WORK_COMMITTED);
 		slot = NULL;
 	}
+	else if (kind == DNC_SLOT_MIRROR && slot->ended)
+	{
+		/* It has ended since we looked: that has to be recorded first. */
+		look_again(scheduler, GetCurrentTimestamp());
+		slot = NULL;
+	}
 	else if (slot->not_before > GetCurrentTimestamp())
 	{
 		look_again(scheduler, slot->not_before);
