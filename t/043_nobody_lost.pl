@@ -394,8 +394,8 @@ sub set_up
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
 	$node->safe_psql($name, "$sql GRANT ALL ON ALL TABLES IN SCHEMA public TO role_1, role_2;
 		REVOKE ALL ON dnc_fdw_queue_waiting, dnc_fdw_queue_finished, dnc_fdw_mirror_lists FROM role_1, role_2;
-		INSERT INTO dnc_fdw_mirror_lists (source, mirror, staging, known, server, account, owner, max_age, gone_after, max_loss)
-		  VALUES ('f', 'f', 'f', 'f', 'main', '$name/lost', 'postgres', '1 day', 2, 0.1)");
+		INSERT INTO dnc_fdw_mirror_lists (source, mirror, staging, known, server, account, owner, read_by, max_age, gone_after, max_loss)
+		  VALUES ('f', 'f', 'f', 'f', 'main', '$name/lost', 'postgres', 'postgres', '1 day', 2, 0.1)");
 	$dnc->control('PUT', "$name/lost/config?latency_ms=1");
 	%person_of = map { my $person = $_; map { $_ => $person } @{ $list->{people}{$person} } } keys %{ $list->{people} };
 	start_psql($_) for @sessions;

@@ -59,8 +59,8 @@ sub remove { my ($table, @who) = @_; return "DELETE FROM $table WHERE identifier
 # ---- without a mirror
 
 is(records(insert('alta.f', 'ann@x.org') . insert('alta.fi', 'bo@x.org')), '', 'nothing is recorded where there is no mirror');
-$node->safe_psql('postgres', "INSERT INTO dnc_fdw_mirror_lists (source, mirror, staging, known, server, account, owner, max_age, gone_after, max_loss)
-	SELECT t, t, t, t, s, s || '/main', 'postgres'::regrole, '1 day', 2, 0.1 FROM unnest(ARRAY['alta', 'sendkit', 'weya']) s, to_regclass(s || '.f') t");
+$node->safe_psql('postgres', "INSERT INTO dnc_fdw_mirror_lists (source, mirror, staging, known, server, account, owner, read_by, max_age, gone_after, max_loss)
+	SELECT t, t, t, t, s, s || '/main', 'postgres'::regrole, 'postgres'::regrole, '1 day', 2, 0.1 FROM unnest(ARRAY['alta', 'sendkit', 'weya']) s, to_regclass(s || '.f') t");
 is(records(insert('other.f', 'ann@x.org')), '', 'nor where another account has one');
 
 # ---- write_mode 'commit'
