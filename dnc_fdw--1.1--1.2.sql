@@ -115,7 +115,10 @@ REVOKE ALL ON dnc_fdw_instance FROM PUBLIC;
 COMMENT ON VIEW dnc_fdw_instance IS 'tells this installation of dnc_fdw from its copies';
 
 -- Writes that are not over.  The library inserts by the order of the columns.  OIDs count
--- here, and names in a copy, where what they name may be missing.
+-- here, and names in a copy, where what they name may be missing.  address is a hash of the
+-- server's base_url and the workspace_id; seen_at is when the statement of a deletion began.
+-- Persons are told apart by match_key, and by the identifier as a vendor may compare it: the
+-- same text has another key with another identifier_type or default_country.
 CREATE SEQUENCE dnc_fdw_queue_id CACHE 32;
 REVOKE ALL ON SEQUENCE dnc_fdw_queue_id FROM PUBLIC;
 COMMENT ON SEQUENCE dnc_fdw_queue_id IS 'numbers of writes in the queue';
@@ -132,6 +135,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   role oid NOT NULL,
   role_name name NOT NULL,
   account text NOT NULL,
+  address text NOT NULL,
   action text NOT NULL,
   entry_id text,
   identifier text,
@@ -143,6 +147,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   match_key text NOT NULL,
   xid xid8 NOT NULL,
   snapshot pg_snapshot,
+  seen_at timestamptz,
   state text NOT NULL,
   attempts integer NOT NULL,
   unclear boolean NOT NULL,
@@ -156,6 +161,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   PRIMARY KEY (instance, id)
 ) WITH (fillfactor = 70);
 CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
+CREATE INDEX dnc_fdw_queue_waiting_folded ON dnc_fdw_queue_waiting (left(lower(ltrim(identifier, '+') COLLATE "C"), 400));
 CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting (xid);
 REVOKE ALL ON dnc_fdw_queue_waiting FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are being sent, or are dead: see the view dnc_fdw_queue';
@@ -169,6 +175,7 @@ CREATE TABLE dnc_fdw_queue_finished (
   PRIMARY KEY (instance, id)
 );
 CREATE INDEX dnc_fdw_queue_finished_key ON dnc_fdw_queue_finished (match_key);
+CREATE INDEX dnc_fdw_queue_finished_folded ON dnc_fdw_queue_finished (left(lower(ltrim(identifier, '+') COLLATE "C"), 400));
 CREATE INDEX dnc_fdw_queue_finished_done ON dnc_fdw_queue_finished (done_at);
 REVOKE ALL ON dnc_fdw_queue_finished FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_finished IS 'writes of the queue that are over, for dnc_fdw.keep_done: see the view dnc_fdw_queue';

@@ -15,7 +15,7 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
-#include "queue/claim.h"
+#include "queue/forget.h"
 #include "request/call.h"
 #include "request/max_requests.h"
 #include "request/rate_limit.h"

@@ -70,7 +70,7 @@ for my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 		deliver('alta') for 1 .. 2;
 		my $when = $delivered ? 'sent before' : 'not sent yet';
 		like(listed('alta'), qr/x\@test/, "$level: added after a deletion that commits later ($when)");
-		sql('SELECT dnc_fdw_queue_discard(array_agg(id), $$$$) FROM dnc_fdw_queue WHERE state IN ($$waiting$$, $$dead$$)');
+		sql('SELECT dnc_fdw_queue_discard(array_agg(id), $$over$$) FROM dnc_fdw_queue WHERE state IN ($$waiting$$, $$dead$$)');
 	}
 }
 # A snapshot that is older than the addition which the deletion finds on the list.

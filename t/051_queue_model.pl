@@ -1,6 +1,7 @@
 # Random transactions through the queue, with senders and clusters that are killed, answers
-# that are lost, all isolation levels, and commits in another order than statements.  In the
-# end each list has to be what a model of the promises in docs/queue.md says.
+# that are lost, all isolation levels, and commits in another order than statements.  Two tables
+# of each list have different keys for the same number, and on alta somebody else opts in, at
+# the vendor.  In the end each list has to be what a model of the promises in docs/queue.md says.
 #
 # DNC_MODEL_SEED repeats a run, DNC_MODEL_SECONDS makes it longer.
 
@@ -13,6 +14,7 @@ use lib "$FindBin::RealBin/lib";
 use DncTest;
 use IPC::Run;
 use JSON::PP;
+use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -32,20 +34,22 @@ $node->append_conf('postgresql.conf', "restart_after_crash = on\nmax_prepared_tr
 $node->restart;
 
 my @lists = (
-	{ name => 'alta', path => '/alta/v1', member => 'identifier', columns => '', type => 'email',
+	{ name => 'alta', path => '/alta/v1', member => 'identifier', columns => '', looks => 1,
+		entries => [ qw(0301234561 0301234562 0301234563 0301234564), map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid) ] },
+	{ name => 'sendkit', path => '/sendkit', member => 'email', columns => '', token => 'sk_model', folds => 1,
 		entries => [ map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid dan eve) ] },
-	{ name => 'sendkit', path => '/sendkit', member => 'email', columns => '', type => 'email', token => 'sk_model', folds => 1,
-		entries => [ map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid dan eve) ] },
-	{ name => 'weya', path => '/weya', member => 'phoneNumber', type => 'phone',
+	{ name => 'weya', path => '/weya', member => 'phoneNumber',
 		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'},
 		entries => [ map { "1555000000$_" } 1 .. 6 ] });
-my ($list, $now, @sessions, %added, %spelling, @removals, $adds);
+my ($list, $now, @sessions, %added, %spelling, @removals, $adds, @opted);
 
 sub person { my ($entry) = @_; return lc $entry }
 
 # What tells an entry from the others of the list: sendkit lists emails in lower case.
 sub key { my ($entry) = @_; return $list->{folds} ? lc $entry : $entry }
-sub control { my ($method, $what) = @_; return $dnc->control($method, "$list->{name}/model$what") }
+sub control { my ($method, $what, $body) = @_; return $dnc->control($method, "$list->{name}/model$what", $body) }
+sub type_of { my ($entry) = @_; return $entry =~ /\@/ ? 'email' : 'phone' }
+sub sql { my ($statements) = @_; return $node->safe_psql('postgres', $statements) }
 
 # ----- sessions, each with a transaction of its own -----
 
@@ -121,17 +125,47 @@ sub write_something
 	my $entry = pick(@{ $list->{entries} });
 
 	return if $session->{persons}{ person($entry) }++;
+	my $table = pick('list', 'list2');
 	if (chance(0.6))
 	{
-		defined run_in($session, "INSERT INTO list (identifier, identifier_type) VALUES ('$entry', '$list->{type}')")
+		defined run_in($session, "INSERT INTO $table (identifier, identifier_type) VALUES ('$entry', '" . type_of($entry) . "')")
 			or return end_transaction($session, 1);
 		push @{ $session->{writes} }, { add => 1, entry => $entry };
 		return;
 	}
 	my $seen = $session->{fixed} ? $session->{begun} : $now;
-	my $count = run_in($session, "WITH d AS (DELETE FROM list WHERE identifier = '$entry' RETURNING 1) SELECT count(*) FROM d");
+	my $count = run_in($session, "WITH d AS (DELETE FROM $table WHERE identifier = '$entry' RETURNING 1) SELECT count(*) FROM d");
 	return end_transaction($session, 1) unless defined $count && $count =~ /^\d+$/;
 	push @{ $session->{writes} }, { entry => $entry, seen => $seen, count => $count };
+	return;
+}
+
+# ----- somebody else -----
+
+# Has alta list an entry that is not from here, since so many seconds; gives its id.
+sub list_elsewhere
+{
+	my ($entry, $seconds) = @_;
+	my $id = sprintf '00000000-0000-4000-8000-%012d', int(rand(1e12));
+	my $time = strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime(time - $seconds));
+
+	control('PUT', '/entries', $json->encode([ { id => $id, objectType => 'communication-opt-out', identifier => $entry, identifierType => type_of($entry),
+		isManuallyAdded => JSON::PP::false, createdAt => $time, updatedAt => $time } ]));
+	return $id;
+}
+
+# Somebody opts in again at the vendor who is off the list, best of all one with a deletion that
+# the vendor may have made.  Such deletions must not take the entry.  No sender is at work.
+sub opt_in
+{
+	my %listed = map { $_->{identifier} => 1 } @{ $json->decode(control('GET', '/entries')) };
+	my @unclear = grep { !$listed{$_} } split /\n/, sql(q{SELECT DISTINCT identifier FROM dnc_fdw_queue_waiting WHERE action = 'delete' AND (unclear OR state = 'sending')});
+	my $entry = @unclear ? pick(@unclear) : pick(@{ $list->{entries} });
+
+	return if $listed{$entry};
+	my %over = map { $_ => 1 } split /\n/, sql("SELECT id FROM dnc_fdw_queue_waiting WHERE action = 'delete' AND identifier = '$entry' AND (unclear OR state = 'sending')");
+	my $at = sql('SELECT clock_timestamp()');
+	push @opted, { entry => $entry, over => \%over, at => $at, id => list_elsewhere($entry, 0) };
 	return;
 }
 
@@ -176,8 +210,22 @@ sub after_crash
 	return;
 }
 
-# Lets the queue be sent to its end, by a vendor without faults.  Deletions of which sendkit does
-# not tell whether it has made them are dead; we say that they are still meant.
+# Does what the message of a deletion says that is dead, since nobody knows whether it was made:
+# deletes again, unless somebody has opted in again.
+sub delete_again
+{
+	for my $row (split /\n/, sql(q{SELECT id || ' ' || identifier FROM dnc_fdw_queue WHERE state = 'dead' AND message LIKE 'it is not known%, delete again, and discard this'}))
+	{
+		my ($id, $entry) = split / /, $row, 2;
+
+		sql("SELECT dnc_fdw_queue_discard(ARRAY[$id], 'delete again')");
+		sql("DELETE FROM list WHERE identifier = '$entry'") unless grep { $_->{entry} eq $entry } @opted;
+	}
+	return;
+}
+
+# Lets the queue be sent to its end, by a vendor without faults.  Deletions of which nobody knows
+# whether they were made are dead; we say that they are still meant.
 sub settle
 {
 	control('DELETE', '/fault');
@@ -187,6 +235,7 @@ sub settle
 		$node->safe_psql('postgres', "SELECT dnc_fdw_queue_resume('$list->{name}'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue
 		  WHERE state = 'waiting' OR (state = 'dead' AND action = 'delete' AND message LIKE 'it is not known%')");
 		$node->psql('postgres', "CALL dnc_fdw_deliver('$list->{name}')");
+		delete_again();
 		last if $node->safe_psql('postgres', "SELECT count(*) FROM dnc_fdw_queue WHERE state IN ('waiting', 'sending', 'dead')") == 0;
 	}
 	return;
@@ -215,8 +264,24 @@ sub mistakes
 	}
 	for my $removal (grep { $_->{count} } @removals)
 	{
+		next if grep { $_->{entry} eq $removal->{entry} } @opted;
 		push @wrong, "$removal->{entry} was deleted at $removal->{seen} and is still listed"
 			if $listed{ key($removal->{entry}) } && $removal->{seen} >= last_of(@{ $person{ person($removal->{entry}) } // [] });
+	}
+	return @wrong, taken_back();
+}
+
+# Who has opted in at the vendor, and was removed by no deletion that was sent first since then.
+sub taken_back
+{
+	my %ids = map { ($_->{id} // $_->{_id}) => 1 } @{ $json->decode(control('GET', '/entries')) };
+	my @wrong;
+
+	for my $opted (grep { !$ids{ $_->{id} } } @opted)
+	{
+		my @may = grep { !$opted->{over}{$_} } split /\n/,
+			sql("SELECT id FROM dnc_fdw_queue WHERE action = 'delete' AND identifier = '$opted->{entry}' AND attempts > 0 AND coalesce(done_at, 'infinity') > '$opted->{at}'");
+		push @wrong, "$opted->{entry} has opted in at $opted->{at}, and is off the list" unless @may;
 	}
 	return @wrong;
 }
@@ -227,12 +292,19 @@ for (@lists)
 {
 	$list = $_;
 	($now, $adds, @removals, %added) = (0, 0);
+	@opted = ();
 	$node->safe_psql('postgres', qq{
 		CREATE SERVER $list->{name} FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$list->{name}', base_url '$url$list->{path}',
 		  max_retries '0', requests_per_minute '0', write_mode 'queue', request_timeout '1s');
 		CREATE USER MAPPING FOR CURRENT_USER SERVER $list->{name} OPTIONS (token '@{[ $list->{token} // 'sandbox-model' ]}');
-		CREATE FOREIGN TABLE list (identifier text, identifier_type text $list->{columns}) SERVER $list->{name};
+		CREATE FOREIGN TABLE list (identifier text, identifier_type text $list->{columns}) SERVER $list->{name} OPTIONS (default_country 'DE');
+		CREATE FOREIGN TABLE list2 (identifier text, identifier_type text $list->{columns}) SERVER $list->{name} OPTIONS (default_country 'AT');
 	});
+	if ($list->{looks})
+	{
+		list_elsewhere($_, 3600) for grep { chance(0.5) } @{ $list->{entries} };
+		control('POST', '/fault?kind=lost&chance=250&method=DELETE&times=0');
+	}
 	control('POST', "/fault?kind=$_&times=0") for map { my $fault = $_; map { "$fault&method=$_" } qw(POST DELETE) }
 		'lost&chance=60', 'cut&chance=30', 'status&arg=503&chance=60', 'status&arg=429&chance=30', 'close&chance=30', 'stall&chance=10';
 	control('PUT', '/config?latency_ms=20');
@@ -246,10 +318,15 @@ for (@lists)
 		if (!$session->{writes}) { begin($session) }
 		elsif (chance(0.4)) { end_transaction($session) }
 		else { write_something($session) }
+		opt_in() if $list->{looks} && !$sender && chance(0.5);
 		next unless chance(0.2);
 		if (!$sender)
 		{
-			$node->safe_psql('postgres', "SELECT dnc_fdw_queue_resume('$list->{name}'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
+			my $states = chance(0.3) ? q{'waiting', 'dead'} : q{'waiting'};
+
+			sql("SELECT dnc_fdw_queue_resume('$list->{name}'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state IN ($states)");
+			# It happens that a look does not tell, either.
+			control('POST', '/fault?kind=status&arg=503&method=GET') if $list->{looks} && chance(0.7);
 			start_sender();
 		}
 		elsif ($crashes < 2 && chance(0.05)) { $crashes++; end_sender('KILL') }
@@ -258,11 +335,11 @@ for (@lists)
 	}
 	end_transaction($_) for grep { $_->{writes} } @sessions;
 	settle();
-	note("$list->{name}: $steps steps, $adds additions, " . scalar(@removals) . " deletions, $kills senders ended, $crashes crashes");
+	note("$list->{name}: $steps steps, $adds additions, " . scalar(@removals) . " deletions, " . scalar(@opted) . " opted in elsewhere, $kills senders ended, $crashes crashes");
 	is(join("\n", mistakes()), '', "$list->{name}: the list is what was promised");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM dnc_fdw_queue WHERE server = '$list->{name}' AND action = 'add' AND state = 'done'"), $adds,
 		"$list->{name}: no addition is lost, and none is there twice");
-	is($node->safe_psql('postgres', "SELECT string_agg(concat_ws(' ', action, identifier, state, message), ', ') FROM dnc_fdw_queue WHERE server = '$list->{name}' AND state NOT IN ('done', 'superseded')"), '',
+	is($node->safe_psql('postgres', "SELECT string_agg(concat_ws(' ', action, identifier, state, message), ', ') FROM dnc_fdw_queue WHERE server = '$list->{name}' AND state NOT IN ('done', 'superseded', 'discarded')"), '',
 		"$list->{name}: nothing is left");
 	cmp_ok($adds, '>', 5, "$list->{name}: something was added");
 	$_->{psql}->quit for @sessions;

@@ -23,7 +23,7 @@
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
 #include "mirror/statements.h"
-#include "queue/claim.h"
+#include "queue/forget.h"
 #include "queue/record.h"
 
 /* A merge that runs, and what it has come to. */
@@ -275,7 +275,7 @@ merge_full(DncPass *pass, bool accept_loss)
 	renew_statistics(&merge);
 	update_list(&merge);
 	update_pass(&merge, &certificate, problem != NULL);
-	dnc_claim_forget(pass->mirror->options->serverid);
+	dnc_forget_finished(pass->mirror->options->serverid);
 	return NULL;
 }
 

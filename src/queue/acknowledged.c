@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * acknowledged.c
- *		Acknowledged writes of the other write_modes, where the account has a mirror.
+ *		Acknowledged writes of the other write_modes, where somebody has to know of them.
  *
  * A mirror knows the list as it was when its pages were read.  So that it knows our own
  * writes at once, they become rows of dnc_fdw_queue_finished: those of the queue by
@@ -14,6 +14,10 @@
  *
  * If a savepoint takes back the record of an addition alone, that of an earlier removal would
  * hide the person, who is listed again.  So we keep such additions, and record them at COMMIT.
+ *
+ * The records also keep removals of the queue from taking whom another write_mode has added
+ * since.  So we record where such removals wait, too, or may come from a transaction that is
+ * not over.
  *
  * We look for a mirror after the answers.  One that we do not see yet begins to read
  * after them, so that it finds what we have written.
@@ -28,6 +32,7 @@
 #include "utils/memutils.h"
 
 #include "queue/acknowledged.h"
+#include "queue/guard.h"
 #include "queue/store.h"
 #include "queue/table.h"
 
@@ -178,7 +183,9 @@ keep_additions(const DncAcknowledged *request)
 void
 dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count)
 {
-	if (!has_mirror(requests[0].writes[0]->target->options))
+	const DncOptions *options = requests[0].writes[0]->target->options;
+
+	if (!has_mirror(options) && !dnc_queue_removals_wait(options))
 		return;
 	if (GetCurrentTransactionNestLevel() > 1)
 	{

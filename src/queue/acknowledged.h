@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * acknowledged.h
- *		Acknowledged writes of the other write_modes, where the account has a mirror.
+ *		Acknowledged writes of the other write_modes, where somebody has to know of them.
  *
  *-------------------------------------------------------------------------
  */

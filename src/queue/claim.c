@@ -26,10 +26,10 @@
 
 #include "foreign/foreign.h"
 #include "queue/claim.h"
+#include "queue/forget.h"
+#include "queue/guard.h"
 #include "queue/statements.h"
 #include "queue/table.h"
-
-int			dnc_keep_done = 2592000;
 
 /* A write that has failed more often than this is sent alone. */
 #define FAILURES_TOGETHER 3
@@ -37,39 +37,19 @@ int			dnc_keep_done = 2592000;
 /* Where an API takes one entry a request: writes that are claimed at a time, per request under way. */
 #define ROUNDS_AT_ONCE 4
 
-/*
- * Is row w one of server $5?  It goes by the table.  If that was dropped, it goes by the
- * provider and the server's name, $6: another server may have that name by now.
- */
-#define IS_OF_SERVER \
-	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
-	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
-
 #define IS_DUE \
-	DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
+	DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
 	"AND w.next_try <= clock_timestamp()"
 
 /* Is an addition waiting that removal w has to come after: of its person, or its transaction? */
 #define IS_BLOCKED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
-	"a.state IN ('waiting', 'sending') AND a.match_key = w.match_key AND " \
+	"a.state IN ('waiting', 'sending') AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " \
 	DNC_QUEUE_SAME_LIST ") OR " \
 	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
 	"a.state IN ('waiting', 'sending') AND a.xid = w.xid AND a.instance = w.instance))"
 
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
-
-/* Begin the arguments of a query: origin, server, its provider and name. */
-static void
-server_arguments(Oid serverid, DncQueueArguments *arguments)
-{
-	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
-
-	dnc_queue_origin_arguments(arguments);
-	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(serverid));
-	dnc_queue_text_argument(arguments,
-							psprintf("%s/%s", options->provider->name, options->server_name));
-}
 
 /* ----- before the first round ----- */
 
@@ -80,8 +60,8 @@ warn_of_held(Oid serverid)
 	DncQueueArguments arguments = {0};
 	uint64		count;
 
-	server_arguments(serverid, &arguments);
-	count = dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_OF_SERVER
+	dnc_queue_server_arguments(serverid, &arguments);
+	count = dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " DNC_QUEUE_IS_OF_SERVER
 						  " AND w.action = 'add' AND (w.instance <> $1 OR w.database <> $2)",
 						  &arguments);
 	if (count > 0)
@@ -98,34 +78,11 @@ drop_superseded(Oid serverid)
 {
 	DncQueueArguments arguments = {0};
 
-	server_arguments(serverid, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " IS_OF_SERVER
+	dnc_queue_server_arguments(serverid, &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
 										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
 										  DNC_QUEUE_IS_SUPERSEDED,
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
-}
-
-/*
- * Forget finished writes to a server or its account that have been kept for long enough.  An
- * addition that guards against a removal is kept as long as that may be sent, and all
- * of them as long as a mirror of the account needs them.
- */
-void
-dnc_claim_forget(Oid serverid)
-{
-	DncQueueArguments arguments = {0};
-
-	server_arguments(serverid, &arguments);
-	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(dnc_keep_done));
-	dnc_queue_text_argument(&arguments,
-							dnc_queue_account(dnc_options_load(serverid, InvalidOid)));
-	(void) dnc_queue_run("DELETE FROM " DNC_QUEUE_FINISHED " w WHERE w.instance = $1 AND "
-						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND "
-						 "(w.account = $8 OR " IS_OF_SERVER ") "
-						 "AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
-						 "r.action = 'delete' AND r.match_key = w.match_key) "
-						 "AND NOT EXISTS (SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE "
-						 "m.account = w.account AND w.done_at >= m.needs_since)", &arguments);
 }
 
 /*
@@ -138,12 +95,12 @@ dnc_claim_recover(Oid serverid)
 	DncQueueArguments arguments = {0};
 
 	warn_of_held(serverid);
-	server_arguments(serverid, &arguments);
+	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', unclear = true, "
 						 "message = 'the session that sent this has ended before an answer came' "
 						 "WHERE w.instance = $1 AND w.database = $2 AND w.state = 'sending' AND "
-						 IS_OF_SERVER, &arguments);
-	dnc_claim_forget(serverid);
+						 DNC_QUEUE_IS_OF_SERVER, &arguments);
+	dnc_forget_finished(serverid);
 	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
 						 "(SELECT FROM pg_foreign_server s WHERE s.oid = l.server)", NULL);
@@ -202,7 +159,7 @@ make_target(DncClaim *claim, Oid relid, DncProblem *problem)
 static void
 due_arguments(const DncClaim *claim, DncQueueArguments *arguments)
 {
-	server_arguments(claim->lane.serverid, arguments);
+	dnc_queue_server_arguments(claim->lane.serverid, arguments);
 	dnc_queue_text_argument(arguments, claim->action == DNC_ACTION_ADD ? "add" : "delete");
 }
 
@@ -242,7 +199,7 @@ target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 }
 
 /*
- * Removals that have waited for too long are not sent: the person may have opted out again.
+ * Removals whose statement is too long ago are not sent: the person may have opted out again.
  * Gives back how many they are.
  */
 static uint64
@@ -253,10 +210,33 @@ expire_removals(const DncClaim *claim, Oid relid)
 	target_arguments(claim, relid, &arguments);
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(claim->target->options->max_delete_age));
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
-						 "'has waited longer than max_delete_age: look at the list, and delete again' "
+						 "'is older than max_delete_age: look at the list, and delete again' "
 						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
-						 "coalesce(w.retried_at, w.queued_at) < "
+						 "coalesce(w.retried_at, w.seen_at) < "
 						 "clock_timestamp() - $10 * interval '1 ms'", &arguments);
+}
+
+/*
+ * Removals are not sent where the server is for another list by now than their statement has
+ * seen.  To rename a server, whose account has its name, makes it no other list.  Gives back
+ * how many they are.
+ */
+static uint64
+stop_misdirected(const DncClaim *claim, Oid relid)
+{
+	const DncOptions *options = claim->target->options;
+	DncQueueArguments arguments = {0};
+
+	target_arguments(claim, relid, &arguments);
+	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
+	dnc_queue_text_argument(&arguments, dnc_queue_address(options));
+	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
+						 "'the account, base_url or workspace_id was changed since: set it back, and call "
+						 "dnc_fdw_queue_retry(); or look at the list, delete again, and discard this' "
+						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND (w.address <> $11 OR "
+						 "(w.account <> $10 AND ($10 <> $6 OR "
+						 "w.account <> concat(split_part(w.account, '/', 1), '/', w.server))))",
+						 &arguments);
 }
 
 /* How many writes a round takes. */
@@ -341,7 +321,7 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 {
 	MemoryContext context = CurrentMemoryContext;
 	DncProblem	problem = {0};
-	uint64		expired = 0;
+	uint64		dead = 0;
 	Oid			relid;
 	int			failures;
 
@@ -362,11 +342,13 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 		dnc_lane_pause(&claim->lane, 0, &problem);
 		return true;
 	}
+	if (claim->action == DNC_ACTION_REMOVE && !dnc_queue_may_claim_removals(claim->target->options))
+		return false;
 	if (claim->action == DNC_ACTION_REMOVE)
-		expired = expire_removals(claim, relid);
+		dead = expire_removals(claim, relid) + stop_misdirected(claim, relid);
 	claim_rows(claim, relid, round_size(claim, failures), context);
 	/* What is sent has to be on disk, whatever synchronous_commit its writer had. */
 	ForceSyncCommit();
 	/* Without any, somebody else has locked them, or an addition has come in between. */
-	return claim->count > 0 || expired > 0;
+	return claim->count > 0 || dead > 0;
 }

@@ -11,8 +11,6 @@
 #include "queue/lane.h"
 #include "write/write.h"
 
-extern int	dnc_keep_done;		/* setting dnc_fdw.keep_done, in seconds */
-
 /* A write that was claimed.  The write is the last member, since its texts follow it. */
 typedef struct DncClaimedWrite
 {
@@ -39,7 +37,6 @@ dnc_claimed_of(const DncWrite *write)
 	return (const DncClaimedWrite *) ((const char *) write - offsetof(DncClaimedWrite, write));
 }
 
-extern void dnc_claim_forget(Oid serverid);
 extern void dnc_claim_recover(Oid serverid);
 extern bool dnc_claim_next(Oid serverid, DncClaim *claim);
 

@@ -154,8 +154,9 @@ send_writes(Round *round, DncWrite **writes, int count)
  * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
  * We look for an addition by its own uuid where it has one: the vendor may write the
  * number in another way.  If somebody else has added the number, the vendor will say so.
- * A removal is not sent again where the entry may be younger than its first request: the
- * first one may have been taken, and somebody may have added the person since.  If the look settles the write, it is recorded; true: the write has to be sent.
+ * A removal is not sent again where the entry may be younger than its first request: that
+ * may have been taken, and somebody may have added the person since.  If the look settles
+ * the write, it is recorded; true: the write has to be sent.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)

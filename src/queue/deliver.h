@@ -8,12 +8,6 @@
 #ifndef DNC_QUEUE_DELIVER_H
 #define DNC_QUEUE_DELIVER_H
 
-/*
- * Tells the locks of senders from users' advisory locks, which have 1 or 2 in its place; as
- * pg_locks.objsubid shows it.
- */
-#define DNC_DELIVER_LOCK_CLASS 3340
-
 /* Who delivers, and how it ends a transaction. */
 typedef struct DncDelivery
 {

@@ -12,9 +12,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "queue/claim.h"
 #include "queue/deliver.h"
 #include "queue/due.h"
+#include "queue/forget.h"
+#include "queue/lane.h"
 #include "queue/statements.h"
 #include "queue/table.h"
 

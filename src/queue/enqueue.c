@@ -25,6 +25,7 @@
 #include "queue/acknowledged.h"
 #include "queue/due.h"
 #include "queue/enqueue.h"
+#include "queue/forget.h"
 #include "queue/guard.h"
 #include "queue/queued.h"
 #include "queue/store.h"
@@ -39,8 +40,8 @@
 typedef struct SeenSnapshot
 {
 	struct SeenSnapshot *next;
-	CommandId	seen;			/* as in DncPendingWrite */
-	Datum		snapshot;		/* pg_snapshot */
+	CommandId	command;		/* as DncPendingWrite.seen */
+	DncSeen		seen;
 } SeenSnapshot;
 
 /* The snapshots of this transaction's statements; in its memory. */
@@ -64,7 +65,7 @@ keep_snapshot(Snapshot snapshot)
 
 	for (seen = snapshots; seen; seen = seen->next)
 	{
-		if (seen->seen == snapshot->curcid)
+		if (seen->command == snapshot->curcid)
 			break;
 	}
 	if (seen == NULL)
@@ -78,8 +79,9 @@ keep_snapshot(Snapshot snapshot)
 		}
 		PushActiveSnapshot(snapshot);
 		seen = palloc(sizeof(SeenSnapshot));
-		seen->seen = snapshot->curcid;
-		seen->snapshot = OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+		seen->command = snapshot->curcid;
+		seen->seen.snapshot = OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+		seen->seen.at = GetCurrentStatementStartTimestamp();
 		seen->next = snapshots;
 		snapshots = seen;
 		PopActiveSnapshot();
@@ -94,23 +96,28 @@ begin_queue(DncAccountWrites *account, const DncTarget *target,
 {
 	dnc_queue_require();
 	if (statement->action == DNC_ACTION_REMOVE)
+	{
+		dnc_forget_wait_for_us();
 		keep_snapshot(statement->estate->es_snapshot);
+	}
 	return dnc_route_begin_until_commit(account, target, statement);
 }
 
 /* ----- at COMMIT ----- */
 
-/* What the statement of a removal could see. */
-static Datum
-snapshot_of(const DncPendingWrite *removal)
+/* What the statement of a removal could see; NULL for an addition. */
+static const DncSeen *
+seen_of(const DncPendingWrite *waiting)
 {
 	const SeenSnapshot *seen = snapshots;
 
-	while (seen && seen->seen != removal->seen)
+	if (waiting->write.action == DNC_ACTION_ADD)
+		return NULL;
+	while (seen && seen->command != waiting->seen)
 		seen = seen->next;
 	if (seen == NULL)
 		elog(ERROR, "a removal has no snapshot");
-	return seen->snapshot;
+	return &seen->seen;
 }
 
 /* Check max_deletes for the writes of an account that stand, server by server. */
@@ -160,12 +167,8 @@ store(DncAccountWrites *account)
 		const DncPendingWrite *waiting = dnc_pending_at(pending, i);
 
 		CHECK_FOR_INTERRUPTS();
-		if (waiting->overtaken)
-			continue;
-		if (waiting->write.action == DNC_ACTION_REMOVE)
-			dnc_store_waiting(storing, &waiting->write, snapshot_of(waiting));
-		else
-			dnc_store_waiting(storing, &waiting->write, (Datum) 0);
+		if (!waiting->overtaken)
+			dnc_store_waiting(storing, &waiting->write, seen_of(waiting));
 	}
 	dnc_store_end(storing);
 	dnc_queue_changed();

@@ -7,6 +7,10 @@
  * None of these could see what is added now.  So we finish them before we send: we hold
  * their rows until our transaction ends, and a sender leaves out rows that are held.
  *
+ * Others may be committed while we send.  So we hold a lock of the account until our
+ * transaction ends, and no sender claims deletions meanwhile.  Then they find the record of
+ * our additions: see acknowledged.c.
+ *
  * A deletion by another write_mode of somebody whose addition waits would arrive first, and
  * the person would be on the list for good.  So it is refused.
  *
@@ -15,13 +19,18 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "match/key.h"
 #include "match/server_text.h"
+#include "queue/forget.h"
 #include "queue/guard.h"
 #include "queue/statements.h"
 #include "queue/table.h"
@@ -33,6 +42,9 @@
 
 #define IS_ADDITION "w.action = 'add' AND " IS_OF_LIST
 #define IS_DELETION "w.action = 'delete' AND " IS_OF_LIST
+
+/* Is row w about one of the persons of $3 and $4?  As DNC_QUEUE_SAME_PERSON has it. */
+#define IS_OF_PERSONS "(w.match_key = ANY ($3) OR " DNC_QUEUE_FOLDED("w") " = ANY ($4))"
 
 /* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
 char *
@@ -52,6 +64,59 @@ dnc_queue_key(const DncWrite *write)
 												   options->provider->ignores_plus), &whole);
 }
 
+/* What DNC_QUEUE_FOLDED makes of a write's identifier; palloc'd. */
+static char *
+folded(const DncWrite *write)
+{
+	bool		whole;
+	char	   *text = dnc_match_to_server(dnc_write_value(write, DNC_COL_IDENTIFIER), &whole);
+
+	text += strspn(text, "+");
+	text = pnstrdup(text, pg_mbcharcliplen(text, strlen(text), DNC_QUEUE_FOLDED_LENGTH));
+	for (char *c = text; *c; c++)
+		*c = (char) pg_ascii_tolower((unsigned char) *c);
+	return text;
+}
+
+/* The lock of an account that somebody adds to by another write_mode; see lock_tag() in deliver.c. */
+static LOCKTAG
+additions_lock(const DncOptions *options)
+{
+	const char *account = dnc_queue_account(options);
+	uint32		key = hash_bytes((const unsigned char *) account, (int) strlen(account));
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, 3, DNC_DELIVER_LOCK_CLASS);
+	return tag;
+}
+
+/*
+ * This transaction is about to add by another write_mode: until it ends, no deletions of the
+ * account are claimed.  A savepoint does not take that back, since it takes no addition back.
+ */
+static void
+hold_claims(const DncOptions *options)
+{
+	LOCKTAG		tag = additions_lock(options);
+	ResourceOwner owner = CurrentResourceOwner;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	(void) LockAcquire(&tag, ShareLock, false, false);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Deletions of an account are about to be claimed.  False: a transaction that is not over adds to
+ * it by another write_mode.  Until the caller's ends, such additions wait.
+ */
+bool
+dnc_queue_may_claim_removals(const DncOptions *options)
+{
+	LOCKTAG		tag = additions_lock(options);
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* Does any write of an action wait for the account? */
 static bool
 has_any(const DncQueueArguments *arguments, DncAction action)
@@ -62,12 +127,13 @@ has_any(const DncQueueArguments *arguments, DncAction action)
 						 arguments) > 0;
 }
 
-/* The keys of the writes of an action that stand, as an array; a removal by id alone has none. */
-static Datum
-keys_of(const DncPending *pending, DncAction action)
+/* Append texts of the writes of an action that stand; a removal by id alone has none. */
+static void
+persons_argument(const DncPending *pending, DncAction action, char *(*text_of) (const DncWrite *),
+				 DncQueueArguments *arguments)
 {
-	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext,
-											  sizeof(Datum) * Max(pending->count, 1));
+	Datum	   *texts = MemoryContextAllocHuge(CurrentMemoryContext,
+											   sizeof(Datum) * Max(pending->count, 1));
 	int			count = 0;
 
 	for (int i = 0; i < pending->count; i++)
@@ -75,9 +141,19 @@ keys_of(const DncPending *pending, DncAction action)
 		CHECK_FOR_INTERRUPTS();
 		if (pending->writes[i]->action == action && !dnc_pending_at(pending, i)->overtaken &&
 			dnc_write_value(pending->writes[i], DNC_COL_IDENTIFIER))
-			keys[count++] = CStringGetTextDatum(dnc_queue_key(pending->writes[i]));
+			texts[count++] = CStringGetTextDatum(text_of(pending->writes[i]));
 	}
-	return PointerGetDatum(construct_array(keys, count, TEXTOID, -1, false, TYPALIGN_INT));
+	dnc_queue_argument(arguments, TEXTARRAYOID,
+					   PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false,
+													   TYPALIGN_INT)));
+}
+
+/* Append the keys and the identifiers of the writes of an action that stand. */
+static void
+persons_arguments(const DncPending *pending, DncAction action, DncQueueArguments *arguments)
+{
+	persons_argument(pending, action, dnc_queue_key, arguments);
+	persons_argument(pending, action, folded, arguments);
 }
 
 /* Hold the rows of the deletions; raises 55006 where one is on its way. */
@@ -87,7 +163,7 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 	DncQueueQuery query;
 
 	dnc_queue_open(&query, "SELECT w.state = 'sending' FROM " DNC_QUEUE_WAITING " w WHERE "
-				   "w.match_key = ANY ($3) AND " IS_DELETION " FOR UPDATE", arguments, false);
+				   IS_OF_PERSONS " AND " IS_DELETION " FOR UPDATE", arguments, false);
 	for (uint64 i = 0; i < query.count; i++)
 	{
 		if (DatumGetBool(dnc_queue_datum(&query, i, 1)))
@@ -122,9 +198,9 @@ guard_additions(const DncPending *pending)
 	list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_REMOVE))
 		return;
-	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending, DNC_ACTION_ADD));
+	persons_arguments(pending, DNC_ACTION_ADD, &arguments);
 	hold_deletions(&arguments, options->server_name);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH("w.match_key = ANY ($3) AND " IS_DELETION,
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(IS_OF_PERSONS " AND " IS_DELETION,
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
@@ -138,8 +214,8 @@ guard_removals(const DncPending *pending)
 	list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_ADD))
 		return;
-	dnc_queue_argument(&arguments, TEXTARRAYOID, keys_of(pending, DNC_ACTION_REMOVE));
-	if (dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE w.match_key = ANY ($3) AND "
+	persons_arguments(pending, DNC_ACTION_REMOVE, &arguments);
+	if (dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " IS_OF_PERSONS " AND "
 					  IS_ADDITION " LIMIT 1", &arguments) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -159,10 +235,31 @@ dnc_queue_guard(const DncPending *pending)
 {
 	Oid			relid = dnc_queue_relation("dnc_fdw_queue_waiting");
 
-	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
+	if (!OidIsValid(relid))
+		return;
+	if (pending->count > pending->removals)
+		hold_claims(pending->writes[0]->target->options);
+	if (dnc_queue_is_empty(relid))
 		return;
 	if (pending->count > pending->removals)
 		guard_additions(pending);
 	if (pending->removals > 0)
 		guard_removals(pending);
+}
+
+/* Does a removal from an account wait in the queue, or in a transaction that is not over? */
+bool
+dnc_queue_removals_wait(const DncOptions *options)
+{
+	Oid			relid = dnc_queue_relation("dnc_fdw_queue_waiting");
+	DncQueueArguments arguments = {0};
+
+	if (!OidIsValid(relid))
+		return false;
+	if (dnc_forget_has_open_removals())
+		return true;
+	if (dnc_queue_is_empty(relid))
+		return false;
+	list_arguments(options, &arguments);
+	return has_any(&arguments, DNC_ACTION_REMOVE);
 }

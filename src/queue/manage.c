@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "queue/due.h"
@@ -73,8 +74,7 @@ lock_rows(Datum ids)
 /*
  * Have writes of this database sent as soon as possible, dead ones too; gives back how many.
  * A deletion may wait anew for max_delete_age.  That it is unclear stays, so that we look
- * before we send it.  A write whose role is gone is sent as the
- * caller.  Raises 42501.
+ * before we send it.  A write whose role is gone is sent as the caller.  Raises 42501.
  */
 int64
 dnc_queue_retry(Datum ids)
@@ -147,14 +147,34 @@ drop_overtaken(const DncQueueArguments *origin)
 }
 
 /*
+ * The snapshot of deletions that we adopt: they have seen the transactions before all those
+ * that run by now.  So they see nothing that commits while we adopt, nor what our own
+ * transaction adds.
+ */
+static char *
+seen_by_adopted(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncQueueQuery query;
+	char	   *seen;
+
+	dnc_queue_open(&query, "SELECT concat(x, ':', x, ':') "
+				   "FROM pg_snapshot_xmin(pg_current_snapshot()) x", NULL, false);
+	seen = MemoryContextStrdup(context, dnc_queue_value(&query, 0, 1));
+	dnc_queue_close(&query);
+	return seen;
+}
+
+/*
  * Make all writes this database's own, and give back how many of them were held.  Of another
- * installation, additions count as seen by the deletions that remain, and these see what is
- * committed by now.  Raises 42501 unless the caller owns the database or the extension.
+ * installation, additions count as seen by the deletions that remain.  Raises 42501 unless
+ * the caller owns the database or the extension.
  */
 int64
 dnc_queue_adopt(void)
 {
 	DncQueueArguments arguments = {0};
+	char	   *seen;
 	int64		count;
 
 	dnc_queue_require();
@@ -164,7 +184,10 @@ dnc_queue_adopt(void)
 				 errmsg("permission denied to adopt the queue"),
 				 errdetail("This takes the owner of the database.")));
 	dnc_queue_origin_arguments(&arguments);
+	/* First: what commits after that is not seen, and what has committed before is found. */
+	seen = seen_by_adopted();
 	drop_overtaken(&arguments);
+	dnc_queue_text_argument(&arguments, seen);
 	dnc_queue_changed();
 	count = dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET instance = $1, database = $2, "
 						  "system_identifier = $3, timeline = $4, "
@@ -173,7 +196,7 @@ dnc_queue_adopt(void)
 						  "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, "
 						  "xid = CASE WHEN w.instance <> $1 THEN '3' ELSE w.xid END, "
 						  "snapshot = CASE WHEN w.instance <> $1 AND w.action = 'delete' "
-						  "THEN pg_current_snapshot() ELSE w.snapshot END, "
+						  "THEN $5::pg_snapshot ELSE w.snapshot END, "
 						  "relation = CASE WHEN w.instance <> $1 "
 						  "THEN coalesce(to_regclass(w.relation_name)::oid, 0) ELSE w.relation END, "
 						  "role = CASE WHEN w.instance <> $1 THEN coalesce((SELECT r.oid "

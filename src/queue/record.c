@@ -101,13 +101,14 @@ record_dead(const DncSent *sent, const char *message, bool look)
 	sent_arguments(sent, message, &arguments);
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(look));
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', http_status = $6, "
-						 "sqlstate = $7, message = $8, unclear = unclear AND $9 WHERE w.instance = $1 AND w.id = ANY ($5)",
-						 &arguments);
+						 "sqlstate = $7, message = $8, unclear = unclear AND $9 "
+						 "WHERE w.instance = $1 AND w.id = ANY ($5)", &arguments);
 }
 
 /*
  * The writes wait again.  An attempt counts if the vendor may have had to do with them as
- * such, and then they wait for longer each time.
+ * such, and then they wait for longer each time.  The first request that counts is one that
+ * the vendor may have taken.
  */
 static void
 record_waiting(const DncSent *sent, bool counts)
@@ -120,6 +121,7 @@ record_waiting(const DncSent *sent, bool counts)
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', "
 						 "http_status = $6, sqlstate = $7, message = $8, "
 						 "attempts = attempts - CASE WHEN $9 THEN 0 ELSE 1 END, "
+						 "requested_at = CASE WHEN unclear OR $10 THEN requested_at END, "
 						 "unclear = unclear OR $10, next_try = clock_timestamp() + CASE WHEN $9 "
 						 "THEN least(900, 2 ^ least(attempts - 1, 10)) * (0.5 + random() / 2) "
 						 "ELSE 0 END * interval '1 s' "
@@ -153,7 +155,7 @@ record_unclear(const DncClaim *claim, const DncSent *sent)
 								   sent->problem.message ? "; " : "",
 								   sent->problem.message ? words_of(&sent->problem) : ""), false);
 	else if (claim->action == DNC_ACTION_REMOVE && dnc_claimed_of(sent->writes[0])->perhaps_new)
-		record_dead(sent, "it is not known whether the entry was removed: who is listed now may have been added since; look at the list, and delete again", true);
+		record_dead(sent, "it is not known whether the entry was removed, and who is listed now may have been added since: look at the list; if the person is to be removed, delete again, and discard this", true);
 	else
 		record_waiting(sent, true);
 	if (sent->problem.message == NULL)

@@ -19,6 +19,14 @@
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
 /*
+ * Is row w one of server $5?  It goes by the table.  If that was dropped, it goes by the
+ * provider and the server's name, $6: another server may have that name by now.
+ */
+#define DNC_QUEUE_IS_OF_SERVER \
+	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
+
+/*
  * Are rows a and w writes to one list?  The account says so; but a server may have been
  * renamed, or may have got another account, since one of them was written.
  */
@@ -27,9 +35,23 @@
 	"EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y USING (ftserver) " \
 	"WHERE x.ftrelid = a.relation AND y.ftrelid = w.relation))"
 
+/* The identifier of a row, as a vendor may compare it; both tables have an index on it. */
+#define DNC_QUEUE_FOLDED_LENGTH 400
+#define DNC_QUEUE_FOLDED(row) \
+	"left(lower(ltrim(" row ".identifier, '+') COLLATE \"C\"), " \
+	CppAsString2(DNC_QUEUE_FOLDED_LENGTH) ")"
+
+/*
+ * May two rows be about the same person?  The keys say so; but the same text has another key
+ * with another type, or in a table with another default_country.
+ */
+#define DNC_QUEUE_SAME_PERSON(one, other) \
+	"(" one ".match_key = " other ".match_key OR " \
+	DNC_QUEUE_FOLDED(one) " = " DNC_QUEUE_FOLDED(other) ")"
+
 /* Is addition a of the same person one that removal w could not see? */
 #define DNC_QUEUE_UNSEEN \
-	"a.action = 'add' AND a.match_key = w.match_key AND " DNC_QUEUE_SAME_LIST " AND " \
+	"a.action = 'add' AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " DNC_QUEUE_SAME_LIST " AND " \
 	"(a.instance <> w.instance OR " \
 	"(a.xid <> w.xid AND NOT pg_visible_in_snapshot(a.xid, w.snapshot)))"
 
@@ -42,8 +64,8 @@
 #define DNC_QUEUE_COLUMNS \
 	"instance, id, database, system_identifier, timeline, server, relation, " \
 	"relation_name, role, role_name, " \
-	"account, action, entry_id, identifier, identifier_type, label, reason, batch_id, " \
-	"request_uuid, match_key, xid, snapshot"
+	"account, address, action, entry_id, identifier, identifier_type, label, reason, batch_id, " \
+	"request_uuid, match_key, xid, snapshot, seen_at"
 
 /*
  * Move the rows of waiting that a condition on w names to the finished ones.  requested and

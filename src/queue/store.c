@@ -60,11 +60,12 @@ struct DncStoring
 	TimestampTz now;
 	Datum		actions[DNC_NACTIONS];	/* texts that rows have in common */
 	Datum		state;
-	const DncTarget *target;	/* of the last write; the next four are its */
+	const DncTarget *target;	/* of the last write; the next five are its */
 	NameData	server;
 	NameData	role;
 	Datum		relation;
 	Datum		account;
+	Datum		address;
 	MemoryContext row_context;	/* the values of the rows that are not inserted yet */
 	TupleTableSlot **slots;		/* made when they are needed first */
 	int			nslots;			/* that have a row */
@@ -136,6 +137,7 @@ enter_target(DncStoring *storing, const DncTarget *target)
 											  relation);
 	storing->relation = CStringGetTextDatum(relation ? relation : "");
 	storing->account = CStringGetTextDatum(dnc_queue_account(target->options));
+	storing->address = CStringGetTextDatum(dnc_queue_address(target->options));
 	MemoryContextSwitchTo(before);
 }
 
@@ -156,6 +158,7 @@ fill_row(DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
 	set_value(slot, DNC_QUEUE_ROLE, ObjectIdGetDatum(write->target->userid));
 	set_value(slot, DNC_QUEUE_ROLE_NAME, NameGetDatum(&storing->role));
 	set_value(slot, DNC_QUEUE_ACCOUNT, storing->account);
+	set_value(slot, DNC_QUEUE_ADDRESS, storing->address);
 	set_value(slot, DNC_QUEUE_ACTION, storing->actions[write->action]);
 	set_members(storing, slot, write);
 	set_value(slot, DNC_QUEUE_XID, FullTransactionIdGetDatum(storing->xid));
@@ -263,16 +266,19 @@ dnc_store_begin(DncStoreTable table)
 	return storing;
 }
 
-/* Store a write that waits; snapshot is what the statement of a removal could see. */
+/* Store a write that waits; of a removal, with what its statement could see. */
 void
-dnc_store_waiting(DncStoring *storing, const DncWrite *write, Datum snapshot)
+dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *seen)
 {
 	TupleTableSlot *slot;
 	MemoryContext before = begin_row(storing, write, &slot);
 
 	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(dnc_queue_key(write)));
-	if (write->action == DNC_ACTION_REMOVE)
-		set_value(slot, DNC_QUEUE_SNAPSHOT, snapshot);
+	if (seen)
+	{
+		set_value(slot, DNC_QUEUE_SNAPSHOT, seen->snapshot);
+		set_value(slot, DNC_QUEUE_SEEN_AT, TimestampTzGetDatum(seen->at));
+	}
 	end_row(storing, slot, before);
 }
 

@@ -19,8 +19,15 @@ typedef enum DncStoreTable
 
 typedef struct DncStoring DncStoring;
 
+/* What the statement of a removal could see. */
+typedef struct DncSeen
+{
+	Datum		snapshot;		/* pg_snapshot */
+	TimestampTz at;				/* when it began */
+} DncSeen;
+
 extern DncStoring *dnc_store_begin(DncStoreTable table);
-extern void dnc_store_waiting(DncStoring *storing, const DncWrite *write, Datum snapshot);
+extern void dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *seen);
 extern void dnc_store_finished(DncStoring *storing, const DncWrite *write,
 							   const DncAcknowledged *request);
 extern void dnc_store_end(DncStoring *storing);

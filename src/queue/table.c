@@ -31,7 +31,11 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "match/text.h"
 #include "queue/table.h"
+
+/* So many signs of a hash tell one address from another. */
+#define ADDRESS_LENGTH 16
 
 const DncQueueMember dnc_queue_members[] = {
 	{DNC_COL_ID, DNC_QUEUE_ENTRY_ID},
@@ -169,6 +173,20 @@ dnc_queue_account(const DncOptions *options)
 	return psprintf("%s/%s", options->provider->name, options->account);
 }
 
+/*
+ * Where an account's list is, as rows have it: a hash of the address and the workspace, which
+ * are not to be read in the tables; palloc'd.
+ */
+char *
+dnc_queue_address(const DncOptions *options)
+{
+	const char *workspace = options->workspace_id ? options->workspace_id : "";
+	char	   *hash = dnc_text_hash(psprintf("%s %s", options->base_url, workspace));
+
+	hash[ADDRESS_LENGTH] = '\0';
+	return hash;
+}
+
 /* ----- queries ----- */
 
 /* Append an argument to a query's. */
@@ -215,6 +233,18 @@ dnc_queue_origin_arguments(DncQueueArguments *arguments)
 	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(origin.database));
 	dnc_queue_argument(arguments, INT8OID, Int64GetDatum(origin.system));
 	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(origin.timeline));
+}
+
+/* Begin the arguments of a query about a server: origin, server, its provider and name. */
+void
+dnc_queue_server_arguments(Oid serverid, DncQueueArguments *arguments)
+{
+	const DncOptions *options = dnc_options_load(serverid, InvalidOid);
+
+	dnc_queue_origin_arguments(arguments);
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(serverid));
+	dnc_queue_text_argument(arguments,
+							psprintf("%s/%s", options->provider->name, options->server_name));
 }
 
 /* The owner of a relation; InvalidOid: there is no such relation. */

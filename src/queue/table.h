@@ -14,6 +14,13 @@
 
 #include "config/option.h"
 
+/*
+ * Tells our locks from users' advisory locks, which have 1 or 2 in its place; as
+ * pg_locks.objsubid shows it.  A sender holds one of its server and one of its account; for
+ * the others see forget.c and guard.c.
+ */
+#define DNC_DELIVER_LOCK_CLASS 3340
+
 /* The columns of dnc_fdw_queue_waiting and dnc_fdw_queue_finished, by attribute number. */
 typedef enum DncQueueColumn
 {
@@ -28,6 +35,7 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_ROLE,
 	DNC_QUEUE_ROLE_NAME,
 	DNC_QUEUE_ACCOUNT,
+	DNC_QUEUE_ADDRESS,
 	DNC_QUEUE_ACTION,
 	DNC_QUEUE_ENTRY_ID,
 	DNC_QUEUE_IDENTIFIER,
@@ -39,6 +47,7 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_MATCH_KEY,
 	DNC_QUEUE_XID,
 	DNC_QUEUE_SNAPSHOT,
+	DNC_QUEUE_SEEN_AT,
 	DNC_QUEUE_STATE,
 	DNC_QUEUE_ATTEMPTS,
 	DNC_QUEUE_UNCLEAR,
@@ -104,10 +113,12 @@ extern Oid	dnc_queue_owner_of(Oid relid);
 extern void dnc_queue_cluster(DncQueueOrigin *origin);
 extern void dnc_queue_origin(DncQueueOrigin *origin);
 extern char *dnc_queue_account(const DncOptions *options);
+extern char *dnc_queue_address(const DncOptions *options);
 extern void dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value);
 extern void dnc_queue_text_argument(DncQueueArguments *arguments, const char *text);
 extern void dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time);
 extern void dnc_queue_origin_arguments(DncQueueArguments *arguments);
+extern void dnc_queue_server_arguments(Oid serverid, DncQueueArguments *arguments);
 extern void dnc_queue_open(DncQueueQuery *query, const char *sql,
 						   const DncQueueArguments *arguments, bool read_only);
 extern char *dnc_queue_value(const DncQueueQuery *query, uint64 row, int column);

@@ -6,7 +6,8 @@
  * All additions go out before the first removal.  So a removal is not sent if the
  * transaction adds the same person in a way that the removal's scan has not seen: it would
  * take the person off the list.  Two entries are of the same person if they have the same
- * match key, whatever their spelling and type.
+ * match key, whatever their spelling and type; or the same text, which has another key in a
+ * table with another default_country.
  *
  * Keys of numbers take the library dnc_fdw_phone.  Without it we compare only the last
  * digits of numbers.  That keeps more removals back than necessary, and lets none pass that
@@ -31,10 +32,10 @@
 #include "write/protect.h"
 
 /*
- * A write has at most so many keys: the provider's identity, the match key, two that stand
- * for numbers that we cannot compare, and the one of a removal of nobody knows whom.
+ * A write has at most so many keys: the provider's identity, the text, the match key, two that
+ * stand for numbers that we cannot compare, and the one of a removal of nobody knows whom.
  */
-#define MAX_KEYS 5
+#define MAX_KEYS 6
 
 /*
  * Spellings of a number of at least MIN_DIGITS digits end in the same TAIL digits: without
@@ -112,6 +113,21 @@ identity_key(const DncWrite *write, const DncIdentity *identity)
 								 ? (char) pg_ascii_tolower((unsigned char) *text) : *text);
 	}
 	return key.data;
+}
+
+/*
+ * The text that is equal for two writes whose identifiers the vendor may take for one, whatever
+ * their types; DNC_QUEUE_FOLDED is the same for rows of the queue.
+ */
+static char *
+text_key(const DncIdentity *identity)
+{
+	const char *text = identity->values[0];
+	char	   *key = psprintf("text %s", text + strspn(text, "+"));
+
+	for (char *c = key; *c; c++)
+		*c = (char) pg_ascii_tolower((unsigned char) *c);
+	return key;
 }
 
 /* The last digits of a number; NULL: it has other signs, or too few digits to compare. */
@@ -210,6 +226,7 @@ find_keys(const Protection *protection, const DncWrite *write, Keys *keys)
 	if (dnc_write_identity(write, &identity))
 	{
 		add_key(keys, identity_key(write, &identity));
+		add_key(keys, text_key(&identity));
 		add_match_keys(protection, write, keys);
 		if (write->action == DNC_ACTION_REMOVE)
 			return;

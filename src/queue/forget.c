@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * forget.c
+ *		Finished writes that nobody needs any more.
+ *
+ * An addition that is over guards against removals that could not see it.  Those that wait
+ * are rows that we can look at.  Those of transactions that are still open, or prepared, are
+ * not.  So each such transaction holds a lock, and while somebody has it no addition is
+ * forgotten.  A transaction that has a snapshot may still want to remove what it sees.  So no
+ * addition is forgotten that some snapshot of the cluster does not see.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#include "utils/xid8.h"
+
+#include "queue/forget.h"
+#include "queue/statements.h"
+#include "queue/table.h"
+
+int			dnc_keep_done = 2592000;
+
+/* The lock of transactions that have removals for the queue; see lock_tag() in deliver.c. */
+static LOCKTAG
+removals_lock(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 2, DNC_DELIVER_LOCK_CLASS);
+	return tag;
+}
+
+/*
+ * This transaction is about to remove by the queue.  Until it ends, after PREPARE TRANSACTION
+ * too, no addition is forgotten.  Nobody has the lock for longer than a moment otherwise.
+ */
+void
+dnc_forget_wait_for_us(void)
+{
+	LOCKTAG		tag = removals_lock();
+
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+/* Has another transaction that is not over removals for the queue? */
+bool
+dnc_forget_has_open_removals(void)
+{
+	LOCKTAG		tag = removals_lock();
+
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, ExclusiveLock, false);
+	return false;
+}
+
+/* A transaction number that is not in the future, with its epoch. */
+static uint64
+with_epoch(TransactionId xid)
+{
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
+
+	return next - (uint32) ((uint32) next - xid);
+}
+
+/*
+ * The additions of transactions before this one are seen by all removals that are not rows
+ * yet; 0: of none it is known.
+ *
+ * The lock is held until we have looked: whoever gets it later is still in the statement
+ * that removes, and its snapshot counts here, or is newer.
+ */
+static FullTransactionId
+find_limit(void)
+{
+	LOCKTAG		tag = removals_lock();
+	uint64		limit;
+
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return FullTransactionIdFromU64(0);
+	limit = with_epoch(GetOldestTransactionIdConsideredRunning());
+	LockRelease(&tag, ExclusiveLock, false);
+	return FullTransactionIdFromU64(limit);
+}
+
+/*
+ * Forget finished writes to a server or its account that have been kept for long enough.  An
+ * addition that guards against a removal is kept as long as that may be sent, and all
+ * of them as long as a mirror of the account needs them.
+ */
+void
+dnc_forget_finished(Oid serverid)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_server_arguments(serverid, &arguments);
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(dnc_keep_done));
+	dnc_queue_text_argument(&arguments,
+							dnc_queue_account(dnc_options_load(serverid, InvalidOid)));
+	dnc_queue_argument(&arguments, XID8OID, FullTransactionIdGetDatum(find_limit()));
+	(void) dnc_queue_run("DELETE FROM " DNC_QUEUE_FINISHED " w WHERE w.instance = $1 AND "
+						 "w.done_at < clock_timestamp() - $7 * interval '1 s' AND "
+						 "(w.account = $8 OR " DNC_QUEUE_IS_OF_SERVER ") "
+						 "AND (w.action <> 'add' OR w.xid < $9) "
+						 "AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
+						 "r.action = 'delete' AND " DNC_QUEUE_SAME_PERSON("r", "w") ") "
+						 "AND NOT EXISTS (SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE "
+						 "m.account = w.account AND w.done_at >= m.needs_since)", &arguments);
+}
