@@ -74,8 +74,9 @@
 /*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
  * confirmed and that no removal which began later has taken.  A removal that has found
- * nothing has taken nothing.  Two texts are one identifier if the vendor takes them for
- * one: $4 says that it ignores case, $5 that it ignores a plus.
+ * nothing has taken nothing, unless an earlier try of it may have.  Two texts are one
+ * identifier if the vendor takes them for one: $4 says that it ignores case, $5 that it
+ * ignores a plus.
  */
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
@@ -85,7 +86,7 @@
 	"FROM %1$s.dnc_fdw_queue_finished w WHERE " IS_OF_LIST " AND w.action = 'add' AND w.state = 'done' " \
 	"AND w.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
 	"SELECT max(w.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished w WHERE w.match_key = a.match_key " \
-	"AND w.account = a.account AND w.action = 'delete' AND w.state = 'done' AND w.message IS NULL AND " \
+	"AND w.account = a.account AND w.action = 'delete' AND w.state = 'done' AND (w.message IS NULL OR w.unclear) AND " \
 	IS_OF_TOKEN " AND " \
 	"(w.identifier = a.identifier OR ($4 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
 	"($5 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \

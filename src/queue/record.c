@@ -73,7 +73,10 @@ words_of(const DncProblem *problem)
 		: pstrdup(problem->message);
 }
 
-/* The vendor has the writes, or has had them already. */
+/*
+ * The vendor has the writes, or has had them already.  A removal whose earlier try was unclear
+ * may have been made by that: it has taken nobody who came after the first request.
+ */
 static void
 record_done(const DncClaim *claim, const DncSent *sent)
 {
@@ -85,7 +88,8 @@ record_done(const DncClaim *claim, const DncSent *sent)
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->requested));
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->answered));
 	(void) dnc_queue_run(DNC_QUEUE_FINISH_AT("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
-											 "NULL", "$8", "$9", "$10"), &arguments);
+											 "NULL", "$8", "CASE WHEN action = 'delete' AND unclear "
+											 "THEN least(requested_at, $9) ELSE $9 END", "$10"), &arguments);
 	dnc_lane_succeeded(&claim->lane);
 }
 
