@@ -52,7 +52,7 @@ wait_for('a long queue uses what it may', sub { requests('reserve', 'POST') >= 1
 sleep 2;
 is(requests('reserve', 'POST'), 10, 'and no more');
 like($dnc->gives(qq{SET statement_timeout = '20s'; SELECT count(*) FROM reserve WHERE identifier = 'nobody\@test'}, node => $node), qr/^0$/, 'a person is served at once') for 1 .. 5;
-sql('SELECT dnc_fdw_queue_discard(array_agg(id), $$$$) FROM dnc_fdw_queue WHERE state = $$waiting$$');
+sql('SELECT dnc_fdw_queue_discard(array_agg(id), $$test$$) FROM dnc_fdw_queue WHERE state = $$waiting$$');
 
 # ----- additions before reading -----
 
