@@ -378,6 +378,15 @@ CREATE FUNCTION dnc_fdw_mirror_create(
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_create(regclass, interval, integer, double precision) IS 'makes a mirror of a list: a table, and the view to read it by';
 
+CREATE FUNCTION dnc_fdw_mirror_alter(
+  source regclass,
+  max_age interval DEFAULT NULL,
+  gone_after integer DEFAULT NULL,
+  max_loss double precision DEFAULT NULL
+) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dnc_fdw_mirror_alter(regclass, interval, integer, double precision) IS 'changes the terms of a mirror; NULL leaves one as it is';
+
 CREATE FUNCTION dnc_fdw_mirror_drop(source regclass) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_drop(regclass) IS 'drops the mirror of a list, with its history';
@@ -394,6 +403,10 @@ COMMENT ON PROCEDURE dnc_fdw_mirror_refresh(regclass, text, integer, boolean) IS
 CREATE FUNCTION dnc_fdw_mirror_guard(source regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_guard(regclass) IS 'when the last complete pass of a mirror began; an error if the mirror must not be read';
+
+CREATE FUNCTION dnc_fdw_mirror_is_refused(source regclass) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION dnc_fdw_mirror_is_refused(regclass) IS 'must a mirror not be read, as dnc_fdw_mirror_guard() says';
 
 -- ROWS of these two are of a bad day: a plan for few rows takes for ever when there are many,
 -- and one for many costs nothing when there are few.
@@ -435,8 +448,7 @@ CREATE VIEW dnc_fdw_mirrors WITH (security_barrier) AS
 SELECT l.source, l.mirror, l.known, l.server, l.owner, l.max_age, l.gone_after, l.max_loss,
   l.complete_as_of, l.added_as_of,
   clock_timestamp() - l.complete_as_of AS age,
-  l.complete_as_of IS NULL OR clock_timestamp() - l.complete_as_of > l.max_age
-    OR l.key_version IS DISTINCT FROM dnc_fdw_key_version() AS refused,
+  dnc_fdw_mirror_is_refused(l.source) AS refused,
   l.entries, l.unshown, l.newest IS NOT NULL AS delta_allowed,
   p.id IS NOT NULL AS running, p.pages, p.rows,
   coalesce(p.message, f.message) AS message
