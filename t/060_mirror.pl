@@ -400,6 +400,31 @@ is(certificate('mode, state, added'), 'delta|done|15', 'adds what is new');
 cmp_ok(requests(), '<=', 6, 'with few requests');
 is(known(), join(' ', sort(listed())), 'all are known');
 
+# The last page of the last full pass comes first: it tells how many there are now.
+begin('weya', 200);
+sql("ALTER SERVER s OPTIONS (SET page_size '20')");
+full();
+sub delta_takes
+{
+	my ($requests, $added, $what) = @_;
+
+	requests();
+	is(refresh("mode => 'delta'"), '', "a delta: $what");
+	is(certificate('state, added'), "done|$added", 'adds what is new');
+	is(requests(), $requests, "with $requests requests");
+	my %known = map { $_ => 1 } split / /, known();
+	is(join(' ', grep { !$known{$_} } listed()), '', 'all are known');
+	return;
+}
+delta_takes(2, 0, 'nothing is new');
+control('POST', '/fill?count=15');
+delta_takes(3, 15, 'another last page');
+control('POST', '/fill?count=30');
+delta_takes(5, 30, 'three of them');
+full();
+remove_at_vendor((listed())[ 0 .. 59 ]);
+delta_takes(4, 0, 'the list has got shorter');
+
 # ----- bad input -----
 
 begin('alta', 20);
