@@ -465,6 +465,7 @@ WHERE pg_has_role(l.owner, 'USAGE') OR has_table_privilege(l.known, 'SELECT');
 GRANT SELECT ON dnc_fdw_mirrors TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_mirrors IS 'mirrors that one may read: how old, how large, what went wrong';
 
+-- In a database that was restored from a dump, OIDs of earlier passes mean nothing: names do.
 CREATE VIEW dnc_fdw_passes WITH (security_barrier) AS
 SELECT p.id, p.source_name AS source, p.account, p.mode, p.state,
   p.began_at, p.ended_at, p.pages, p.rows, p.remote_total, p.requests, p.resumes, p.restarts,
@@ -472,7 +473,9 @@ SELECT p.id, p.source_name AS source, p.account, p.mode, p.state,
   p.loss_accepted, p.sqlstate, p.message
 FROM dnc_fdw_pass_log p
 WHERE coalesce(pg_has_role(p.owner, 'USAGE'), false)
-  OR coalesce((SELECT has_table_privilege(l.known, 'SELECT') FROM dnc_fdw_mirror_lists l WHERE l.source = p.source), false)
+  OR EXISTS (SELECT FROM dnc_fdw_mirror_lists l JOIN pg_class c ON c.oid = l.source JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE (l.source = p.source OR format('%I.%I', n.nspname, c.relname) = p.source_name)
+               AND (pg_has_role(l.owner, 'USAGE') OR has_table_privilege(l.known, 'SELECT')))
   OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user);
 GRANT SELECT ON dnc_fdw_passes TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_passes IS 'passes over lists, each with its certificate';

@@ -39,10 +39,11 @@
 /*
  * Was removal w made with the token that the mirror is read with?  An account may have tokens
  * for several lists (transactions.md): a removal from another one hides nobody here.  $2 and $3
- * are the roles and tables of those that were.
+ * are the roles and tables of those that were.  The instance is compared so that no index is
+ * used for it: it is that of all rows.
  */
 #define IS_OF_TOKEN \
-	"(w.instance = (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
+	"(w.instance IS NOT DISTINCT FROM (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
 	"(w.role, w.relation) IN (SELECT p.role, p.relation FROM unnest($2, $3) AS p(role, relation)))"
 
 /*
