@@ -395,6 +395,15 @@ CREATE FUNCTION dnc_fdw_mirror_create(
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_create(regclass, interval, integer, double precision) IS 'makes a mirror of a list: a table, and the view to read it by';
 
+CREATE FUNCTION dnc_fdw_mirror_alter(
+  source regclass,
+  max_age interval DEFAULT NULL,
+  gone_after integer DEFAULT NULL,
+  max_loss double precision DEFAULT NULL
+) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION dnc_fdw_mirror_alter(regclass, interval, integer, double precision) IS 'changes the terms of a mirror; NULL leaves one as it is';
+
 CREATE FUNCTION dnc_fdw_mirror_drop(source regclass) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION dnc_fdw_mirror_drop(regclass) IS 'drops the mirror of a list, with its history';
@@ -411,6 +420,10 @@ COMMENT ON PROCEDURE dnc_fdw_mirror_refresh(regclass, text, integer, boolean) IS
 CREATE FUNCTION dnc_fdw_mirror_guard(source regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION dnc_fdw_mirror_guard(regclass) IS 'when the last complete pass of a mirror began; an error if the mirror must not be read';
+
+CREATE FUNCTION dnc_fdw_mirror_is_refused(source regclass) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION dnc_fdw_mirror_is_refused(regclass) IS 'must a mirror not be read, as dnc_fdw_mirror_guard() says';
 
 -- ROWS of these two are of a bad day: a plan for few rows takes for ever when there are many,
 -- and one for many costs nothing when there are few.
@@ -452,8 +465,7 @@ CREATE VIEW dnc_fdw_mirrors WITH (security_barrier) AS
 SELECT l.source, l.mirror, l.known, l.server, l.owner, l.max_age, l.gone_after, l.max_loss,
   l.complete_as_of, l.added_as_of,
   clock_timestamp() - l.complete_as_of AS age,
-  l.complete_as_of IS NULL OR clock_timestamp() - l.complete_as_of > l.max_age
-    OR l.key_version IS DISTINCT FROM dnc_fdw_key_version() AS refused,
+  dnc_fdw_mirror_is_refused(l.source) AS refused,
   l.entries, l.unshown, l.newest IS NOT NULL AS delta_allowed,
   p.id IS NOT NULL AS running, p.pages, p.rows,
   coalesce(p.message, f.message) AS message
@@ -470,6 +482,7 @@ WHERE pg_has_role(l.owner, 'USAGE') OR has_table_privilege(l.known, 'SELECT');
 GRANT SELECT ON dnc_fdw_mirrors TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_mirrors IS 'mirrors that one may read: how old, how large, what went wrong';
 
+-- In a database that was restored from a dump, OIDs of earlier passes mean nothing: names do.
 CREATE VIEW dnc_fdw_passes WITH (security_barrier) AS
 SELECT p.id, p.source_name AS source, p.account, p.mode, p.state,
   p.began_at, p.ended_at, p.pages, p.rows, p.remote_total, p.requests, p.resumes, p.restarts,
@@ -477,7 +490,9 @@ SELECT p.id, p.source_name AS source, p.account, p.mode, p.state,
   p.loss_accepted, p.sqlstate, p.message
 FROM dnc_fdw_pass_log p
 WHERE coalesce(pg_has_role(p.owner, 'USAGE'), false)
-  OR coalesce((SELECT has_table_privilege(l.known, 'SELECT') FROM dnc_fdw_mirror_lists l WHERE l.source = p.source), false)
+  OR EXISTS (SELECT FROM dnc_fdw_mirror_lists l JOIN pg_class c ON c.oid = l.source JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE (l.source = p.source OR format('%I.%I', n.nspname, c.relname) = p.source_name)
+               AND (pg_has_role(l.owner, 'USAGE') OR has_table_privilege(l.known, 'SELECT')))
   OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user);
 GRANT SELECT ON dnc_fdw_passes TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_passes IS 'passes over lists, each with its certificate';

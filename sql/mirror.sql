@@ -62,6 +62,25 @@ CALL dnc_fdw_mirror_refresh('communication_opt_outs', accept_loss => true);
 SELECT count(*) FROM communication_opt_outs_known;
 SELECT identifier, gone_at > first_seen AS gone FROM communication_opt_outs_mirror ORDER BY 1;
 
+-- other terms: NULL leaves one as it is
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', max_age => '8 hours');
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', gone_after => 0, max_loss => 0.5);
+SELECT max_age, gone_after, max_loss FROM dnc_fdw_mirrors WHERE source = 'communication_opt_outs'::regclass;
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', max_age => '0');
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', gone_after => -1);
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', max_loss => 'NaN');
+SELECT dnc_fdw_mirror_alter('pg_class');
+SELECT dnc_fdw_mirror_alter(NULL);
+
+-- refused, as the guard says: by age, by another default_country
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', '1 day', 2, 0.1);
+SELECT refused FROM dnc_fdw_mirrors WHERE source = 'communication_opt_outs'::regclass;
+ALTER FOREIGN TABLE communication_opt_outs OPTIONS (ADD default_country 'DE');
+SELECT refused FROM dnc_fdw_mirrors WHERE source = 'communication_opt_outs'::regclass;
+SELECT dnc_fdw_mirror_guard('communication_opt_outs');
+ALTER FOREIGN TABLE communication_opt_outs OPTIONS (DROP default_country);
+SELECT refused FROM dnc_fdw_mirrors WHERE source = 'communication_opt_outs'::regclass;
+
 -- bad input
 SELECT dnc_fdw_mirror_create('pg_class');
 SELECT dnc_fdw_mirror_create('communication_opt_outs');
@@ -77,6 +96,7 @@ CREATE TABLE other_mirror ();
 SELECT dnc_fdw_mirror_create('other');
 CALL dnc_fdw_mirror_refresh('other');
 SELECT dnc_fdw_mirror_drop('other');
+SELECT dnc_fdw_mirror_alter('other', '1 day');
 SELECT dnc_fdw_screen('other', 'a@b.example', 'email');
 SELECT dnc_fdw_screen(NULL, 'a@b.example', 'email');
 SELECT dnc_fdw_mirror_guard('other');
@@ -107,6 +127,7 @@ CREATE ROLE mirror_reader;
 GRANT USAGE ON SCHEMA mirror TO mirror_reader;
 SET ROLE mirror_reader;
 SELECT dnc_fdw_mirror_create('other');
+SELECT dnc_fdw_mirror_alter('communication_opt_outs', '1 year');
 CALL dnc_fdw_mirror_refresh('communication_opt_outs');
 SELECT dnc_fdw_mirror_drop('communication_opt_outs');
 SELECT * FROM dnc_fdw_mirror_removed('communication_opt_outs');

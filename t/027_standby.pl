@@ -91,6 +91,8 @@ unlike($dnc->take_log('alta'), qr/POST|DELETE/, 'temporary foreign tables: nothi
 like($dnc->gives("BEGIN; INSERT INTO $list (identifier, identifier_type) VALUES ('before\@test', 'email'); SAVEPOINT s;
 	SET TRANSACTION READ ONLY; DELETE FROM $list; ROLLBACK TO s; SELECT count(*) FROM dnc_fdw_pending(); SET TRANSACTION READ ONLY; COMMIT"),
 	qr/^1\nERROR:  25006/, 'what was written before READ ONLY waits');
+like($dnc->gives("SET default_transaction_read_only = on; CALL dnc_fdw_mirror_refresh('$list')"),
+	qr/ERROR:  25006: cannot execute CALL dnc_fdw_mirror_refresh\(\) in a read-only transaction/, 'nor is a mirror refreshed');
 is($dnc->take_log('alta'), "POST /dnc/communication-opt-outs 200 entries=1\n", 'and is sent at COMMIT, and nothing else');
 
 # ----- a hot standby -----
@@ -103,6 +105,8 @@ $standby->append_conf('postgresql.conf', "max_standby_streaming_delay = 0\nhot_s
 $standby->start;
 my @standby = (node => $standby);
 
+like($dnc->gives("CALL dnc_fdw_mirror_refresh('$list')", @standby),
+	qr/^ERROR:  25006: cannot refresh a mirror on a standby\nHINT:  CALL dnc_fdw_mirror_refresh\(\) on the primary/, 'standby: a mirror is refreshed on the primary');
 is($dnc->gives("SELECT count(*) FROM $list", @standby), 251, 'standby: a list is read');
 is($dnc->take_methods('alta'), 'GET GET GET', 'standby: page by page');
 is($dnc->gives("SELECT email FROM contact WHERE EXISTS (SELECT FROM $list WHERE identifier = email)", @standby), $first, 'standby: and joined');

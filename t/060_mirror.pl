@@ -400,6 +400,49 @@ is(certificate('mode, state, added'), 'delta|done|15', 'adds what is new');
 cmp_ok(requests(), '<=', 6, 'with few requests');
 is(known(), join(' ', sort(listed())), 'all are known');
 
+# The last page of the last full pass comes first: it tells how many there are now.
+begin('weya', 200);
+sql("ALTER SERVER s OPTIONS (SET page_size '20')");
+full();
+sub delta_takes
+{
+	my ($requests, $added, $what) = @_;
+
+	requests();
+	is(refresh("mode => 'delta'"), '', "a delta: $what");
+	is(certificate('state, added'), "done|$added", 'adds what is new');
+	is(requests(), $requests, "with $requests requests");
+	my %known = map { $_ => 1 } split / /, known();
+	is(join(' ', grep { !$known{$_} } listed()), '', 'all are known');
+	return;
+}
+delta_takes(2, 0, 'nothing is new');
+control('POST', '/fill?count=15');
+delta_takes(3, 15, 'another last page');
+control('POST', '/fill?count=30');
+delta_takes(5, 30, 'three of them');
+full();
+remove_at_vendor((listed())[ 0 .. 59 ]);
+delta_takes(4, 0, 'the list has got shorter');
+
+# ----- many writes of our own -----
+
+# A look-up reads each of them once, though no statistics say how many there are.
+begin('alta', 20);
+full();
+sql(q{INSERT INTO s.list (identifier, identifier_type) SELECT 'own' || n || '@example.com', 'email' FROM generate_series(1, 500) n});
+my $rows_read = q{SELECT pg_stat_force_next_flush(); SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_all_indexes WHERE relname = 'dnc_fdw_queue_finished'};
+my $earlier = (split /\n/, sql($rows_read))[-1];
+like(sql(q{SELECT dnc_fdw_screen('s.list', 'own77@example.com', 'email'); SELECT pg_stat_force_next_flush()}), qr/^listed$/m, 'one of many additions of ours is known');
+cmp_ok((split /\n/, sql($rows_read))[-1] - $earlier, '<', 10_000, 'and found without reading all of them for each');
+
+# ----- a database that was restored -----
+
+# Passes from before name OIDs that mean nothing, or other relations and roles.
+sql('GRANT USAGE ON SCHEMA s TO reader; GRANT SELECT ON s.list_known TO reader; UPDATE dnc_fdw_pass_log SET source = 1, owner = 1');
+cmp_ok(sql(q{SET ROLE reader; SELECT count(*) FROM dnc_fdw_passes WHERE source = 's.list'}), '>', 0, 'who may read the list sees certificates from before a restore');
+is(sql(q{REVOKE SELECT ON s.list_known FROM reader; SET ROLE reader; SELECT count(*) FROM dnc_fdw_passes}), 0, 'and nobody else does');
+
 # ----- bad input -----
 
 begin('alta', 20);

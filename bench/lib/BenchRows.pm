@@ -12,6 +12,7 @@ use warnings;
 use Bench;
 use BenchKeys qw(key_rows);
 use BenchLists;
+use BenchMirror qw(mirror_rows);
 use BenchQueue qw(queue_rows);
 use BenchWorkers qw(deliver_row);
 use Exporter qw(import);
@@ -473,7 +474,7 @@ sub rows
 {
 	return (
 		(map { scan(@$_) } @sizes), latency_rows(), three_servers(), join_rows(), lookup(),
-		add(), delete_row(), rate_limit(), line(), queue_rows(), deliver_row(), key_rows());
+		add(), delete_row(), rate_limit(), line(), queue_rows(), deliver_row(), key_rows(), mirror_rows());
 }
 
 1;

@@ -468,6 +468,13 @@ dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 	return DNC_PAGE_TAKEN;
 }
 
+/* Note how many entries the list has, by the answer with a page that is not taken. */
+void
+dnc_page_numbers_note_total(DncPageNumbers *reader, const DncJson *answer)
+{
+	reader->total = required_count(reader, answer, reader->paging->total);
+}
+
 /* Note what a position has to know of the list. */
 void
 dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position)

@@ -28,6 +28,7 @@ struct DncPager
 	List	   *filters;		/* of DncParameter: of each request */
 	DncCounters *counters;
 	int			page_size;		/* that is asked for */
+	DncPageRequest first;		/* the page to begin with */
 	double		limit;			/* entries that will be enough; 0: not known */
 
 	/* How the list is paged; all NULL until the first answer has shown it. */
@@ -61,6 +62,7 @@ dnc_pager_begin(const DncOptions *options, List *filters, DncCounters *counters)
 	pager->filters = filters;
 	pager->counters = counters;
 	pager->page_size = options->page_size;
+	pager->first = dnc_request_first_page(options, options->page_size);
 	pager->ahead = palloc(sizeof(DncFetch *) * options->max_concurrency);
 	return pager;
 }
@@ -69,7 +71,15 @@ dnc_pager_begin(const DncOptions *options, List *filters, DncCounters *counters)
 void
 dnc_pager_set_page_size(DncPager *pager, int page_size)
 {
-	pager->page_size = page_size;
+	pager->page_size = pager->first.limit = page_size;
+}
+
+/* Begin with a page by its number, in a paging that has numbers; before anything is asked. */
+void
+dnc_pager_set_first(DncPager *pager, const DncPaging *paging, int64 number)
+{
+	pager->first.paging = paging;
+	pager->first.number = number;
 }
 
 /* So many entries will be enough: ask for no page ahead that is beyond them. */
@@ -133,9 +143,7 @@ next_page(const DncPager *pager)
 		return dnc_page_numbers_request(pager->numbers, last ? &last->request : NULL);
 	if (last)
 		return none;
-	if (pager->cursors)
-		return dnc_page_cursor_request(pager->cursors);
-	return dnc_request_first_page(pager->options, pager->page_size);
+	return pager->cursors ? dnc_page_cursor_request(pager->cursors) : pager->first;
 }
 
 /* Send the request for a page. */
@@ -260,8 +268,7 @@ is_wanted(const DncPager *pager)
 
 	if (pager->numbers)
 		return dnc_page_numbers_wants(pager->numbers, &pager->ahead[0]->request);
-	wanted = pager->cursors ? dnc_page_cursor_request(pager->cursors)
-		: dnc_request_first_page(pager->options, pager->page_size);
+	wanted = pager->cursors ? dnc_page_cursor_request(pager->cursors) : pager->first;
 	return dnc_fetch_asks_for(pager->ahead[0], &wanted);
 }
 
@@ -347,7 +354,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	fetch = start_needed(pager, &request);
 	pager->count++;
 	before = MemoryContextSwitchTo(fetch->context);
-	(void) receive_page(pager, fetch, page);
+	dnc_page_numbers_note_total(pager->numbers, receive_page(pager, fetch, page));
 	MemoryContextSwitchTo(before);
 	set_current(pager, fetch, page);
 	return page->first != NULL;
@@ -360,7 +367,7 @@ dnc_pager_at_end(const DncPager *pager)
 	return pager->at_end;
 }
 
-/* How many entries the list has, as the first answer said; -1: it did not. */
+/* How many entries the list has, as the last answer with numbers said, or the first one; -1: it did not. */
 int64
 dnc_pager_total(const DncPager *pager)
 {

@@ -17,6 +17,7 @@ extern DncPager *dnc_pager_begin(const DncOptions *options, List *filters, DncCo
 extern void dnc_pager_set_page_size(DncPager *pager, int page_size);
 extern void dnc_pager_set_limit(DncPager *pager, double entries);
 extern DncCall *dnc_pager_ask(DncPager *pager);
+extern void dnc_pager_set_first(DncPager *pager, const DncPaging *paging, int64 number);
 extern bool dnc_pager_next(DncPager *pager, DncPage *page);
 extern bool dnc_pager_jump(DncPager *pager, int64 number, DncPage *page);
 extern bool dnc_pager_at_end(const DncPager *pager);

@@ -23,19 +23,27 @@
 /* Rows that are fetched at once. */
 #define ROWS_AT_ONCE 1000
 
-/* Feed the rows at hand to the hash. */
+/* Feed the rows at hand to the hash.  *last is the identity of the row before them. */
 static void
-hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate)
+hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate, StringInfo last)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *identity = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-		char	   *wide = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
+		bool		isnull;
+		Datum		wide = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
 
-		if (pg_cryptohash_update(hash, (const uint8 *) identity, strlen(identity) + 1) < 0)
-			elog(ERROR, "could not compute a SHA-256 hash");
-		certificate->rows++;
-		certificate->wide_keys += wide && *wide == 't';
+		if (certificate->rows > 0 && strcmp(identity, last->data) == 0)
+			certificate->repeated++;
+		else
+		{
+			if (pg_cryptohash_update(hash, (const uint8 *) identity, strlen(identity) + 1) < 0)
+				elog(ERROR, "could not compute a SHA-256 hash");
+			certificate->rows++;
+			certificate->wide_keys += !isnull && DatumGetBool(wide);
+			resetStringInfo(last);
+			appendStringInfoString(last, identity);
+		}
 		pfree(identity);
 	}
 	CHECK_FOR_INTERRUPTS();
@@ -62,11 +70,13 @@ dnc_certificate_make(const DncMirror *mirror, DncCertificate *certificate)
 	MemoryContext context = CurrentMemoryContext;
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	DncQueueQuery query;
+	StringInfoData last;
 	Portal		cursor;
 
 	memset(certificate, 0, sizeof(*certificate));
 	if (pg_cryptohash_init(hash) < 0)
 		elog(ERROR, "could not compute a SHA-256 hash");
+	initStringInfo(&last);
 	dnc_mirror_become_owner(mirror, &query);
 	cursor = SPI_cursor_open_with_args(NULL,
 									   dnc_mirror_sql(mirror, "SELECT s.identity, s.match_key ^@ 'tel:?' OR s.match_key ^@ 'raw:' FROM "
@@ -75,7 +85,7 @@ dnc_certificate_make(const DncMirror *mirror, DncCertificate *certificate)
 	do
 	{
 		SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
-		hash_rows(hash, certificate);
+		hash_rows(hash, certificate, &last);
 		SPI_freetuptable(SPI_tuptable);
 	} while (SPI_processed > 0);
 	SPI_cursor_close(cursor);

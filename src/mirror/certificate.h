@@ -13,6 +13,7 @@
 typedef struct DncCertificate
 {
 	int64		rows;			/* entries, each once */
+	int64		repeated;		/* rows that are left out: the pass has seen their entries twice */
 	int64		wide_keys;		/* those of them whose key is a wide one */
 	char	   *sha256;			/* over the sorted identities, in hexadecimal */
 } DncCertificate;

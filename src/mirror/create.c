@@ -237,6 +237,37 @@ dnc_mirror_create(Oid source, const DncMirrorTerms *terms)
 				  &arguments);
 }
 
+/* ----- alter ----- */
+
+/*
+ * Change terms of a mirror; NULL leaves one as it is.  A refresh that runs goes by those that
+ * it began with.  Takes the rights of the list's owner.  Raises 42501, 42809, 42704, 22023.
+ */
+void
+dnc_mirror_alter(Oid source, const Interval *max_age, const int32 *gone_after, const float8 *max_loss)
+{
+	DncMirrorTerms terms;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+
+	dnc_mirror_require_owner(source);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_open(&query, "SELECT l.max_age, l.gone_after, l.max_loss FROM %1$s.dnc_fdw_mirror_lists l "
+				   "WHERE l.source = $1 FOR UPDATE", &arguments, false);
+	if (query.count == 0)
+		dnc_mirror_refuse_unmirrored(source, false);
+	terms.max_age = max_age ? (Interval *) max_age : DatumGetIntervalP(dnc_queue_datum(&query, 0, 1));
+	terms.gone_after = gone_after ? *gone_after : DatumGetInt32(dnc_queue_datum(&query, 0, 2));
+	terms.max_loss = max_loss ? *max_loss : DatumGetFloat8(dnc_queue_datum(&query, 0, 3));
+	check_terms(&terms);
+	dnc_queue_argument(&arguments, INTERVALOID, IntervalPGetDatum(terms.max_age));
+	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(terms.gone_after));
+	dnc_queue_argument(&arguments, FLOAT8OID, Float8GetDatum(terms.max_loss));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET max_age = $2, gone_after = $3, max_loss = $4 WHERE source = $1",
+				  &arguments);
+	dnc_queue_close(&query);
+}
+
 /* ----- drop ----- */
 
 /* Drop one of a mirror's objects, if it is still there. */

@@ -19,6 +19,8 @@ typedef struct DncMirrorTerms
 } DncMirrorTerms;
 
 extern void dnc_mirror_create(Oid source, const DncMirrorTerms *terms);
+extern void dnc_mirror_alter(Oid source, const Interval *max_age, const int32 *gone_after,
+							 const float8 *max_loss);
 extern void dnc_mirror_drop(Oid source);
 
 #endif							/* DNC_CREATE_H */

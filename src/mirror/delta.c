@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -19,6 +20,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "list/paging.h"
 #include "mirror/delta.h"
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
@@ -38,6 +40,10 @@ typedef struct Delta
 	MemoryContext step_context; /* reset with each page */
 	void		(*commit) (void);
 	bool		from_end;		/* the newest entries are on the last page */
+	int64		first;			/* from_end: the page that was read first */
+	int64		first_total;	/* and how many entries the list had then */
+	bool		first_is_old;	/* all of it was known and old */
+	int64		number;			/* from_end: the page to read next; -1: the first one */
 	int64		unknown;		/* entries so far that the mirror does not know */
 	bool		broken;			/* the order of the list is not what it was */
 	bool		seen_all;		/* a page of known, old entries was reached */
@@ -105,15 +111,60 @@ take_page(Delta *delta)
 	commit(delta);
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(delta->step_context);
-	delta->broken = pass->order != wanted && pass->order != DNC_ORDER_ANY;
+	delta->broken |= pass->order != wanted && pass->order != DNC_ORDER_ANY;
 	/* All of a page that the list has pushed on may have been given before: that says nothing. */
 	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
 		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
 }
 
+/*
+ * Begin with the page that was the last one at the last full pass: its answer says how many
+ * there are now, and mostly it is still the last one.  Where we do not know, with page 1.
+ */
+static void
+choose_first(Delta *delta)
+{
+	const DncOptions *options = delta->mirror->options;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	const DncPaging *paging = NULL;
+
+	delta->first = 1;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(delta->mirror->source));
+	dnc_queue_open(&query, "SELECT p.generation, (p.total + p.page_size - 1) / p.page_size FROM %1$s.dnc_fdw_pass_log p "
+				   "WHERE p.source = $1 AND p.mode = 'full' AND p.state = 'done' AND p.total > 0 AND p.page_size > 0 "
+				   "AND p.generation IS NOT NULL ORDER BY p.id DESC LIMIT 1", &arguments, true);
+	if (query.count > 0)
+		paging = dnc_paging_of_marker(options->provider, dnc_queue_utf8(&query, 0, 1, delta->step_context));
+	if (paging && paging->style == DNC_PAGING_NUMBER)
+	{
+		delta->first = DatumGetInt64(dnc_queue_datum(&query, 0, 2));
+		dnc_pager_set_first(delta->entries.pager, paging, delta->first);
+	}
+	dnc_queue_close(&query);
+	PopActiveSnapshot();
+	InvalidateCatalogSnapshot();
+}
+
+/* Read the first page of numbered ones, whichever that is. */
+static bool
+first_page(Delta *delta)
+{
+	DncPager   *pager = delta->entries.pager;
+
+	if (!dnc_entries_next_page(&delta->entries))
+		return false;
+	delta->number = dnc_pager_pages(pager);
+	delta->first_total = dnc_pager_total(pager);
+	if (delta->number < 0)
+		delta->broken = true;	/* pages have no numbers any more */
+	return true;
+}
+
 /* Go to the next page of the list; false: there is none. */
 static bool
-next_page(Delta *delta, int64 *number)
+next_page(Delta *delta)
 {
 	DncPager   *pager = delta->entries.pager;
 	DncPage		page;
@@ -121,22 +172,16 @@ next_page(Delta *delta, int64 *number)
 	InvalidateCatalogSnapshot();
 	if (!delta->from_end)
 		return dnc_entries_next_page(&delta->entries);
-	if (*number < 0)
+	if (delta->number < 0)
+		return first_page(delta);
+	while (delta->number > 0 && !delta->seen_all)
 	{
-		/* The first page says how many there are. */
-		if (!dnc_pager_next(pager, &page))
-			return false;
-		*number = dnc_pager_pages(pager);
-		if (*number <= 1)
-		{
-			dnc_entries_begin_page(&delta->entries, &page);
-			*number = 0;
-			return true;
-		}
-	}
-	while (*number > 0)
-	{
-		if (dnc_pager_jump(pager, (*number)--, &page))
+		int64		number = delta->number--;
+
+		/* It was read, and nothing has moved since. */
+		if (number == delta->first && dnc_pager_total(pager) == delta->first_total)
+			delta->seen_all = delta->first_is_old;
+		else if (dnc_pager_jump(pager, number, &page))
 		{
 			dnc_entries_begin_page(&delta->entries, &page);
 			return true;
@@ -145,11 +190,20 @@ next_page(Delta *delta, int64 *number)
 	return false;
 }
 
+/* Does a page that is not the last one tell that all is read?  Not yet: later ones are newer. */
+static void
+put_off(Delta *delta)
+{
+	if (!delta->from_end || delta->number <= delta->first || delta->pass->pages > 1)
+		return;
+	delta->first_is_old = delta->seen_all;
+	delta->seen_all = false;
+}
+
 /* Read what is new into the staging table. */
 static void
 read_new(Delta *delta)
 {
-	int64		number = -1;
 	bool		found;
 
 	while (!delta->broken && !delta->seen_all)
@@ -159,11 +213,12 @@ read_new(Delta *delta)
 		if (delta->spent)
 			return;
 		*delta->asking = true;
-		found = next_page(delta, &number);
+		found = next_page(delta);
 		*delta->asking = false;
 		if (!found)
 			break;
 		take_page(delta);
+		put_off(delta);
 	}
 	if (delta->broken)
 		ereport(NOTICE,
@@ -194,7 +249,7 @@ dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage, DncCount
 			  bool *asking, void (*commit_by) (void))
 {
 	Delta		delta = {.mirror = mirror,.stage = stage,.counters = counters,.asking = asking,
-	.commit = commit_by};
+	.commit = commit_by,.number = -1};
 
 	require_order(mirror);
 	delta.from_end = strcmp(mirror->newest, "last") == 0;
@@ -206,6 +261,8 @@ dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage, DncCount
 	delta.step_context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw step",
 											   ALLOCSET_DEFAULT_SIZES);
 	delta.entries = (DncEntries) {.pager = dnc_pager_begin(mirror->options, NIL, counters)};
+	if (delta.from_end)
+		choose_first(&delta);
 	read_new(&delta);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	dnc_merge_delta(delta.pass, !delta.broken && !delta.spent);

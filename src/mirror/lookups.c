@@ -25,6 +25,20 @@
 #define MAX_LOOKUPS 100
 
 /*
+ * Entries m that would go with a pass unless it has seen them: $1 is when it began, $2
+ * gone_after.  Hardly any are, mostly.
+ */
+#define MAY_GO "m.gone_at IS NULL AND m.first_seen < $1 AND m.missed >= $2 - 1"
+
+/* Are there any? */
+static bool
+may_any_go(const DncPass *pass, const DncQueueArguments *arguments)
+{
+	return dnc_mirror_count(pass->mirror, "SELECT count(*) FROM (SELECT FROM {mirror} m WHERE " MAY_GO " LIMIT 1) one",
+							arguments) > 0;
+}
+
+/*
  * The entries that would go with this pass and were not looked up yet: a list of
  * DncCandidate *, palloc'd.  NIL where the API has no lookups.  One whose identifier and type
  * the pass has seen under another id needs none.  Needs an active snapshot.
@@ -42,12 +56,15 @@ dnc_lookups_find(const DncPass *pass)
 		return NIL;
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->began_at));
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(pass->mirror->gone_after));
+	if (!may_any_go(pass, &arguments))
+		return NIL;
 	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->there));
 	dnc_queue_argument(&arguments, TEXTARRAYOID, dnc_pass_identities(pass->not_there));
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(Max(left, 0)));
 	dnc_mirror_open(&query, pass->mirror,
 					"SELECT m.identity, m.{identifier}::text, m.{type}::text FROM {mirror} m "
-					"WHERE " DNC_MIRROR_IS_MISSING " AND m.missed + 1 >= $2 AND m.{identifier} IS NOT NULL "
+					"WHERE " MAY_GO " AND NOT EXISTS (SELECT FROM " DNC_MIRROR_STAGED " s "
+					"WHERE s.identity = m.identity) AND m.{identifier} IS NOT NULL "
 					"AND m.identity <> ALL ($3) AND m.identity <> ALL ($4) AND NOT EXISTS (SELECT FROM "
 					DNC_MIRROR_STAGED " s WHERE s.match_key = m.match_key AND "
 					"s.{type}::text IS NOT DISTINCT FROM m.{type}::text) "

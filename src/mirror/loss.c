@@ -26,10 +26,15 @@ typedef struct Loss
 	int64		lost;
 } Loss;
 
+/* The rows m of entries that were on the list with an earlier pass: $8 and $9 are when that began and ended. */
+#define OF_EARLIER "m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)"
+
+/* Rows m that are gone since, though not by our own removal. */
+#define GONE "m.gone_at IS NOT NULL AND m.missed > 0"
+
 /*
- * Compare a pass with an earlier complete one: $8 and $9 are when that began and ended.
- * An entry that we have removed ourselves is not lost.  The staging table has each entry
- * once by now; it is joined, since a subquery for each row would scan it each time.
+ * Compare a pass with an earlier complete one.  An entry that we have removed ourselves is not
+ * lost, nor is one that went and is back.
  */
 static Loss
 compare(const DncPass *pass, const DncQueueArguments *arguments)
@@ -38,14 +43,29 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 	Loss		loss;
 
 	dnc_mirror_open(&query, pass->mirror,
-					"SELECT count(*), count(*) FILTER (WHERE s.identity IS NULL AND NOT (m.gone_at IS NOT NULL AND m.missed = 0) "
-					"AND NOT EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")) "
-					"FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " s ON s.identity = m.identity WHERE m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)",
+					"SELECT (SELECT count(*) FROM {mirror} m WHERE " OF_EARLIER "), (SELECT count(*) FROM ("
+					"SELECT m.* FROM {mirror} m JOIN " DNC_MIRROR_MISSING " x ON " DNC_MIRROR_IS_MISSING " UNION ALL "
+					"SELECT m.* FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " s ON s.identity = m.identity "
+					"WHERE " GONE " AND s.identity IS NULL) m WHERE " OF_EARLIER
+					" AND NOT EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED "))",
 					arguments);
 	loss.entries = DatumGetInt64(dnc_queue_datum(&query, 0, 1));
 	loss.lost = DatumGetInt64(dnc_queue_datum(&query, 0, 2));
 	dnc_queue_close(&query);
 	return loss;
+}
+
+/* Is so little missing that no comparison is needed? */
+static bool
+is_little(const DncPass *pass, const DncQueueArguments *arguments, const DncDifferences *differences)
+{
+	int64		gone;
+
+	if (differences->missing > ALWAYS_ALLOWED)
+		return false;
+	gone = dnc_mirror_count(pass->mirror, psprintf("SELECT count(*) FROM (SELECT FROM {mirror} m WHERE " GONE " AND "
+												   OF_EARLIER " LIMIT %d) few", ALWAYS_ALLOWED + 1), arguments);
+	return differences->missing + gone <= ALWAYS_ALLOWED;
 }
 
 /*
@@ -89,10 +109,10 @@ find_last(const DncPass *pass, DncQueueArguments *arguments)
 
 /*
  * Why a pass must not be merged, in the database's encoding; NULL: nothing is wrong.  The
- * arguments are those of the merge.
+ * arguments and differences are those of the merge.
  */
 const char *
-dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments)
+dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments, const DncDifferences *differences)
 {
 	if (dnc_mirror_count(pass->mirror, "SELECT count(*) FROM (SELECT FROM " DNC_MIRROR_STAGED " s LIMIT 1) one",
 						 NULL) == 0)
@@ -103,6 +123,8 @@ dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments)
 		Loss		loss;
 
 		if (!(largest ? find_largest(pass, &more) : find_last(pass, &more)))
+			continue;
+		if (is_little(pass, &more, differences))
 			continue;
 		loss = compare(pass, &more);
 		if (loss.lost > ALWAYS_ALLOWED && (double) loss.lost > pass->mirror->max_loss * (double) loss.entries)

@@ -8,8 +8,9 @@
 #ifndef DNC_LOSS_H
 #define DNC_LOSS_H
 
-#include "mirror/pass.h"
+#include "mirror/compare.h"
 
-extern const char *dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments);
+extern const char *dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments,
+								  const DncDifferences *differences);
 
 #endif							/* DNC_LOSS_H */

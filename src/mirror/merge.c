@@ -19,6 +19,7 @@
 
 #include "match/version.h"
 #include "mirror/certificate.h"
+#include "mirror/compare.h"
 #include "mirror/loss.h"
 #include "mirror/merge.h"
 #include "mirror/rekey.h"
@@ -33,6 +34,8 @@ typedef struct Merge
 	const DncMirror *mirror;
 	TimestampTz now;			/* rows that were read earlier are as old as their pass */
 	DncQueueArguments arguments;
+	DncDifferences differences;
+	bool		has_removed;	/* there are removals of our own that the mirror may not know of */
 	int64		added;
 	int64		changed;
 	int64		missing;
@@ -48,6 +51,13 @@ run(Merge *merge, const char *template)
 {
 	CHECK_FOR_INTERRUPTS();
 	return (int64) dnc_mirror_run(merge->mirror, template, &merge->arguments);
+}
+
+/* Does a query give a row? */
+static bool
+has_row(const Merge *merge, const char *query)
+{
+	return dnc_mirror_count(merge->mirror, psprintf("SELECT count(*) FROM (%s LIMIT 1) one", query), NULL) > 0;
 }
 
 /*
@@ -98,14 +108,27 @@ update_changed(Merge *merge, const char *turn)
 										  "record_image_ne(ROW({m.all}, m.match_key), ROW({s.all}, s.match_key)))", turn));
 }
 
-/* Add entries that are new, or new again. */
+/* Add entries that are new, or new again; condition: others are there. */
 static void
-insert_new(Merge *merge, const char *turn)
+insert_new(Merge *merge, const char *turn, const char *condition)
 {
-	merge->added += run(merge, psprintf(
-										"INSERT INTO {mirror} ({columns}, match_key, identity, first_seen, missed) "
-										"SELECT {s.all}, s.match_key, s.identity, $1, 0 FROM {staging} s WHERE s.turn %s AND NOT EXISTS "
-										"(SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)", turn));
+	merge->added += run(merge, psprintf("INSERT INTO {mirror} ({columns}, match_key, identity, first_seen, missed) "
+										"SELECT {s.all}, s.match_key, s.identity, $1, 0 FROM {staging} s WHERE s.turn %s%s",
+										turn, condition));
+}
+
+/* Bring what a full pass has seen into the mirror. */
+static void
+take_in(Merge *merge)
+{
+	const DncDifferences *differences = &merge->differences;
+
+	if (differences->changed > 0)
+		update_changed(merge, "= " DNC_MIRROR_TURN_CHANGED);
+	if (differences->from_nothing)
+		insert_new(merge, "> 0", "");
+	else if (differences->added > 0)
+		insert_new(merge, "= " DNC_MIRROR_TURN_NEW, "");
 }
 
 /*
@@ -116,8 +139,11 @@ insert_new(Merge *merge, const char *turn)
 static void
 note_when_read(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = greatest(m.seen_at, s.read_at) FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
-		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
+	if (merge->has_removed)
+		run(merge, "UPDATE {mirror} m SET seen_at = greatest(m.seen_at, s.read_at) FROM " DNC_MIRROR_STAGED " s, " DNC_MIRROR_REMOVED " r "
+			"WHERE s.identity = m.identity AND m.gone_at IS NULL AND " DNC_MIRROR_IS_REMOVED);
+	if (!has_row(merge, "SELECT FROM {mirror} m WHERE m.gone_at IS NULL AND m.seen_at IS NOT NULL"))
+		return;
 	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
 		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
 		"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")");
@@ -139,8 +165,8 @@ let_removed_go(Merge *merge)
 {
 	merge->gone += run(merge,
 					   "UPDATE {mirror} m SET gone_at = $1, missed = 0, last_seen = " LAST_SEEN " "
-					   "FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND "
-					   "r.done_at < $1 AND r.requested_at > coalesce(m.seen_at, $3)");
+					   "FROM " DNC_MIRROR_REMOVED " r, " DNC_MIRROR_MISSING " x WHERE " DNC_MIRROR_IS_MISSING " AND "
+					   DNC_MIRROR_IS_REMOVED " AND r.done_at < $1 AND r.requested_at > coalesce(m.seen_at, $3)");
 }
 
 /*
@@ -150,35 +176,64 @@ let_removed_go(Merge *merge)
 static void
 keep_removed_hidden(Merge *merge)
 {
-	run(merge, "UPDATE {mirror} m SET seen_at = $3 FROM " DNC_MIRROR_REMOVED " r WHERE m.gone_at IS NULL AND NOT EXISTS "
-		"(SELECT FROM " DNC_MIRROR_STAGED " s WHERE s.identity = m.identity) AND " DNC_MIRROR_IS_REMOVED
-		" AND m.seen_at IS NULL AND r.requested_at > $3");
+	run(merge, "UPDATE {mirror} m SET seen_at = $3 FROM " DNC_MIRROR_REMOVED " r, " DNC_MIRROR_MISSING " x WHERE "
+		DNC_MIRROR_IS_MISSING " AND " DNC_MIRROR_IS_REMOVED " AND m.seen_at IS NULL AND r.requested_at > $3");
 }
 
 /*
- * Count the others as missing, and let those go that were missing for long enough.  We count
- * anew for entries that we have added since the last complete pass began, and not at all for
- * those that we have added since this one did.  Entries are gone as of the moment when the
+ * Let entries go that were missing for long enough.  They are gone as of the moment when the
  * pass began, so that an addition that was acknowledged later stays known.
+ */
+static void
+let_missing_go(Merge *merge)
+{
+	merge->gone += run(merge,
+					   "UPDATE {mirror} g SET gone_at = $1 FROM (SELECT m.identity, count(e.identity) > 0 AS is_elsewhere "
+					   "FROM " DNC_MIRROR_MISSING " x JOIN {mirror} m ON " DNC_MIRROR_IS_MISSING " "
+					   "LEFT JOIN " DNC_MIRROR_STAGED " e ON e.match_key = m.match_key AND "
+					   "e.{type}::text IS NOT DISTINCT FROM m.{type}::text "
+					   "WHERE $4 > 0 AND m.missed >= $4 GROUP BY m.identity) c "
+					   "WHERE g.identity = c.identity AND g.gone_at IS NULL AND "
+					   "(NOT $7 OR c.identity = ANY ($6) OR c.is_elsewhere)");
+}
+
+/*
+ * Count the others as missing.  We count anew for entries that we have added since the last
+ * complete pass began, and not at all for those that we have added since this one did.
  */
 static void
 count_missing(Merge *merge)
 {
-	merge->missing = run(merge,
-						 "UPDATE {mirror} m SET missed = m.missed + 1, last_seen = " LAST_SEEN " "
-						 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5) AND NOT EXISTS (SELECT FROM "
-						 DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)");
-	run(merge, "UPDATE {mirror} m SET missed = 1 FROM " DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED
-		" AND a.done_at >= $2 AND m.gone_at IS NULL AND m.missed > 1");
-	run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
-		"m.missed > 0 AND m.identity = ANY ($5)");
-	merge->gone += run(merge,
-					   "UPDATE {mirror} g SET gone_at = $1 FROM (SELECT m.identity, count(e.identity) > 0 AS is_elsewhere "
-					   "FROM {mirror} m LEFT JOIN " DNC_MIRROR_STAGED " e ON e.match_key = m.match_key AND "
-					   "e.{type}::text IS NOT DISTINCT FROM m.{type}::text "
-					   "WHERE $4 > 0 AND m.missed >= $4 AND " DNC_MIRROR_IS_MISSING " GROUP BY m.identity) c "
-					   "WHERE g.identity = c.identity AND g.gone_at IS NULL AND "
-					   "(NOT $7 OR c.identity = ANY ($6) OR c.is_elsewhere)");
+	bool		has_added = has_row(merge, "SELECT FROM " DNC_MIRROR_ADDED " a");
+
+	if (merge->differences.missing > 0)
+		merge->missing = run(merge, psprintf(
+											 "UPDATE {mirror} m SET missed = m.missed + 1, last_seen = " LAST_SEEN " FROM " DNC_MIRROR_MISSING " x "
+											 "WHERE " DNC_MIRROR_IS_MISSING " AND m.identity <> ALL ($5)%s", has_added
+											 ? " AND NOT EXISTS (SELECT FROM " DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED " AND a.done_at >= $1)" : ""));
+	if (has_added)
+		run(merge, "UPDATE {mirror} m SET missed = 1 FROM " DNC_MIRROR_ADDED " a WHERE " DNC_MIRROR_IS_ADDED
+			" AND a.done_at >= $2 AND m.gone_at IS NULL AND m.missed > 1");
+	if (merge->pass->there)
+		run(merge, "UPDATE {mirror} m SET missed = 0, last_seen = NULL WHERE m.gone_at IS NULL AND "
+			"m.missed > 0 AND m.identity = ANY ($5)");
+}
+
+/* Deal with the entries that a full pass has not seen. */
+static void
+take_out(Merge *merge)
+{
+	bool		any = merge->differences.missing > 0;
+
+	if (any && merge->has_removed)
+	{
+		let_removed_go(merge);
+		if (merge->mirror->complete)
+			keep_removed_hidden(merge);
+	}
+	count_missing(merge);
+	if (any)
+		let_missing_go(merge);
 }
 
 /* ----- what is stored of the merge ----- */
@@ -254,23 +309,22 @@ merge_full(DncPass *pass, bool accept_loss)
 	const char *problem;
 
 	begin(&merge, pass);
-	drop_repeated(&merge, "> 0");
-	run(&merge, "ANALYZE {staging}");
-	problem = dnc_loss_check(pass, &merge.arguments);
+	dnc_certificate_make(pass->mirror, &certificate);
+	if (certificate.repeated > 0)
+		drop_repeated(&merge, "> 0");
+	run(&merge, "ANALYZE {staging} (identity)");
+	dnc_compare(pass, &merge.arguments, &merge.differences);
+	problem = dnc_loss_check(pass, &merge.arguments, &merge.differences);
 	if (problem && !accept_loss)
 	{
 		dnc_pass_end(pass, "failed", problem);
 		return problem;
 	}
-	dnc_certificate_make(pass->mirror, &certificate);
 	pass->rows = certificate.rows;
 	dnc_rekey(pass->mirror);
-	let_removed_go(&merge);
-	if (pass->mirror->complete)
-		keep_removed_hidden(&merge);
-	count_missing(&merge);
-	update_changed(&merge, "> 0");
-	insert_new(&merge, "> 0");
+	merge.has_removed = has_row(&merge, "SELECT FROM " DNC_MIRROR_REMOVED " r");
+	take_out(&merge);
+	take_in(&merge);
 	note_when_read(&merge);
 	renew_statistics(&merge);
 	update_list(&merge);
@@ -312,7 +366,8 @@ dnc_merge_delta(DncPass *pass, bool complete)
 	begin(&merge, pass);
 	drop_repeated(&merge, "= 0");
 	update_changed(&merge, "= 0");
-	insert_new(&merge, "= 0");
+	insert_new(&merge, "= 0",
+			   " AND NOT EXISTS (SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)");
 	note_when_delta_read(&merge);
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->id));
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(merge.added));

@@ -39,10 +39,11 @@
 /*
  * Was removal w made with the token that the mirror is read with?  An account may have tokens
  * for several lists (transactions.md): a removal from another one hides nobody here.  $2 and $3
- * are the roles and tables of those that were.
+ * are the roles and tables of those that were.  The instance is compared so that no index is
+ * used for it: it is that of all rows.
  */
 #define IS_OF_TOKEN \
-	"(w.instance = (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
+	"(w.instance IS NOT DISTINCT FROM (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
 	"(w.role, w.relation) IN (SELECT p.role, p.relation FROM unnest($2, $3) AS p(role, relation)))"
 
 /*
@@ -261,41 +262,83 @@ dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 
 /* ----- the guard ----- */
 
+/* Why a mirror must not be read. */
+typedef struct Refusal
+{
+	const char *message;		/* NULL: it may be read */
+	const char *detail;
+} Refusal;
+
 /* Raise 55000: the mirror must not be read, and why. */
 static void
-refuse(Oid source, const char *message, const char *detail)
+refuse(Oid source, const Refusal *refusal)
 {
 	char	   *name = get_rel_name(source);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the mirror of \"%s\" %s", name ? name : "a list that was dropped", message),
-			 errdetail_internal("%s", detail),
+			 errmsg("the mirror of \"%s\" %s", name ? name : "a list that was dropped", refusal->message),
+			 errdetail_internal("%s", refusal->detail),
 			 name ? errhint("CALL dnc_fdw_mirror_refresh(%s); dnc_fdw_mirrors shows what has kept it from being refreshed.",
 							quote_literal_cstr(dnc_mirror_name_of(source)))
 			 : errhint("SELECT dnc_fdw_mirror_drop(%u) drops what is left of it.", source)));
 }
 
 /*
- * Raise 55000 if the list is another one by now, or its keys would be others.  A list that
- * was dropped cannot have changed.
+ * Is the list another one by now, or would its keys be others?  A list that was dropped
+ * cannot have changed.
  */
-static void
-require_same_list(Oid source, const char *country, const char *account)
+static Refusal
+changes_of(Oid source, const char *country, const char *account)
 {
 	const DncOptions *options;
 	const char *now;
 
 	if (!dnc_wrapper_has_table(source))
-		return;
+		return (Refusal) {0};
 	options = dnc_options_load(GetForeignServerIdByRelId(source), source);
 	now = options->default_country;
 	if (now && country ? strcmp(now, country) != 0 : now != country)
-		refuse(source, "has keys of another country",
-			   "default_country has changed since the last complete pass.");
+		return (Refusal) {"has keys of another country", "default_country has changed since the last complete pass."};
 	if (strcmp(dnc_queue_account(options), account) != 0)
-		refuse(source, "is of another account",
-			   "The account of the server has changed since the last complete pass.");
+		return (Refusal) {"is of another account", "The account of the server has changed since the last complete pass."};
+	return (Refusal) {0};
+}
+
+/*
+ * May the mirror of a list be read?  *as_of is when its last complete pass began, if there
+ * was one.  What is given lives in the current context.
+ */
+static Refusal
+find_refusal(Oid source, TimestampTz *as_of)
+{
+	MemoryContext context = CurrentMemoryContext;
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Refusal		refusal;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
+	dnc_queue_text_argument(&arguments, dnc_match_key_version());
+	dnc_queue_open(&query,
+				   "SELECT l.complete_as_of, clock_timestamp() - l.complete_as_of <= l.max_age, l.key_version = $2, "
+				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
+				   "l.default_country, l.account FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
+				   &arguments, true);
+	if (query.count == 0)
+		refusal = (Refusal) {"is not filled yet", "No pass over the list is complete."};
+	else
+	{
+		*as_of = DatumGetTimestampTz(dnc_queue_datum(&query, 0, 1));
+		if (!DatumGetBool(dnc_queue_datum(&query, 0, 2)))
+			refusal = (Refusal) {"is too old", MemoryContextStrdup(context, dnc_queue_value(&query, 0, 4))};
+		else if (!DatumGetBool(dnc_queue_datum(&query, 0, 3)))
+			refusal = (Refusal) {"has keys of another version",
+			"The rules or libraries that keys are made by have changed since the last complete pass."};
+		else
+			refusal = changes_of(source, dnc_queue_value(&query, 0, 5), dnc_queue_value(&query, 0, 6));
+	}
+	dnc_queue_close(&query);
+	return refusal;
 }
 
 /*
@@ -306,38 +349,21 @@ require_same_list(Oid source, const char *country, const char *account)
 TimestampTz
 dnc_own_guard(Oid source)
 {
-	DncQueueArguments arguments = {0};
-	DncQueueQuery query;
-	TimestampTz as_of;
-	char	   *told;
-	char	   *country;
-	char	   *account;
-	bool		fresh;
-	bool		current;
+	TimestampTz as_of = 0;
+	Refusal		refusal = find_refusal(source, &as_of);
 
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
-	dnc_queue_text_argument(&arguments, dnc_match_key_version());
-	dnc_queue_open(&query,
-				   "SELECT l.complete_as_of, clock_timestamp() - l.complete_as_of <= l.max_age, l.key_version = $2, "
-				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
-				   "l.default_country, l.account FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
-				   &arguments, true);
-	if (query.count == 0)
+	if (refusal.message && as_of == 0)
 		(void) view_of(source);
-	if (query.count == 0)
-		refuse(source, "is not filled yet", "No pass over the list is complete.");
-	as_of = DatumGetTimestampTz(dnc_queue_datum(&query, 0, 1));
-	fresh = DatumGetBool(dnc_queue_datum(&query, 0, 2));
-	current = DatumGetBool(dnc_queue_datum(&query, 0, 3));
-	told = dnc_queue_value(&query, 0, 4);
-	country = dnc_queue_value(&query, 0, 5);
-	account = dnc_queue_value(&query, 0, 6);
-	if (!fresh)
-		refuse(source, "is too old", told);
-	if (!current)
-		refuse(source, "has keys of another version",
-			   "The rules or libraries that keys are made by have changed since the last complete pass.");
-	require_same_list(source, country, account);
-	dnc_queue_close(&query);
+	if (refusal.message)
+		refuse(source, &refusal);
 	return as_of;
+}
+
+/* Would this raise an error? */
+bool
+dnc_own_is_refused(Oid source)
+{
+	TimestampTz as_of;
+
+	return find_refusal(source, &as_of).message != NULL;
 }

@@ -15,5 +15,6 @@ extern void dnc_own_removed(FunctionCallInfo fcinfo, Oid source);
 extern void dnc_own_added(FunctionCallInfo fcinfo, Oid source);
 extern char *dnc_own_view_name(Oid source);
 extern TimestampTz dnc_own_guard(Oid source);
+extern bool dnc_own_is_refused(Oid source);
 
 #endif							/* DNC_OWN_H */

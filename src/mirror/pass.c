@@ -352,6 +352,7 @@ dnc_pass_see(DncPass *pass, TimestampTz created_at)
 void
 dnc_pass_save(const DncPass *pass)
 {
+	static DncQueuePlan plan;
 	const DncPosition *position = &pass->position;
 	DncQueueArguments arguments = {0};
 
@@ -376,11 +377,11 @@ dnc_pass_save(const DncPass *pass)
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(position->at_end));
 	number_argument(&arguments, position->pages);
 	number_argument(&arguments, pass->turn);
-	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET pages = $2, rows = $3, requests = $4, resumes = $5, "
-				  "order_seen = $6, newest_at = $7, last_created_at = $8, there = $9, not_there = $10, "
-				  "generation = $11, page_size = $12, cursor = $13, place = $14, total = $15, "
-				  "remote_total = nullif($15, -1), moved = $16, given = $17, ids = $18, at_end = $19, "
-				  "turn_pages = $20, turn = $21, sqlstate = NULL, message = NULL WHERE id = $1", &arguments);
+	dnc_queue_run_again(&plan, "UPDATE %1$s.dnc_fdw_pass_log SET pages = $2, rows = $3, requests = $4, resumes = $5, "
+						"order_seen = $6, newest_at = $7, last_created_at = $8, there = $9, not_there = $10, "
+						"generation = $11, page_size = $12, cursor = $13, place = $14, total = $15, "
+						"remote_total = nullif($15, -1), moved = $16, given = $17, ids = $18, at_end = $19, "
+						"turn_pages = $20, turn = $21, sqlstate = NULL, message = NULL WHERE id = $1", &arguments);
 }
 
 /* Note the error that has ended a call.  The pass goes on with the next one. */

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -63,6 +64,18 @@ commit(const Refresh *refresh)
 
 /* ----- a full pass ----- */
 
+/*
+ * Do not wait for the disk at the end of this transaction.  A crash may take the last pages
+ * then, and the place behind them, so that the pass goes on in front of them.  The merge waits
+ * for all.
+ */
+static void
+commit_early(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
 /* Store the page at hand and the place behind it, and commit. */
 static void
 store_page(Refresh *refresh)
@@ -79,6 +92,7 @@ store_page(Refresh *refresh)
 	MemoryContextSwitchTo(refresh->step);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
+	commit_early();
 	commit(refresh);
 }
 

@@ -31,6 +31,7 @@
 #include "match/server_text.h"
 #include "match/text.h"
 #include "mirror/columns.h"
+#include "mirror/kept_keys.h"
 #include "mirror/stage.h"
 
 /* A part of an identity that is longer than this stands in it as its hash. */
@@ -46,6 +47,7 @@ struct DncStage
 {
 	const DncMirror *mirror;
 	DncDecoder *decoder;
+	DncKeptKeys *kept;
 	MemoryContext context;		/* reset with each STAGE_ROWS entries */
 	Datum	   *values;			/* of the foreign table's columns */
 	bool	   *nulls;
@@ -92,6 +94,7 @@ dnc_stage_begin(const DncMirror *mirror)
 		needed = bms_add_member(needed, lfirst_int(cell));
 	stage->mirror = mirror;
 	stage->decoder = dnc_decoder_make(mirror->options, mirror->desc, mirror->map, needed, NULL);
+	stage->kept = dnc_kept_keys_begin(mirror);
 	stage->context = AllocSetContextCreate(CurrentMemoryContext, "dnc_fdw staged entries",
 										   ALLOCSET_DEFAULT_SIZES);
 	stage->values = palloc(sizeof(Datum) * mirror->desc->natts);
@@ -109,15 +112,58 @@ part(const char *text)
 }
 
 /*
- * An entry's identity, in the database's encoding: its id, type and identifier, in lines.
- * What has the same id and another identifier is another entry: so nobody is overwritten.
+ * The identity of the entry at hand, in the database's encoding: its id, type and identifier,
+ * in lines.  What has the same id and another identifier is another entry: so nobody is
+ * overwritten.  *whole: no letter of it was lost.
  */
 static char *
-identity_of(const char *id, const char *type, const char *identifier)
+identity_of(const DncOptions *options, const DncEntries *entries, bool *whole)
 {
-	bool		whole;
+	return dnc_match_to_server(psprintf("%s\n%s\n%s", part(dnc_page_id(options, entries->entry)),
+										part(dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER_TYPE)),
+										part(dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER))),
+							   whole);
+}
 
-	return dnc_match_to_server(psprintf("%s\n%s\n%s", part(id), part(type), part(identifier)), &whole);
+/* Look for the keys of a page's entries, whose first one is the next, where the mirror may have them. */
+static void
+load_kept_keys(DncStage *stage, const DncEntries *entries)
+{
+	const DncOptions *options = stage->mirror->options;
+	DncEntries	ahead = *entries;
+	Datum	   *identities = NULL;
+	int			count = 0;
+	int			space = 0;
+
+	while (dnc_entries_next(&ahead))
+	{
+		bool		whole;
+
+		if (!dnc_kept_keys_has_use(stage->kept, dnc_decode_text(options->provider, ahead.entry, DNC_COL_IDENTIFIER)))
+			continue;
+		if (count == space)
+		{
+			space = Max(2 * space, STAGE_ROWS);
+			identities = identities ? repalloc(identities, sizeof(Datum) * space) : palloc(sizeof(Datum) * space);
+		}
+		identities[count++] = CStringGetTextDatum(identity_of(options, &ahead, &whole));
+	}
+	dnc_kept_keys_load(stage->kept, identities, count);
+}
+
+/* The key of the entry at hand, in the database's encoding. */
+static const char *
+key_of(DncStage *stage, const DncEntries *entries, const char *identity, bool whole)
+{
+	const DncOptions *options = stage->mirror->options;
+	const char *kept = whole ? dnc_kept_keys_find(stage->kept, identity) : NULL;
+
+	if (kept)
+		return kept;
+	return dnc_match_to_server(dnc_match_entry_key(dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER),
+												   dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER_TYPE),
+												   options->default_country, options->provider->ignores_plus),
+							   &whole);
 }
 
 /* An entry's created_at; 0: it has none that we can read. */
@@ -138,13 +184,9 @@ fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz 
 		 TupleTableSlot *slot)
 {
 	const DncMirror *mirror = stage->mirror;
-	const DncOptions *options = mirror->options;
-	const char *identifier = dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER);
-	const char *type = dnc_decode_text(options->provider, entries->entry, DNC_COL_IDENTIFIER_TYPE);
-	char	   *key = dnc_match_entry_key(identifier, type, options->default_country,
-										  options->provider->ignores_plus);
-	int			column = 0;
 	bool		whole;
+	char	   *identity = identity_of(mirror->options, entries, &whole);
+	int			column = 0;
 	ListCell   *cell;
 
 	dnc_decoder_entry(stage->decoder, entries, stage->values, stage->nulls);
@@ -154,9 +196,8 @@ fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz 
 		slot->tts_values[column] = stage->values[lfirst_int(cell) - 1];
 		slot->tts_isnull[column++] = stage->nulls[lfirst_int(cell) - 1];
 	}
-	slot->tts_values[column] = CStringGetTextDatum(dnc_match_to_server(key, &whole));
-	slot->tts_values[column + 1] = CStringGetTextDatum(identity_of(dnc_page_id(options, entries->entry),
-																	type, identifier));
+	slot->tts_values[column] = CStringGetTextDatum(key_of(stage, entries, identity, whole));
+	slot->tts_values[column + 1] = CStringGetTextDatum(identity);
 	slot->tts_values[column + 2] = TimestampTzGetDatum(read_at);
 	slot->tts_values[column + 3] = Int32GetDatum(pass->turn);
 	memset(slot->tts_isnull + column, 0, sizeof(bool) * DNC_STAGE_COLUMNS);
@@ -182,6 +223,7 @@ dnc_stage_page(DncStage *stage, DncPass *pass, DncEntries *entries)
 	dnc_columns_require_staging(stage->mirror, relation);
 	for (int i = 0; i < STAGE_ROWS; i++)
 		slots[i] = table_slot_create(relation, NULL);
+	load_kept_keys(stage, entries);
 	do
 	{
 		MemoryContext before = MemoryContextSwitchTo(stage->context);

@@ -59,9 +59,16 @@
 /* The rows of the staging table that are of a full pass. */
 #define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"
 
-/* Is row m missing from a full pass?  Only entries that were known before it began can be. */
-#define DNC_MIRROR_IS_MISSING \
-	"(m.gone_at IS NULL AND m.first_seen < $1 AND NOT EXISTS " \
-	"(SELECT FROM " DNC_MIRROR_STAGED " s WHERE s.identity = m.identity))"
+/*
+ * The turn of rows in the staging table that dnc_compare() has made: entries of the mirror that
+ * a full pass has not seen, and those that it has seen and that are new, or others.
+ */
+#define DNC_MIRROR_TURN_MISSING "-1"
+#define DNC_MIRROR_TURN_NEW "-2"
+#define DNC_MIRROR_TURN_CHANGED "-3"
+
+/* Row m is missing, by row x.  Only entries that were known before the pass began can be. */
+#define DNC_MIRROR_MISSING "(SELECT identity FROM {staging} WHERE turn = " DNC_MIRROR_TURN_MISSING ")"
+#define DNC_MIRROR_IS_MISSING "(m.gone_at IS NULL AND m.identity = x.identity)"
 
 #endif							/* DNC_MIRROR_STATEMENTS_H */

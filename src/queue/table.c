@@ -26,6 +26,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -297,23 +298,16 @@ execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
 }
 
 /*
- * Run a query on the tables of the queue as their owner; %1$s in it stands for their
- * schema.  A read-only one sees what the active snapshot does, others what is committed
- * by now.  What it gives lives until dnc_queue_close(), which has to follow unless an error
- * ends the transaction.
+ * Be the owner of the queue's tables, with our settings, and within SPI, until
+ * dnc_queue_close().  Gives back a statement's text, in which %1$s stands for the schema.
  */
-void
-dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *arguments,
-			   bool read_only)
+static char *
+enter(DncQueueQuery *query, const char *sql)
 {
 	Oid			table = dnc_queue_relation("dnc_fdw_queue_waiting");
-	DncQueueArguments none = {0};
-	int			result;
 
 	if (!OidIsValid(table))
 		dnc_queue_require();
-	if (arguments == NULL)
-		arguments = &none;
 	GetUserIdAndSecContext(&query->user, &query->security);
 	SetUserIdAndSecContext(dnc_queue_owner_of(table), query->security |
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
@@ -323,10 +317,31 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 								 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	result = execute(psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table)))),
-					 arguments, read_only);
+	return psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table))));
+}
+
+/* Raise an error if SPI gave the code of one. */
+static void
+require_success(int result)
+{
 	if (result < 0)
 		elog(ERROR, "a query of the queue failed: %s", SPI_result_code_string(result));
+}
+
+/*
+ * Run a query on the tables of the queue as their owner; %1$s in it stands for their
+ * schema.  A read-only one sees what the active snapshot does, others what is committed
+ * by now.  What it gives lives until dnc_queue_close(), which has to follow unless an error
+ * ends the transaction.
+ */
+void
+dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *arguments,
+			   bool read_only)
+{
+	DncQueueArguments none = {0};
+	char	   *text = enter(query, sql);
+
+	require_success(execute(text, arguments ? arguments : &none, read_only));
 	query->rows = SPI_tuptable;
 	query->count = SPI_processed;
 }
@@ -387,4 +402,41 @@ dnc_queue_run(const char *sql, const DncQueueArguments *arguments)
 	dnc_queue_open(&query, sql, arguments, false);
 	dnc_queue_close(&query);
 	return query.count;
+}
+
+/* Plan a statement, and keep that. */
+static void
+keep_plan(DncQueuePlan *kept, const char *text, const DncQueueArguments *arguments)
+{
+	SPIPlanPtr	plan;
+
+	if (kept->plan && strcmp(kept->sql, text) == 0)
+		return;
+	if (kept->plan)
+	{
+		SPI_freeplan(kept->plan);
+		kept->plan = NULL;
+		pfree(kept->sql);
+	}
+	kept->sql = MemoryContextStrdup(TopMemoryContext, text);
+	plan = SPI_prepare(text, arguments->count, (Oid *) arguments->types);
+	if (plan == NULL)
+		require_success(SPI_result);
+	SPI_keepplan(plan);
+	kept->plan = plan;
+}
+
+/*
+ * The same for one that runs often: planned once.  The statement must be the same with each
+ * call for *kept, which is static.
+ */
+void
+dnc_queue_run_again(DncQueuePlan *kept, const char *sql, const DncQueueArguments *arguments)
+{
+	DncQueueQuery query;
+
+	keep_plan(kept, enter(&query, sql), arguments);
+	require_success(SPI_execute_snapshot(kept->plan, (Datum *) arguments->values, arguments->nulls,
+										 GetLatestSnapshot(), InvalidSnapshot, false, false, 0));
+	dnc_queue_close(&query);
 }

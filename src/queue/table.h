@@ -74,6 +74,13 @@ typedef struct DncQueueMember
 #define DNC_QUEUE_MEMBERS \
 	"entry_id, identifier, identifier_type, label, reason, batch_id, request_uuid"
 
+/* A statement that runs often, planned once in a session.  Begins as {0}. */
+typedef struct DncQueuePlan
+{
+	char	   *sql;			/* palloc'd for good */
+	SPIPlanPtr	plan;			/* kept */
+} DncQueuePlan;
+
 extern const DncQueueMember dnc_queue_members[DNC_QUEUE_NMEMBERS];
 
 /* Where a row was written: a copy of the database has other values. */
@@ -128,5 +135,7 @@ extern char *dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column,
 							MemoryContext context);
 extern void dnc_queue_close(DncQueueQuery *query);
 extern uint64 dnc_queue_run(const char *sql, const DncQueueArguments *arguments);
+extern void dnc_queue_run_again(DncQueuePlan *kept, const char *sql,
+								const DncQueueArguments *arguments);
 
 #endif							/* DNC_QUEUE_TABLE_H */

@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -23,9 +25,11 @@
 #include "queue/table.h"
 
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_create);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_alter);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_drop);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_refresh);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_guard);
+PG_FUNCTION_INFO_V1(dnc_fdw_mirror_is_refused);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_removed);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_added);
 PG_FUNCTION_INFO_V1(dnc_fdw_screen);
@@ -59,6 +63,19 @@ dnc_fdw_mirror_create(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* dnc_fdw_mirror_alter(source, max_age, gone_after, max_loss): see dnc_mirror_alter(). */
+Datum
+dnc_fdw_mirror_alter(PG_FUNCTION_ARGS)
+{
+	Oid			source = source_argument(fcinfo);
+	int32		gone_after = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+	float8		max_loss = PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3);
+
+	dnc_mirror_alter(source, PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1),
+					 PG_ARGISNULL(2) ? NULL : &gone_after, PG_ARGISNULL(3) ? NULL : &max_loss);
+	PG_RETURN_VOID();
+}
+
 /* dnc_fdw_mirror_drop(source): see dnc_mirror_drop(). */
 Datum
 dnc_fdw_mirror_drop(PG_FUNCTION_ARGS)
@@ -79,6 +96,18 @@ is_delta(const char *mode)
 	return strcmp(mode, "delta") == 0;
 }
 
+/* Raise 25006 where nothing can be written. */
+static void
+require_primary(void)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot refresh a mirror on a standby"),
+				 errhint("CALL dnc_fdw_mirror_refresh() on the primary. Replication brings the mirror here.")));
+	PreventCommandIfReadOnly("CALL dnc_fdw_mirror_refresh()");
+}
+
 /*
  * dnc_fdw_mirror_refresh(source, mode, max_requests, accept_loss): see dnc_mirror_refresh().
  * It commits between its steps, so that it has to be a statement of its own (25001).
@@ -95,6 +124,7 @@ dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
 				 errmsg("CALL dnc_fdw_mirror_refresh() must be a statement of its own"),
 				 errdetail("It commits between its steps, so it cannot run in a transaction block, in a function, or with other statements in one string."),
 				 errhint("COMMIT first. With psql -c, give it a -c of its own.")));
+	require_primary();
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -118,6 +148,13 @@ Datum
 dnc_fdw_mirror_guard(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TIMESTAMPTZ(dnc_own_guard(source_argument(fcinfo)));
+}
+
+/* dnc_fdw_mirror_is_refused(source): see dnc_own_is_refused(). */
+Datum
+dnc_fdw_mirror_is_refused(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dnc_own_is_refused(PG_GETARG_OID(0)));
 }
 
 /* dnc_fdw_mirror_removed(source): see dnc_own_removed(). */

@@ -1,0 +1,88 @@
+# BenchMirror: full passes of a mirror and deltas, in relation to a scan of the same list into
+# a temporary table.
+
+package BenchMirror;
+
+use strict;
+use warnings;
+
+use Bench;
+use BenchLists;
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(mirror_rows);
+
+# A list with a mirror that was filled once.
+sub make_mirror
+{
+	my ($list, $name, $entries, $settings) = @_;
+
+	make_list($list, $entries);
+	make_server($name, $list);
+	psql("SELECT dnc_fdw_mirror_create('$name.communication_opt_outs')");
+	psql("CALL dnc_fdw_mirror_refresh('$name.communication_opt_outs')");
+	control('PUT', "$list/config?$settings") if $settings;
+	return;
+}
+
+# A full pass over a list that has not changed.
+sub full
+{
+	my ($name, $title, $entries, %more) = @_;
+	my $list = "alta/mirror_$name";
+	my $server = "mirror_$name";
+	my $run = sub {
+		my ($sql) = @_;
+		return session_run(first => warm($server), sql => $sql, gives => '', accounts => [$list]);
+	};
+
+	return {
+		name => "mirror_$name",
+		title => $title,
+		entries => $entries,
+		%more,
+		prepare => sub { make_mirror($list, $server, $entries, $more{settings}) },
+		clean_up => sub { psql("SELECT dnc_fdw_mirror_drop('$server.communication_opt_outs')"); control('DELETE', $list) },
+		variants => [
+			{ name => 'scan', title => 'a scan into a temporary table', run => sub { return $run->("CREATE TEMP TABLE copied AS SELECT * FROM $server.communication_opt_outs;") } },
+			{ name => 'full', title => 'a full pass', run => sub { return $run->("CALL dnc_fdw_mirror_refresh('$server.communication_opt_outs');") } }
+		]
+	};
+}
+
+# 100 new entries at the end of numbered pages.
+sub delta
+{
+	my ($list, $server, $entries) = ('weya/mirror_delta', 'mirror_delta', 100_000);
+
+	return {
+		name => 'mirror_delta',
+		title => '100 new entries on a mirrored list of 100,000',
+		entries => $entries,
+		most => 3,
+		prepare => sub { make_mirror($list, $server, $entries) },
+		clean_up => sub { psql("SELECT dnc_fdw_mirror_drop('$server.communication_opt_outs')"); control('DELETE', $list) },
+		variants => [
+			{
+				name => 'delta',
+				title => "`mode => 'delta'`",
+				run => sub {
+					psql("CALL dnc_fdw_mirror_refresh('$server.communication_opt_outs')");
+					control('POST', "$list/fill?count=100");
+					return session_run(first => warm($server), sql => "CALL dnc_fdw_mirror_refresh('$server.communication_opt_outs', mode => 'delta');",
+						gives => '', accounts => [$list]);
+				}
+			}
+		]
+	};
+}
+
+sub mirror_rows
+{
+	return (
+		full('full', 'a mirror of 100,000, the list has not changed', 100_000, most => 3, warm_up => 1),
+		full('latency', 'a mirror of 10,000, 100 ms latency', 10_000, most => 2, settings => 'latency_ms=100'),
+		delta());
+}
+
+1;
