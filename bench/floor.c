@@ -7,7 +7,7 @@
  *
  * One connection that is kept.  "scan" parses each page with cJSON, walks through the members of
  * its entries, counts the entries and keeps the latest createdAt.  "get" takes the answers and
- * looks at none: URL is a format with one %d, for the numbers from 1 to N.  Prints a line: seconds,
+ * looks at none: URL may be a format with one %d, for the numbers from 1 to N.  Prints a line: seconds,
  * seconds of CPU, peak memory in kB, requests, entries, the latest createdAt.  Time begins when the
  * connection is there, so that neither the start of the program nor the connecting counts.
  */
@@ -132,15 +132,16 @@ scan(CURL *curl, const char *first_url, Body *body, Found *found)
 	}
 }
 
-/* The URL of request n: the format's one %d is replaced. */
+/* The URL of request n: the format's one %d is replaced.  One without is the same each time. */
 static void
 numbered_url(char *url, const char *format, long n)
 {
 	const char *place = strstr(format, "%d");
 
 	if (place == NULL)
-		fail("the URL has no %d");
-	snprintf(url, URL_SIZE, "%.*s%06ld%s", (int) (place - format), format, n, place + 2);
+		snprintf(url, URL_SIZE, "%s", format);
+	else
+		snprintf(url, URL_SIZE, "%.*s%06ld%s", (int) (place - format), format, n, place + 2);
 }
 
 /* Seconds of a clock. */

@@ -9,7 +9,7 @@ use warnings;
 use Bench;
 use Exporter qw(import);
 
-our @EXPORT = qw(%base_url %api $one_by_one make_server make_list forget_allowance warm latest count_all floor_scan);
+our @EXPORT = qw(%base_url %api $one_by_one make_server make_list forget_allowance warm latest count_all download floor_scan);
 
 our %base_url = map { $_ => "$ENV{DNC_SANDBOX_URL}/$_" . ($_ eq 'alta' ? '/v1' : '') } qw(alta sendkit weya);
 our %api = (alta => "$base_url{alta}/dnc/communication-opt-outs?limit=100");
@@ -103,6 +103,19 @@ sub count_all
 	};
 }
 
+# The download alone, for alta: the list's first page as often as the list has pages, one request
+# after the other, and nobody looks at the answers.  Nothing that reads pages one by one is faster.
+sub download
+{
+	my ($account, $entries) = @_;
+
+	return {
+		name => 'download',
+		title => 'the limit: the download alone',
+		run => sub { return floor_run(0, 'get', $api{alta}, "sandbox-$account", $entries / 100) }
+	};
+}
+
 # The floor's variant of that, for alta.
 sub floor_scan
 {
@@ -110,7 +123,7 @@ sub floor_scan
 
 	return {
 		name => 'floor',
-		title => 'floor: libcurl and cJSON, nothing else',
+		title => 'one after the other: libcurl and cJSON, nothing else',
 		run => sub { return floor_run($entries, 'scan', $api{alta}, "sandbox-$account") }
 	};
 }

@@ -99,6 +99,7 @@ sub scan
 		clean_up => sub { control('DELETE', $list) },
 		variants => [
 			floor_scan($server, $entries),
+			download($server, $entries),
 			count_all('count', 'dnc_fdw, `count(*), max(created_at)`', $server, $list, $entries),
 			copy_all('table', 'dnc_fdw, into a temporary table', $server, 'without_keys', $list),
 			copy_all('table_keys', 'the same with `match_key`', $server, 'communication_opt_outs', $list),
