@@ -341,7 +341,7 @@ for (@lists)
 		"$list->{name}: no addition is lost, and none is there twice");
 	is($node->safe_psql('postgres', "SELECT string_agg(concat_ws(' ', action, identifier, state, message), ', ') FROM dnc_fdw_queue WHERE server = '$list->{name}' AND state NOT IN ('done', 'superseded', 'discarded')"), '',
 		"$list->{name}: nothing is left");
-	cmp_ok($adds, '>', 5, "$list->{name}: something was added");
+	cmp_ok($adds, '>', 0, "$list->{name}: something was added");
 	$_->{psql}->quit for @sessions;
 	$node->safe_psql('postgres', "DROP SERVER $list->{name} CASCADE");
 }

@@ -328,7 +328,8 @@ for my $name (qw(alta sendkit))
 	$run->finish;
 	is(certificate('state'), 'done', 'the pass ends');
 	is(sql("SELECT count(*) FROM s.list_known WHERE identifier = 'during\@example.com'"), 1, 'an opt-out that was delivered during the pass');
-	full();
+	# The first entry may have been read while the removal was under way: then it goes once it is missed twice.
+	full() for 1 .. 2;
 	is(sql("SELECT string_agg(identifier, ' ' ORDER BY identifier COLLATE \"C\") FROM s.list_known WHERE identifier IN ('during\@example.com', '$last')"), "during\@example.com $last", 'and who was removed by us and opts out again');
 }
 
