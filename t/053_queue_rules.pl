@@ -360,6 +360,58 @@ for my $who ('first', 'second')
 	like(states('second@test'), qr/delete:superseded/, $who eq 'first' ? 'who is added while somebody adopts is not removed' : 'nor whom the transaction adds that adopts');
 }
 
+# ----- other write_modes, and the queue -----
+
+sql("CREATE FOREIGN TABLE alta.now ($columns) SERVER alta OPTIONS (write_mode 'immediate', batch_size '1')");
+
+# A savepoint takes back what overtook a deletion, and not the addition, which the vendor has.
+for my $how ('ROLLBACK TO', 'a statement that fails')
+{
+	begin();
+	list_since('taken@test', 3600);
+	sql(remove('alta.list', 'taken@test'));
+	control('POST', 'alta', '/fault?kind=status&arg=400&method=POST&at=2') if $how ne 'ROLLBACK TO';
+	$one->query('BEGIN; ' . ($how eq 'ROLLBACK TO' ? 'SAVEPOINT s; ' . add('alta.now', 'taken@test') . '; ROLLBACK TO s'
+		: q{DO $$BEGIN INSERT INTO alta.now (identifier, identifier_type) VALUES ('taken@test', 'email'), ('refused@test', 'email'); EXCEPTION WHEN OTHERS THEN NULL; END$$}) . '; COMMIT');
+	deliver('alta');
+	like(listed('alta') . ' ' . states('taken@test'), qr/^taken\@test .*delete:superseded/, "$how: a deletion does not take whom the vendor has been told to list");
+}
+
+# An addition that is committed while another write_mode deletes comes after the deletion.
+begin();
+list_since("$_\@test", 3600) for 'before', 'again';
+sql(q{ALTER SERVER alta OPTIONS (ADD max_concurrency '1')});
+control('PUT', 'alta', '/config?latency_ms=2000');
+my $deleting = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', q{DELETE FROM alta.direct WHERE identifier IN ('before@test', 'again@test')} ], '>', \my $deleted, '2>', \my $delete_errors);
+wait_for('a deletion', sub { deletions('alta') });
+control('PUT', 'alta', '/config?latency_ms=0');
+sql(add('alta.list', 'again@test'));
+deliver('alta');
+$deleting->finish;
+deliver('alta');
+is(listed('alta') . ' ' . states('again@test'), 'again@test add:done', 'a deletion by another write_mode does not take who was added since') or diag($delete_errors);
+sql(q{ALTER SERVER alta OPTIONS (DROP max_concurrency)});
+begin();
+list_since('idle@test', 3600);
+$one->query('BEGIN; ' . remove('alta.now', 'idle@test'));
+sql(add('alta.list', 'idle@test'));
+deliver('alta');
+is(listed('alta') . ' ' . states('idle@test'), 'idle@test add:done', 'no addition waits once such a deletion is made');
+$one->query('COMMIT');
+
+# The server gets another name, and so its account, while another write_mode adds.
+begin();
+list_since('named@test', 3600);
+$one->query('BEGIN; ' . remove('alta.list', 'named@test'));
+$other->query('BEGIN; ' . add('alta.now', 'named@test'));
+$one->query('COMMIT');
+sql('ALTER SERVER alta RENAME TO alta_eu');
+deliver('alta_eu');
+$other->query('COMMIT');
+deliver('alta_eu');
+like(listed('alta') . ' ' . states('named@test'), qr/^named\@test.*delete:superseded/, 'a server with another name: no deletion takes who is being added');
+sql('ALTER SERVER alta_eu RENAME TO alta');
+
 $_->quit for $one, $other;
 $dnc->stop;
 done_testing();

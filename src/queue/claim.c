@@ -342,7 +342,7 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 		dnc_lane_pause(&claim->lane, 0, &problem);
 		return true;
 	}
-	if (claim->action == DNC_ACTION_REMOVE && !dnc_queue_may_claim_removals(claim->target->options))
+	if (!dnc_queue_may_claim(claim->target->options, claim->action))
 		return false;
 	if (claim->action == DNC_ACTION_REMOVE)
 		dead = expire_removals(claim, relid) + stop_misdirected(claim, relid);
