@@ -412,6 +412,49 @@ deliver('alta_eu');
 like(listed('alta') . ' ' . states('named@test'), qr/^named\@test.*delete:superseded/, 'a server with another name: no deletion takes who is being added');
 sql('ALTER SERVER alta_eu RENAME TO alta');
 
+# ----- rows that somebody else has locked -----
+
+# Delivers, but does not wait for a lock.
+sub deliver_at_once
+{
+	my $errors = '';
+
+	$node->psql('postgres', q{SET lock_timeout = '20s'; CALL dnc_fdw_deliver('alta')}, stderr => \$errors);
+	return $errors;
+}
+sub decide { my ($call, $who) = @_; $call =~ s/\(/(array_agg(id)/; return "SELECT dnc_fdw_queue_$call FROM dnc_fdw_queue WHERE identifier = '$who'" }
+
+begin();
+sql(add('alta.list', 'locked@test'));
+sql(add('alta.de', 'free@test'));
+$one->query('BEGIN; ' . decide('retry()', 'locked@test'));
+is(deliver_at_once() . listed('alta'), 'free@test', 'a row that is locked does not hold up those of other tables');
+$one->query('COMMIT');
+deliver('alta');
+is(listed('alta'), 'free@test locked@test', 'and comes later');
+
+begin();
+list_since($_, 3600) for 'old@test', 'moved@test';
+sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (ADD max_delete_age '1s')});
+sql(remove('alta.list', 'old@test'));
+sleep 1.1;
+$one->query('BEGIN; ' . decide(q{discard(, 'again')}, 'old@test'));
+is(deliver_at_once(), '', 'nor one that is too old');
+$one->query(add('alta.now', 'mixed@test') . '; COMMIT');
+is(states('old@test') . ' ' . listed('alta'), 'delete:discarded mixed@test moved@test old@test', 'and whoever has it can add by another write_mode');
+sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (DROP max_delete_age)});
+
+begin();
+list_since('twice@test', 3600);
+$one->query('BEGIN; ' . remove('alta.list', 'twice@test'));
+sql(add('alta.list', 'twice@test'));
+$one->query('COMMIT');
+sql(add('alta.list', 'free@test'));
+$other->query('BEGIN; ' . add('alta.now', 'twice@test'));
+is(deliver_at_once(), '', 'nor one that was overtaken');
+like(listed('alta'), qr/free\@test/, 'others are sent');
+$other->query('COMMIT');
+
 $_->quit for $one, $other;
 $dnc->stop;
 done_testing();

@@ -49,6 +49,14 @@
 	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
 	"a.state IN ('waiting', 'sending') AND a.xid = w.xid AND a.instance = w.instance))"
 
+/*
+ * The ids of rows of ours that meet a condition, but for those that somebody else has locked:
+ * a transaction that is long open must not hold up all others' writes.
+ */
+#define NOT_LOCKED(condition) \
+	"w.instance = $1 AND w.id = ANY (ARRAY(SELECT w.id FROM " DNC_QUEUE_WAITING " w WHERE " \
+	"w.instance = $1 AND " condition " FOR UPDATE SKIP LOCKED))"
+
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
 
 /* ----- before the first round ----- */
@@ -79,9 +87,9 @@ drop_superseded(Oid serverid)
 	DncQueueArguments arguments = {0};
 
 	dnc_queue_server_arguments(serverid, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
-										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
-										  DNC_QUEUE_IS_SUPERSEDED,
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(NOT_LOCKED(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
+													 " AND w.action = 'delete' AND w.state = 'waiting' AND "
+													 DNC_QUEUE_IS_SUPERSEDED),
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
@@ -98,8 +106,8 @@ dnc_claim_recover(Oid serverid)
 	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', unclear = true, "
 						 "message = 'the session that sent this has ended before an answer came' "
-						 "WHERE w.instance = $1 AND w.database = $2 AND w.state = 'sending' AND "
-						 DNC_QUEUE_IS_OF_SERVER, &arguments);
+						 "WHERE " NOT_LOCKED("w.database = $2 AND w.state = 'sending' AND "
+											 DNC_QUEUE_IS_OF_SERVER), &arguments);
 	dnc_forget_finished(serverid);
 	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
@@ -177,7 +185,7 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 				   "l.instance = $1 AND l.server = $5 AND l.role = w.role "
 				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
 				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
-				   " ORDER BY w.id LIMIT 1", &arguments, false);
+				   " ORDER BY w.id LIMIT 1 FOR UPDATE OF w SKIP LOCKED", &arguments, false);
 	found = query.count > 0;
 	if (found)
 	{
@@ -211,9 +219,9 @@ expire_removals(const DncClaim *claim, Oid relid)
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(claim->target->options->max_delete_age));
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
 						 "'is older than max_delete_age: look at the list, and delete again' "
-						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
-						 "coalesce(w.retried_at, w.seen_at) < "
-						 "clock_timestamp() - $10 * interval '1 ms'", &arguments);
+						 "WHERE " NOT_LOCKED(IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
+											 "coalesce(w.retried_at, w.seen_at) < "
+											 "clock_timestamp() - $10 * interval '1 ms'"), &arguments);
 }
 
 /*
@@ -233,9 +241,9 @@ stop_misdirected(const DncClaim *claim, Oid relid)
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
 						 "'the account, base_url or workspace_id was changed since: set it back, and call "
 						 "dnc_fdw_queue_retry(); or look at the list, delete again, and discard this' "
-						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND (w.address <> $11 OR "
-						 "(w.account <> $10 AND ($10 <> $6 OR "
-						 "w.account <> concat(split_part(w.account, '/', 1), '/', w.server))))",
+						 "WHERE " NOT_LOCKED(IS_DUE " AND w.relation = $8 AND w.role = $9 AND (w.address <> $11 OR "
+											 "(w.account <> $10 AND ($10 <> $6 OR "
+											 "w.account <> concat(split_part(w.account, '/', 1), '/', w.server))))"),
 						 &arguments);
 }
 
