@@ -455,6 +455,18 @@ is(deliver_at_once(), '', 'nor one that was overtaken');
 like(listed('alta'), qr/free\@test/, 'others are sent');
 $other->query('COMMIT');
 
+# ----- rows that go by no table, or came without their sequence -----
+
+begin();
+sql("CREATE FOREIGN TABLE alta.dropped ($columns) SERVER alta");
+sql(add('alta.dropped', 'shown@test'));
+sql(q{DROP FOREIGN TABLE alta.dropped; ALTER SERVER alta OPTIONS (ADD account 'other')});
+is(sql('SELECT identifier FROM alta.list'), 'shown@test', 'an addition is shown after its table was dropped, and the account changed');
+like($dnc->gives(remove('alta.direct', 'shown@test')), qr/ERROR:  55006/, 'and no other write_mode overtakes it');
+deliver('alta');
+is(listed('alta'), 'shown@test', 'as it is sent');
+sql(q{ALTER SERVER alta OPTIONS (DROP account)});
+
 $_->quit for $one, $other;
 $dnc->stop;
 done_testing();

@@ -38,16 +38,11 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Is row w one of account $1, or of server $2? */
-#define IS_OF_LIST \
-	"(w.account = $1 OR EXISTS (SELECT FROM pg_foreign_table t " \
-	"WHERE t.ftrelid = w.relation AND t.ftserver = $2))"
+#define IS_ADDITION "w.action = 'add' AND " DNC_QUEUE_IS_OF_LIST
+#define IS_DELETION "w.action = 'delete' AND " DNC_QUEUE_IS_OF_LIST
 
-#define IS_ADDITION "w.action = 'add' AND " IS_OF_LIST
-#define IS_DELETION "w.action = 'delete' AND " IS_OF_LIST
-
-/* Is row w about one of the persons of $3 and $4?  As DNC_QUEUE_SAME_PERSON has it. */
-#define IS_OF_PERSONS "(w.match_key = ANY ($3) OR " DNC_QUEUE_FOLDED("w") " = ANY ($4))"
+/* Is row w about one of the persons of $4 and $5?  As DNC_QUEUE_SAME_PERSON has it. */
+#define IS_OF_PERSONS "(w.match_key = ANY ($4) OR " DNC_QUEUE_FOLDED("w") " = ANY ($5))"
 
 /* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
 char *
@@ -214,14 +209,6 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 	dnc_queue_close(&query);
 }
 
-/* Begin the arguments of a query about what waits for an account. */
-static void
-list_arguments(const DncOptions *options, DncQueueArguments *arguments)
-{
-	dnc_queue_text_argument(arguments, dnc_queue_account(options));
-	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(options->serverid));
-}
-
 /*
  * Finish the deletions that wait in the queue for persons who are about to be added.  Raises
  * 55006 where one is being sent.
@@ -232,7 +219,7 @@ guard_additions(const DncPending *pending)
 	const DncOptions *options = pending->writes[0]->target->options;
 	DncQueueArguments arguments = {0};
 
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_REMOVE))
 		return;
 	persons_arguments(pending, DNC_ACTION_ADD, &arguments);
@@ -248,7 +235,7 @@ guard_removals(const DncPending *pending)
 	const DncOptions *options = pending->writes[0]->target->options;
 	DncQueueArguments arguments = {0};
 
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_ADD))
 		return;
 	persons_arguments(pending, DNC_ACTION_REMOVE, &arguments);
@@ -299,6 +286,6 @@ dnc_queue_removals_wait(const DncOptions *options)
 		return true;
 	if (dnc_queue_is_empty(relid))
 		return false;
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	return has_any(&arguments, DNC_ACTION_REMOVE);
 }
