@@ -467,6 +467,11 @@ deliver('alta');
 is(listed('alta'), 'shown@test', 'as it is sent');
 sql(q{ALTER SERVER alta OPTIONS (DROP account)});
 
+begin();
+sql(add('alta.list', 'ours@test'));
+sql(q{INSERT INTO dnc_fdw_queue_waiting SELECT (jsonb_populate_record(w, '{"instance": "00000000-0000-4000-8000-000000000000", "identifier": "theirs@test", "match_key": "email:theirs@test"}')).* FROM dnc_fdw_queue_waiting w});
+is(sql(decide(q{discard(, 'misspelled')}, 'ours@test')) . ' ' . states('theirs@test'), '1 add:held', 'to discard a write leaves that of another installation with its number');
+
 $_->quit for $one, $other;
 $dnc->stop;
 done_testing();
