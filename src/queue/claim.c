@@ -41,13 +41,17 @@
 	DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
 	"AND w.next_try <= clock_timestamp()"
 
-/* Is an addition waiting that removal w has to come after: of its person, or its transaction? */
+/*
+ * Is an addition waiting that removal w has to come after: of its person, or its transaction?  That
+ * may have removed many, so that there is an index on the additions alone.
+ */
 #define IS_BLOCKED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
 	"a.state IN ('waiting', 'sending') AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " \
 	DNC_QUEUE_SAME_LIST ") OR " \
-	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
-	"a.state IN ('waiting', 'sending') AND a.xid = w.xid AND a.instance = w.instance))"
+	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE " \
+	"CASE WHEN a.action = 'add' THEN a.xid END = w.xid AND " \
+	"a.state IN ('waiting', 'sending') AND (a.instance = w.instance) IS TRUE))"
 
 /*
  * The ids of rows of ours that meet a condition, but for those that somebody else has locked:
@@ -58,6 +62,12 @@
 	"w.instance = $1 AND " condition " FOR UPDATE SKIP LOCKED))"
 
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
+
+/* Is the lane of row w neither paused nor backing off? */
+#define LANE_IS_OPEN \
+	"NOT EXISTS (SELECT FROM %1$s.dnc_fdw_queue_lanes l WHERE l.instance = $1 AND " \
+	"l.server = $5 AND l.role = w.role AND " \
+	"(l.paused_for IS NOT NULL OR l.next_try > clock_timestamp()))"
 
 /* ----- before the first round ----- */
 
@@ -80,7 +90,10 @@ warn_of_held(Oid serverid)
 				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
 }
 
-/* Finish the removals of persons who were added later; no claim takes them. */
+/*
+ * Finish the removals of persons who were added later; no claim takes them.  We look at those
+ * only that a round would come upon: with many that wait for a vendor it takes seconds.
+ */
 static void
 drop_superseded(Oid serverid)
 {
@@ -89,7 +102,8 @@ drop_superseded(Oid serverid)
 	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run(DNC_QUEUE_FINISH(NOT_LOCKED(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
 													 " AND w.action = 'delete' AND w.state = 'waiting' AND "
-													 DNC_QUEUE_IS_SUPERSEDED),
+													 "w.next_try <= clock_timestamp() AND " LANE_IS_OPEN
+													 " AND " DNC_QUEUE_IS_SUPERSEDED),
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
@@ -181,11 +195,8 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 
 	due_arguments(claim, &arguments);
 	dnc_queue_open(&query, "SELECT w.relation, w.role, w.attempts FROM " DNC_QUEUE_WAITING
-				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON "
-				   "l.instance = $1 AND l.server = $5 AND l.role = w.role "
-				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
-				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
-				   " ORDER BY w.id LIMIT 1 FOR UPDATE OF w SKIP LOCKED", &arguments, false);
+				   " w WHERE " IS_DUE " AND " LANE_IS_OPEN " AND " MAY_GO_NOW
+				   " ORDER BY w.id LIMIT 1 FOR UPDATE SKIP LOCKED", &arguments, false);
 	found = query.count > 0;
 	if (found)
 	{
