@@ -162,7 +162,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
 ) WITH (fillfactor = 70);
 CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
 CREATE INDEX dnc_fdw_queue_waiting_folded ON dnc_fdw_queue_waiting (left(lower(ltrim(identifier, '+') COLLATE "C"), 400));
-CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting (xid);
+CREATE INDEX dnc_fdw_queue_waiting_xid ON dnc_fdw_queue_waiting ((CASE WHEN action = 'add' THEN xid END));
 REVOKE ALL ON dnc_fdw_queue_waiting FROM PUBLIC;
 COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are being sent, or are dead: see the view dnc_fdw_queue';
 

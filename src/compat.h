@@ -20,6 +20,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/primnodes.h"
 #include "optimizer/pathnode.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/selfuncs.h"
@@ -72,6 +73,17 @@ dnc_shared_memory(const char *name, Size size, void (*init) (void *memory))
 	return GetNamedDSMSegment(name, size, init, &found);
 #else
 	return NULL;
+#endif
+}
+
+/* Does this session hold a lock of a mode? */
+static inline bool
+dnc_holds_lock(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
 #endif
 }
 

@@ -360,6 +360,118 @@ for my $who ('first', 'second')
 	like(states('second@test'), qr/delete:superseded/, $who eq 'first' ? 'who is added while somebody adopts is not removed' : 'nor whom the transaction adds that adopts');
 }
 
+# ----- other write_modes, and the queue -----
+
+sql("CREATE FOREIGN TABLE alta.now ($columns) SERVER alta OPTIONS (write_mode 'immediate', batch_size '1')");
+
+# A savepoint takes back what overtook a deletion, and not the addition, which the vendor has.
+for my $how ('ROLLBACK TO', 'a statement that fails')
+{
+	begin();
+	list_since('taken@test', 3600);
+	sql(remove('alta.list', 'taken@test'));
+	control('POST', 'alta', '/fault?kind=status&arg=400&method=POST&at=2') if $how ne 'ROLLBACK TO';
+	$one->query('BEGIN; ' . ($how eq 'ROLLBACK TO' ? 'SAVEPOINT s; ' . add('alta.now', 'taken@test') . '; ROLLBACK TO s'
+		: q{DO $$BEGIN INSERT INTO alta.now (identifier, identifier_type) VALUES ('taken@test', 'email'), ('refused@test', 'email'); EXCEPTION WHEN OTHERS THEN NULL; END$$}) . '; COMMIT');
+	deliver('alta');
+	like(listed('alta') . ' ' . states('taken@test'), qr/^taken\@test .*delete:superseded/, "$how: a deletion does not take whom the vendor has been told to list");
+}
+
+# An addition that is committed while another write_mode deletes comes after the deletion.
+begin();
+list_since("$_\@test", 3600) for 'before', 'again';
+sql(q{ALTER SERVER alta OPTIONS (ADD max_concurrency '1')});
+control('PUT', 'alta', '/config?latency_ms=2000');
+my $deleting = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', q{DELETE FROM alta.direct WHERE identifier IN ('before@test', 'again@test')} ], '>', \my $deleted, '2>', \my $delete_errors);
+wait_for('a deletion', sub { deletions('alta') });
+control('PUT', 'alta', '/config?latency_ms=0');
+sql(add('alta.list', 'again@test'));
+deliver('alta');
+$deleting->finish;
+deliver('alta');
+is(listed('alta') . ' ' . states('again@test'), 'again@test add:done', 'a deletion by another write_mode does not take who was added since') or diag($delete_errors);
+sql(q{ALTER SERVER alta OPTIONS (DROP max_concurrency)});
+begin();
+list_since('idle@test', 3600);
+$one->query('BEGIN; ' . remove('alta.now', 'idle@test'));
+sql(add('alta.list', 'idle@test'));
+deliver('alta');
+is(listed('alta') . ' ' . states('idle@test'), 'idle@test add:done', 'no addition waits once such a deletion is made');
+$one->query('COMMIT');
+
+# The server gets another name, and so its account, while another write_mode adds.
+begin();
+list_since('named@test', 3600);
+$one->query('BEGIN; ' . remove('alta.list', 'named@test'));
+$other->query('BEGIN; ' . add('alta.now', 'named@test'));
+$one->query('COMMIT');
+sql('ALTER SERVER alta RENAME TO alta_eu');
+deliver('alta_eu');
+$other->query('COMMIT');
+deliver('alta_eu');
+like(listed('alta') . ' ' . states('named@test'), qr/^named\@test.*delete:superseded/, 'a server with another name: no deletion takes who is being added');
+sql('ALTER SERVER alta_eu RENAME TO alta');
+
+# ----- rows that somebody else has locked -----
+
+# Delivers, but does not wait for a lock.
+sub deliver_at_once
+{
+	my $errors = '';
+
+	$node->psql('postgres', q{SET lock_timeout = '20s'; CALL dnc_fdw_deliver('alta')}, stderr => \$errors);
+	return $errors;
+}
+sub decide { my ($call, $who) = @_; $call =~ s/\(/(array_agg(id)/; return "SELECT dnc_fdw_queue_$call FROM dnc_fdw_queue WHERE identifier = '$who'" }
+
+begin();
+sql(add('alta.list', 'locked@test'));
+sql(add('alta.de', 'free@test'));
+$one->query('BEGIN; ' . decide('retry()', 'locked@test'));
+is(deliver_at_once() . listed('alta'), 'free@test', 'a row that is locked does not hold up those of other tables');
+$one->query('COMMIT');
+deliver('alta');
+is(listed('alta'), 'free@test locked@test', 'and comes later');
+
+begin();
+list_since($_, 3600) for 'old@test', 'moved@test';
+sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (ADD max_delete_age '1s')});
+sql(remove('alta.list', 'old@test'));
+sleep 1.1;
+$one->query('BEGIN; ' . decide(q{discard(, 'again')}, 'old@test'));
+is(deliver_at_once(), '', 'nor one that is too old');
+$one->query(add('alta.now', 'mixed@test') . '; COMMIT');
+is(states('old@test') . ' ' . listed('alta'), 'delete:discarded mixed@test moved@test old@test', 'and whoever has it can add by another write_mode');
+sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (DROP max_delete_age)});
+
+begin();
+list_since('twice@test', 3600);
+$one->query('BEGIN; ' . remove('alta.list', 'twice@test'));
+sql(add('alta.list', 'twice@test'));
+$one->query('COMMIT');
+sql(add('alta.list', 'free@test'));
+$other->query('BEGIN; ' . add('alta.now', 'twice@test'));
+is(deliver_at_once(), '', 'nor one that was overtaken');
+like(listed('alta'), qr/free\@test/, 'others are sent');
+$other->query('COMMIT');
+
+# ----- rows that go by no table, or came without their sequence -----
+
+begin();
+sql("CREATE FOREIGN TABLE alta.dropped ($columns) SERVER alta");
+sql(add('alta.dropped', 'shown@test'));
+sql(q{DROP FOREIGN TABLE alta.dropped; ALTER SERVER alta OPTIONS (ADD account 'other')});
+is(sql('SELECT identifier FROM alta.list'), 'shown@test', 'an addition is shown after its table was dropped, and the account changed');
+like($dnc->gives(remove('alta.direct', 'shown@test')), qr/ERROR:  55006/, 'and no other write_mode overtakes it');
+deliver('alta');
+is(listed('alta'), 'shown@test', 'as it is sent');
+sql(q{ALTER SERVER alta OPTIONS (DROP account)});
+
+begin();
+sql(add('alta.list', 'ours@test'));
+sql(q{INSERT INTO dnc_fdw_queue_waiting SELECT (jsonb_populate_record(w, '{"instance": "00000000-0000-4000-8000-000000000000", "identifier": "theirs@test", "match_key": "email:theirs@test"}')).* FROM dnc_fdw_queue_waiting w});
+is(sql(decide(q{discard(, 'misspelled')}, 'ours@test')) . ' ' . states('theirs@test'), '1 add:held', 'to discard a write leaves that of another installation with its number');
+
 $_->quit for $one, $other;
 $dnc->stop;
 done_testing();

@@ -13,7 +13,9 @@
  * addition without one is unknown until the next pass, as is whatever others add.
  *
  * If a savepoint takes back the record of an addition alone, that of an earlier removal would
- * hide the person, who is listed again.  So we keep such additions, and record them at COMMIT.
+ * hide the person, who is listed again; and removals of the queue that the addition had overtaken
+ * wait again.  So we keep such additions, those too that the vendor has taken before a statement
+ * failed, and record them at COMMIT if anybody has to know of them then.
  *
  * The records also keep removals of the queue from taking whom another write_mode has added
  * since.  So we record where such removals wait, too, or may come from a transaction that is
@@ -30,18 +32,19 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "queue/acknowledged.h"
 #include "queue/guard.h"
 #include "queue/store.h"
 #include "queue/table.h"
 
-/* Additions of a subtransaction that were recorded, in memory of their own. */
+/* Additions of a subtransaction, in memory of their own. */
 typedef struct KeptAdditions
 {
 	struct KeptAdditions *next;
 	MemoryContext context;
-	int			nest_level;		/* of the subtransaction that has the records; 0: they are lost */
+	int			nest_level;		/* of the subtransaction that may have records; 0: they are lost */
 	DncAcknowledged request;
 } KeptAdditions;
 
@@ -63,6 +66,15 @@ has_mirror(const DncOptions *options)
 	return dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE m.account = $1 OR EXISTS "
 						 "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = m.source AND t.ftserver = $2) LIMIT 1",
 						 &arguments) > 0;
+}
+
+/* Has anybody to know of writes that a server has acknowledged? */
+static bool
+is_wanted(const DncAcknowledged *request)
+{
+	const DncOptions *options = request->writes[0]->target->options;
+
+	return has_mirror(options) || dnc_queue_removals_wait(options);
 }
 
 /* Store what a server has acknowledged. */
@@ -88,11 +100,19 @@ store_requests(const DncAcknowledged *requests, int count)
 static void
 store_lost(void)
 {
+	bool		any = false;
+
+	for (const KeptAdditions *additions = kept; additions; additions = additions->next)
+		any = any || additions->nest_level == 0;
+	if (!any || !dnc_queue_exists())
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
 	for (const KeptAdditions *additions = kept; additions; additions = additions->next)
 	{
-		if (additions->nest_level == 0)
+		if (additions->nest_level == 0 && is_wanted(&additions->request))
 			store_requests(&additions->request, 1);
 	}
+	PopActiveSnapshot();
 }
 
 /* XactCallback. */
@@ -143,7 +163,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
-/* Keep the additions of a request that a subtransaction has recorded. */
+/* Keep the additions of a request of a subtransaction, whose records may be lost with it. */
 static void
 keep_additions(const DncAcknowledged *request)
 {
@@ -181,12 +201,8 @@ keep_additions(const DncAcknowledged *request)
  * table does.
  */
 void
-dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count)
+dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count, bool failed)
 {
-	const DncOptions *options = requests[0].writes[0]->target->options;
-
-	if (!has_mirror(options) && !dnc_queue_removals_wait(options))
-		return;
 	if (GetCurrentTransactionNestLevel() > 1)
 	{
 		for (int i = 0; i < count; i++)
@@ -195,5 +211,9 @@ dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count)
 				keep_additions(&requests[i]);
 		}
 	}
-	store_requests(requests, count);
+	if (failed)
+		return;
+	if (is_wanted(&requests[0]))
+		store_requests(requests, count);
+	dnc_queue_let_claim(requests[0].writes[0]->target->options);
 }

@@ -10,6 +10,7 @@
 
 #include "write/commit.h"
 
-extern void dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count);
+extern void dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count,
+										  bool failed);
 
 #endif							/* DNC_QUEUE_ACKNOWLEDGED_H */

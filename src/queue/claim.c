@@ -41,15 +41,33 @@
 	DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
 	"AND w.next_try <= clock_timestamp()"
 
-/* Is an addition waiting that removal w has to come after: of its person, or its transaction? */
+/*
+ * Is an addition waiting that removal w has to come after: of its person, or its transaction?  That
+ * may have removed many, so that there is an index on the additions alone.
+ */
 #define IS_BLOCKED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
 	"a.state IN ('waiting', 'sending') AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " \
 	DNC_QUEUE_SAME_LIST ") OR " \
-	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
-	"a.state IN ('waiting', 'sending') AND a.xid = w.xid AND a.instance = w.instance))"
+	"EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE " \
+	"CASE WHEN a.action = 'add' THEN a.xid END = w.xid AND " \
+	"a.state IN ('waiting', 'sending') AND (a.instance = w.instance) IS TRUE))"
+
+/*
+ * The ids of rows of ours that meet a condition, but for those that somebody else has locked:
+ * a transaction that is long open must not hold up all others' writes.
+ */
+#define NOT_LOCKED(condition) \
+	"w.instance = $1 AND w.id = ANY (ARRAY(SELECT w.id FROM " DNC_QUEUE_WAITING " w WHERE " \
+	"w.instance = $1 AND " condition " FOR UPDATE SKIP LOCKED))"
 
 #define MAY_GO_NOW "(w.action = 'add' OR NOT (" IS_BLOCKED " OR " DNC_QUEUE_IS_SUPERSEDED "))"
+
+/* Is the lane of row w neither paused nor backing off? */
+#define LANE_IS_OPEN \
+	"NOT EXISTS (SELECT FROM %1$s.dnc_fdw_queue_lanes l WHERE l.instance = $1 AND " \
+	"l.server = $5 AND l.role = w.role AND " \
+	"(l.paused_for IS NOT NULL OR l.next_try > clock_timestamp()))"
 
 /* ----- before the first round ----- */
 
@@ -72,16 +90,20 @@ warn_of_held(Oid serverid)
 				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
 }
 
-/* Finish the removals of persons who were added later; no claim takes them. */
+/*
+ * Finish the removals of persons who were added later; no claim takes them.  We look at those
+ * only that a round would come upon: with many that wait for a vendor it takes seconds.
+ */
 static void
 drop_superseded(Oid serverid)
 {
 	DncQueueArguments arguments = {0};
 
 	dnc_queue_server_arguments(serverid, &arguments);
-	(void) dnc_queue_run(DNC_QUEUE_FINISH(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
-										  " AND w.action = 'delete' AND w.state = 'waiting' AND "
-										  DNC_QUEUE_IS_SUPERSEDED,
+	(void) dnc_queue_run(DNC_QUEUE_FINISH(NOT_LOCKED(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
+													 " AND w.action = 'delete' AND w.state = 'waiting' AND "
+													 "w.next_try <= clock_timestamp() AND " LANE_IS_OPEN
+													 " AND " DNC_QUEUE_IS_SUPERSEDED),
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
@@ -98,8 +120,8 @@ dnc_claim_recover(Oid serverid)
 	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', unclear = true, "
 						 "message = 'the session that sent this has ended before an answer came' "
-						 "WHERE w.instance = $1 AND w.database = $2 AND w.state = 'sending' AND "
-						 DNC_QUEUE_IS_OF_SERVER, &arguments);
+						 "WHERE " NOT_LOCKED("w.database = $2 AND w.state = 'sending' AND "
+											 DNC_QUEUE_IS_OF_SERVER), &arguments);
 	dnc_forget_finished(serverid);
 	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
@@ -173,11 +195,8 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 
 	due_arguments(claim, &arguments);
 	dnc_queue_open(&query, "SELECT w.relation, w.role, w.attempts FROM " DNC_QUEUE_WAITING
-				   " w LEFT JOIN %1$s.dnc_fdw_queue_lanes l ON "
-				   "l.instance = $1 AND l.server = $5 AND l.role = w.role "
-				   "WHERE " IS_DUE " AND l.paused_for IS NULL AND "
-				   "coalesce(l.next_try <= clock_timestamp(), true) AND " MAY_GO_NOW
-				   " ORDER BY w.id LIMIT 1", &arguments, false);
+				   " w WHERE " IS_DUE " AND " LANE_IS_OPEN " AND " MAY_GO_NOW
+				   " ORDER BY w.id LIMIT 1 FOR UPDATE SKIP LOCKED", &arguments, false);
 	found = query.count > 0;
 	if (found)
 	{
@@ -211,9 +230,9 @@ expire_removals(const DncClaim *claim, Oid relid)
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(claim->target->options->max_delete_age));
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
 						 "'is older than max_delete_age: look at the list, and delete again' "
-						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
-						 "coalesce(w.retried_at, w.seen_at) < "
-						 "clock_timestamp() - $10 * interval '1 ms'", &arguments);
+						 "WHERE " NOT_LOCKED(IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
+											 "coalesce(w.retried_at, w.seen_at) < "
+											 "clock_timestamp() - $10 * interval '1 ms'"), &arguments);
 }
 
 /*
@@ -233,9 +252,9 @@ stop_misdirected(const DncClaim *claim, Oid relid)
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
 						 "'the account, base_url or workspace_id was changed since: set it back, and call "
 						 "dnc_fdw_queue_retry(); or look at the list, delete again, and discard this' "
-						 "WHERE " IS_DUE " AND w.relation = $8 AND w.role = $9 AND (w.address <> $11 OR "
-						 "(w.account <> $10 AND ($10 <> $6 OR "
-						 "w.account <> concat(split_part(w.account, '/', 1), '/', w.server))))",
+						 "WHERE " NOT_LOCKED(IS_DUE " AND w.relation = $8 AND w.role = $9 AND (w.address <> $11 OR "
+											 "(w.account <> $10 AND ($10 <> $6 OR "
+											 "w.account <> concat(split_part(w.account, '/', 1), '/', w.server))))"),
 						 &arguments);
 }
 
@@ -342,7 +361,7 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 		dnc_lane_pause(&claim->lane, 0, &problem);
 		return true;
 	}
-	if (claim->action == DNC_ACTION_REMOVE && !dnc_queue_may_claim_removals(claim->target->options))
+	if (!dnc_queue_may_claim(claim->target->options, claim->action))
 		return false;
 	if (claim->action == DNC_ACTION_REMOVE)
 		dead = expire_removals(claim, relid) + stop_misdirected(claim, relid);

@@ -12,7 +12,9 @@
  * our additions: see acknowledged.c.
  *
  * A deletion by another write_mode of somebody whose addition waits would arrive first, and
- * the person would be on the list for good.  So it is refused.
+ * the person would be on the list for good.  So it is refused.  An addition that is committed
+ * after that look must not arrive before the deletion: so no additions are claimed until we
+ * have our answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +30,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "compat.h"
 #include "match/key.h"
 #include "match/server_text.h"
 #include "queue/forget.h"
@@ -35,16 +38,11 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Is row w one of account $1, or of server $2? */
-#define IS_OF_LIST \
-	"(w.account = $1 OR EXISTS (SELECT FROM pg_foreign_table t " \
-	"WHERE t.ftrelid = w.relation AND t.ftserver = $2))"
+#define IS_ADDITION "w.action = 'add' AND " DNC_QUEUE_IS_OF_LIST
+#define IS_DELETION "w.action = 'delete' AND " DNC_QUEUE_IS_OF_LIST
 
-#define IS_ADDITION "w.action = 'add' AND " IS_OF_LIST
-#define IS_DELETION "w.action = 'delete' AND " IS_OF_LIST
-
-/* Is row w about one of the persons of $3 and $4?  As DNC_QUEUE_SAME_PERSON has it. */
-#define IS_OF_PERSONS "(w.match_key = ANY ($3) OR " DNC_QUEUE_FOLDED("w") " = ANY ($4))"
+/* Is row w about one of the persons of $4 and $5?  As DNC_QUEUE_SAME_PERSON has it. */
+#define IS_OF_PERSONS "(w.match_key = ANY ($4) OR " DNC_QUEUE_FOLDED("w") " = ANY ($5))"
 
 /* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
 char *
@@ -78,44 +76,78 @@ folded(const DncWrite *write)
 	return text;
 }
 
-/* The lock of an account that somebody adds to by another write_mode; see lock_tag() in deliver.c. */
-static LOCKTAG
-additions_lock(const DncOptions *options)
+/* ----- holding claims ----- */
+
+/* The locks of an action, made by another write_mode: of an account, and of a server. */
+#define NLOCKS 2
+
+/*
+ * Make the locks of writes of an action to a list by another write_mode; see lock_tag() in
+ * deliver.c.  An account may have the name of its server, and that another one meanwhile.
+ */
+static void
+make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
 {
 	const char *account = dnc_queue_account(options);
 	uint32		key = hash_bytes((const unsigned char *) account, (int) strlen(account));
-	LOCKTAG		tag;
+	uint32		first = 3 + NLOCKS * action;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, key, 3, DNC_DELIVER_LOCK_CLASS);
-	return tag;
+	SET_LOCKTAG_ADVISORY(locks[0], MyDatabaseId, key, first, DNC_DELIVER_LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(locks[1], MyDatabaseId, options->serverid, first + 1, DNC_DELIVER_LOCK_CLASS);
 }
 
 /*
- * This transaction is about to add by another write_mode: until it ends, no deletions of the
- * account are claimed.  A savepoint does not take that back, since it takes no addition back.
+ * This transaction is about to write by another write_mode: nothing of the other action is
+ * claimed.  If it adds, that is until it ends: a savepoint does not take that back, since it
+ * takes no addition back.  If it removes, until dnc_queue_let_claim().
  */
 static void
-hold_claims(const DncOptions *options)
+hold_claims(const DncOptions *options, DncAction action)
 {
-	LOCKTAG		tag = additions_lock(options);
 	ResourceOwner owner = CurrentResourceOwner;
+	LOCKTAG		locks[NLOCKS];
 
-	CurrentResourceOwner = TopTransactionResourceOwner;
-	(void) LockAcquire(&tag, ShareLock, false, false);
+	make_locks(options, action, locks);
+	if (action == DNC_ACTION_ADD)
+		CurrentResourceOwner = TopTransactionResourceOwner;
+	for (int i = 0; i < NLOCKS; i++)
+		(void) LockAcquire(&locks[i], ShareLock, false, false);
 	CurrentResourceOwner = owner;
 }
 
+/* Removals from a list by another write_mode were answered: additions to it may be claimed. */
+void
+dnc_queue_let_claim(const DncOptions *options)
+{
+	LOCKTAG		locks[NLOCKS];
+
+	make_locks(options, DNC_ACTION_REMOVE, locks);
+	for (int i = 0; i < NLOCKS; i++)
+	{
+		if (dnc_holds_lock(&locks[i], ShareLock))
+			(void) LockRelease(&locks[i], ShareLock, false);
+	}
+}
+
 /*
- * Deletions of an account are about to be claimed.  False: a transaction that is not over adds to
- * it by another write_mode.  Until the caller's ends, such additions wait.
+ * Writes of an action are about to be claimed.  False: somebody makes others by another
+ * write_mode that must not be mixed with them.  Until the caller's transaction ends, those wait.
  */
 bool
-dnc_queue_may_claim_removals(const DncOptions *options)
+dnc_queue_may_claim(const DncOptions *options, DncAction action)
 {
-	LOCKTAG		tag = additions_lock(options);
+	LOCKTAG		locks[NLOCKS];
 
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	make_locks(options, action == DNC_ACTION_ADD ? DNC_ACTION_REMOVE : DNC_ACTION_ADD, locks);
+	for (int i = 0; i < NLOCKS; i++)
+	{
+		if (LockAcquire(&locks[i], ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			return false;
+	}
+	return true;
 }
+
+/* ----- the rows ----- */
 
 /* Does any write of an action wait for the account? */
 static bool
@@ -163,7 +195,7 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 	DncQueueQuery query;
 
 	dnc_queue_open(&query, "SELECT w.state = 'sending' FROM " DNC_QUEUE_WAITING " w WHERE "
-				   IS_OF_PERSONS " AND " IS_DELETION " FOR UPDATE", arguments, false);
+				   IS_OF_PERSONS " AND " IS_DELETION " ORDER BY w.id FOR UPDATE", arguments, false);
 	for (uint64 i = 0; i < query.count; i++)
 	{
 		if (DatumGetBool(dnc_queue_datum(&query, i, 1)))
@@ -177,14 +209,6 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 	dnc_queue_close(&query);
 }
 
-/* Begin the arguments of a query about what waits for an account. */
-static void
-list_arguments(const DncOptions *options, DncQueueArguments *arguments)
-{
-	dnc_queue_text_argument(arguments, dnc_queue_account(options));
-	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(options->serverid));
-}
-
 /*
  * Finish the deletions that wait in the queue for persons who are about to be added.  Raises
  * 55006 where one is being sent.
@@ -195,7 +219,7 @@ guard_additions(const DncPending *pending)
 	const DncOptions *options = pending->writes[0]->target->options;
 	DncQueueArguments arguments = {0};
 
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_REMOVE))
 		return;
 	persons_arguments(pending, DNC_ACTION_ADD, &arguments);
@@ -211,7 +235,7 @@ guard_removals(const DncPending *pending)
 	const DncOptions *options = pending->writes[0]->target->options;
 	DncQueueArguments arguments = {0};
 
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	if (!has_any(&arguments, DNC_ACTION_ADD))
 		return;
 	persons_arguments(pending, DNC_ACTION_REMOVE, &arguments);
@@ -238,7 +262,9 @@ dnc_queue_guard(const DncPending *pending)
 	if (!OidIsValid(relid))
 		return;
 	if (pending->count > pending->removals)
-		hold_claims(pending->writes[0]->target->options);
+		hold_claims(pending->writes[0]->target->options, DNC_ACTION_ADD);
+	if (pending->removals > 0)
+		hold_claims(pending->writes[0]->target->options, DNC_ACTION_REMOVE);
 	if (dnc_queue_is_empty(relid))
 		return;
 	if (pending->count > pending->removals)
@@ -260,6 +286,6 @@ dnc_queue_removals_wait(const DncOptions *options)
 		return true;
 	if (dnc_queue_is_empty(relid))
 		return false;
-	list_arguments(options, &arguments);
+	dnc_queue_list_arguments(options, &arguments);
 	return has_any(&arguments, DNC_ACTION_REMOVE);
 }

@@ -20,6 +20,14 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
+/*
+ * Is row w one that is meant by ids of the view?  Of a copy's rows, those may have the numbers of
+ * some of ours that were copied without the sequence.
+ */
+#define IS_MEANT(ids) \
+	"w.id = ANY (" ids ") AND (w.instance = $1 OR NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " o " \
+	"WHERE o.instance = $1 AND o.id = w.id))"
+
 /* Does a relation or role exist? */
 static bool
 exists(int cache, Oid oid)
@@ -50,9 +58,11 @@ lock_rows(Datum ids)
 	Oid			owner;
 	int			security;
 
+	dnc_queue_origin_arguments(&arguments);
 	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
 	dnc_queue_open(&query, "SELECT id, relation, role, action = 'delete' FROM "
-				   DNC_QUEUE_WAITING " WHERE id = ANY ($1) FOR UPDATE", &arguments, false);
+				   DNC_QUEUE_WAITING " w WHERE " IS_MEANT("$5") " ORDER BY id FOR UPDATE",
+				   &arguments, false);
 	GetUserIdAndSecContext(&owner, &security);
 	SetUserIdAndSecContext(query.user, query.security);
 	for (uint64 i = 0; i < query.count; i++)
@@ -111,7 +121,7 @@ dnc_queue_discard(Datum ids, const char *reason)
 	dnc_queue_origin_arguments(&arguments);
 	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
 	dnc_queue_text_argument(&arguments, reason);
-	return dnc_queue_run(DNC_QUEUE_FINISH("id = ANY ($5) AND (w.state <> 'sending' OR NOT ("
+	return dnc_queue_run(DNC_QUEUE_FINISH(IS_MEANT("$5") " AND (w.state <> 'sending' OR NOT ("
 										  DNC_QUEUE_IS_OURS "))",
 										  "'discarded'", "$6"),
 						 &arguments);

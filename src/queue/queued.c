@@ -51,12 +51,9 @@ dnc_queue_find_additions(const DncOptions *options)
 
 	if (!OidIsValid(relid) || dnc_queue_is_empty(relid) || !ActiveSnapshotSet())
 		return NULL;
-	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	dnc_queue_list_arguments(options, &arguments);
 	dnc_queue_open(&query, "SELECT " DNC_QUEUE_MEMBERS " FROM " DNC_QUEUE_WAITING " w "
-				   "WHERE w.action = 'add' AND (w.account = $1 OR EXISTS (SELECT "
-				   "FROM pg_foreign_table t WHERE t.ftrelid = w.relation AND t.ftserver = $2)) "
-				   "ORDER BY w.id", &arguments, true);
+				   "WHERE w.action = 'add' AND " DNC_QUEUE_IS_OF_LIST " ORDER BY w.id", &arguments, true);
 	if (query.count > 0)
 	{
 		pending = dnc_pending_make(context);

@@ -27,6 +27,15 @@
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 /*
+ * Is row w one of account $1, or of server $2, whose provider and name are $3?  It may have been
+ * written while the server had another account; then it goes by what DNC_QUEUE_IS_OF_SERVER does.
+ */
+#define DNC_QUEUE_IS_OF_LIST \
+	"(w.account = $1 OR " \
+	"coalesce((SELECT t.ftserver = $2 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $3))"
+
+/*
  * Are rows a and w writes to one list?  The account says so; but a server may have been
  * renamed, or may have got another account, since one of them was written.
  */

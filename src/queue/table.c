@@ -248,6 +248,16 @@ dnc_queue_server_arguments(Oid serverid, DncQueueArguments *arguments)
 							psprintf("%s/%s", options->provider->name, options->server_name));
 }
 
+/* Begin the arguments of DNC_QUEUE_IS_OF_LIST. */
+void
+dnc_queue_list_arguments(const DncOptions *options, DncQueueArguments *arguments)
+{
+	dnc_queue_text_argument(arguments, dnc_queue_account(options));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	dnc_queue_text_argument(arguments,
+							psprintf("%s/%s", options->provider->name, options->server_name));
+}
+
 /* The owner of a relation; InvalidOid: there is no such relation. */
 Oid
 dnc_queue_owner_of(Oid relid)

@@ -126,6 +126,7 @@ extern void dnc_queue_text_argument(DncQueueArguments *arguments, const char *te
 extern void dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time);
 extern void dnc_queue_origin_arguments(DncQueueArguments *arguments);
 extern void dnc_queue_server_arguments(Oid serverid, DncQueueArguments *arguments);
+extern void dnc_queue_list_arguments(const DncOptions *options, DncQueueArguments *arguments);
 extern void dnc_queue_open(DncQueueQuery *query, const char *sql,
 						   const DncQueueArguments *arguments, bool read_only);
 extern char *dnc_queue_value(const DncQueueQuery *query, uint64 row, int column);

@@ -252,7 +252,7 @@ send_to_server(DncCommit *progress, DncCommitServer *server, DncAction action)
 		dnc_commit_report_skipped(server);
 }
 
-/* Tell what was acknowledged, when all was. */
+/* Tell what was acknowledged. */
 static void
 tell_acknowledged(const DncCommit *progress)
 {
@@ -261,7 +261,7 @@ tell_acknowledged(const DncCommit *progress)
 		const DncCommitServer *server = &progress->servers[i];
 
 		if (server->nacknowledged > 0)
-			after_sending(server->acknowledged, server->nacknowledged);
+			after_sending(server->acknowledged, server->nacknowledged, progress->failed);
 	}
 }
 
@@ -280,8 +280,7 @@ send_to_servers(DncCommit *progress)
 				send_to_server(progress, &progress->servers[i], action);
 		}
 	}
-	if (!progress->failed)
-		tell_acknowledged(progress);
+	tell_acknowledged(progress);
 }
 
 /* Begin nothing more, and wait for the requests that are under way. */

@@ -37,8 +37,11 @@ typedef struct DncAcknowledged
 /* Called before the writes of an account are sent; raises an error to prevent that. */
 typedef void (*DncBeforeSending) (const DncPending *pending);
 
-/* Called when all that is to be sent to a server was acknowledged; requests in any order. */
-typedef void (*DncAfterSending) (const DncAcknowledged *requests, int count);
+/*
+ * Called with what a server has acknowledged, when all was sent, or the sending has failed and an
+ * error follows; requests in any order.
+ */
+typedef void (*DncAfterSending) (const DncAcknowledged *requests, int count, bool failed);
 
 extern void dnc_commit_register(DncBeforeSending before, DncAfterSending after);
 extern void dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts,
