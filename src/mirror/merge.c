@@ -249,10 +249,15 @@ update_list(Merge *merge)
 	DncPass    *pass = merge->pass;
 	DncQueueArguments arguments = {0};
 	DncQueueQuery query;
+	Datum		unshown;
+	Datum		oldest;
 
 	dnc_mirror_open(&query, merge->mirror,
 					"SELECT count(*) FILTER (WHERE a.done_at < $2), coalesce(min(a.done_at), 'infinity') FROM "
 					DNC_MIRROR_ADDED " a WHERE a.done_at IS NOT NULL AND " DNC_MIRROR_IS_UNSEEN, &merge->arguments);
+	unshown = dnc_queue_datum(&query, 0, 1);
+	oldest = dnc_queue_datum(&query, 0, 2);
+	dnc_queue_close(&query);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(merge->mirror->source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_text_argument(&arguments, merge->mirror->options->default_country);
@@ -260,10 +265,9 @@ update_list(Merge *merge)
 	dnc_queue_time_argument(&arguments, merge->now);
 	dnc_queue_text_argument(&arguments, dnc_pass_newest(pass));
 	dnc_queue_time_argument(&arguments, pass->newest_at);
-	dnc_queue_argument(&arguments, INT8OID, dnc_queue_datum(&query, 0, 1));
-	dnc_queue_argument(&arguments, TIMESTAMPTZOID, dnc_queue_datum(&query, 0, 2));
+	dnc_queue_argument(&arguments, INT8OID, unshown);
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, oldest);
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->rows));
-	dnc_queue_close(&query);
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET key_version = $2, default_country = $3, complete_as_of = $4, "
 				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, "
 				  "needs_since = least(coalesce(complete_as_of, needs_since), $9), entries = $10 WHERE source = $1",
