@@ -220,8 +220,6 @@ make_work_dir()
 # the work directory the current one, of a user that PostgreSQL can run as.
 prepare()
 {
-	local name
-
 	if ((EUID != 0)); then
 		as_root=(sudo)
 	fi
@@ -232,6 +230,20 @@ prepare()
 		as_user=(setpriv --reuid=postgres --regid=postgres --init-groups)
 		unset TMPDIR
 	fi
+	enter_work_dir
+}
+
+# The same for a script that takes what is installed, and is not run as root.
+prepare_installed()
+{
+	bindir=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort --version-sort | tail --lines=1)
+	enter_work_dir
+}
+
+enter_work_dir()
+{
+	local name
+
 	make_work_dir
 	cd "$work" || die "cannot use $work"
 
@@ -278,6 +290,25 @@ build()
 install_extension()
 {
 	quietly "${as_root[@]}" make -s -C "$work/$1" PG_CONFIG="$pg_config" install
+}
+
+# Makes a bare Debian of this machine's release in $1, with the sources that apt has
+# here, and no service that starts by itself.  Takes root and debootstrap; $2 is the
+# proxy, or nothing.
+make_debian()
+{
+	local root=$1 release
+
+	# shellcheck source=/dev/null
+	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	quietly env http_proxy="$2" \
+		debootstrap --variant=minbase --force-check-gpg "$release" "$root" "$(debian_mirror)"
+	# The fields are apt's.
+	# shellcheck disable=SC2016
+	apt-get indextargets --format 'deb $(SITE) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 'Origin: Debian' | sort -u >"$root/etc/apt/sources.list"
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+	chmod 755 "$root/usr/sbin/policy-rc.d"
 }
 
 # ----- servers -----
