@@ -1,5 +1,6 @@
 # What a mirror must not take for its own: removals from another list of the same account,
-# removals that have found nothing, and other spellings.
+# removals that have found nothing, and other spellings; and what makes somebody free who is
+# listed if it is believed: passes of two readers, cut pages, clocks, and tables that were changed.
 
 use strict;
 use warnings;
@@ -99,6 +100,25 @@ is(refresh('folded'), '', 'a mirror with a collation');
 value(q{DELETE FROM c.communication_opt_outs WHERE identifier = 'Ann@x.example'});
 like($dnc->control('GET', 'alta/c/entries'), qr/ann\@x\.example/, 'one of two entries is left');
 is(screen('folded', 'ann@x.example', 'email'), 'listed', 'and known');
+
+# ----- a pass that was left by a reader with the token of another list -----
+
+$dnc->make_server('r', 25, q{page_size '10'});
+$dnc->control('DELETE', 'alta/r2');
+$dnc->control('POST', 'alta/r2/fill?count=25');
+$list = 'r.communication_opt_outs';
+value(qq{
+	GRANT USAGE ON SCHEMA r TO bob; GRANT USAGE ON FOREIGN SERVER r TO bob;
+	CREATE USER MAPPING FOR bob SERVER r OPTIONS (token 'sandbox-r2');
+	SELECT dnc_fdw_mirror_create('$list')});
+value("SET ROLE bob; INSERT INTO $list (identifier, identifier_type) VALUES ('only\@x.org', 'email')");
+$one = $node->background_psql('postgres');
+$one->query_safe("BEGIN; LOCK TABLE ${list}_mirror IN SHARE ROW EXCLUSIVE MODE");
+like(gives("SET lock_timeout = '1s'; CALL dnc_fdw_mirror_refresh('$list')"), qr/55P03/, 'a pass that has read one list is not merged');
+$one->query_safe('COMMIT');
+$one->quit;
+like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/NOTICE:  00000: the pass .* begins anew\nDETAIL:  .*another role/, 'a role with the token of another list begins it anew');
+is(value("SELECT count(*) FROM ${list}_known WHERE identifier = 'only\@x.org' AND last_seen IS NOT NULL"), 1, 'and reads all of that one');
 
 $dnc->stop;
 done_testing();
