@@ -120,5 +120,25 @@ $one->quit;
 like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/NOTICE:  00000: the pass .* begins anew\nDETAIL:  .*another role/, 'a role with the token of another list begins it anew');
 is(value("SELECT count(*) FROM ${list}_known WHERE identifier = 'only\@x.org' AND last_seen IS NOT NULL"), 1, 'and reads all of that one');
 
+# ----- a delta that has seen somebody since a pass passed over him -----
+
+$dnc->control('DELETE', 'sendkit/k');
+$dnc->control('PUT', 'sendkit/k/config?order=newest&cursors=page');
+$dnc->control('POST', 'sendkit/k/fill?count=40&types=email');
+$base = $dnc->url . '/sendkit';
+value(qq{
+	CREATE SERVER k FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url '$base', page_size '10', requests_per_minute '0', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER k OPTIONS (token 'sk_k');
+	CREATE FOREIGN TABLE k (identifier text, identifier_type text) SERVER k;
+	SELECT dnc_fdw_mirror_create('k', gone_after => 1, max_loss => 1)});
+is(refresh('k'), '', 'a mirror without look-ups');
+$dnc->control('PUT', 'sendkit/k/config?drift_remove=1');
+refresh('k', 'max_requests => 2');
+$dnc->control('PUT', 'sendkit/k/config?drift_remove=0');
+is(refresh('k', "mode => 'delta'"), '', 'a delta while a pass is left');
+is(refresh('k'), '', 'that goes on');
+like($dnc->control('GET', 'sendkit/k/entries'), qr/person000030/, 'one whom it has passed over is listed');
+is(screen('k', 'person000030@example.com', 'email'), 'listed', 'and known, since the delta has seen him');
+
 $dnc->stop;
 done_testing();
