@@ -140,5 +140,21 @@ is(refresh('k'), '', 'that goes on');
 like($dnc->control('GET', 'sendkit/k/entries'), qr/person000030/, 'one whom it has passed over is listed');
 is(screen('k', 'person000030@example.com', 'email'), 'listed', 'and known, since the delta has seen him');
 
+# ----- a delta and a page that is not as it says -----
+
+$dnc->control('DELETE', 'weya/d');
+$dnc->control('POST', 'weya/d/fill?count=35');
+$base = $dnc->url . '/weya';
+value(qq{
+	CREATE SERVER d FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '$base', page_size '10', requests_per_minute '0', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER d OPTIONS (token 'sandbox-d');
+	CREATE FOREIGN TABLE d (identifier text, identifier_type text) SERVER d;
+	SELECT dnc_fdw_mirror_create('d')});
+is(refresh('d'), '', 'a mirror of numbered pages');
+$dnc->control('POST', 'weya/d/fill?count=12');
+$dnc->control('POST', 'weya/d/fault?kind=empty_page&at=2');
+like(refresh('d', "mode => 'delta'"), qr/08P01/, 'a last page without entries is no end of a delta');
+is(refresh('d', "mode => 'delta'") . value('SELECT count(*) FROM d_known'), 47, 'the next one reads it');
+
 $dnc->stop;
 done_testing();
