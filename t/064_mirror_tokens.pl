@@ -156,5 +156,32 @@ $dnc->control('POST', 'weya/d/fault?kind=empty_page&at=2');
 like(refresh('d', "mode => 'delta'"), qr/08P01/, 'a last page without entries is no end of a delta');
 is(refresh('d', "mode => 'delta'") . value('SELECT count(*) FROM d_known'), 47, 'the next one reads it');
 
+# ----- a clock that was set back -----
+
+$dnc->make_server('t', 25);
+$dnc->make_server('others', 0);
+value(q{ALTER USER MAPPING FOR CURRENT_USER SERVER others OPTIONS (SET token 'sandbox-t')});
+$list = 't.communication_opt_outs';
+value("SELECT dnc_fdw_mirror_create('$list', gone_after => 1)");
+is(refresh($list), '', 'a mirror');
+value("UPDATE dnc_fdw_mirror_lists SET complete_as_of = complete_as_of + interval '1 hour' WHERE source = '$list'::regclass");
+like(gives("SELECT count(*) FROM ${list}_known"), qr/^ERROR:  55000: the mirror of "communication_opt_outs" is of the future\nDETAIL:  Its last complete pass began at /, 'a pass of the future is not believed');
+value("DELETE FROM others.communication_opt_outs WHERE identifier = '$who'");
+is(refresh($list) . screen($list, $who, 'email'), 'free', 'the next one mends that');
+value("INSERT INTO $list (identifier, identifier_type) VALUES ('$who', 'email'), ('late\@x.org', 'email')");
+is(screen($list, 'late@x.org', 'email'), 'listed', 'an addition after it is known at once');
+is(screen($list, $who, 'email'), 'listed', 'as is that of somebody who was seen in the future, and is gone');
+
+# ----- a table that does not have what the last pass has left -----
+
+value("GRANT USAGE ON SCHEMA t TO carl; GRANT SELECT ON ${list}_mirror, ${list}_known TO carl; ALTER TABLE ${list}_mirror ENABLE ROW LEVEL SECURITY");
+is(gives("SET ROLE carl; SELECT dnc_fdw_screen('$list', '$who', 'email')"), 'listed', 'policies that the view does not obey');
+value("ALTER VIEW ${list}_known SET (security_invoker)");
+like(gives("SET ROLE carl; SELECT dnc_fdw_screen('$list', '$who', 'email')"), qr/55000: the mirror of "communication_opt_outs" has policies/, 'policies that it does');
+value("ALTER TABLE ${list}_mirror DISABLE ROW LEVEL SECURITY; TRUNCATE ${list}_mirror");
+like(gives("SELECT dnc_fdw_screen('$list', '$who', 'email')"), qr/55000: the mirror of "communication_opt_outs" has lost its entries/, 'a table that was emptied');
+is(value("SELECT refused FROM dnc_fdw_mirrors WHERE source = '$list'::regclass"), 't', 'which dnc_fdw_mirrors knows');
+is(refresh($list) . screen($list, $who, 'email'), 'listed', 'a pass fills it again');
+
 $dnc->stop;
 done_testing();
