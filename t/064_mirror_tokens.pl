@@ -1,5 +1,6 @@
 # What a mirror must not take for its own: removals from another list of the same account,
-# removals that have found nothing, and other spellings.
+# removals that have found nothing, and other spellings; and what makes somebody free who is
+# listed if it is believed: passes of two readers, cut pages, clocks, and tables that were changed.
 
 use strict;
 use warnings;
@@ -99,6 +100,88 @@ is(refresh('folded'), '', 'a mirror with a collation');
 value(q{DELETE FROM c.communication_opt_outs WHERE identifier = 'Ann@x.example'});
 like($dnc->control('GET', 'alta/c/entries'), qr/ann\@x\.example/, 'one of two entries is left');
 is(screen('folded', 'ann@x.example', 'email'), 'listed', 'and known');
+
+# ----- a pass that was left by a reader with the token of another list -----
+
+$dnc->make_server('r', 25, q{page_size '10'});
+$dnc->control('DELETE', 'alta/r2');
+$dnc->control('POST', 'alta/r2/fill?count=25');
+$list = 'r.communication_opt_outs';
+value(qq{
+	GRANT USAGE ON SCHEMA r TO bob; GRANT USAGE ON FOREIGN SERVER r TO bob;
+	CREATE USER MAPPING FOR bob SERVER r OPTIONS (token 'sandbox-r2');
+	SELECT dnc_fdw_mirror_create('$list')});
+value("SET ROLE bob; INSERT INTO $list (identifier, identifier_type) VALUES ('only\@x.org', 'email')");
+$one = $node->background_psql('postgres');
+$one->query_safe("BEGIN; LOCK TABLE ${list}_mirror IN SHARE ROW EXCLUSIVE MODE");
+like(gives("SET lock_timeout = '1s'; CALL dnc_fdw_mirror_refresh('$list')"), qr/55P03/, 'a pass that has read one list is not merged');
+$one->query_safe('COMMIT');
+$one->quit;
+like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/NOTICE:  00000: the pass .* begins anew\nDETAIL:  .*another role/, 'a role with the token of another list begins it anew');
+is(value("SELECT count(*) FROM ${list}_known WHERE identifier = 'only\@x.org' AND last_seen IS NOT NULL"), 1, 'and reads all of that one');
+
+# ----- a delta that has seen somebody since a pass passed over him -----
+
+$dnc->control('DELETE', 'sendkit/k');
+$dnc->control('PUT', 'sendkit/k/config?order=newest&cursors=page');
+$dnc->control('POST', 'sendkit/k/fill?count=40&types=email');
+$base = $dnc->url . '/sendkit';
+value(qq{
+	CREATE SERVER k FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url '$base', page_size '10', requests_per_minute '0', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER k OPTIONS (token 'sk_k');
+	CREATE FOREIGN TABLE k (identifier text, identifier_type text) SERVER k;
+	SELECT dnc_fdw_mirror_create('k', gone_after => 1, max_loss => 1)});
+is(refresh('k'), '', 'a mirror without look-ups');
+$dnc->control('PUT', 'sendkit/k/config?drift_remove=1');
+refresh('k', 'max_requests => 2');
+$dnc->control('PUT', 'sendkit/k/config?drift_remove=0');
+is(refresh('k', "mode => 'delta'"), '', 'a delta while a pass is left');
+is(refresh('k'), '', 'that goes on');
+like($dnc->control('GET', 'sendkit/k/entries'), qr/person000030/, 'one whom it has passed over is listed');
+is(screen('k', 'person000030@example.com', 'email'), 'listed', 'and known, since the delta has seen him');
+
+# ----- a delta and a page that is not as it says -----
+
+$dnc->control('DELETE', 'weya/d');
+$dnc->control('POST', 'weya/d/fill?count=35');
+$base = $dnc->url . '/weya';
+value(qq{
+	CREATE SERVER d FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '$base', page_size '10', requests_per_minute '0', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER d OPTIONS (token 'sandbox-d');
+	CREATE FOREIGN TABLE d (identifier text, identifier_type text) SERVER d;
+	SELECT dnc_fdw_mirror_create('d')});
+is(refresh('d'), '', 'a mirror of numbered pages');
+$dnc->control('POST', 'weya/d/fill?count=12');
+$dnc->control('POST', 'weya/d/fault?kind=empty_page&at=2');
+like(refresh('d', "mode => 'delta'"), qr/08P01/, 'a last page without entries is no end of a delta');
+is(refresh('d', "mode => 'delta'") . value('SELECT count(*) FROM d_known'), 47, 'the next one reads it');
+
+# ----- a clock that was set back -----
+
+$dnc->make_server('t', 25);
+$dnc->make_server('others', 0);
+value(q{ALTER USER MAPPING FOR CURRENT_USER SERVER others OPTIONS (SET token 'sandbox-t')});
+$list = 't.communication_opt_outs';
+value("SELECT dnc_fdw_mirror_create('$list', gone_after => 1)");
+is(refresh($list), '', 'a mirror');
+value("UPDATE dnc_fdw_mirror_lists SET complete_as_of = complete_as_of + interval '1 hour' WHERE source = '$list'::regclass");
+like(gives("SELECT count(*) FROM ${list}_known"), qr/^ERROR:  55000: the mirror of "communication_opt_outs" is of the future\nDETAIL:  Its last complete pass began at /, 'a pass of the future is not believed');
+value("DELETE FROM others.communication_opt_outs WHERE identifier = '$who'");
+is(refresh($list) . screen($list, $who, 'email'), 'free', 'the next one mends that');
+value("INSERT INTO $list (identifier, identifier_type) VALUES ('$who', 'email'), ('late\@x.org', 'email')");
+is(screen($list, 'late@x.org', 'email'), 'listed', 'an addition after it is known at once');
+is(screen($list, $who, 'email'), 'listed', 'as is that of somebody who was seen in the future, and is gone');
+
+# ----- a table that does not have what the last pass has left -----
+
+value("GRANT USAGE ON SCHEMA t TO carl; GRANT SELECT ON ${list}_mirror, ${list}_known TO carl; ALTER TABLE ${list}_mirror ENABLE ROW LEVEL SECURITY");
+is(gives("SET ROLE carl; SELECT dnc_fdw_screen('$list', '$who', 'email')"), 'listed', 'policies that the view does not obey');
+value("ALTER VIEW ${list}_known SET (security_invoker)");
+like(gives("SET ROLE carl; SELECT dnc_fdw_screen('$list', '$who', 'email')"), qr/55000: the mirror of "communication_opt_outs" has policies/, 'policies that it does');
+value("ALTER TABLE ${list}_mirror DISABLE ROW LEVEL SECURITY; TRUNCATE ${list}_mirror");
+like(gives("SELECT dnc_fdw_screen('$list', '$who', 'email')"), qr/55000: the mirror of "communication_opt_outs" has lost its entries/, 'a table that was emptied');
+is(value("SELECT refused FROM dnc_fdw_mirrors WHERE source = '$list'::regclass"), 't', 'which dnc_fdw_mirrors knows');
+is(refresh($list) . screen($list, $who, 'email'), 'listed', 'a pass fills it again');
 
 $dnc->stop;
 done_testing();

@@ -228,14 +228,13 @@ refuse_small_pages(const DncPageNumbers *reader)
 DncPageRequest
 dnc_page_numbers_request(const DncPageNumbers *reader, const DncPageRequest *behind)
 {
-	DncPageRequest none = {0};
-	DncPageRequest next;
+	DncPageRequest next = {0};
 
 	if (behind)
 	{
 		int64		place = behind->number * behind->limit;
 
-		return place < reader->total ? plan_page(reader, place) : none;
+		return place < reader->total ? plan_page(reader, place) : next;
 	}
 	next = plan_page(reader, reader->place);
 	if (next.limit == 0)
@@ -260,9 +259,7 @@ dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRequest *asked
 DncPageRequest
 dnc_page_numbers_page(const DncPageNumbers *reader, int64 number)
 {
-	DncPageRequest page = {.limit = reader->limit, .paging = reader->paging, .number = number};
-
-	return page;
+	return (DncPageRequest) {.limit = reader->limit, .paging = reader->paging, .number = number};
 }
 
 /* A number that the answer has to have. */
@@ -468,11 +465,14 @@ dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 	return DNC_PAGE_TAKEN;
 }
 
-/* Note how many entries the list has, by the answer with a page that is not taken. */
+/* Check a page that is not taken, and note how many entries the list has by it. */
 void
-dnc_page_numbers_note_total(DncPageNumbers *reader, const DncJson *answer)
+dnc_page_numbers_note(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *answer,
+					  const DncPage *page)
 {
-	reader->total = required_count(reader, answer, reader->paging->total);
+	reader->total = read_facts(reader, asked, answer, page).total;
+	if (reader->limit < asked->limit)
+		dnc_remote_error_contract(reader->options, "Pages had %d entries, and now have %d.", asked->limit, reader->limit);
 }
 
 /* Note what a position has to know of the list. */

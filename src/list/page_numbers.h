@@ -23,7 +23,8 @@ extern bool dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRe
 extern DncPageRequest dnc_page_numbers_page(const DncPageNumbers *reader, int64 number);
 extern DncPageFit dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 										  const DncJson *answer, DncPage *page, bool *at_end);
-extern void dnc_page_numbers_note_total(DncPageNumbers *reader, const DncJson *answer);
+extern void dnc_page_numbers_note(DncPageNumbers *reader, const DncPageRequest *asked,
+								  const DncJson *answer, const DncPage *page);
 extern void dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position);
 extern int64 dnc_page_numbers_total(const DncPageNumbers *reader);
 extern int64 dnc_page_numbers_pages(const DncPageNumbers *reader);

@@ -340,8 +340,8 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 }
 
 /*
- * Read some page by its number, for a sample: what it has is taken as it is,
- * and nothing is said about the rest of the list.  False: it has no entries.
+ * Read some page by its number: nothing is said about the rest of the list.  False: it has no
+ * entries.  Raises 08P01 for a page that contradicts itself, or is not the one asked for.
  */
 bool
 dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
@@ -354,7 +354,7 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	fetch = start_needed(pager, &request);
 	pager->count++;
 	before = MemoryContextSwitchTo(fetch->context);
-	dnc_page_numbers_note_total(pager->numbers, receive_page(pager, fetch, page));
+	dnc_page_numbers_note(pager->numbers, &request, receive_page(pager, fetch, page), page);
 	MemoryContextSwitchTo(before);
 	set_current(pager, fetch, page);
 	return page->first != NULL;

@@ -16,6 +16,9 @@
 #include "mirror/compare.h"
 #include "mirror/statements.h"
 
+/* Was row m seen before the pass began, and not by a delta since?  Only then can it be missing. */
+#define IS_OLDER "m.first_seen < $1 AND (m.seen_at IS NULL OR m.seen_at < $1)"
+
 /* The mirrored columns of what the pass has seen; of an entry that it has not, those of the mirror. */
 static char *
 either_columns(const DncMirror *mirror)
@@ -64,7 +67,7 @@ dnc_compare(const DncPass *pass, const DncQueueArguments *arguments, DncDifferen
 							 "coalesce(s.read_at, $1), CASE WHEN s.identity IS NULL THEN " DNC_MIRROR_TURN_MISSING
 							 " WHEN m.identity IS NULL THEN " DNC_MIRROR_TURN_NEW " ELSE " DNC_MIRROR_TURN_CHANGED " END "
 							 "FROM (SELECT * FROM {mirror} WHERE gone_at IS NULL) m FULL JOIN " DNC_MIRROR_STAGED " s "
-							 "ON s.identity = m.identity WHERE CASE WHEN s.identity IS NULL THEN m.first_seen < $1 "
+							 "ON s.identity = m.identity WHERE CASE WHEN s.identity IS NULL THEN " IS_OLDER " "
 							 "WHEN m.identity IS NULL THEN true ELSE m.missed > 0 OR "
 							 "record_image_ne(ROW({m.all}, m.match_key), ROW({s.all}, s.match_key)) END RETURNING turn) "
 							 "SELECT count(*) FILTER (WHERE turn = " DNC_MIRROR_TURN_MISSING "), count(*) FILTER (WHERE turn = "

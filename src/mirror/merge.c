@@ -42,8 +42,11 @@ typedef struct Merge
 	int64		gone;
 } Merge;
 
-/* When row m, which is missing, was seen last: by the last complete pass, or by a delta since. */
-#define LAST_SEEN "coalesce(m.last_seen, greatest($2, m.first_seen))"
+/*
+ * When row m, which is missing, was seen last: by the last complete pass, or by a delta since.
+ * That was before this pass, whatever a clock has said that was set back.
+ */
+#define LAST_SEEN "least($1, coalesce(m.last_seen, greatest($2, m.first_seen)))"
 
 /* Run one statement of a merge, with the arguments of all. */
 static int64
@@ -270,7 +273,7 @@ update_list(Merge *merge)
 	dnc_queue_argument(&arguments, INT8OID, Int64GetDatum(pass->rows));
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET key_version = $2, default_country = $3, complete_as_of = $4, "
 				  "added_as_of = $4, merged_at = $5, newest = $6, newest_at = $7, unshown = $8, "
-				  "needs_since = least(coalesce(complete_as_of, needs_since), $9), entries = $10 WHERE source = $1",
+				  "needs_since = least(coalesce(complete_as_of, needs_since), $4, $9), entries = $10 WHERE source = $1",
 				  &arguments);
 }
 

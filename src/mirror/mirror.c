@@ -265,13 +265,14 @@ dnc_mirror_load(Oid source)
 
 /* Note the role whose token reads the list from now on. */
 void
-dnc_mirror_set_reader(const DncMirror *mirror, Oid role)
+dnc_mirror_set_reader(DncMirror *mirror, Oid role)
 {
 	DncQueueArguments arguments = {0};
 
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(role));
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET read_by = $2 WHERE source = $1", &arguments);
+	mirror->read_by = role;
 }
 
 /* ----- queries ----- */

@@ -53,7 +53,7 @@ extern char *dnc_mirror_name_of(Oid relid);
 extern DncMirror *dnc_mirror_describe(Oid source);
 extern DncMirror *dnc_mirror_load(Oid source);
 extern void dnc_mirror_require_owner(Oid source);
-extern void dnc_mirror_set_reader(const DncMirror *mirror, Oid role);
+extern void dnc_mirror_set_reader(DncMirror *mirror, Oid role);
 extern void dnc_mirror_refuse_unmirrored(Oid source, bool to_drop);
 extern char *dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix);
 extern char *dnc_mirror_sql(const DncMirror *mirror, const char *template);

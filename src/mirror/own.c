@@ -13,6 +13,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
@@ -24,6 +26,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -262,6 +266,9 @@ dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 
 /* ----- the guard ----- */
 
+/* So far may the clock of a standby be behind; one that is further behind was set back. */
+#define LATE_CLOCK "interval '1 minute'"
+
 /* Why a mirror must not be read. */
 typedef struct Refusal
 {
@@ -305,6 +312,57 @@ changes_of(Oid source, const char *country, const char *account)
 	return (Refusal) {0};
 }
 
+/* Do policies hide rows of a mirror's table from its view? */
+static bool
+has_policies(Relation table, Oid known)
+{
+	Relation	view = try_relation_open(known, AccessShareLock);
+	Oid			reader = table->rd_rel->relowner;
+
+	if (view)
+	{
+		reader = RelationHasSecurityInvoker(view) ? GetUserId() : view->rd_rel->relowner;
+		relation_close(view, NoLock);
+	}
+	return check_enable_rls(RelationGetRelid(table), reader, true) == RLS_ENABLED;
+}
+
+/* Has a mirror's table no entry at all? */
+static bool
+is_empty(Relation table)
+{
+	DncMirror	mirror = {.owner = table->rd_rel->relowner,.mirror_name = dnc_mirror_name_of(RelationGetRelid(table))};
+	DncQueueQuery query;
+	bool		empty;
+
+	dnc_mirror_become_owner(&mirror, &query);
+	if (SPI_execute(dnc_mirror_sql(&mirror, "SELECT FROM {mirror} m WHERE m.gone_at IS NULL"), true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the mirror");
+	empty = SPI_processed == 0;
+	dnc_queue_close(&query);
+	return empty;
+}
+
+/*
+ * Does the view show what the last pass has left?  Somebody may have emptied the table, restored
+ * it without its rows, or given it policies.
+ */
+static Refusal
+damage_of(Oid relid, Oid known, bool has_entries)
+{
+	Relation	table = try_table_open(relid, AccessShareLock);
+	Refusal		refusal = {0};
+
+	if (table == NULL)
+		return refusal;
+	if (has_policies(table, known))
+		refusal = (Refusal) {"has policies", "Row-level security of its table hides entries from its view."};
+	else if (has_entries && is_empty(table))
+		refusal = (Refusal) {"has lost its entries", "Its table is empty, and the last complete pass has seen entries."};
+	table_close(table, NoLock);
+	return refusal;
+}
+
 /*
  * May the mirror of a list be read?  *as_of is when its last complete pass began, if there
  * was one.  What is given lives in the current context.
@@ -316,13 +374,19 @@ find_refusal(Oid source, TimestampTz *as_of)
 	DncQueueArguments arguments = {0};
 	DncQueueQuery query;
 	Refusal		refusal;
+	Oid			table = InvalidOid;
+	Oid			known = InvalidOid;
+	bool		has_entries = false;
 
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_text_argument(&arguments, dnc_match_key_version());
 	dnc_queue_open(&query,
 				   "SELECT l.complete_as_of, clock_timestamp() - l.complete_as_of <= l.max_age, l.key_version = $2, "
 				   "format('Its last complete pass began at %%s, and max_age is %%s.', l.complete_as_of, l.max_age), "
-				   "l.default_country, l.account FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
+				   "l.default_country, l.account, l.mirror::oid, l.known::oid, coalesce(l.entries > 0, false), "
+				   "l.complete_as_of > clock_timestamp() + " LATE_CLOCK ", "
+				   "format('Its last complete pass began at %%s, and it is %%s now.', l.complete_as_of, clock_timestamp()) "
+				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
 				   &arguments, true);
 	if (query.count == 0)
 		refusal = (Refusal) {"is not filled yet", "No pass over the list is complete."};
@@ -334,11 +398,17 @@ find_refusal(Oid source, TimestampTz *as_of)
 		else if (!DatumGetBool(dnc_queue_datum(&query, 0, 3)))
 			refusal = (Refusal) {"has keys of another version",
 			"The rules or libraries that keys are made by have changed since the last complete pass."};
+		else if (DatumGetBool(dnc_queue_datum(&query, 0, 10)))
+			refusal = (Refusal) {"is of the future", MemoryContextStrdup(context, dnc_queue_value(&query, 0, 11))};
 		else
 			refusal = changes_of(source, dnc_queue_value(&query, 0, 5), dnc_queue_value(&query, 0, 6));
+		table = DatumGetObjectId(dnc_queue_datum(&query, 0, 7));
+		known = DatumGetObjectId(dnc_queue_datum(&query, 0, 8));
+		has_entries = DatumGetBool(dnc_queue_datum(&query, 0, 9));
 	}
 	dnc_queue_close(&query);
-	return refusal;
+	/* As the caller: policies are about him. */
+	return refusal.message ? refusal : damage_of(table, known, has_entries);
 }
 
 /*

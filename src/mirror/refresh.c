@@ -298,7 +298,7 @@ full_pass(Refresh *refresh)
 static void
 require_token(const Refresh *refresh)
 {
-	const DncMirror *mirror = refresh->mirror;
+	DncMirror  *mirror = refresh->mirror;
 	Oid			serverid = mirror->options->serverid;
 
 	if (dnc_credential_is_same(serverid, GetUserId(), serverid, mirror->read_by))
