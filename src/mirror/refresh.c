@@ -275,6 +275,8 @@ full_pass(Refresh *refresh)
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
+	if (problem)
+		problem = MemoryContextStrdup(refresh->asked->context, problem);	/* longer than the step's */
 	PopActiveSnapshot();
 	commit(refresh);
 	if (problem)
