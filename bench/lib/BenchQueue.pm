@@ -17,8 +17,8 @@ my $rows = 100_000;
 # The rows that the queue makes of insertions into a table, for one that is plain.
 my $plain_rows = q{
 	SELECT i.instance, nextval('plain_id'), d.oid, c.system_identifier, c.timeline, 'queued', t.oid, 'queued.communication_opt_outs',
-	  r.oid, r.rolname, 'alta/queued', 'add', NULL, u.identifier, 'email', NULL, NULL, NULL, NULL, 'email:' || u.identifier,
-	  pg_current_xact_id(), NULL, 'waiting', 0, false, now(), NULL, NULL, NULL, now(), NULL, NULL
+	  r.oid, r.rolname, 'alta/queued', md5('alta/queued'), 'add', NULL, u.identifier, 'email', NULL, NULL, NULL, NULL, 'email:' || u.identifier,
+	  pg_current_xact_id(), NULL, NULL, 'waiting', 0, false, now(), NULL, NULL, NULL, now(), NULL, NULL
 	FROM dnc_fdw_instance i, dnc_fdw_cluster() c, pg_database d, pg_roles r, pg_class t, new_opt_outs u
 	WHERE d.datname = current_database() AND r.rolname = current_user AND t.oid = 'queued.communication_opt_outs'::regclass};
 
