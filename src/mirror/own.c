@@ -274,6 +274,7 @@ typedef struct Refusal
 {
 	const char *message;		/* NULL: it may be read */
 	const char *detail;
+	const char *hint;			/* NULL: a complete pass mends it */
 } Refusal;
 
 /* Raise 55000: the mirror must not be read, and why. */
@@ -286,7 +287,8 @@ refuse(Oid source, const Refusal *refusal)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the mirror of \"%s\" %s", name ? name : "a list that was dropped", refusal->message),
 			 errdetail_internal("%s", refusal->detail),
-			 name ? errhint("CALL dnc_fdw_mirror_refresh(%s); dnc_fdw_mirrors shows what has kept it from being refreshed.",
+			 refusal->hint ? errhint("%s", refusal->hint)
+			 : name ? errhint("CALL dnc_fdw_mirror_refresh(%s); dnc_fdw_mirrors shows what has kept it from being refreshed.",
 							quote_literal_cstr(dnc_mirror_name_of(source)))
 			 : errhint("SELECT dnc_fdw_mirror_drop(%u) drops what is left of it.", source)));
 }
@@ -306,9 +308,9 @@ changes_of(Oid source, const char *country, const char *account)
 	options = dnc_options_load(GetForeignServerIdByRelId(source), source);
 	now = options->default_country;
 	if (now && country ? strcmp(now, country) != 0 : now != country)
-		return (Refusal) {"has keys of another country", "default_country has changed since the last complete pass."};
+		return (Refusal) {.message = "has keys of another country", .detail = "default_country has changed since the last complete pass."};
 	if (strcmp(dnc_queue_account(options), account) != 0)
-		return (Refusal) {"is of another account", "The account of the server has changed since the last complete pass."};
+		return (Refusal) {.message = "is of another account", .detail = "The account of the server has changed since the last complete pass."};
 	return (Refusal) {0};
 }
 
@@ -356,9 +358,10 @@ damage_of(Oid relid, Oid known, bool has_entries)
 	if (table == NULL)
 		return refusal;
 	if (has_policies(table, known))
-		refusal = (Refusal) {"has policies", "Row-level security of its table hides entries from its view."};
+		refusal = (Refusal) {.message = "has policies", .detail = "Row-level security of its table hides entries from its view.",
+		.hint = "Disable row-level security of the mirror's table, or reset security_invoker of its view."};
 	else if (has_entries && is_empty(table))
-		refusal = (Refusal) {"has lost its entries", "Its table is empty, and the last complete pass has seen entries."};
+		refusal = (Refusal) {.message = "has lost its entries", .detail = "Its table is empty, and the last complete pass has seen entries."};
 	table_close(table, NoLock);
 	return refusal;
 }
@@ -389,17 +392,17 @@ find_refusal(Oid source, TimestampTz *as_of)
 				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1 AND l.complete_as_of IS NOT NULL",
 				   &arguments, true);
 	if (query.count == 0)
-		refusal = (Refusal) {"is not filled yet", "No pass over the list is complete."};
+		refusal = (Refusal) {.message = "is not filled yet", .detail = "No pass over the list is complete."};
 	else
 	{
 		*as_of = DatumGetTimestampTz(dnc_queue_datum(&query, 0, 1));
 		if (!DatumGetBool(dnc_queue_datum(&query, 0, 2)))
-			refusal = (Refusal) {"is too old", MemoryContextStrdup(context, dnc_queue_value(&query, 0, 4))};
+			refusal = (Refusal) {.message = "is too old", .detail = MemoryContextStrdup(context, dnc_queue_value(&query, 0, 4))};
 		else if (!DatumGetBool(dnc_queue_datum(&query, 0, 3)))
-			refusal = (Refusal) {"has keys of another version",
-			"The rules or libraries that keys are made by have changed since the last complete pass."};
+			refusal = (Refusal) {.message = "has keys of another version",
+			.detail = "The rules or libraries that keys are made by have changed since the last complete pass."};
 		else if (DatumGetBool(dnc_queue_datum(&query, 0, 10)))
-			refusal = (Refusal) {"is of the future", MemoryContextStrdup(context, dnc_queue_value(&query, 0, 11))};
+			refusal = (Refusal) {.message = "is of the future", .detail = MemoryContextStrdup(context, dnc_queue_value(&query, 0, 11))};
 		else
 			refusal = changes_of(source, dnc_queue_value(&query, 0, 5), dnc_queue_value(&query, 0, 6));
 		table = DatumGetObjectId(dnc_queue_datum(&query, 0, 7));
