@@ -172,6 +172,20 @@ value("INSERT INTO $list (identifier, identifier_type) VALUES ('$who', 'email'),
 is(screen($list, 'late@x.org', 'email'), 'listed', 'an addition after it is known at once');
 is(screen($list, $who, 'email'), 'listed', 'as is that of somebody who was seen in the future, and is gone');
 
+# ----- a removal by a server of the account at another address, which may be another list -----
+
+$dnc->make_server('here', 25, q{account 'moved'});
+my $elsewhere = $dnc->url =~ s/127\.0\.0\.1/localhost/r;
+value(qq{
+	CREATE SERVER there FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$elsewhere/alta/v1', account 'moved', requests_per_minute '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER there OPTIONS (token 'sandbox-here');
+	CREATE FOREIGN TABLE of_there (identifier text, identifier_type text) SERVER there;
+	SELECT dnc_fdw_mirror_create('here.communication_opt_outs')});
+is(refresh('here.communication_opt_outs'), '', 'a mirror of an account with two addresses');
+value("DELETE FROM of_there WHERE identifier = 'person000001\@example.com'; DELETE FROM here.communication_opt_outs WHERE identifier = 'person000006\@example.com'");
+is(screen('here.communication_opt_outs', 'person000001@example.com', 'email'), 'listed', 'a removal at the other one hides nobody');
+is(screen('here.communication_opt_outs', 'person000006@example.com', 'email'), 'free', 'and one at its own does');
+
 # ----- a table that does not have what the last pass has left -----
 
 value("GRANT USAGE ON SCHEMA t TO carl; GRANT SELECT ON ${list}_mirror, ${list}_known TO carl; ALTER TABLE ${list}_mirror ENABLE ROW LEVEL SECURITY");

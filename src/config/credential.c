@@ -204,8 +204,9 @@ is_equal(const char *one, const char *other)
 }
 
 /*
- * Do two roles surely speak to their servers with the same token?  By what their user
- * mappings say: no file is read, and nothing is raised.  A role that is gone has none.
+ * Do two roles surely speak to the same address with the same token?  By what the options of
+ * their servers and user mappings say: no file is read, and nothing is raised.  A role that is
+ * gone has no mapping.
  */
 bool
 dnc_credential_is_same(Oid serverid, Oid userid, Oid other_server, Oid other_user)
@@ -217,6 +218,6 @@ dnc_credential_is_same(Oid serverid, Oid userid, Oid other_server, Oid other_use
 		return false;
 	dnc_options_apply_user(&one, GetUserMapping(userid, serverid)->options);
 	dnc_options_apply_user(&other, GetUserMapping(other_user, other_server)->options);
-	return is_equal(one.token, other.token) && is_equal(one.token_file, other.token_file) &&
-		is_equal(one.workspace_id, other.workspace_id);
+	return is_equal(one.base_url, other.base_url) && is_equal(one.token, other.token) &&
+		is_equal(one.token_file, other.token_file) && is_equal(one.workspace_id, other.workspace_id);
 }
