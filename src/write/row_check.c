@@ -29,7 +29,8 @@ struct DncRowCheck
 	DncAction	action;
 	const DncWriteCall *write;
 	DncColumnMap *map;
-	Oid		   *output;			/* by attribute: its type's output function */
+	FmgrInfo   *output;			/* by attribute of the list: its type's output function */
+	bool	   *is_refused;		/* by attribute: no member of the call takes its value */
 	AttrNumber	members[DNC_MAX_MEMBERS];	/* by member of the call; 0: not in the table */
 	bool		trimmed;		/* an identifier was trimmed, and we have said so */
 };
@@ -139,16 +140,25 @@ dnc_row_check_make(Relation relation, const DncOptions *options, DncAction actio
 	row->action = action;
 	row->write = action == DNC_ACTION_ADD ? &options->provider->add : &options->provider->remove;
 	row->map = dnc_column_map(RelationGetRelid(relation), RelationGetRelationName(relation), desc);
-	row->output = palloc0(sizeof(Oid) * Max(desc->natts, 1));
+	row->output = palloc0(sizeof(FmgrInfo) * Max(desc->natts, 1));
+	row->is_refused = palloc0(sizeof(bool) * Max(desc->natts, 1));
 	for (int i = 0; i < desc->natts; i++)
 	{
+		Oid			output;
 		bool		varlena;
 
-		if (row->map->columns[i] != DNC_COL_NONE)
-			getTypeOutputInfo(TupleDescAttr(desc, i)->atttypid, &row->output[i], &varlena);
+		if (row->map->columns[i] == DNC_COL_NONE)
+			continue;
+		getTypeOutputInfo(TupleDescAttr(desc, i)->atttypid, &output, &varlena);
+		fmgr_info(output, &row->output[i]);
+		row->is_refused[i] = true;
 	}
 	for (int i = 0; row->write->members[i].name; i++)
+	{
 		row->members[i] = dnc_column_attnum(row->map, row->write->members[i].column);
+		if (row->members[i])
+			row->is_refused[row->members[i] - 1] = false;
+	}
 	if (action == DNC_ACTION_ADD)
 		check_key_types(row);
 	return row;
@@ -161,7 +171,10 @@ attribute_name(DncRowCheck *row, AttrNumber attnum)
 	return NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
 }
 
-/* Refuse the value of an attribute, not NULL, that no member of the call takes (22023). */
+/*
+ * Refuse the value of an attribute, not NULL, that no member of the call takes (22023), unless
+ * it is the one that all entries have.
+ */
 static void
 check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 {
@@ -170,11 +183,6 @@ check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 	const char *constant = column == DNC_COL_SOURCE ? row->options->server_name
 		: field ? field->constant : NULL;
 
-	for (int i = 0; row->write->members[i].name; i++)
-	{
-		if (row->members[i] == attnum)
-			return;
-	}
 	if (constant && strcmp(constant, value) == 0)
 		return;
 	ereport(ERROR,
@@ -251,8 +259,8 @@ dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **member
 		AttrNumber	attnum = row->members[i];
 
 		if (attnum != 0 && !slot->tts_isnull[attnum - 1])
-			members[i] = OidOutputFunctionCall(row->output[attnum - 1],
-											   slot->tts_values[attnum - 1]);
+			members[i] = OutputFunctionCall(&row->output[attnum - 1],
+											slot->tts_values[attnum - 1]);
 	}
 }
 
@@ -306,9 +314,8 @@ dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
 {
 	for (int i = 0; i < row->map->natts; i++)
 	{
-		if (row->map->columns[i] != DNC_COL_NONE && !slot->tts_isnull[i])
-			check_attribute(row, i + 1,
-							OidOutputFunctionCall(row->output[i], slot->tts_values[i]));
+		if (row->is_refused[i] && !slot->tts_isnull[i])
+			check_attribute(row, i + 1, OutputFunctionCall(&row->output[i], slot->tts_values[i]));
 	}
 }
 
