@@ -246,7 +246,7 @@ is_in_vain(Scheduler *scheduler, const DncQueueDue *due, TimestampTz now)
 	return left->count == due->count;
 }
 
-/* Start a delivery if writes of a server are due. */
+/* Start a delivery if writes of a server are due; else look again when they are. */
 static void
 tend_delivery(Scheduler *scheduler, const DncQueueDue *due)
 {
@@ -313,7 +313,7 @@ refuse_role(const DncScheduleDue *due)
 	return true;
 }
 
-/* Start the refresh of a mirror if it is due. */
+/* Start the refresh of a mirror if it is due; else look again when it is. */
 static void
 tend_mirror(Scheduler *scheduler, const DncScheduleDue *due)
 {
