@@ -191,7 +191,7 @@ sub tree
 	{
 		my $value = $what == 5 ? pick(@holders) : [ 'x', undef, any_value() ];
 
-		# A member that comes twice, with the same value or another one.
+		# A member comes twice, or gets another value.
 		$value = [ 'x', undef, text_of($value) ];
 		if ($holder->[0] eq 'o' && $what == 6)
 		{
@@ -326,7 +326,7 @@ sub http
 	elsif ($what == 10) { $page->{no_length} = 1 }
 	elsif ($what == 12)
 	{
-		# A little too much for max_response_size, or not quite.
+		# More than max_response_size allows, or just as much.
 		$page->{body} .= ' ' x pick(200_000, 3_000_000);
 		$page->{body} = substr $page->{body}, 0, pick(262_144, 262_145) if chance(0.5);
 		$page->{compress} = 'gzip' if chance(0.7);
