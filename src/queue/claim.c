@@ -95,7 +95,7 @@ warn_of_held(Oid serverid)
 
 /*
  * Finish the removals of persons who were added later; no claim takes these.  We look only at
- * those that a round would take: with many that wait for a vendor it takes seconds.
+ * removals that a round would take: a look at many that wait for a vendor takes seconds.
  */
 static void
 drop_superseded(Oid serverid)
@@ -225,8 +225,8 @@ target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 }
 
 /*
- * Removals whose statement is too long ago are not sent: the person may have opted out again.
- * Gives back how many they are.
+ * Stop removals whose statement is too long ago: the person may have opted out again.  Gives back
+ * how many were stopped.
  */
 static uint64
 expire_removals(const DncClaim *claim, Oid relid)

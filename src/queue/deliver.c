@@ -41,7 +41,7 @@ typedef struct Round
 	DncBudget	budget;			/* without a limit: the rate limit bounds the sending */
 	DncProgress *progress;
 	MemoryContext record_context;	/* reset with each outcome */
-	int			refused;		/* how many writes in a row, perhaps through no fault of theirs */
+	int			refused;		/* in a row, perhaps through no fault of the writes */
 	bool		stopped;		/* we do not send the rest */
 } Round;
 

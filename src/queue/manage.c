@@ -178,7 +178,7 @@ seen_by_adopted(void)
 /*
  * Make all writes this database's own, and give back how many of them were held.  Deletions of
  * another installation that remain count as having seen its additions.  Raises 42501 unless the
- * caller owns the database or the extension.
+ * caller has the rights of the database's owner.
  */
 int64
 dnc_queue_adopt(void)
@@ -194,7 +194,7 @@ dnc_queue_adopt(void)
 				 errmsg("permission denied to adopt the queue"),
 				 errdetail("This takes the owner of the database.")));
 	dnc_queue_origin_arguments(&arguments);
-	/* First of all: it does not see what commits later, and we find what has committed before. */
+	/* First the snapshot: it does not see later commits, and we find the earlier ones. */
 	seen = seen_by_adopted();
 	drop_overtaken(&arguments);
 	dnc_queue_text_argument(&arguments, seen);

@@ -149,8 +149,8 @@ dnc_record_can_look_up(const DncProvider *provider)
 /*
  * We do not know whether the vendor has acted.  An addition is sent again, after a look where
  * that is needed.  A removal is sent again only after a look: the person may have come back.  If
- * no look can tell, somebody has to decide.  Who has the removal sent again then says that it is
- * meant.
+ * no look can tell, somebody has to decide, and says that the removal is meant by having it sent
+ * again.
  */
 static DncRecorded
 record_unclear(const DncClaim *claim, const DncSent *sent)

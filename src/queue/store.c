@@ -283,9 +283,9 @@ dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *see
 }
 
 /*
- * The key for a write that the remote has taken: it must not raise an error any more.  A removal
- * by id alone has the empty key.  Without the library for numbers the key is the text itself,
- * which is among each contact's keys.
+ * The key for a write that the remote has taken; we must not raise an error about that any more.
+ * A removal by id alone has the empty key.  Without the library for numbers the key is the text
+ * itself, which is among each contact's keys.
  */
 static const char *
 key_of_taken(const DncWrite *write)

@@ -87,7 +87,7 @@ dnc_queue_relation(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
-/* Is a table quite empty?  Then we need not run a query on it. */
+/* Has a table no block?  Then it has no row, and we need not run a query on it. */
 bool
 dnc_queue_is_empty(Oid relid)
 {

@@ -130,7 +130,7 @@ tell_order(DncProbe *probe)
 }
 
 /*
- * Does a text look like a type, and not like somebody's identifier?  Only then we show it.  It
+ * Does a text look like a type, and not like somebody's identifier?  We show it only then.  It
  * may have letters, blanks, "_" and "-", and must be short.
  */
 static bool

@@ -254,7 +254,7 @@ stop_others(const List *names)
 	dnc_slots_unlock();
 }
 
-/* Look once, and start and stop what is necessary. */
+/* Look once for schedulers to start and to stop. */
 static void
 look_around(MemoryContext context)
 {

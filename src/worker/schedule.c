@@ -4,8 +4,8 @@
  *		The times of mirrors' refreshes: the table dnc_fdw_mirror_schedules.
  *
  * Each mirror may have a row.  Its owner makes the row by dnc_fdw_mirror_schedule(), and the
- * scheduler keeps the result of the last refresh in it.  We try a refresh that has failed again,
- * after a longer time with each failure.  It holds up no other mirror.
+ * scheduler keeps the result of the last refresh in it.  We repeat a failed refresh, after a
+ * longer time with each failure.  It holds up no other mirror.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,8 +5,8 @@
  *
  * A delivery connects as the bootstrap superuser: it sends everybody's writes, with their
  * writers' user mappings.  It reads and writes only the tables of the queue, and runs no code of
- * a user.  When it has sent all that is due, it waits a little for more and then ends, so that
- * writes that follow each other find it there.
+ * a user.  When it has sent all that is due, it waits a little for more, so that writes that
+ * follow each other find it there, and ends.
  *
  * A mirror's worker connects as the role of its schedule, which can log in.  It does the work of
  * CALL dnc_fdw_mirror_refresh(), and ends.

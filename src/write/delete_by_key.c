@@ -4,7 +4,7 @@
  *		DELETE of one entry by its key, without reading the list.
  *
  * An API removes an entry by its key.  If the WHERE of a DELETE gives exactly that key, we need
- * no scan.  The rows have to go a route that tells at once whether the entry was there.
+ * no scan.  The rows have to take a route that tells at once whether the entry was there.
  *
  *-------------------------------------------------------------------------
  */

@@ -40,11 +40,10 @@ is_on_list(const Look *look, DncBudget *budget)
 }
 
 /*
- * The same, but a failure of the remote raises no error: it sets problem->message.
+ * The same, but a failure of the remote sets problem->message, and raises no error.
  *
- * The error is raised deep in the reading of the list, and caught here.  That takes no
- * subtransaction, since the reading touches nothing but memory.  All other errors go on,
- * interrupts above all.
+ * The reading raises that error deep inside, and we catch it here.  That takes no subtransaction,
+ * since the reading touches nothing but memory.  All other errors go on, interrupts above all.
  */
 static bool
 try_look(const Look *look, DncBudget *budget, DncProblem *problem)
@@ -91,7 +90,7 @@ dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, Timest
 
 /*
  * Can we tell the entry that an addition has made from others?  We can if the addition has a uuid
- * of its own, and the API can be asked for that.
+ * of its own, and the API has a filter for that.
  */
 bool
 dnc_listed_by_request(const DncWrite *write)
@@ -111,7 +110,7 @@ dnc_listed_by_request(const DncWrite *write)
 	return false;
 }
 
-/* Is the entry on the list that this addition has made?  dnc_listed_by_request() must hold. */
+/* Is the entry that an addition has made on the list?  dnc_listed_by_request() must hold. */
 bool
 dnc_listed_request(const DncWrite *addition, DncBudget *budget, DncProblem *problem)
 {

@@ -233,7 +233,7 @@ gives_other_values(const DncOverlay *overlay, const DncWrite *addition, const Dn
 	const DncProvider *provider = overlay->options->provider;
 	const DncMember *members = provider->add.members;
 
-	/* An API that refuses what is listed will never take them over. */
+	/* An API that refuses listed entries will never take the values over. */
 	if (provider->add.unchanged_status != 0)
 		return false;
 	for (int i = 0; members[i].name; i++)

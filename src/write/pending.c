@@ -191,7 +191,7 @@ dnc_pending_find(const DncPending *pending, const DncIdentity *identity)
 	return last ? last->waiting : NULL;
 }
 
-/* Do this write and the writes before it add an entry? */
+/* Is the entry being added, by this write and the earlier writes on it? */
 static bool
 is_being_added(const DncPendingWrite *waiting)
 {

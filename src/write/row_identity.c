@@ -53,7 +53,7 @@ struct DncRowIdentity
 /* The relations that running queries delete from. */
 static DncRowIdentity *identities;
 
-/* Has the ctid of a table's row to say which entry the row stands for?  The row itself does not. */
+/* Must the ctid of a table's row say which entry the row stands for, since the row does not? */
 bool
 dnc_row_identity_is_carried(const DncProvider *provider, const DncColumnMap *map, TupleDesc desc)
 {
