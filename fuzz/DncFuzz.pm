@@ -1,16 +1,17 @@
 # DncFuzz: mutated answers through the reading path of a backend.
 #
 # One process is both sides: it asks a session of PostgreSQL for the rows of a
-# foreign table, serves the requests that this takes with a mutated list, and
-# compares what the session says with what DncFuzz::Reader makes of the same
+# foreign table, serves the session's requests with a mutated list, and
+# compares the session's result with the result of DncFuzz::Reader for the same
 # bytes.  A find is
 #	- a result that is not what the bytes say, a shorter one above all;
 #	- an error where the list reads well, or one with an SQLSTATE that is not documented;
 #	- a session that ends, or does not answer in time;
 #	- memory or descriptors of the session that grow with the number of cases.
 #
-# A case is made from its number and the seed of the run alone.  A find is saved
-# with the bytes that were sent, so that it outlives changes of what makes cases.
+# A case is made only from its number and the seed of the run.  A find is saved
+# with the bytes that were sent, so that it stays the same when the making of
+# cases changes.
 
 package DncFuzz;
 
@@ -29,13 +30,14 @@ use Time::HiRes qw(sleep time);
 
 my $corpus = dirname(__FILE__) . '/corpus';
 
-# Seconds until a statement hangs.  request_timeout is far below that.
+# After so many seconds a statement counts as hanging.  request_timeout is far
+# below that.
 my $patience = 30;
 
-# Cases after which the session's memory is looked at.
+# We look at the session's memory after so many cases.
 my $look_each = 2000;
 
-# Cases after which it is a new session's turn: see look().
+# We take a new session after so many cases: see look().
 my $anew_each = 20_000;
 
 # SQLSTATEs that reading a list may end with (docs/errors.md), and those of
@@ -45,7 +47,7 @@ my $documented = qr/^(?:HV00N|0A000|28000|HV00L|HV00M|53400|08P01|40001|54000|22
 #
 # pg: directory of the socket, port, user and database of a cluster that has the
 # extension; seed: of the run; say: a function for lines of progress; finds:
-# directory to save finds in, or undef.
+# directory for the finds, or undef.
 #
 sub new
 {
@@ -125,7 +127,7 @@ sub entries_of
 	return \@entries;
 }
 
-# The answer to a request, and in how many pieces to send it.
+# The answer to a request, and the number of pieces to send it in.
 sub answer
 {
 	my ($self, $target) = @_;
@@ -155,7 +157,8 @@ sub answer
 	return ($bytes, $pieces);
 }
 
-# A page in another size than the corpus has it; undef: that is not asked for.
+# A page of another size than in the corpus; undef: the request does not ask
+# for that.
 sub other_page
 {
 	my ($self, $parameters) = @_;
@@ -178,14 +181,14 @@ sub other_page
 
 # ---- cases
 
-# The case of a number: which list, what is wrong with it, which statement.
+# The case with a number: the list, its fault, and the statement.
 sub make_case
 {
 	my ($self, $number) = @_;
 
 	srand($self->{seed} * 1_000_003 + $number);
 	my $list = copy_of(DncFuzz::Mutate::pick(@{ $self->{lists} }));
-	# Lists that go on are the more interesting ones.
+	# Lists of several pages are more interesting.
 	$list = copy_of(DncFuzz::Mutate::pick(@{ $self->{lists} })) if keys %{ $list->{pages} } < 2;
 	$list = copy_of(DncFuzz::Mutate::pick(@{ $self->{lists} })) if keys %{ $list->{pages} } < 2;
 	my $case = case_of($list, $number, DncFuzz::Statements::any_of($list));
@@ -236,7 +239,7 @@ sub finish_case
 	return $case;
 }
 
-# Runs a case; undef: as it should be, else what is wrong.
+# Runs a case.  Gives back undef if the result is right, else what is wrong.
 sub run_case
 {
 	my ($self, $case) = @_;
@@ -258,7 +261,8 @@ sub run_case
 	return $self->verdict($case, $answer);
 }
 
-# Serves requests until the session has answered; undef: it ended, 0: too late.
+# Serves requests until the session has answered; undef: the session ended, 0:
+# too late.
 sub converse
 {
 	my ($self) = @_;
@@ -305,7 +309,7 @@ sub verdict
 	return difference($statement, $verdict->{rows}, $answer->{rows});
 }
 
-# Is an error the one to be expected?
+# Checks an error: undef if it is an expected one, else what is wrong.
 sub failure
 {
 	my ($verdict, $error, $answer, $requests) = @_;
@@ -318,7 +322,7 @@ sub failure
 	return "an error where the list reads well: $error $answer->{message}";
 }
 
-# What differs between the rows that are expected and those that came.
+# The difference between the expected rows and those that came; undef: none.
 sub difference
 {
 	my ($statement, $expected, $given) = @_;
@@ -343,8 +347,9 @@ sub difference
 
 # ---- the session's memory
 
-# Bytes of memory of its own, of memory contexts, and open files.  Allowances do not
-# count: each new user mapping has one, which is kept for minutes.
+# The session's private memory and the memory of its contexts, in bytes, and its
+# open files.  Allowances do not count: each new user mapping has one, which is kept
+# for minutes.
 sub look
 {
 	my ($self) = @_;
@@ -363,8 +368,8 @@ sub look
 	return \%look;
 }
 
-# What has grown since the session was warm; undef: nothing has.  libcurl keeps up to
-# 32 connections, dead ones among them.
+# The figure that has grown since the session was warm; undef: none has.  libcurl
+# keeps up to 32 connections, dead ones among them.
 sub growth
 {
 	my ($self) = @_;
@@ -382,7 +387,7 @@ sub growth
 
 # ---- runs
 
-# Keeps a find, and tells it; of one kind only a few are kept.
+# Keeps a find, and tells it; we keep only a few of one kind.
 sub keep
 {
 	my ($self, $case, $wrong) = @_;
@@ -408,7 +413,8 @@ sub save_case
 	return;
 }
 
-# Runs a saved case; undef: as it should be, else what is wrong.
+# Runs a saved case.  Gives back undef if the result is right, else what is
+# wrong.
 sub replay
 {
 	my ($self, $path) = @_;
@@ -492,7 +498,7 @@ sub write_identifiers
 	return;
 }
 
-# What the cases came to, as lines.
+# The counts of the cases' results, as lines.
 sub summary
 {
 	my ($self) = @_;

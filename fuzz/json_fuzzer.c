@@ -3,11 +3,10 @@
  *		src/wire/json.c and src/wire/json_text.c under libFuzzer, compared with PostgreSQL's
  *		own JSON parser.
  *
- * Both have to take or refuse the same texts, and find the same in them: the
- * list of brackets, names and strings, in order.  Otherwise a row would differ
- * from its own attrs.  The same holds for the values of a text, each copied from
- * where it stands.  What differs on purpose: src/wire/json.c gives up very deep texts
- * and very long numbers, and takes a byte order mark.
+ * Both have to take or refuse the same texts, and find the same in them: the list of brackets,
+ * names and strings, in order.  Otherwise a row would differ from its own attrs.  The same holds
+ * for the values of a text, each copied from its place.  Some differences are on purpose:
+ * src/wire/json.c gives up very deep texts and very long numbers, and takes a byte order mark.
  */
 #include "postgres.h"
 
@@ -31,7 +30,7 @@
 #define END_ACTION return
 #endif
 
-/* What one parser has found. */
+/* The findings of one parser. */
 typedef struct Account
 {
 	StringInfoData text;
@@ -111,7 +110,7 @@ scalar(void *state, char *token, JsonTokenType type)
 	END_ACTION;
 }
 
-/* Does PostgreSQL take the text?  What it has found is in *account. */
+/* Does PostgreSQL take the text?  Its findings go into *account. */
 static bool
 ask_postgresql(char *text, size_t length, Account *account)
 {
@@ -180,7 +179,7 @@ compare(const Account *ours, const Account *theirs)
 		abort();
 }
 
-/* Fails unless a value's copy is what the tree has of it. */
+/* Fails unless a value's copy is the same as the value in the tree. */
 static void
 check_copy(const char *value, const DncJson *tree)
 {
@@ -196,7 +195,10 @@ check_copy(const char *value, const DncJson *tree)
 	compare(&ours, &theirs);
 }
 
-/* The same of a whole text, and of each value of the array or object at a path. */
+/*
+ * Fails unless copies are right: of the whole text, and of each value of the array or object at a
+ * path.
+ */
 static void
 check_copies(const char *text, const DncJson *tree, const char *path)
 {
@@ -217,7 +219,10 @@ check_copies(const char *text, const DncJson *tree, const char *path)
 	}
 }
 
-/* Fails if what was found before there was a tree is not what the tree has, where that has it. */
+/*
+ * Fails if a value that we found before we had the tree is not the value in the tree.  A value
+ * that the tree lacks does not count.
+ */
 static void
 check_found(const char *text, const DncJson *tree, const DncJsonOutline *outline, const char *path)
 {
@@ -230,7 +235,7 @@ check_found(const char *text, const DncJson *tree, const DncJsonOutline *outline
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* None ends with a dot: what that means is not said. */
+	/* No path ends with a dot, whose meaning is not defined. */
 	static const char *const paths[] = {"", "data", "next", "pagination.total",
 		"pagination.nextCursor", "data.dncList", "data.pagination.page", "a..b", ".a"};
 	char	   *text = palloc(size + 1);

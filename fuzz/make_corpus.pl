@@ -3,8 +3,8 @@
 #
 #	make -s sandbox && scripts/with-sandbox perl fuzz/make_corpus.pl
 #
-# Writes each list anew: its answers as they come over the wire, by what leads to
-# them ("first", a cursor or a page number).
+# Writes each list anew: its answers as they come over the wire, each with the
+# key that leads to it ("first", a cursor or a page number).
 
 use strict;
 use warnings;
@@ -59,7 +59,7 @@ sub save
 	return;
 }
 
-# Every page of the account's list, as it is now.
+# Saves every page of the account's list, as it is now.
 sub collect
 {
 	my ($name, $vendor) = @_;
@@ -85,7 +85,7 @@ sub collect
 	return;
 }
 
-# A list of $count filled entries, or of the entries that a JSON array has.
+# Makes a list of $count filled entries, or of the entries in a JSON array.
 sub make
 {
 	my ($name, $vendor, $entries, @config) = @_;
@@ -98,7 +98,7 @@ sub make
 	return;
 }
 
-# An answer that is none.
+# Makes a list whose answers have a fault.
 sub refusal
 {
 	my ($name, $vendor, $fault) = @_;
@@ -109,7 +109,7 @@ sub refusal
 	return;
 }
 
-# An answer as the documentation prints it.
+# Saves an answer as the documentation prints it.
 sub documented
 {
 	my ($name, $vendor, $status, $body) = @_;
@@ -119,7 +119,7 @@ sub documented
 	return;
 }
 
-# Entries that are as they should be, and all the same not what one expects.
+# Entries that are correct, and yet unexpected.
 my $odd_alta = join ',', map { sprintf
 		'{"id":"00000000-0000-4000-8000-%012d","objectType":"communication-opt-out","identifier":%s,"identifierType":%s,'
 		. '"isManuallyAdded":%s,%s"createdAt":"2025-02-0%dT10:00:00.000Z","updatedAt":"2025-02-28T23:59:59Z"}',

@@ -5,7 +5,7 @@
  * The first byte chooses type and country, a line break ends an entry's text, and the
  * rest is a contact's.  Whatever they are:
  *	- a contact's key is among its keys, and so is the key of an entry with its text;
- *	- the key of what stands in a key is that key;
+ *	- the text in a key has that key;
  *	- a filter lets each text pass whose key it has;
  *	- keys are UTF-8 of at most DNC_KEY_MAX bytes.
  */
@@ -56,7 +56,7 @@ check_among(const char *key, const DncKeySet *set)
 	abort();
 }
 
-/* Fails unless what stands in a key has that key. */
+/* Fails unless the text in a key has that key. */
 static void
 check_again(const char *key)
 {

@@ -3,9 +3,8 @@
  *		The few functions of a backend that src/match/, src/wire/json.c, src/wire/url.c and
  *		src/request/rate_headers.c use, so that they stand alone under libFuzzer.
  *
- * There is one memory context.  Memory is malloc'd piece by piece, so that
- * Address Sanitizer sees the bounds of each.  What the functions under test
- * never call ends the process.
+ * There is one memory context.  We malloc each piece of memory by itself, so that Address
+ * Sanitizer sees its bounds.  Functions that the code under test never calls end the process.
  */
 #include "postgres.h"
 
@@ -122,7 +121,7 @@ pg_verify_mbstr(int encoding, const char *text, int length, bool no_error)
 
 #ifdef STUB_NORMALIZE
 
-/* libpgcommon's own gives memory that is malloc'd. */
+/* The function of libpgcommon gives malloc'd memory. */
 extern pg_wchar *__real_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input);
 extern pg_wchar *__wrap_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input);
 
@@ -143,7 +142,7 @@ __wrap_unicode_normalize(UnicodeNormalizationForm form, const pg_wchar *input)
 
 #endif							/* STUB_NORMALIZE */
 
-/* ----- what is linked, and not called ----- */
+/* ----- linked, and not called ----- */
 
 #define NEVER(declaration) declaration { abort(); }
 

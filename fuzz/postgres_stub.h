@@ -1,11 +1,11 @@
 /*
  * postgres_stub.h
- *		What the fuzzing targets have in place of a backend.
+ *		The fuzzing targets' replacement for a backend.
  */
 #ifndef POSTGRES_STUB_H
 #define POSTGRES_STUB_H
 
-/* Ends the one memory context there is. */
+/* Frees the memory of the only memory context. */
 extern void stub_reset(void);
 
 #endif							/* POSTGRES_STUB_H */

@@ -1,10 +1,10 @@
 /*
  * rate_fuzzer.c
- *		What src/request/rate_headers.c makes of the headers that say when to ask again, under
+ *		src/request/rate_headers.c, which reads the headers that say when to ask again, under
  *		libFuzzer.
  *
- * An input has a header's value on each line.  Whatever stands there, what comes
- * out of it is a number of requests and times that can be waited for.
+ * An input has a header's value on each line.  Whatever they are, the result is a number of
+ * requests, and times for which we can wait.
  */
 #include "postgres.h"
 
@@ -27,7 +27,7 @@ dnc_http_header(const DncHttpExchange *exchange, const char *name)
 		if (strcmp(names[i], name) == 0)
 			return values[i];
 	}
-	abort();					/* one that nothing here gives a value */
+	abort();					/* a header that has no value here */
 }
 
 /* As in src/wire/http.c. */

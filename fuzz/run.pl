@@ -5,8 +5,8 @@
 #	run.pl --bodies DIRECTORY       no cases: writes the bodies of the corpus, a file each
 #	run.pl --identifiers DIRECTORY  the same with the identifiers of t/golden/keys.tsv
 #
-# The cluster is that of $PGHOST, $PGUSER and $PGDATABASE.  Exit status: 0 nothing
-# was found, 1 something was.
+# The cluster is that of $PGHOST, $PGUSER and $PGDATABASE.  Exit status: 0 without
+# a find, 1 with one.
 
 use strict;
 use warnings;

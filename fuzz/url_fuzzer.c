@@ -1,18 +1,18 @@
 /*
  * url_fuzzer.c
- *		What src/wire/url.c makes of a text as a base URL and as part of a query, under
+ *		src/wire/url.c, which takes a text as a base URL and as part of a query, under
  *		libFuzzer.
  *
- * A base URL that is taken is https, or http to this machine.  Its host follows the two
- * slashes, and it has neither user info, query, fragment nor segments of dots.  An escaped text is made of unreserved
- * characters and triplets, and is the text when the triplets are read.
+ * A base URL that is taken is https, or http to this machine.  Its host follows the two slashes,
+ * and it has no user info, query, fragment or segments of dots.  An escaped text is made of
+ * unreserved characters and triplets; when the triplets are decoded, it is the original text.
  */
 #include "postgres.h"
 
 #include "postgres_stub.h"
 #include "wire/url.h"
 
-/* Fails unless a URL that was taken is what the documentation allows. */
+/* Fails unless a URL that was taken is as the documentation allows. */
 static void
 check_taken(const char *url)
 {
@@ -34,7 +34,7 @@ check_taken(const char *url)
 		abort();
 }
 
-/* Fails unless an escaped text is the text. */
+/* Fails unless an escaped text stands for the original text. */
 static void
 check_escaped(const char *escaped, const char *text)
 {

@@ -1,7 +1,7 @@
-# scripts/lib.sh: what the scripts share; sourced, not run.
+# scripts/lib.sh: the common functions of the scripts; sourced, not run.
 #
 # Packages, an unprivileged copy of the source tree, a throw-away PostgreSQL
-# cluster and the sandbox server.  Whatever is begun here ends with the script
+# cluster and the sandbox server.  All that begins here ends with the script
 # that sourced this file: in its EXIT trap, so after a failure or Ctrl-C too.
 #
 # PostgreSQL refuses to run as root, and its own user often cannot read the
@@ -92,8 +92,9 @@ find_postgresql()
 	return 1
 }
 
-# Installs what is missing of the packages that building and running takes, and
-# of those named as arguments.  Without anything missing, apt is not called.
+# Installs the packages that building and running takes, and those named as
+# arguments, as far as they are missing.  If none is missing, apt is not
+# called.
 need_packages()
 {
 	local package missing=() major
@@ -134,8 +135,8 @@ apt_get()
 		apt-get --quiet --yes -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
-# One repository out of reach does not matter if the others have it all; what apt
-# had to say is shown if they have not.
+# A repository out of reach does not matter if the others have everything.  If
+# they have not, we show apt's messages.
 update_package_lists()
 {
 	lists_update=$(apt_get update 2>&1) || true
@@ -163,7 +164,7 @@ debian_mirror()
 }
 
 # Debian's PostgreSQL package makes and starts a cluster when it is installed.
-# The scripts need none but their own, so this setting is there meanwhile.
+# The scripts need only their own, so this setting prevents that meanwhile.
 forbid_main_cluster()
 {
 	no_main_cluster=/etc/postgresql-common/createcluster.d/dnc_fdw.conf
@@ -181,7 +182,7 @@ allow_main_cluster()
 }
 
 # Debian's nginx package starts a service when it is installed, and at each boot.  The
-# scripts want the program alone, so the policy is that this service does not start
+# scripts want the program alone.  So a policy keeps this service from starting
 # meanwhile, and it is disabled.
 forbid_nginx()
 {
@@ -216,8 +217,8 @@ make_work_dir()
 	work=$("${as_user[@]}" mktemp --directory --tmpdir dnc_fdw.XXXXXX)
 }
 
-# Installs what is needed (arguments: packages beyond the usual ones), and makes
-# the work directory the current one, of a user that PostgreSQL can run as.
+# Installs the usual packages and those named as arguments, and makes the work
+# directory the current one, of a user that PostgreSQL can run as.
 prepare()
 {
 	if ((EUID != 0)); then
@@ -225,15 +226,16 @@ prepare()
 	fi
 	need_packages "$@"
 	if ((EUID == 0)); then
-		# Not su or runuser: they stay between us and the process, so that the
-		# process id we know is not its own.
+		# Not su or runuser: they stay between us and the process, so the
+		# process id that we know is not that of the process.
 		as_user=(setpriv --reuid=postgres --regid=postgres --init-groups)
 		unset TMPDIR
 	fi
 	enter_work_dir
 }
 
-# The same for a script that takes what is installed, and is not run as root.
+# The same for a script that uses the installed packages, and is not run as
+# root.
 prepare_installed()
 {
 	bindir=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort --version-sort | tail --lines=1)
@@ -247,7 +249,8 @@ enter_work_dir()
 	make_work_dir
 	cd "$work" || die "cannot use $work"
 
-	# The caller's connection, language, proxies and make are not the tests'.
+	# The tests must not inherit the caller's connection, language, proxies and
+	# make.
 	for name in "${!PG@}"; do
 		[[ $name == PG_* ]] || unset "$name"
 	done
@@ -313,7 +316,8 @@ make_debian()
 
 # ----- servers -----
 
-# Makes and starts a cluster that only a socket in the work directory leads to.
+# Makes and starts a cluster that takes connections only by a socket in the
+# work directory.
 start_cluster()
 {
 	local data=$work/cluster log=$work/postgresql.log
@@ -331,8 +335,9 @@ start_cluster()
 	export PGHOST=$work PGUSER=postgres PGDATABASE=postgres
 }
 
-# Starts the sandbox server, program $1, on a free port.  It ends when the pipe
-# that is its standard input is closed: with this script, even if that is killed.
+# Starts the sandbox server, program $1, on a free port.  The server ends when
+# the pipe at its standard input is closed: with this script, even if that is
+# killed.
 start_sandbox()
 {
 	local port_file=$work/sandbox.port log=$work/sandbox.log tries

@@ -1,15 +1,15 @@
-# Bench: measuring, and what comes of it.
+# Bench: measures, and sums up the results.
 #
-# A row of the benchmark is a list of variants that are compared with one
-# another.  Rounds are interleaved: each runs every variant once, so that what
-# disturbs the machine disturbs all of them.  A run is a sample:
+# A row of the benchmark is a list of variants that we compare with one
+# another.  Rounds are interleaved: each runs every variant once, so that a
+# disturbance of the machine hits all of them.  A run is a sample:
 #
 #	seconds   wall clock
 #	cpu       seconds of CPU, of whoever does the work (not of the sandbox)
 #	peak      kB of memory at the most, of the same
 #	requests  that the sandbox got
 #
-# Nothing here knows what is measured: that is in BenchRows.
+# This module does not know what it measures: BenchRows does.
 
 package Bench;
 
@@ -58,7 +58,8 @@ sub stats
 
 # ----- the backend -----
 
-# Runs statements in a session of its own, without measuring; their output.
+# Runs statements in a session of its own, without measuring; gives back their
+# output.
 sub psql
 {
 	my ($sql) = @_;
@@ -70,7 +71,8 @@ sub psql
 	return $text;
 }
 
-# Sends statements to a session; gives what they print, and the seconds that they took by psql's clock.
+# Sends statements to a session; gives back their output, and the seconds that they took by psql's
+# clock.
 sub ask
 {
 	my ($session, $sql) = @_;
@@ -93,8 +95,8 @@ sub ask
 	die "the session ended at: $sql";
 }
 
-# Seconds of CPU that a process has used.  Where the kernel counts nanoseconds that is of each thread that is
-# there, else in ticks of (mostly) 10 ms.
+# Seconds of CPU that a process has used.  Where the kernel counts nanoseconds, this is the sum
+# over the threads that run; elsewhere it is in ticks of (mostly) 10 ms.
 sub cpu_of
 {
 	my ($pid) = @_;
@@ -111,7 +113,7 @@ sub cpu_of
 	return ($field[11] + $field[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
-# The most memory that a process has had, in kB.
+# The peak memory of a process, in kB.
 sub peak_of
 {
 	my ($pid) = @_;
@@ -121,7 +123,8 @@ sub peak_of
 	return <$in> =~ /^VmHWM:\s+(\d+) kB/m ? $1 : die 'no VmHWM';
 }
 
-# Dies if a run did not give what it should: wrong results are not worth a time.
+# Dies if a run has another result than it should: wrong results are not worth a
+# time.
 sub check
 {
 	my ($what, $got, $expected) = @_;
@@ -131,10 +134,10 @@ sub check
 	return;
 }
 
-# A sample of statements in a fresh session.  %run: sql; first (statements that
-# are not measured: they connect, and load what is loaded once); accounts whose
-# requests count; gives (what the statements have to print); peek (a function of what they print, which adds
-# to the sample).
+# A sample of statements in a fresh session.  %run: sql; first (statements that we do not measure:
+# they connect, and load what a session loads once); accounts whose requests count; gives (the
+# output that the statements must have); peek (a function of their output, which adds to the
+# sample).
 sub session_run
 {
 	my (%run) = @_;
@@ -206,9 +209,9 @@ sub median
 	return @sorted % 2 ? $sorted[$middle] : ($sorted[ $middle - 1 ] + $sorted[$middle]) / 2;
 }
 
-# Runs a row: to each variant come its samples, by round (1 and up).  A row or a
-# variant may take fewer rounds than asked for (most); a row that warms up has
-# a round 0 that does not count, for variants that take all rounds.
+# Runs a row, and gives each variant its samples, by round (1 and up).  A row or
+# a variant may take fewer rounds than asked for (most).  A row that warms up
+# has a round 0 that does not count, for variants that take all rounds.
 sub run_row
 {
 	my ($row, $rounds) = @_;
@@ -243,9 +246,10 @@ sub ratio
 	return median(map { $variant->{sample}[$_]{seconds} / $base->{sample}[$_]{seconds} } @rounds);
 }
 
-# What came of a row: for each variant a hash of row, variant, title, base (the
-# title of what it is compared with), rounds, median, min, max (seconds),
-# ratio, cpu, peak, requests (fewest and most), and the samples.
+# The results of a row: for each variant a hash of row, variant, entries,
+# title, base (the title of the variant that it is compared with), rounds,
+# median, min, max (seconds), ratio, cpu, peak, fewest and requests (the fewest
+# and the most requests), and the samples.
 sub summaries
 {
 	my ($row) = @_;

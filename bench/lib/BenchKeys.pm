@@ -1,5 +1,5 @@
 # BenchKeys: rows of keys, and of a scrub by them.  The lists are local tables, since
-# what is measured is the comparison.
+# we measure the comparison.
 
 package BenchKeys;
 
@@ -14,7 +14,7 @@ our @EXPORT_OK = qw(key_rows);
 my $count = 1_000_000;
 my $numbers = 200_000;    # a key of a number takes 30 times as long: more rounds of fewer
 
-# A variant that counts what an expression gives for each row of a table.
+# A variant that counts the values of an expression over the rows of a table.
 sub counted
 {
 	my ($name, $title, $expression, $table, $rows) = @_;

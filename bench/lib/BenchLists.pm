@@ -14,7 +14,7 @@ our @EXPORT = qw(%base_url %api $one_by_one make_server make_list forget_allowan
 our %base_url = map { $_ => "$ENV{DNC_SANDBOX_URL}/$_" . ($_ eq 'alta' ? '/v1' : '') } qw(alta sendkit weya);
 our %api = (alta => "$base_url{alta}/dnc/communication-opt-outs?limit=100");
 
-# What "one after the other" means.
+# The options for requests "one after the other".
 our $one_by_one = "max_concurrency '1', async_capable 'false'";
 
 sub token
@@ -24,8 +24,8 @@ sub token
 }
 
 # Makes a server and a schema of that name, with the tables NAME.communication_opt_outs
-# and NAME.without_keys, which has no match_key.  The pace is the sandbox's affair: only
-# where it sets a rate limit there is one.
+# and NAME.without_keys, which has no match_key.  Only the sandbox sets a pace, if it
+# has a rate limit.
 sub make_server
 {
 	my ($name, $list, $options) = @_;
@@ -45,7 +45,8 @@ sub make_server
 	return;
 }
 
-# Makes a list anew: so many filled entries (of alta and sendkit all emails), and settings.
+# Makes a list anew, with so many filled entries (all emails for alta and sendkit) and
+# settings.
 sub make_list
 {
 	my ($list, $count, $settings) = @_;
@@ -57,8 +58,8 @@ sub make_list
 	return;
 }
 
-# A list that is made anew begins a window of its rate limit, but all sessions share what they
-# know of the one before: a new user mapping begins with nothing.
+# A new list begins a window of its rate limit, but all sessions still share what they know of
+# the old list's window.  A new user mapping begins without that.
 sub forget_allowance
 {
 	my ($server, $list) = @_;
@@ -68,7 +69,7 @@ sub forget_allowance
 	return;
 }
 
-# Connects, and loads what a session loads once.
+# Statements that connect, and load what a session loads once.
 sub warm
 {
 	my @names = @_;
@@ -83,7 +84,7 @@ sub latest
 	return sprintf '%04d-%02d-%02d %02d:%02d:00+00', $time[5] + 1900, $time[4] + 1, @time[ 3, 2, 1 ];
 }
 
-# A variant that reads all of a list, of which it counts the entries and takes the latest time.
+# A variant that reads a whole list, counts the entries and takes the latest time.
 sub count_all
 {
 	my ($name, $title, $server, $list, $entries, %more) = @_;
@@ -104,7 +105,8 @@ sub count_all
 }
 
 # The download alone, for alta: the list's first page as often as the list has pages, one request
-# after the other, and nobody looks at the answers.  Nothing that reads pages one by one is faster.
+# after the other.  Nobody looks at the answers, so no program that reads pages one at a time can
+# be faster.
 sub download
 {
 	my ($account, $entries) = @_;
@@ -116,7 +118,7 @@ sub download
 	};
 }
 
-# The floor's variant of that, for alta.
+# The floor program's variant of a whole read, for alta.
 sub floor_scan
 {
 	my ($account, $entries) = @_;

@@ -1,4 +1,4 @@
-# BenchReport: the table, the file of figures, and what must be reached.
+# BenchReport: the table, the file of figures, and the targets.
 
 package BenchReport;
 
@@ -11,12 +11,12 @@ use List::Util qw(first max min sum);
 
 our @EXPORT_OK = qw(table figures targets);
 
-# Columns of the file of figures; empty where there is nothing.
+# Columns of the file of figures; empty where there is no value.
 my @columns = qw(row variant entries rounds median min max ratio cpu peak requests);
 
 # ----- the table -----
 
-# Seconds, with as many digits as mean something.
+# Seconds, with as many digits as are meaningful.
 sub seconds
 {
 	my ($s) = @_;
@@ -30,7 +30,7 @@ sub seconds
 # Seconds in milliseconds; undef stays so.
 sub milliseconds { return defined $_[0] ? 1000 * $_[0] : undef }
 
-# A ratio: two digits that mean something, or three.
+# A ratio, with two or three meaningful digits.
 sub digits
 {
 	my ($ratio) = @_;
@@ -47,8 +47,7 @@ sub commas
 	return $n;
 }
 
-# The lines of a row: the first names what is measured, ratios are to the line
-# that says "=".
+# The lines of a row: the first has its title; ratios are to the line with "=".
 sub table_row
 {
 	my ($row, @results) = @_;
@@ -95,9 +94,9 @@ sub figures
 	return join "\n", @lines, '';
 }
 
-# ----- what must be reached -----
+# ----- targets -----
 
-# The line of a target: what it is, the figure, the bound, and whether it is met.
+# The line of a target: its name, the figure, the bound, and whether it is met.
 sub target
 {
 	my ($what, $format, $figure, $relation, $bound) = @_;
@@ -108,7 +107,8 @@ sub target
 		defined $figure ? sprintf($format, $figure) : '-', $relation, sprintf($format, $bound);
 }
 
-# What a variant of one row is in relation to another, round by round; undef if it was not measured.
+# The ratio of a variant of a row to another one, round by round; undef if one of them was not
+# measured.
 sub against
 {
 	my ($result, $row, $variant, $base) = @_;
@@ -126,7 +126,7 @@ sub faster
 	return $ratio ? 1 / $ratio : undef;
 }
 
-# By how many requests the variants, of those that were measured, exceed what they may take: undef if none was.
+# By how many requests the measured variants exceed their allowance; undef if none was measured.
 sub surplus
 {
 	my ($result, %may) = @_;
@@ -135,7 +135,7 @@ sub surplus
 	return @measured ? sum(map { max(0, $result->{$_}{requests} - $may{$_}) } @measured) : undef;
 }
 
-# How much later, in ms, a look-up is than the bare request.
+# The time, in ms, that a look-up takes beyond the bare request.
 sub overhead
 {
 	my ($result) = @_;
@@ -145,7 +145,7 @@ sub overhead
 	return median(map { $with->{samples}[$_]{seconds} - $bare->{samples}[$_]{seconds} } 0 .. $with->{rounds} - 1);
 }
 
-# A line for each thing that must be reached.
+# A line for each target.
 sub targets
 {
 	my %result = map { my ($row, @r) = @$_; map { ("$_->{row}.$_->{variant}" => $_) } @r } @_;

@@ -1,8 +1,8 @@
-# BenchRows: what is measured.
+# BenchRows: the rows of the benchmark.
 #
-# rows() gives the rows of the benchmark in their order, as Bench::run_row takes
-# them.  Each makes what it needs, in accounts of the sandbox and in servers and
-# tables of its own, so that it can be run alone.
+# rows() gives the rows in their order, as Bench::run_row takes them.  Each
+# makes what it needs, in accounts of the sandbox and in servers and tables of
+# its own, so that it can run alone.
 
 package BenchRows;
 
@@ -25,8 +25,8 @@ my @sizes = (
 	[ '10k', 10_000 ], [ '30k', 30_000, most => 3 ], [ '100k', 100_000 ],
 	[ '300k', 300_000, most => 3 ], [ '1m', 1_000_000, most => 3, warm_up => 0 ]);
 
-# What a user would do instead: plpython3u, and (for the shortest list, since it
-# takes so long) the shell.
+# The alternatives of a user: plpython3u, and (only for the shortest list, since
+# it takes so long) the shell.
 sub others
 {
 	my ($account, $entries) = @_;
@@ -110,7 +110,7 @@ sub scan
 
 # ----- latency -----
 
-# A list read with one request after the other, and as it comes.
+# A list, read with one request after the other, and as by default.
 sub latency
 {
 	my ($name, $title, $list, $entries, $sql, $gives) = @_;
@@ -411,9 +411,10 @@ sub delete_row
 
 # ----- the rate limit, and a real line -----
 
-# 301 pages where 100 requests may be sent in 6 s.  Whoever makes use of all of
-# that sends the last request 18 s after the first, so that the share that was
-# used is 18 s in relation to the time from the first to the last request.
+# 301 pages where 100 requests may be sent in 6 s.  A client that uses the
+# whole allowance sends the last request 18 s after the first.  So the share
+# that was used is 18 s, divided by the time from the first to the last
+# request.
 sub rate_limit
 {
 	my $list = 'alta/limited';

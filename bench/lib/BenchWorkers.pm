@@ -1,5 +1,5 @@
-# BenchWorkers: how soon what is committed with write_mode 'queue' is on the vendor's list,
-# sent by the extension's background processes.
+# BenchWorkers: how soon a write that is committed with write_mode 'queue' is on the
+# vendor's list, sent by the extension's background processes.
 
 package BenchWorkers;
 

@@ -1,5 +1,5 @@
-# DncFuzz::Http: what an answer is that came as these bytes, the connection
-# being closed behind them (RFC 9112).
+# DncFuzz::Http: reads an answer from these bytes, after which the connection
+# is closed (RFC 9112).
 
 package DncFuzz::Http;
 
@@ -8,10 +8,11 @@ use warnings;
 
 use Compress::Raw::Zlib;
 
-# Header lines beyond this a client may refuse.
+# A client may refuse header lines beyond this.
 my $max_head = 60_000;
 
-# The body of a message in chunks; undef: it ends early.  Dies where it is none.
+# The body of a message in chunks; undef: it ends early.  Dies where the chunks
+# are malformed.
 sub unchunk
 {
 	my ($bytes) = @_;
@@ -26,7 +27,7 @@ sub unchunk
 		if ($size == 0)
 		{
 			$bytes =~ /\G(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)*/gc;
-			# Of the last two bytes a client may do without one (RFC 9112 2.2).
+			# A client may do without one of the last two bytes (RFC 9112 2.2).
 			die "bad chunk\n" if $bytes =~ /\G(?:\r\z|\n)/gc;
 			$bytes =~ /\G\r\n/gc or return;
 			return ($body, length($bytes) - pos $bytes);
@@ -38,7 +39,8 @@ sub unchunk
 	}
 }
 
-# The bytes that were compressed; undef: they end early.  Dies where they are none.
+# The uncompressed bytes; undef: they end early.  Dies where they are not
+# compressed.
 sub inflate
 {
 	my ($body, $encoding) = @_;
@@ -52,12 +54,12 @@ sub inflate
 	return $out;
 }
 
-# Bytes into { status, body, whole, doubt, again }:
-#	body        undef: it did not come whole, or cannot be told
+# Reads bytes into { status, body, broken, doubt, compressed, paces, again }:
+#	body        undef: the body did not come whole, or cannot be told
 #	broken      a client has to see that something is missing
-#	doubt       it is not as it should be: a client may refuse it
-#	compressed  it is larger than it looks
-#	paces       it may say when the next request may be sent
+#	doubt       the answer is malformed: a client may refuse it
+#	compressed  the body is larger than it looks
+#	paces       the answer may say when the next request may be sent
 #	again       the connection can carry another answer
 sub read_answer
 {
@@ -94,7 +96,7 @@ sub read_answer
 	return \%answer;
 }
 
-# The body, by what the head says of it.
+# Takes the body, as the head describes it.
 sub take_body
 {
 	my ($answer, $header, $rest) = @_;
@@ -129,7 +131,7 @@ sub take_body
 	}
 	elsif (defined $length || defined $transfer) { return }
 	else { $answer->{until_end} = 1 }
-	# What is too much may be taken for the next answer.
+	# A client may take surplus bytes for the next answer.
 	$answer->{doubt} = 1 if $excess && !$answer->{broken};
 	return if $answer->{broken};
 	if (defined $encoding)

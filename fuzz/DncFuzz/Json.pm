@@ -1,6 +1,6 @@
-# DncFuzz::Json: a reader of JSON (RFC 8259) that shares nothing with the one
-# that it judges, and keeps what others drop: members that come twice, numbers
-# as they are written, where a value stands in the text.
+# DncFuzz::Json: a reader of JSON (RFC 8259) that shares nothing with the
+# reader that it judges, and keeps what others drop: members that come twice,
+# numbers as they are written, the place of a value in the text.
 #
 # A value is [kind, value, raw text]; kind is one of
 #	o  object; value: list of [name, value, raw name]
@@ -16,10 +16,10 @@ use strict;
 use warnings;
 no warnings 'recursion';
 
-# What the text may nest at the most.
+# The deepest nesting that a text may have.
 our $max_depth = 1000;
 
-# Digits of a number: beyond these a client may give up, and ours does.
+# Beyond so many digits of a number a client may give up, and ours does.
 our $max_number = 63;
 
 my %escapes = (
@@ -47,7 +47,8 @@ sub utf8_of
 	return $char;
 }
 
-# The bytes of a string's inside; dies where an escape is none, or half a pair.
+# The bytes inside of a string; dies where an escape is malformed, or half a
+# pair.
 sub unescape
 {
 	my ($inside) = @_;
@@ -82,8 +83,8 @@ sub string
 	return (unescape($1), qq{"$1"});
 }
 
-# A value at the text's pos, within so many objects and arrays.  What is to be said
-# of all values is noted in the reader.
+# A value at the text's pos, within so many objects and arrays.  The reader notes
+# facts about all values.
 sub value
 {
 	my ($text, $depth, $reader) = @_;
@@ -144,16 +145,16 @@ sub elements
 	return \@elements;
 }
 
-# Reads a text; dies where it is no JSON, or none that PostgreSQL can store.
-# In list context the second value says whether a client may give it up all the
-# same, for the length of a number.
+# Reads a text; dies where it is no JSON, or JSON that PostgreSQL cannot store.
+# In list context the second value says whether a client may give up the text
+# all the same, because of a long number.
 sub read_text
 {
 	my ($text) = @_;
 	my $reader = {};
 
 	die "not UTF-8\n" unless is_utf8($text);
-	# A byte order mark may be ignored (RFC 8259 8.1), and ours does.
+	# A reader may ignore a byte order mark (RFC 8259 8.1), and ours does.
 	$text =~ s/\A\xef\xbb\xbf//;
 	pos($text) = 0;
 	my $value = value(\$text, 0, $reader);
@@ -161,7 +162,8 @@ sub read_text
 	return ($value, $reader->{long_number});
 }
 
-# The value at a path such as "pagination.total"; undef: it is not there, or twice.
+# The value at a path such as "pagination.total"; undef: the path is not there, or
+# twice.
 sub get
 {
 	my ($value, $path) = @_;

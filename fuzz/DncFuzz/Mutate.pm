@@ -1,8 +1,9 @@
-# DncFuzz::Mutate: answers as no vendor gives them, made of answers as they do.
+# DncFuzz::Mutate: makes answers that no vendor gives, from answers that they
+# do give.
 #
 # A list is { name, pages => { key => page } }; the key is "first", a cursor or a
-# page number, and a page { status, headers => [[name, value] ...], body }.  What
-# is chosen at random is chosen with rand(), so that srand() repeats it.
+# page number, and a page { status, headers => [[name, value] ...], body }.  All
+# choices at random use rand(), so that srand() repeats them.
 
 package DncFuzz::Mutate;
 
@@ -18,7 +19,7 @@ use List::Util qw(shuffle);
 sub pick { return $_[ int rand @_ ] }
 sub chance { return rand() < $_[0] }
 
-# ---- what is put in the place of something
+# ---- replacements
 
 my @numbers = (qw(0 -0 -1 1 2 3 4 6 7 8 9 10 11 12 45 100 1e0 1E2 0.9e1 70e-1 1.0 2.5 -3e0 1e999 -1e999 1e-999
 	9007199254740992 9007199254740993 9223372036854775807 9223372036854775808 18446744073709551616
@@ -41,7 +42,7 @@ my @others = ('null', 'true', 'false', 'True', 'nul', 'nullx', 'TRUE', 'undefine
 	'[{}]', '{"":{}}', '{"a":1,"a":2}', '[1,]', '[,1]', '{,}', '{"a"}', '{"a":}', '{a:1}', '{1:1}', '[1 2]', '//', '/**/',
 	'', ',', ':', '}', ']', '{', '[', "\xef\xbb\xbf", "\0", "\x0b", "\xa0", "\xc2\xa0", "\xe2\x80\xa8", "\x1e");
 
-# Something deep.
+# A deeply nested value.
 sub nested
 {
 	my $depth = pick(2, 10, 100, 500, 990, 1003, 5000);
@@ -123,7 +124,7 @@ sub holders
 	return ();
 }
 
-# A value as text, from its parts; with $loose, in another way of writing the same.
+# A value as text, from its parts; with $loose, written in another way.
 sub text_of
 {
 	my ($value, $loose) = @_;
@@ -190,7 +191,7 @@ sub tree
 	{
 		my $value = $what == 5 ? pick(@holders) : [ 'x', undef, any_value() ];
 
-		# A member that comes twice, or one whose value is another.
+		# A member comes twice, or gets another value.
 		$value = [ 'x', undef, text_of($value) ];
 		if ($holder->[0] eq 'o' && $what == 6)
 		{
@@ -202,7 +203,8 @@ sub tree
 	return text_of($tree);
 }
 
-# Another way of writing the same, and what a client has to pass over.
+# Writes the same in another way, or adds members that a client has to pass
+# over.
 sub harmless
 {
 	my ($text) = @_;
@@ -225,9 +227,9 @@ sub harmless
 	return text_of($tree, 1);
 }
 
-# ---- what pages say of themselves
+# ---- the facts of pages about themselves
 
-# Puts a text in the place of the value at a path, if it is there.
+# Replaces the value at a path by a text, if it is there.
 sub put_at
 {
 	my ($text, $path, $new) = @_;
@@ -268,7 +270,7 @@ sub meaning
 	return;
 }
 
-# Entries that are missing, come twice, or are those of another page.
+# Entries that are missing, come twice, or belong to another page.
 sub entries
 {
 	my ($page, $other, $vendor) = @_;
@@ -324,7 +326,7 @@ sub http
 	elsif ($what == 10) { $page->{no_length} = 1 }
 	elsif ($what == 12)
 	{
-		# Too much for max_response_size, or just not.
+		# More than max_response_size allows, or just as much.
 		$page->{body} .= ' ' x pick(200_000, 3_000_000);
 		$page->{body} = substr $page->{body}, 0, pick(262_144, 262_145) if chance(0.5);
 		$page->{compress} = 'gzip' if chance(0.7);

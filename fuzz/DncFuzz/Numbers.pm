@@ -1,22 +1,24 @@
-# DncFuzz::Numbers: where the reader of a list with numbered pages is, and which page it
-# asks for next.
+# DncFuzz::Numbers: the place of a reader in a list with numbered pages, and the page
+# that it asks for next.
 #
-# The rules are those of docs/pushdown.md: pages overlap, of those that do the one that
-# reaches furthest is taken, and some are asked for ahead.  Nothing here is taken from src/.
+# The rules are those of docs/pushdown.md: pages overlap, the reader takes the overlapping
+# page that reaches furthest, and asks for some pages ahead.  Nothing here is taken from
+# src/.
 
 package DncFuzz::Numbers;
 
 use strict;
 use warnings;
 
-# Pages in a row that bring nothing before a list is given up.
+# After so many pages in a row that bring nothing, the reader gives up the
+# list.
 my $max_attempts = 16;
 
-# The smallest page size that is asked for where pages overlap.
+# The smallest page size that a reader asks for where pages overlap.
 my $min_overlapping = 17;
 
-# At the beginning of a list; whether pages need not overlap as long as the total stays; how
-# many are under way at once.
+# A reader at the beginning of a list.  by_total: pages need not overlap as long as the
+# total stays; ahead: how many pages are under way at once.
 sub new
 {
 	my ($class, $limit, $by_total, $ahead) = @_;
@@ -34,7 +36,7 @@ sub overlaps
 	return $at->{moved} || !$at->{by_total};
 }
 
-# The largest page that is asked for.
+# The size of the largest page to ask for.
 sub largest
 {
 	my ($at) = @_;
@@ -43,8 +45,8 @@ sub largest
 	return $min_overlapping;
 }
 
-# The page, [size, number], that begins so many entries in front of a place and reaches
-# furthest; undef: none goes over it.
+# The page, [size, number], that begins so many entries before a place and reaches
+# furthest; undef: none goes beyond the place.
 sub furthest
 {
 	my ($at, $place, $overlap) = @_;
@@ -59,7 +61,7 @@ sub furthest
 	return $best;
 }
 
-# How many entries pages overlap by on a list that moves.
+# The overlap of pages, in entries, on a list that moves.
 sub wide
 {
 	my ($at) = @_;
@@ -87,7 +89,7 @@ sub helps
 		&& ($start == 0 || $start < $at->{place} + ($at->overlaps ? 0 : 1));
 }
 
-# The next page that is read, of those that are under way.  Dies { states } where there is none.
+# The next page to read, of those under way.  Dies { states } where there is none.
 sub next_page
 {
 	my ($at) = @_;
@@ -109,7 +111,7 @@ sub next_page
 	return shift @$under_way;
 }
 
-# A page brought nothing: that may be so a few times.
+# Counts a page that brought nothing; dies after too many.
 sub count_attempt
 {
 	my ($at) = @_;
@@ -118,7 +120,7 @@ sub count_attempt
 	return;
 }
 
-# A page did not fit: another place to look for one that does.
+# A page did not fit: looks for another place.
 sub look_elsewhere
 {
 	my ($at, $facts) = @_;
@@ -138,15 +140,15 @@ sub look_elsewhere
 	return;
 }
 
-# Does a page that was asked for carry on?  By what it says of itself, whether anything was
-# given before, and which of its entries were.
+# Does a page carry on where the reader is?  That depends on the page's own facts, on
+# whether any entries were given before, and on which of the page's entries were.
 sub fits
 {
 	my ($at, $asked, $facts, $given, @known) = @_;
 	my $start = $facts->{start};
 
 	@$at{qw(limit cut)} = ($facts->{limit}, 1) if $facts->{limit} < $asked->[0];
-	# Where nothing has moved, just what is in front of the reader is known.
+	# If nothing has moved, the reader knows just the entries before its place.
 	$at->{moved} = 1 if defined $at->{total} && ($at->{total} != $facts->{total} || $start > $at->{place}
 		|| grep { !!$known[$_] != ($start + $_ < $at->{place}) } 0 .. $#known);
 	my $fits = !$given || $known[0] || $start == 0 || !$at->overlaps;
@@ -155,7 +157,7 @@ sub fits
 	return $fits;
 }
 
-# Goes on behind a page that has so many entries, some of them new; true: that was the last one.
+# Goes on after a page with so many entries, some of them new; true: that was the last page.
 sub goes_to
 {
 	my ($at, $facts, $entries, $new) = @_;

@@ -1,4 +1,5 @@
-# DncFuzz::Reader: what a query has to give, by the answers that it got.
+# DncFuzz::Reader: finds the right result of a query from the answers that it
+# got.
 #
 # The rules are those of the documentation: a list is read to its end, each
 # entry once, or the query is an error.  Nothing here is taken from src/.
@@ -17,12 +18,14 @@ our $max_response_size = 262_144;
 our $max_requests = 60;
 my $max_cursor = 8192;
 
-# Pages in a row that bring nothing before a list is given up.
+# After so many pages in a row that bring nothing, the reader gives up the
+# list.
 my $max_barren = 16;
 
 my $contract = qr/^08P01$/;
 
-# The answer is of no use: what SQLSTATEs say so, and why.
+# Dies because an answer is useless, with a pattern of the SQLSTATEs that say
+# so, and the reason.
 sub refuse
 {
 	my ($states, $why) = @_;
@@ -30,7 +33,7 @@ sub refuse
 	die { states => $states, why => $why };
 }
 
-# Notes SQLSTATEs that are excusable, whatever becomes of the list.
+# Notes SQLSTATEs that are excusable, even if the list reads well.
 sub excuse
 {
 	my ($self, @states) = @_;
@@ -39,7 +42,7 @@ sub excuse
 	return;
 }
 
-# Those that are, as a pattern; undef: none.
+# The excusable SQLSTATEs, as a pattern; undef: none.
 sub excused
 {
 	my ($self) = @_;
@@ -74,8 +77,9 @@ sub states_of_status
 	return qr/^HV00L$/;
 }
 
-# An answer's tree, success being checked; notes in $self what makes a failure
-# excusable.  Dies { unknown } where the bytes leave open what the answer is.
+# Checks that an answer is a success, and gives back its tree.  Notes in $self
+# which errors are excusable.  Dies { unknown } where the bytes do not tell
+# what the answer is.
 sub read_body
 {
 	my ($self, $bytes) = @_;
@@ -120,7 +124,7 @@ sub entries_of
 	return @{ $list->[1] };
 }
 
-# A count: a whole number that a double tells from the next one.
+# A count: a whole number that a double can tell from the next whole number.
 sub count_at
 {
 	my ($tree, $path) = @_;
@@ -138,7 +142,7 @@ sub count_at
 my $uuid = qr/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/;
 my $timestamp = qr/\A20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z\z/;
 
-# Does a value look as the column's own type takes it?
+# Does a value have the form of the column's own type?
 sub is_plain
 {
 	my ($column, $value) = @_;
@@ -148,7 +152,7 @@ sub is_plain
 	return 1;
 }
 
-# An entry as a row, by column; only the columns that the statement needs.
+# An entry as a row, by column, with only the columns that the statement needs.
 sub row_of
 {
 	my ($self, $entry) = @_;
@@ -183,7 +187,7 @@ sub row_of
 	return \%row;
 }
 
-# Takes an entry that is to be given: what the conditions keep of it becomes a row.
+# Takes an entry: if it meets the conditions, it becomes a row.
 sub take_entry
 {
 	my ($self, $entry) = @_;
@@ -206,7 +210,7 @@ sub take_entry
 	return;
 }
 
-# Has the statement got what its LIMIT asks for?
+# Has the statement as many rows as its LIMIT allows?
 sub full
 {
 	my ($self) = @_;
@@ -216,7 +220,7 @@ sub full
 
 # ---- entries that were given
 
-# The first member of an entry that has a name, if it is a string.
+# The first member of an entry with a name, if it is a string.
 sub text_of
 {
 	my ($entry, $name) = @_;
@@ -226,7 +230,8 @@ sub text_of
 	return $value && $value->[0] eq 's' ? $value->[1] : undef;
 }
 
-# What must be the same wherever an id is: identifier and type.
+# The values that must be the same in all entries with one id: identifier and
+# type.
 sub content_of
 {
 	my ($self, $entry) = @_;
@@ -236,7 +241,7 @@ sub content_of
 	return $identifier . "\0" . (text_of($entry, $self->{vendor}{type}) // '');
 }
 
-# Was an entry given?  Dies where another one was that has its id.
+# Was an entry given?  Dies where another entry with its id was.
 sub was_given
 {
 	my ($self, $entry) = @_;
@@ -246,7 +251,7 @@ sub was_given
 	return defined $given;
 }
 
-# Notes that an entry is given; false: it was before.
+# Notes that an entry is given; false: it was given before.
 sub give
 {
 	my ($self, $entry) = @_;
@@ -308,7 +313,7 @@ sub read_cursors
 	return 0;
 }
 
-# Facts that a numbered page gives of itself; dies where they contradict each other.
+# The facts in a numbered page about itself; dies where they contradict each other.
 sub page_facts
 {
 	my ($self, $tree, $asked, @page) = @_;
@@ -360,7 +365,8 @@ sub read_numbers
 	}
 }
 
-# Reads one chain of requests; dies { open } where it is not at its end.
+# Reads one chain of requests; dies { open } if the chain does not reach the
+# end of the list.
 sub read_chain
 {
 	my ($self, @exchanges) = @_;
@@ -370,7 +376,7 @@ sub read_chain
 
 	$self->{given} = {};
 
-	# Which generation speaks is told by the first answer.
+	# The first answer tells which generation of the API speaks.
 	$self->entries_of($first);
 	if ($cursors && DncFuzz::Json::get($first, $cursors->{more}))
 	{
@@ -393,7 +399,7 @@ sub chains
 	my $in = $self->{statement}{in};
 	my %chain;
 
-	# One request may do for all values.
+	# One request may serve all values.
 	return [ undef, @exchanges ]
 		unless $in && @exchanges && defined parameters($exchanges[0][0])->{ $in->{parameter} };
 	for my $exchange (@exchanges)
@@ -403,7 +409,7 @@ sub chains
 	return map { [ [ $in->{member}, $_ ], @{ $chain{$_} } ] } grep { $chain{$_} } @{ $in->{values} };
 }
 
-# Are two identifiers different ones to the vendor?
+# Are two identifiers different to the vendor?
 sub differ
 {
 	my ($self, @identifiers) = @_;
@@ -416,12 +422,12 @@ sub differ
 }
 
 #
-# The verdict on what a statement has to give, by what it asked and got (a list
-# of [target, bytes]):
-#	{ rows => [...] }           just these, each { column => value }
+# The verdict on the result of a statement, from its requests and their answers (a
+# list of [target, bytes]):
+#	{ rows => [...] }           just these rows, each { column => value }
 #	{ states => qr/.../, why }  an error
 #	{ unknown => 1 }            cannot be told
-#	{ wrong => '...' }          what it asked was wrong
+#	{ wrong => '...' }          a request was wrong
 # "may_fail", beside rows: SQLSTATEs that are excusable too.
 #
 sub judge
@@ -432,7 +438,8 @@ sub judge
 		statement => $statement, rows => [], excuses => {} }, __PACKAGE__;
 	my @chains = $self->chains(@exchanges);
 
-	# What was asked for ahead delays others, or spoils their connection, unread.
+	# An answer to a request ahead may delay others, or spoil their connection,
+	# even if nobody reads it.
 	for my $answer (map { DncFuzz::Http::read_answer($_->[1]) } $statement->{ahead} > 1 ? @exchanges : ())
 	{
 		$self->excuse('53400') if $answer->{paces};
@@ -451,7 +458,7 @@ sub judge
 	} or do {
 		my $reason = $@;
 		die $reason unless ref $reason;
-		# Where a head is in doubt, so is where the body ends.
+		# If a head is in doubt, so is the end of the body.
 		return { unknown => 1 } if $reason->{states} && $self->{excuses}{'.*'};
 		return { %$reason, may_fail => $self->excused };
 	};

@@ -1,5 +1,6 @@
-# DncFuzz::Server: an HTTP server on this machine that sends just the bytes it
-# is told to.  It does not block, and lives in the process of whoever asks.
+# DncFuzz::Server: an HTTP server on this machine that sends just the bytes
+# that it gets from its caller.  It does not block, and lives in the caller's
+# process.
 
 package DncFuzz::Server;
 
@@ -10,7 +11,7 @@ use DncFuzz::Http;
 use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_NODELAY);
 
-# answer: a function of a request's target that gives the bytes, and how many
+# answer: a function of a request's target; gives the bytes, and the number of
 # pieces to send them in.
 sub new
 {
@@ -24,7 +25,7 @@ sub new
 
 sub port { return $_[0]{listener}->sockport }
 
-# For select(): what is to be read, and what is to be written.
+# For select(): the sockets to read from, and those to write to.
 sub handles
 {
 	my ($self) = @_;
@@ -34,7 +35,7 @@ sub handles
 		[ map { $_->{socket} } grep { @{ $_->{out} } } @clients ]);
 }
 
-# Does what can be done about the sockets that are ready.
+# Reads from and writes to the sockets that are ready.
 sub serve
 {
 	my ($self, $readable, $writable) = @_;
@@ -74,8 +75,8 @@ sub drop
 	return;
 }
 
-# Resets the connections on which something is left to send or to read, or that
-# were to end: what is on its way there must not be taken for the next case's.
+# Resets the connections with bytes left to send or to read, and those that
+# were to end: the next case must not take these bytes for its own.
 sub drop_unclean
 {
 	my ($self) = @_;
@@ -111,7 +112,7 @@ sub read_from
 	return;
 }
 
-# A piece a time, so that the other side sees pieces.
+# One piece at a time, so that the other side sees pieces.
 sub write_to
 {
 	my ($self, $client) = @_;

@@ -1,6 +1,7 @@
 # DncFuzz::Session: a session of PostgreSQL over its socket, by the protocol
-# itself: nothing to install, and the SQLSTATE of each error.  It does not block:
-# whoever waits for the answer also has to serve the requests it takes.
+# itself.  So there is nothing to install, and each error has its SQLSTATE.  The
+# session does not block: while the caller waits for its answer, the caller also
+# has to serve its requests.
 
 package DncFuzz::Session;
 
@@ -27,7 +28,7 @@ sub new
 
 sub socket { return $_[0]{socket} }
 
-# Sends statements; {rows}, {error} of the answer are the last one's.
+# Sends statements; {rows} and {error} of the answer are those of the last one.
 sub send
 {
 	my ($self, $sql) = @_;
@@ -38,8 +39,8 @@ sub send
 	return defined $written && $written == length $message;
 }
 
-# Takes what has come: the answer if it is complete, 0 if not yet, undef if the
-# connection has ended.
+# Takes the bytes that have come.  Gives back the answer if it is complete, 0
+# if not yet, undef if the connection has ended.
 sub receive
 {
 	my ($self) = @_;
@@ -103,7 +104,7 @@ sub wait
 	return;
 }
 
-# Runs statements that take no requests; dies where they fail.
+# Runs statements that send no requests; dies where they fail.
 sub run
 {
 	my ($self, $sql) = @_;

@@ -9,12 +9,13 @@ use warnings;
 use DncFuzz::Mutate;
 use DncFuzz::Vendors;
 
-# Entries that are asked for on a page: as the corpus has them.
+# How many entries we ask for on a page: as in the corpus.
 our $page_size = 3;
 
 my %token = (alta => 'fuzz', sendkit => 'sk_fuzz', weya => 'fuzz');
 
-# The servers of a vendor: one asks for a page at a time, the other for some at once.
+# The servers of a vendor: one asks for a page at a time, the other for several at
+# once.
 sub servers
 {
 	my ($vendor) = @_;
@@ -22,7 +23,8 @@ sub servers
 	return ($vendor, "${vendor}_ahead");
 }
 
-# What makes the servers and tables; $port is the fuzzing server's.
+# The statements that make the servers and tables; $port is the fuzzing
+# server's.
 sub setup
 {
 	my ($port, $max_requests, $max_response_size) = @_;
@@ -49,7 +51,7 @@ sub setup
 	return @sql;
 }
 
-# What makes a user mapping.
+# The statement that makes a user mapping.
 sub mapping
 {
 	my ($vendor, $server) = @_;
@@ -57,7 +59,8 @@ sub mapping
 	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$token{$vendor}')";
 }
 
-# What forgets how long a vendor asked to wait: new user mappings.
+# The statements that make sessions forget how long a vendor asked to wait: new
+# user mappings.
 sub forget
 {
 	my ($vendor) = @_;
@@ -68,9 +71,9 @@ sub forget
 my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
 my @few = qw(id identifier identifier_type);
 
-# The statement of a name; behind "ahead_" it may ask for pages at once, and behind "total_"
-# numbered pages do not overlap.  Beside sql: the columns that it gives, those that it
-# needs of an entry, and what DncFuzz::Reader has to know of it.
+# The statement with a name; after "ahead_" it may ask for several pages at once, and after
+# "total_" numbered pages do not overlap.  Beside sql it has the columns that it gives,
+# those that it needs of an entry, and the facts for DncFuzz::Reader.
 sub make
 {
 	my ($vendor, $name, $argument) = @_;
@@ -120,7 +123,7 @@ sub make
 	return $statement;
 }
 
-# The text that is searched for an identifier.
+# The text to search for an identifier.
 sub searched
 {
 	my ($vendor, $identifier) = @_;

@@ -1,5 +1,5 @@
-# DncFuzz::Vendors: what the vendors document of their lists, as the judge takes
-# it; written from their pages, not from src/providers/.
+# DncFuzz::Vendors: the facts in the vendors' documents about their lists, for
+# the judge; written from their pages, not from src/config/providers/.
 
 package DncFuzz::Vendors;
 

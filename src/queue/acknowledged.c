@@ -1,28 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * acknowledged.c
- *		Acknowledged writes of the other write_modes, where somebody has to know of them.
+ *		Acknowledged writes of the other write_modes, where a mirror or the queue has to know them.
  *
- * A mirror knows the list as it was when its pages were read.  So that it knows our own
- * writes at once, they become rows of dnc_fdw_queue_finished: those of the queue by
- * themselves, those of write_mode 'commit' and 'immediate' here.
+ * A mirror knows the list as it was when its pages were read.  It also has to know our own writes
+ * at once.  So these become rows of dnc_fdw_queue_finished: the queue's own writes by themselves,
+ * those of write_mode 'commit' and 'immediate' here.
  *
- * We record in the transaction that has written, after the vendor's answer.  If it is rolled
- * back, the record is lost, though the vendor keeps what was sent.  A removal without a
- * record hides nobody: the entry counts as listed until the mirror's passes miss it.  An
- * addition without one is unknown until the next pass, as is whatever others add.
+ * We record in the transaction that has written, after the vendor's answer.  If the transaction
+ * is rolled back, the record is lost, though the vendor keeps what was sent.  Without a record a
+ * removal hides nobody: the entry counts as listed until the mirror's passes miss it.  Without a
+ * record an addition is unknown until the next pass, like additions by others.
  *
- * If a savepoint takes back the record of an addition alone, that of an earlier removal would
- * hide the person, who is listed again; and removals of the queue that the addition had overtaken
- * wait again.  So we keep such additions, those too that the vendor has taken before a statement
- * failed, and record them at COMMIT if anybody has to know of them then.
+ * A savepoint may take back only the record of an addition.  Then the record of an earlier
+ * removal would hide the person, who is listed again, and removals of the queue that the addition
+ * had overtaken would wait again.  So we keep additions of subtransactions, even if a later write
+ * of their statement fails.  We record them at COMMIT if somebody has to know them then.
  *
- * The records also keep removals of the queue from taking whom another write_mode has added
- * since.  So we record where such removals wait, too, or may come from a transaction that is
- * not over.
+ * The records also protect persons whom another write_mode has added from removals of the queue.
+ * So we record too where such removals wait, or may come from a transaction that is not over.
  *
- * We look for a mirror after the answers.  One that we do not see yet begins to read
- * after them, so that it finds what we have written.
+ * We look for a mirror after the answers.  A mirror that we do not see yet begins to read after
+ * them, and so finds our writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,11 +43,11 @@ typedef struct KeptAdditions
 {
 	struct KeptAdditions *next;
 	MemoryContext context;
-	int			nest_level;		/* of the subtransaction that may have records; 0: they are lost */
+	int			nest_level;		/* of the subtransaction that has the records; 0: they are lost */
 	DncAcknowledged request;
 } KeptAdditions;
 
-/* Those of this transaction; in its memory. */
+/* The kept additions of this transaction; in its memory. */
 static KeptAdditions *kept = NULL;
 
 /* Has the account of a server's writes a mirror? */
@@ -68,7 +67,7 @@ has_mirror(const DncOptions *options)
 						 &arguments) > 0;
 }
 
-/* Has anybody to know of writes that a server has acknowledged? */
+/* Does a mirror or the queue have to know the writes of an acknowledged request? */
 static bool
 is_wanted(const DncAcknowledged *request)
 {
@@ -77,7 +76,7 @@ is_wanted(const DncAcknowledged *request)
 	return has_mirror(options) || dnc_queue_removals_wait(options);
 }
 
-/* Store what a server has acknowledged. */
+/* Store the writes of requests that a server has acknowledged. */
 static void
 store_requests(const DncAcknowledged *requests, int count)
 {
@@ -137,7 +136,7 @@ at_transaction_event(XactEvent event, void *arg)
 	}
 }
 
-/* SubXactCallback: records stay as long as the subtransaction's parent, or are lost. */
+/* SubXactCallback: the records go to the subtransaction's parent, or are lost. */
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
 						void *arg)
@@ -163,7 +162,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
-/* Keep the additions of a request of a subtransaction, whose records may be lost with it. */
+/* Keep the additions of a request of a subtransaction, since their records may be lost with it. */
 static void
 keep_additions(const DncAcknowledged *request)
 {
@@ -197,8 +196,8 @@ keep_additions(const DncAcknowledged *request)
 }
 
 /*
- * DncAfterSending: record what a server has acknowledged.  Raises what inserting into a
- * table does.
+ * DncAfterSending: record the acknowledged writes to a server.  Raises the errors of inserting
+ * into a table.
  */
 void
 dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count, bool failed)

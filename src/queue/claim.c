@@ -3,14 +3,14 @@
  * claim.c
  *		The writes of the queue that are due, taken to be sent.
  *
- * A round takes writes of one action that go to one target: the oldest that is due says
- * which.  All additions that are due go before the first removal.
+ * A round takes writes of one action to one target: those of the oldest write that is due.  All
+ * additions that are due go before the first removal.
  *
- * A removal must not take somebody who was added after its statement looked.  So we drop it
- * where an addition of the same person is not visible in the statement's snapshot, whatever
- * has become of that addition.  Where one is visible and not sent yet, the removal waits
- * for it.  Only one session sends for an account, so an addition that commits after our
- * look is sent after the removal.
+ * A removal must not take somebody who was added after its statement looked.  So we drop it if an
+ * addition of the same person is not visible in the statement's snapshot, whatever has become of
+ * that addition.  If an addition is visible and not sent yet, the removal waits for it.  Only one
+ * session sends for an account, so an addition that commits after our look is sent after the
+ * removal.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,10 @@
 /* A write that has failed more often than this is sent alone. */
 #define FAILURES_TOGETHER 3
 
-/* Where an API takes one entry a request: writes that are claimed at a time, per request under way. */
+/*
+ * For APIs that take one entry a request: how many writes we claim at a time, per request under
+ * way.
+ */
 #define ROUNDS_AT_ONCE 4
 
 #define IS_DUE \
@@ -42,8 +45,8 @@
 	"AND w.next_try <= clock_timestamp()"
 
 /*
- * Is an addition waiting that removal w has to come after: of its person, or its transaction?  That
- * may have removed many, so that there is an index on the additions alone.
+ * Does an addition wait that has to be sent before removal w: of the same person, or by the same
+ * transaction?  A transaction may have removed many, so there is an index on the additions alone.
  */
 #define IS_BLOCKED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
@@ -54,8 +57,8 @@
 	"a.state IN ('waiting', 'sending') AND (a.instance = w.instance) IS TRUE))"
 
 /*
- * The ids of rows of ours that meet a condition, but for those that somebody else has locked:
- * a transaction that is long open must not hold up all others' writes.
+ * The rows of ours that meet a condition and that nobody else has locked: a transaction that is
+ * long open must not hold up everybody's writes.
  */
 #define NOT_LOCKED(condition) \
 	"w.instance = $1 AND w.id = ANY (ARRAY(SELECT w.id FROM " DNC_QUEUE_WAITING " w WHERE " \
@@ -71,7 +74,7 @@
 
 /* ----- before the first round ----- */
 
-/* Tell of additions that nobody sends, since they came with a copy of a database. */
+/* Warn of additions that nobody sends, since they came with a copy of a database. */
 static void
 warn_of_held(Oid serverid)
 {
@@ -91,8 +94,8 @@ warn_of_held(Oid serverid)
 }
 
 /*
- * Finish the removals of persons who were added later; no claim takes them.  We look at those
- * only that a round would come upon: with many that wait for a vendor it takes seconds.
+ * Finish the removals of persons who were added later; no claim takes these.  We look only at
+ * removals that a round would take: a look at many that wait for a vendor takes seconds.
  */
 static void
 drop_superseded(Oid serverid)
@@ -108,8 +111,9 @@ drop_superseded(Oid serverid)
 }
 
 /*
- * Take up what a sender has left that is gone, since we have its lock; forget what nobody
- * needs; drop removals that somebody has overtaken.
+ * Get the queue of a server ready, with its lock.  Writes that a dead sender has left as being
+ * sent wait again.  Finished writes that nobody needs are forgotten, and overtaken removals
+ * dropped.
  */
 void
 dnc_claim_recover(Oid serverid)
@@ -130,7 +134,7 @@ dnc_claim_recover(Oid serverid)
 
 /* ----- the target ----- */
 
-/* A foreign table; InvalidOid if it was dropped: the server's options are left then. */
+/* A foreign table; InvalidOid if it was dropped: then we use the server's options. */
 static Oid
 table_if_there(Oid relid)
 {
@@ -138,8 +142,8 @@ table_if_there(Oid relid)
 }
 
 /*
- * Make the target of a claim, in the current context.  False: it cannot be made, and
- * *problem says why.  Nothing but a cancel is raised: another lane may do well.
+ * Make the target of a claim, in the current context.  False: that failed, and *problem says why.
+ * We raise nothing but a cancel, since another lane may do well.
  */
 static bool
 make_target(DncClaim *claim, Oid relid, DncProblem *problem)
@@ -185,7 +189,10 @@ due_arguments(const DncClaim *claim, DncQueueArguments *arguments)
 	dnc_queue_text_argument(arguments, claim->action == DNC_ACTION_ADD ? "add" : "delete");
 }
 
-/* Find the oldest write that is due, its lane, table, and how often it has failed. */
+/*
+ * Find the oldest write that is due, its lane and table, and how often it has failed; false:
+ * none.
+ */
 static bool
 find_due(DncClaim *claim, Oid *relid, int *failures)
 {
@@ -218,8 +225,8 @@ target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 }
 
 /*
- * Removals whose statement is too long ago are not sent: the person may have opted out again.
- * Gives back how many they are.
+ * Stop removals whose statement is too long ago: the person may have opted out again.  Gives back
+ * how many were stopped.
  */
 static uint64
 expire_removals(const DncClaim *claim, Oid relid)
@@ -236,9 +243,9 @@ expire_removals(const DncClaim *claim, Oid relid)
 }
 
 /*
- * Removals are not sent where the server is for another list by now than their statement has
- * seen.  To rename a server, whose account has its name, makes it no other list.  Gives back
- * how many they are.
+ * Stop removals if their server is for another list by now than the list that their statement has
+ * seen.  A server whose account has its name may be renamed, and still be for the same list.
+ * Gives back how many removals were stopped.
  */
 static uint64
 stop_misdirected(const DncClaim *claim, Oid relid)
@@ -297,8 +304,8 @@ make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
 }
 
 /*
- * Mark the writes of a round as being sent, and make them in context.  Of a removal we keep
- * when that was done first, whatever becomes of the sender: see has_to_be_sent() in deliver.c.
+ * Mark the writes of a round as being sent, and make them in context.  For a removal we keep the
+ * time of its first claim, whatever becomes of the sender: see has_to_be_sent() in deliver.c.
  */
 static void
 claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
@@ -331,9 +338,9 @@ claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
 }
 
 /*
- * Claim the writes of the next round; they are made in the current context, which has to
- * outlive the transaction.  False: nothing is due.  A claim without writes says only that
- * the caller has to commit, and to ask again.
+ * Claim the writes of the next round; we make them in the current context, which has to outlive
+ * the transaction.  False: nothing is due, or others keep us from claiming it.  After a claim
+ * without writes the caller only has to commit, and to ask again.
  */
 bool
 dnc_claim_next(Oid serverid, DncClaim *claim)
@@ -366,8 +373,8 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	if (claim->action == DNC_ACTION_REMOVE)
 		dead = expire_removals(claim, relid) + stop_misdirected(claim, relid);
 	claim_rows(claim, relid, round_size(claim, failures), context);
-	/* What is sent has to be on disk, whatever synchronous_commit its writer had. */
+	/* The claim has to be on disk before we send, whatever synchronous_commit its writer had. */
 	ForceSyncCommit();
-	/* Without any, somebody else has locked them, or an addition has come in between. */
+	/* If we got none, somebody else has locked them, or an addition has come in between. */
 	return claim->count > 0 || dead > 0;
 }

@@ -11,13 +11,13 @@
 #include "queue/lane.h"
 #include "write/write.h"
 
-/* A write that was claimed.  The write is the last member, since its texts follow it. */
+/* A claimed write.  The write is the last member, since its texts follow it. */
 typedef struct DncClaimedWrite
 {
 	int64		id;
 	bool		unclear;		/* an earlier try may have reached the vendor */
-	bool		perhaps_new;	/* unclear removal: who is listed may have been added since */
-	TimestampTz requested;		/* of a removal: when it was claimed first */
+	bool		perhaps_new;	/* unclear removal: the listed person may have been added since */
+	TimestampTz requested;		/* a removal: when it was claimed first */
 	DncWrite	write;
 } DncClaimedWrite;
 
@@ -28,7 +28,7 @@ typedef struct DncClaim
 	DncAction	action;
 	const DncTarget *target;
 	DncWrite  **writes;			/* each inside of a DncClaimedWrite */
-	int			count;			/* 0: what was due has turned out not to be */
+	int			count;			/* 0: the writes turned out not to be due */
 } DncClaim;
 
 static inline const DncClaimedWrite *

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * deliver.c
- *		Sends what waits in the queue.
+ *		Sends the writes that wait in the queue.
  *
- * A round: claim writes, COMMIT; send them; record what became of them, COMMIT.  While we
- * wait for the vendor the transaction has done nothing yet: it holds no lock, no snapshot
- * and no transaction number.  A sender that dies leaves writes marked as being sent.  Its
- * session's locks tell that it is gone, so that the next sender takes them up.
+ * A round: claim writes, COMMIT; send them; record their outcomes, COMMIT.  While we wait for the
+ * vendor the transaction has done nothing yet: it holds no lock, no snapshot and no transaction
+ * number.  A sender that dies leaves writes marked as being sent.  Its session's locks are free
+ * then, so the next sender takes up these writes.
  *
  * One session sends for an account at a time.  It holds two locks: one for the server, one
  * for the name of the account.
@@ -30,7 +30,7 @@
 #include "request/progress.h"
 #include "write/listed.h"
 
-/* When so many writes in a row were refused, one by one, it is not the writes. */
+/* After so many refusals of single writes in a row we do not blame the writes any more. */
 #define REFUSED_IN_A_ROW 3
 
 /* A round, while its writes are sent. */
@@ -41,13 +41,13 @@ typedef struct Round
 	DncBudget	budget;			/* without a limit: the rate limit bounds the sending */
 	DncProgress *progress;
 	MemoryContext record_context;	/* reset with each outcome */
-	int			refused;		/* writes in a row, perhaps not for what they are */
-	bool		stopped;		/* the rest is not sent */
+	int			refused;		/* in a row, perhaps through no fault of the writes */
+	bool		stopped;		/* we do not send the rest */
 } Round;
 
 /* ----- locks ----- */
 
-/* The lock of a sender: of a server, or of the account that it is for. */
+/* A sender's lock: of a server, or of the account of that server. */
 static LOCKTAG
 lock_tag(uint32 key, bool of_account)
 {
@@ -57,7 +57,7 @@ lock_tag(uint32 key, bool of_account)
 	return tag;
 }
 
-/* Take a lock for the session; false: another one has it. */
+/* Take a lock for the session; false: another session has it. */
 static bool
 take_lock(const LOCKTAG *tag)
 {
@@ -100,7 +100,10 @@ record(Round *round, const DncSent *sent)
 	return recorded;
 }
 
-/* The outcome of writes that are not sent.  asked: when we looked for them; 0: we did not. */
+/*
+ * Record the outcome of writes that we do not send.  asked: when we looked for their entries; 0:
+ * we did not.
+ */
 static void
 record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome outcome,
 					   const DncProblem *problem, TimestampTz asked)
@@ -114,8 +117,8 @@ record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome ou
 }
 
 /*
- * Send writes, and record what becomes of each request.  Where a request is refused for some
- * entry in it, each half is sent by itself, until the entry is found.
+ * Send writes, and record the outcome of each request.  If a request is refused because of some
+ * entry in it, we send each half by itself, until we have found that entry.
  */
 static void
 send_writes(Round *round, DncWrite **writes, int count)
@@ -151,12 +154,12 @@ send_writes(Round *round, DncWrite **writes, int count)
 }
 
 /*
- * Look whether the entry of a write, whose earlier try may have been taken, is on the list.
- * We look for an addition by its own uuid where it has one: the vendor may write the
- * number in another way.  If somebody else has added the number, the vendor will say so.
- * A removal is not sent again where the entry may be younger than its first request: that
- * may have been taken, and somebody may have added the person since.  If the look settles
- * the write, it is recorded; true: the write has to be sent.
+ * An earlier try of this write may have been taken, so look whether its entry is on the list.
+ * For an addition with a uuid of its own we look for that: the vendor may write the number in
+ * another way.  If somebody else has added the number, the vendor will say so.  A removal is not
+ * sent again if the entry may be younger than its first request: that may have been taken, and
+ * somebody may have added the person since.  If the look settles the write, we record it.  True:
+ * the write has to be sent.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)
@@ -191,7 +194,7 @@ has_to_be_sent(Round *round, DncWrite *write)
 	return false;
 }
 
-/* Send the writes of a round that was claimed. */
+/* Send the claimed writes of a round. */
 static void
 send_round(Round *round)
 {
@@ -210,7 +213,7 @@ send_round(Round *round)
 		send_writes(round, writes, count);
 }
 
-/* One round; false: nothing was due. */
+/* Do a round; false: there was nothing to claim. */
 static bool
 deliver_round(const DncDelivery *delivery)
 {
@@ -239,7 +242,7 @@ deliver_round(const DncDelivery *delivery)
 	return found;
 }
 
-/* Send all that is due, with the locks. */
+/* Send all writes that are due; the caller has the locks. */
 static void
 deliver_all(const DncDelivery *delivery)
 {
@@ -257,8 +260,8 @@ deliver_all(const DncDelivery *delivery)
 }
 
 /*
- * Send what is due in the queue of a server, until nothing is any more.  Ends and begins
- * transactions by delivery->commit.  False: another session is at it.
+ * Send the writes in the queue of a server that are due, until none is any more.  Ends and begins
+ * transactions by delivery->commit.  False: another session is sending.
  */
 bool
 dnc_queue_deliver(const DncDelivery *delivery)
@@ -289,7 +292,7 @@ dnc_queue_deliver(const DncDelivery *delivery)
 	return true;
 }
 
-/* The same, by CALL, whose transactions are SPI's. */
+/* Send the writes of a server for a CALL, whose transactions are SPI's. */
 void
 dnc_queue_deliver_by_call(Oid serverid)
 {

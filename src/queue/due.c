@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * due.c
- *		The servers that a delivery is due for; and who wants to know of new writes.
+ *		The servers that need a delivery, and a call when there are new writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +21,14 @@
 
 static void (*wake)(void) = NULL;
 
-/* For _PG_init(): have a function called in each transaction that gives a sender work. */
+/* For _PG_init(): set the function to call in each transaction that gives a sender work. */
 void
 dnc_queue_register_waker(void (*waker)(void))
 {
 	wake = waker;
 }
 
-/* This transaction gives a sender work.  It comes before COMMIT, and may raise errors. */
+/* This transaction gives a sender work.  We call this before COMMIT, and it may raise errors. */
 void
 dnc_queue_changed(void)
 {
@@ -37,7 +37,7 @@ dnc_queue_changed(void)
 }
 
 /*
- * Lock the tables of the queue for reading, until the transaction ends; false: somebody has a
+ * Lock the tables of the queue for reading, until the transaction ends.  False: somebody has a
  * lock that we would have to wait for.  DROP EXTENSION may hold it for long, and wait for us.
  */
 bool
@@ -78,9 +78,9 @@ wake_lanes(void)
 }
 
 /*
- * What waits is counted by table, role and state first, since it may be many rows.  Writes of
- * a lane that is paused are not due.  Those that a sender has left count once no session has
- * the lock of their server.  Finished ones count that are to be forgotten.
+ * We first count the waiting writes by table, role and state, since there may be many rows.
+ * Writes of a paused lane are not due.  Writes that a sender has left as being sent count once no
+ * session has the lock of their server.  Finished writes count when they are to be forgotten.
  */
 #define WAITS \
 	"SELECT w.relation, w.server, split_part(w.account, '/', 1) AS provider, w.role, w.state, "    \
@@ -104,8 +104,8 @@ wake_lanes(void)
 		DNC_DELIVER_LOCK_CLASS) ")"
 
 /*
- * The servers with writes that wait: a list of DncQueueDue *, palloc'd.  Needs an active
- * snapshot.  of_old: those whose finished writes are to be forgotten, too.
+ * The servers with waiting writes: a list of DncQueueDue *, palloc'd.  Needs an active snapshot.
+ * of_old: servers whose finished writes are to be forgotten, too.
  */
 List *
 dnc_queue_due(bool of_old)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * due.h
- *		The servers that a delivery is due for; and who wants to know of new writes.
+ *		The servers that need a delivery, and a call when there are new writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@ typedef struct DncQueueDue
 {
 	Oid			serverid;
 	int64		count;			/* writes that are due now */
-	TimestampTz	next;			/* when the first one is */
+	TimestampTz	next;			/* when the first one will be due */
 } DncQueueDue;
 
 extern List *dnc_queue_due(bool of_old);

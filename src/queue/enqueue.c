@@ -9,8 +9,8 @@
  * that they are as durable as the transaction.  We only insert, so writers never wait for
  * each other.
  *
- * A removal may only take what its statement could see.  So its row has the snapshot of
- * the statement: claim.c does not send it where somebody else has added the person since.
+ * A removal may take only entries that its statement could see.  So its row has the snapshot of
+ * the statement: claim.c does not send the removal if somebody else has added the person since.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@
 #include "write/settle.h"
 #include "write/transaction.h"
 
-/* What a statement that removes could see. */
+/* The snapshot of a statement that removes. */
 typedef struct SeenSnapshot
 {
 	struct SeenSnapshot *next;
@@ -56,7 +56,7 @@ forget_snapshots(void *arg)
 	snapshots = NULL;
 }
 
-/* Keep the snapshot of a statement that removes, unless that is done. */
+/* Keep the snapshot of a statement that removes, unless we have it. */
 static void
 keep_snapshot(Snapshot snapshot)
 {
@@ -89,7 +89,7 @@ keep_snapshot(Snapshot snapshot)
 	MemoryContextSwitchTo(before);
 }
 
-/* DncRouteKind.begin.  Raises 55000 where the SQL objects of the queue are not there. */
+/* DncRouteKind.begin.  Raises 55000 where the queue has no SQL objects. */
 static DncRoute *
 begin_queue(DncAccountWrites *account, const DncTarget *target,
 			const DncRouteStatement *statement)
@@ -105,7 +105,7 @@ begin_queue(DncAccountWrites *account, const DncTarget *target,
 
 /* ----- at COMMIT ----- */
 
-/* What the statement of a removal could see; NULL for an addition. */
+/* The snapshot of the statement of a removal; NULL for an addition. */
 static const DncSeen *
 seen_of(const DncPendingWrite *waiting)
 {
@@ -147,8 +147,8 @@ check_deletes(const DncPending *pending)
 }
 
 /*
- * DncRouteKind.store: make rows of the writes that stand.  Raises 54000 where max_deletes
- * is exceeded, and what inserting into a table raises.
+ * DncRouteKind.store: make rows of the writes that stand.  Raises 54000 where max_deletes is
+ * exceeded, and the errors of inserting into a table.
  */
 static void
 store(DncAccountWrites *account)

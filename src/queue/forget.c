@@ -3,11 +3,11 @@
  * forget.c
  *		Finished writes that nobody needs any more.
  *
- * An addition that is over guards against removals that could not see it.  Those that wait
- * are rows that we can look at.  Those of transactions that are still open, or prepared, are
- * not.  So each such transaction holds a lock, and while somebody has it no addition is
- * forgotten.  A transaction that has a snapshot may still want to remove what it sees.  So no
- * addition is forgotten that some snapshot of the cluster does not see.
+ * A finished addition guards against removals that could not see it.  We can look at removals
+ * that wait, since they are rows.  We cannot look at those of transactions that are still open,
+ * or prepared.  So each such transaction holds a lock, and while somebody has that lock we forget
+ * no addition.  A transaction with a snapshot may still want to remove what it sees.  So we
+ * forget no addition that some snapshot of the cluster does not see.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +38,8 @@ removals_lock(void)
 
 /*
  * This transaction is about to remove by the queue.  Until it ends, after PREPARE TRANSACTION
- * too, no addition is forgotten.  Nobody has the lock for longer than a moment otherwise.
+ * too, no addition is forgotten.  We wait only for a moment: nobody has the exclusive lock for
+ * longer.
  */
 void
 dnc_forget_wait_for_us(void)
@@ -48,7 +49,7 @@ dnc_forget_wait_for_us(void)
 	(void) LockAcquire(&tag, ShareLock, false, false);
 }
 
-/* Has another transaction that is not over removals for the queue? */
+/* Does another transaction that is not over have removals for the queue? */
 bool
 dnc_forget_has_open_removals(void)
 {
@@ -70,11 +71,11 @@ with_epoch(TransactionId xid)
 }
 
 /*
- * The additions of transactions before this one are seen by all removals that are not rows
- * yet; 0: of none it is known.
+ * All removals that are not rows yet see the additions of transactions before this one; 0: we
+ * know of none.
  *
- * The lock is held until we have looked: whoever gets it later is still in the statement
- * that removes, and its snapshot counts here, or is newer.
+ * We hold the lock until we have looked.  A transaction that gets it later is still in the
+ * statement that removes, and its snapshot counts here, or is newer.
  */
 static FullTransactionId
 find_limit(void)
@@ -90,9 +91,9 @@ find_limit(void)
 }
 
 /*
- * Forget finished writes to a server or its account that have been kept for long enough.  An
- * addition that guards against a removal is kept as long as that may be sent, and all
- * of them as long as a mirror of the account needs them.
+ * Forget finished writes to a server or its account that we have kept for long enough.  An
+ * addition stays as long as a removal that it guards against may be sent.  All writes stay as
+ * long as a mirror of the account needs them.
  */
 void
 dnc_forget_finished(Oid serverid)

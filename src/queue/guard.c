@@ -1,20 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *		Writes by another write_mode while some wait in the queue.
+ *		Writes by another write_mode while the queue has writes.
  *
- * An account may be written to with write_mode 'commit' while deletions wait in its queue.
- * None of these could see what is added now.  So we finish them before we send: we hold
- * their rows until our transaction ends, and a sender leaves out rows that are held.
+ * Somebody may write to an account with write_mode 'commit' while deletions wait in its queue.
+ * None of these could see what is added now.  So we finish them before we send.  We hold their
+ * rows until our transaction ends, and a sender leaves out rows that are held.
  *
- * Others may be committed while we send.  So we hold a lock of the account until our
- * transaction ends, and no sender claims deletions meanwhile.  Then they find the record of
- * our additions: see acknowledged.c.
+ * Other deletions may be committed while we send.  So we hold a lock of the account until our
+ * transaction ends, and no sender claims deletions meanwhile.  Afterwards the senders find the
+ * record of our additions: see acknowledged.c.
  *
- * A deletion by another write_mode of somebody whose addition waits would arrive first, and
- * the person would be on the list for good.  So it is refused.  An addition that is committed
- * after that look must not arrive before the deletion: so no additions are claimed until we
- * have our answers.
+ * A deletion by another write_mode would overtake a waiting addition of the same person, who
+ * would then be on the list for good.  So we refuse it.  An addition that is committed after that
+ * look must not arrive before the deletion.  So no additions are claimed until we have our
+ * answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@
 #define IS_ADDITION "w.action = 'add' AND " DNC_QUEUE_IS_OF_LIST
 #define IS_DELETION "w.action = 'delete' AND " DNC_QUEUE_IS_OF_LIST
 
-/* Is row w about one of the persons of $4 and $5?  As DNC_QUEUE_SAME_PERSON has it. */
+/* Is row w about one of the persons of $4 and $5?  Compares as DNC_QUEUE_SAME_PERSON does. */
 #define IS_OF_PERSONS "(w.match_key = ANY ($4) OR " DNC_QUEUE_FOLDED("w") " = ANY ($5))"
 
 /* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
@@ -62,7 +62,7 @@ dnc_queue_key(const DncWrite *write)
 												   options->provider->ignores_plus), &whole);
 }
 
-/* What DNC_QUEUE_FOLDED makes of a write's identifier; palloc'd. */
+/* The identifier of a write as DNC_QUEUE_FOLDED has it; palloc'd. */
 static char *
 folded(const DncWrite *write)
 {
@@ -78,12 +78,13 @@ folded(const DncWrite *write)
 
 /* ----- holding claims ----- */
 
-/* The locks of an action, made by another write_mode: of an account, and of a server. */
+/* The locks of an action by another write_mode: of an account, and of a server. */
 #define NLOCKS 2
 
 /*
- * Make the locks of writes of an action to a list by another write_mode; see lock_tag() in
- * deliver.c.  An account may have the name of its server, and that another one meanwhile.
+ * Make the locks for writes of an action to a list by another write_mode; see lock_tag() in
+ * deliver.c.  An account may be named after its server, and the server may be renamed meanwhile:
+ * so we lock both.
  */
 static void
 make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
@@ -97,9 +98,10 @@ make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
 }
 
 /*
- * This transaction is about to write by another write_mode: nothing of the other action is
- * claimed.  If it adds, that is until it ends: a savepoint does not take that back, since it
- * takes no addition back.  If it removes, until dnc_queue_let_claim().
+ * This transaction is about to write by another write_mode: no writes of the other action may be
+ * claimed.  If this one adds, that holds until it ends.  A savepoint does not end it, since no
+ * savepoint takes back the addition from the vendor.  If it removes, it holds until
+ * dnc_queue_let_claim().
  */
 static void
 hold_claims(const DncOptions *options, DncAction action)
@@ -115,7 +117,7 @@ hold_claims(const DncOptions *options, DncAction action)
 	CurrentResourceOwner = owner;
 }
 
-/* Removals from a list by another write_mode were answered: additions to it may be claimed. */
+/* Our removals from a list by another write_mode were answered: additions to it may be claimed. */
 void
 dnc_queue_let_claim(const DncOptions *options)
 {
@@ -130,8 +132,9 @@ dnc_queue_let_claim(const DncOptions *options)
 }
 
 /*
- * Writes of an action are about to be claimed.  False: somebody makes others by another
- * write_mode that must not be mixed with them.  Until the caller's transaction ends, those wait.
+ * Writes of an action are about to be claimed.  False: a session with another write_mode makes
+ * writes that must not be mixed with them.  True: such writes wait until the caller's transaction
+ * ends.
  */
 bool
 dnc_queue_may_claim(const DncOptions *options, DncAction action)
@@ -159,7 +162,7 @@ has_any(const DncQueueArguments *arguments, DncAction action)
 						 arguments) > 0;
 }
 
-/* Append texts of the writes of an action that stand; a removal by id alone has none. */
+/* Append the texts of the standing writes of an action; a removal by id alone has none. */
 static void
 persons_argument(const DncPending *pending, DncAction action, char *(*text_of) (const DncWrite *),
 				 DncQueueArguments *arguments)
@@ -180,7 +183,7 @@ persons_argument(const DncPending *pending, DncAction action, char *(*text_of) (
 													   TYPALIGN_INT)));
 }
 
-/* Append the keys and the identifiers of the writes of an action that stand. */
+/* Append the keys and the identifiers of the standing writes of an action. */
 static void
 persons_arguments(const DncPending *pending, DncAction action, DncQueueArguments *arguments)
 {
@@ -188,7 +191,7 @@ persons_arguments(const DncPending *pending, DncAction action, DncQueueArguments
 	persons_argument(pending, action, folded, arguments);
 }
 
-/* Hold the rows of the deletions; raises 55006 where one is on its way. */
+/* Hold the rows of the deletions; raises 55006 where one of them is being sent. */
 static void
 hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 {
@@ -210,8 +213,8 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 }
 
 /*
- * Finish the deletions that wait in the queue for persons who are about to be added.  Raises
- * 55006 where one is being sent.
+ * Finish the waiting deletions of persons who are about to be added.  Raises 55006 where one of
+ * them is being sent.
  */
 static void
 guard_additions(const DncPending *pending)
@@ -251,8 +254,8 @@ guard_removals(const DncPending *pending)
 }
 
 /*
- * DncBeforeSending: see that the queue does not undo what is about to be sent, nor the other
- * way round.  Raises 55006.
+ * DncBeforeSending: keep the queue from undoing our writes, and these from undoing the queue's.
+ * Raises 55006.
  */
 void
 dnc_queue_guard(const DncPending *pending)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guard.h
- *		Writes by another write_mode while some wait in the queue.
+ *		Writes by another write_mode while the queue has writes.
  *
  *-------------------------------------------------------------------------
  */

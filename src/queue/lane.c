@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * lane.c
- *		How the sending goes for one server and role: on, backing off, paused.
+ *		The state of the sending for a server and role: on, backing off, paused.
  *
- * A vendor that is out of order, or asks us to wait, holds up the writes that go by one
- * token, and costs no other.  A token that is refused pauses the lane until somebody
- * changes the user mapping or the server, or calls dnc_fdw_queue_resume().
+ * If a vendor is out of order, or asks us to wait, the writes with one token wait, and no others.
+ * If a token is refused, the lane is paused until somebody changes the user mapping or the
+ * server, or calls dnc_fdw_queue_resume().
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,7 @@
 /* Rows of another installation are here where a publication copies all tables. */
 #define INSTANCE "(SELECT i.instance FROM %1$s.dnc_fdw_instance i)"
 
-/* Append what tells one version of a catalog row from another. */
+/* Append the version of a catalog row: its transaction and its place. */
 static void
 append_version(StringInfo text, HeapTuple tuple)
 {
@@ -39,8 +39,8 @@ append_version(StringInfo text, HeapTuple tuple)
 }
 
 /*
- * A text that changes when somebody alters the server or the user mapping.  It tells nothing
- * of what they hold.
+ * A text that changes when somebody alters the server or the user mapping.  It reveals nothing of
+ * their options.
  */
 static char *
 version_of(const DncLane *lane)
@@ -94,7 +94,7 @@ wake(const DncLane *lane, const char *paused_for)
 						 "instance = " INSTANCE, &arguments);
 }
 
-/* End the pauses of a server whose cause may be gone. */
+/* End those pauses of a server whose cause may be gone. */
 void
 dnc_lane_wake_all(Oid serverid)
 {
@@ -115,7 +115,7 @@ dnc_lane_wake_all(Oid serverid)
 	dnc_queue_close(&query);
 }
 
-/* The vendor has taken something. */
+/* The vendor has taken a request of this lane. */
 void
 dnc_lane_succeeded(const DncLane *lane)
 {
@@ -131,7 +131,7 @@ dnc_lane_succeeded(const DncLane *lane)
 						 "message = NULL", &arguments);
 }
 
-/* The token is refused, or there is none: send nothing more with it until that has changed. */
+/* The token was refused, or there is none: send nothing more until that has changed. */
 void
 dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 {
@@ -150,7 +150,7 @@ dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 						 &arguments);
 }
 
-/* The vendor did not serve us: try again later, not before the time that it asks for. */
+/* The vendor did not serve us: try again later, not before the time that its answer asks for. */
 void
 dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 {

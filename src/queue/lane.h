@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lane.h
- *		How the sending goes for one server and role: on, backing off, paused.
+ *		The state of the sending for a server and role: on, backing off, paused.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * manage.c
- *		What people do about the queue: retry, discard, resume, adopt.
+ *		The functions by which people manage the queue: retry, discard, resume, adopt.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +21,8 @@
 #include "queue/table.h"
 
 /*
- * Is row w one that is meant by ids of the view?  Of a copy's rows, those may have the numbers of
- * some of ours that were copied without the sequence.
+ * Do ids of the view mean row w?  A row that was copied here without the sequence may have the id
+ * of a row of ours.  Then the id means ours.
  */
 #define IS_MEANT(ids) \
 	"w.id = ANY (" ids ") AND (w.instance = $1 OR NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " o " \
@@ -36,8 +36,8 @@ exists(int cache, Oid oid)
 }
 
 /*
- * May the caller decide what becomes of a write?  Those may who could write it.  If its table
- * was dropped, the members of the role that has written it.
+ * May the caller retry or discard a write?  Those may who could write it.  If its table was
+ * dropped, the members of the role that has written it.
  */
 static bool
 may_decide(Oid relid, Oid role, bool removes)
@@ -49,7 +49,7 @@ may_decide(Oid relid, Oid role, bool removes)
 	return exists(AUTHOID, role) ? has_privs_of_role(user, role) : superuser();
 }
 
-/* Lock the writes with some ids; raises 42501 where the caller may not decide about one. */
+/* Lock the writes with some ids; raises 42501 where the caller may not decide about one of them. */
 static void
 lock_rows(Datum ids)
 {
@@ -82,8 +82,8 @@ lock_rows(Datum ids)
 }
 
 /*
- * Have writes of this database sent as soon as possible, dead ones too; gives back how many.
- * A deletion may wait anew for max_delete_age.  That it is unclear stays, so that we look
+ * Send writes of this database as soon as possible, dead ones too; gives back how many.  A
+ * deletion may wait for max_delete_age anew.  An unclear write stays unclear, so that we look
  * before we send it.  A write whose role is gone is sent as the caller.  Raises 42501.
  */
 int64
@@ -108,8 +108,8 @@ dnc_queue_retry(Datum ids)
 }
 
 /*
- * Give writes up that are not being sent; gives back how many.  The reason takes the place
- * of their message.  Raises 42501.
+ * Give up writes that are not being sent; gives back how many.  The reason replaces their
+ * message.  Raises 42501.
  */
 int64
 dnc_queue_discard(Datum ids, const char *reason)
@@ -146,8 +146,8 @@ dnc_queue_resume(Oid serverid)
 /* ----- adopting ----- */
 
 /*
- * Drop the deletions of another installation that somebody has overtaken, there or here.
- * Afterwards their snapshots are of no use any more: transactions have other numbers here.
+ * Drop the deletions of another installation that an addition has overtaken, there or here.
+ * Afterwards their snapshots are useless: transactions have other numbers here.
  */
 static void
 drop_overtaken(const DncQueueArguments *origin)
@@ -157,9 +157,9 @@ drop_overtaken(const DncQueueArguments *origin)
 }
 
 /*
- * The snapshot of deletions that we adopt: they have seen the transactions before all those
- * that run by now.  So they see nothing that commits while we adopt, nor what our own
- * transaction adds.
+ * The snapshot for deletions that we adopt.  It shows the transactions that were over before the
+ * oldest one that runs now.  So these deletions see nothing that commits while we adopt, nor what
+ * our own transaction adds.
  */
 static char *
 seen_by_adopted(void)
@@ -176,9 +176,9 @@ seen_by_adopted(void)
 }
 
 /*
- * Make all writes this database's own, and give back how many of them were held.  Of another
- * installation, additions count as seen by the deletions that remain.  Raises 42501 unless
- * the caller owns the database or the extension.
+ * Make all writes this database's own, and give back how many of them were held.  Deletions of
+ * another installation that remain count as having seen its additions.  Raises 42501 unless the
+ * caller has the rights of the database's owner.
  */
 int64
 dnc_queue_adopt(void)
@@ -194,7 +194,7 @@ dnc_queue_adopt(void)
 				 errmsg("permission denied to adopt the queue"),
 				 errdetail("This takes the owner of the database.")));
 	dnc_queue_origin_arguments(&arguments);
-	/* First: what commits after that is not seen, and what has committed before is found. */
+	/* First the snapshot: it does not see later commits, and we find the earlier ones. */
 	seen = seen_by_adopted();
 	drop_overtaken(&arguments);
 	dnc_queue_text_argument(&arguments, seen);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * manage.h
- *		What people do about the queue: retry, discard, resume, adopt.
+ *		The functions by which people manage the queue: retry, discard, resume, adopt.
  *
  *-------------------------------------------------------------------------
  */

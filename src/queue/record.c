@@ -1,10 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * record.c
- *		What has become of writes that were sent.
+ *		The outcomes of writes that were sent.
  *
- * An entry that the vendor refuses is dead: trying again would not help, and somebody has
- * to look at it.  All else is tried again, later.  An addition is never given up.
+ * A write whose entry the vendor refuses is dead: trying again would not help, and somebody has
+ * to look at it.  A removal is dead too if we cannot find out whether it was made.  Every other
+ * write is tried again later.  An addition is never given up: even a dead one counts until
+ * somebody discards it.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +21,7 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Is a refusal one of an entry, and not of whatever we send? */
+/* Does a refusal concern an entry, not every request that we might send? */
 static bool
 is_of_entry(const DncSent *sent)
 {
@@ -49,7 +51,7 @@ ids_of(const DncSent *sent)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* Begin the arguments of a query: origin, ids, status, SQLSTATE and words of the problem. */
+/* Begin the arguments of a query: origin, ids, status, SQLSTATE and message. */
 static void
 sent_arguments(const DncSent *sent, const char *message, DncQueueArguments *arguments)
 {
@@ -63,7 +65,7 @@ sent_arguments(const DncSent *sent, const char *message, DncQueueArguments *argu
 	dnc_queue_text_argument(arguments, message);
 }
 
-/* What an error would say, in one text; NULL: nothing. */
+/* The text of a problem, with its detail; NULL: there is none. */
 static char *
 words_of(const DncProblem *problem)
 {
@@ -74,8 +76,8 @@ words_of(const DncProblem *problem)
 }
 
 /*
- * The vendor has the writes, or has had them already.  A removal whose earlier try was unclear
- * may have been made by that: it has taken nobody who came after the first request.
+ * The vendor has made the writes, or had made them already.  An earlier, unclear try of a removal
+ * may have made it; then the removal has taken nobody who came after the first request.
  */
 static void
 record_done(const DncClaim *claim, const DncSent *sent)
@@ -94,8 +96,8 @@ record_done(const DncClaim *claim, const DncSent *sent)
 }
 
 /*
- * The vendor will never take the writes as they are; or we must not send them again.  look:
- * if somebody has them sent again, we look again where an earlier try was unclear.
+ * The vendor will never take the writes as they are, or we must not send them again.  look: if
+ * somebody has them sent again, we look first where an earlier try was unclear.
  */
 static void
 record_dead(const DncSent *sent, const char *message, bool look)
@@ -110,9 +112,9 @@ record_dead(const DncSent *sent, const char *message, bool look)
 }
 
 /*
- * The writes wait again.  An attempt counts if the vendor may have had to do with them as
- * such, and then they wait for longer each time.  The first request that counts is one that
- * the vendor may have taken.
+ * The writes wait again.  counts: this was an attempt at these writes, so they wait for longer
+ * each time.  We keep the time of the first request only if the vendor may have taken this
+ * request, or an earlier one.
  */
 static void
 record_waiting(const DncSent *sent, bool counts)
@@ -145,9 +147,10 @@ dnc_record_can_look_up(const DncProvider *provider)
 }
 
 /*
- * It is not known whether the vendor has acted.  An addition is sent again, after a look
- * where that is needed.  A removal only after a look: the person may have come back.  Where
- * no look tells, somebody has to; to have the removal sent again then says that it is meant.
+ * We do not know whether the vendor has acted.  An addition is sent again, after a look where
+ * that is needed.  A removal is sent again only after a look: the person may have come back.  If
+ * no look can tell, somebody has to decide, and says that the removal is meant by having it sent
+ * again.
  */
 static DncRecorded
 record_unclear(const DncClaim *claim, const DncSent *sent)
@@ -169,8 +172,8 @@ record_unclear(const DncClaim *claim, const DncSent *sent)
 }
 
 /*
- * The vendor has said no.  When the sending was stopped, nobody has looked whether that means
- * that the entry is listed already, so it is not final.
+ * The vendor has said no.  If the sending was stopped, nobody has looked whether the entry is
+ * listed already, so the refusal is not final.
  */
 static DncRecorded
 record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
@@ -201,8 +204,8 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 }
 
 /*
- * Record what has become of a request of a round; the caller commits.  stopped: the sending
- * was stopped before this request was over.
+ * Record the outcome of a request of a round; the caller commits.  stopped: the sending was
+ * stopped before this request was over.
  */
 DncRecorded
 dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)
@@ -222,7 +225,7 @@ dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)
 	}
 	record_waiting(sent, sent->problem.message != NULL);
 	if (sent->problem.message == NULL)
-		return DNC_RECORDED_GO_ON;	/* it was left when the sending stopped */
+		return DNC_RECORDED_GO_ON;	/* the sending stopped before its turn */
 	dnc_lane_back_off(&claim->lane, sent);
 	return DNC_RECORDED_STOP;
 }

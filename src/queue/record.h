@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * record.h
- *		What has become of writes that were sent.
+ *		The outcomes of writes that were sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,13 @@
 
 #include "queue/claim.h"
 
-/* What the outcome of a request means for the rest of its round. */
+/* What comes next in a round, after the outcome of a request was recorded. */
 typedef enum DncRecorded
 {
 	DNC_RECORDED_GO_ON,
-	DNC_RECORDED_REFUSED,		/* a write was refused, perhaps not for what it is; it waits */
-	DNC_RECORDED_HALVE,			/* some entry was refused: nothing is recorded yet */
+	DNC_RECORDED_REFUSED,		/* a write was refused, perhaps through no fault of its own; it
+								 * waits */
+	DNC_RECORDED_HALVE,			/* an entry among several was refused: nothing is recorded yet */
 	DNC_RECORDED_STOP			/* the lane is paused, or backs off */
 } DncRecorded;
 

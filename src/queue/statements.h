@@ -13,22 +13,25 @@
 #define DNC_QUEUE_WAITING "%1$s.dnc_fdw_queue_waiting"
 #define DNC_QUEUE_FINISHED "%1$s.dnc_fdw_queue_finished"
 
-/* Is row w of this database, so that we may send it?  Removals not from a copy of the cluster. */
+/*
+ * Is row w of this database, so that we may send it?  A removal must not come from a copy of the
+ * cluster either.
+ */
 #define DNC_QUEUE_IS_OURS \
 	"w.instance = $1 AND w.database = $2 AND " \
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
 /*
- * Is row w one of server $5?  It goes by the table.  If that was dropped, it goes by the
- * provider and the server's name, $6: another server may have that name by now.
+ * Is row w of server $5?  Its table tells.  If the table was dropped, the provider and the
+ * server's name, $6, tell: another server may have that name by now.
  */
 #define DNC_QUEUE_IS_OF_SERVER \
 	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 /*
- * Is row w one of account $1, or of server $2, whose provider and name are $3?  It may have been
- * written while the server had another account; then it goes by what DNC_QUEUE_IS_OF_SERVER does.
+ * Is row w of account $1, or of server $2, whose provider and name are $3?  The row may have been
+ * written while the server had another account; then we compare as DNC_QUEUE_IS_OF_SERVER does.
  */
 #define DNC_QUEUE_IS_OF_LIST \
 	"(w.account = $1 OR " \
@@ -36,8 +39,8 @@
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $3))"
 
 /*
- * Are rows a and w writes to one list?  The account says so; but a server may have been
- * renamed, or may have got another account, since one of them was written.
+ * Are rows a and w writes to one list?  The account tells.  But since one of them was written, a
+ * server may have been renamed, or may have got another account.
  */
 #define DNC_QUEUE_SAME_LIST \
 	"(a.account = w.account OR a.server = w.server OR a.relation = w.relation OR " \
@@ -51,25 +54,25 @@
 	CppAsString2(DNC_QUEUE_FOLDED_LENGTH) ")"
 
 /*
- * May two rows be about the same person?  The keys say so; but the same text has another key
- * with another type, or in a table with another default_country.
+ * May two rows be about the same person?  The keys tell.  But the same text has another key with
+ * another type, or in a table with another default_country.
  */
 #define DNC_QUEUE_SAME_PERSON(one, other) \
 	"(" one ".match_key = " other ".match_key OR " \
 	DNC_QUEUE_FOLDED(one) " = " DNC_QUEUE_FOLDED(other) ")"
 
-/* Is addition a of the same person one that removal w could not see? */
+/* Is a an addition of the same person that removal w could not see? */
 #define DNC_QUEUE_UNSEEN \
 	"a.action = 'add' AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " DNC_QUEUE_SAME_LIST " AND " \
 	"(a.instance <> w.instance OR " \
 	"(a.xid <> w.xid AND NOT pg_visible_in_snapshot(a.xid, w.snapshot)))"
 
-/* Must removal w not be sent, since the person was added later? */
+/* Must removal w not be sent, since somebody has added the person later? */
 #define DNC_QUEUE_IS_SUPERSEDED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE " DNC_QUEUE_UNSEEN ") OR " \
 	"EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " a WHERE " DNC_QUEUE_UNSEEN "))"
 
-/* The columns of both tables in front of state, and those between message and the end. */
+/* The columns of both tables in front of state. */
 #define DNC_QUEUE_COLUMNS \
 	"instance, id, database, system_identifier, timeline, server, relation, " \
 	"relation_name, role, role_name, " \
@@ -77,8 +80,8 @@
 	"request_uuid, match_key, xid, snapshot, seen_at"
 
 /*
- * Move the rows of waiting that a condition on w names to the finished ones.  requested and
- * done are times: see dnc_fdw_queue_finished.
+ * Move the waiting rows w that meet a condition to the finished ones.  requested and done are
+ * times: see dnc_fdw_queue_finished.
  */
 #define DNC_QUEUE_FINISH_AT(condition, state, status, sqlstate, message, requested, done) \
 	"WITH over AS (DELETE FROM " DNC_QUEUE_WAITING " w WHERE " condition " RETURNING w.*) " \
@@ -87,7 +90,7 @@
 	"SELECT " DNC_QUEUE_COLUMNS ", " state ", attempts, unclear, next_try, " \
 	status ", " sqlstate ", " message ", queued_at, retried_at, " requested ", " done " FROM over"
 
-/* The same for rows that end otherwise than by the vendor's answer. */
+/* The same for rows that no answer of the vendor ends. */
 #define DNC_QUEUE_FINISH(condition, state, message) \
 	DNC_QUEUE_FINISH_AT(condition, state, "http_status", "sqlstate", message, "requested_at", \
 						"clock_timestamp()")

@@ -47,7 +47,7 @@ static const struct
 	[DNC_STORE_FINISHED] = {"dnc_fdw_queue_finished", DNC_QUEUE_DONE_AT, "done", 1},
 };
 
-/* The storing of some writes. */
+/* The state of storing writes in a table. */
 struct DncStoring
 {
 	MemoryContext context;
@@ -58,25 +58,25 @@ struct DncStoring
 	DncQueueOrigin origin;
 	FullTransactionId xid;
 	TimestampTz now;
-	Datum		actions[DNC_NACTIONS];	/* texts that rows have in common */
+	Datum		actions[DNC_NACTIONS];	/* texts that rows share */
 	Datum		state;
-	const DncTarget *target;	/* of the last write; the next five are its */
+	const DncTarget *target;	/* of the last write; the next five belong to it */
 	NameData	server;
 	NameData	role;
 	Datum		relation;
 	Datum		account;
 	Datum		address;
-	MemoryContext row_context;	/* the values of the rows that are not inserted yet */
-	TupleTableSlot **slots;		/* made when they are needed first */
-	int			nslots;			/* that have a row */
+	MemoryContext row_context;	/* the values of the rows that we have not inserted yet */
+	TupleTableSlot **slots;		/* made when we first need them */
+	int			nslots;			/* how many have a row */
 	int			made;
 };
 
 /* ----- one row ----- */
 
 /*
- * A text in UTF-8 as a datum in the database's encoding.  One that waits has to keep each
- * character (22P05); of one that was sent it is too late for an error.
+ * A text in UTF-8 as a datum in the database's encoding.  The text of a waiting write has to keep
+ * each character (22P05).  After the sending it is too late for an error.
  */
 static Datum
 text_datum(const DncStoring *storing, const char *utf8)
@@ -96,7 +96,7 @@ set_value(TupleTableSlot *slot, DncQueueColumn column, Datum value)
 	slot->tts_isnull[column - 1] = false;
 }
 
-/* Set the columns for the values that are sent. */
+/* Set the columns of the values to send. */
 static void
 set_members(const DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
 {
@@ -119,8 +119,8 @@ set_members(const DncStoring *storing, TupleTableSlot *slot, const DncWrite *wri
 }
 
 /*
- * Take note of the target of the writes that come next.  This transaction may have dropped
- * its table or its role meanwhile.
+ * Take note of the target of the next writes.  This transaction may have dropped its table or its
+ * role meanwhile.
  */
 static void
 enter_target(DncStoring *storing, const DncTarget *target)
@@ -141,7 +141,7 @@ enter_target(DncStoring *storing, const DncTarget *target)
 	MemoryContextSwitchTo(before);
 }
 
-/* Fill in the row for a write, but for what its table and its action have of their own. */
+/* Fill in the row for a write, except for columns that only its table or its action has. */
 static void
 fill_row(DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
 {
@@ -227,9 +227,9 @@ end_row(DncStoring *storing, TupleTableSlot *slot, MemoryContext before)
 /* ----- the interface ----- */
 
 /*
- * Open a table of the queue for our insertions; nothing of a user's runs in them.  What is
- * needed goes into memory of its own, below the current context.  dnc_store_end() has to
- * follow, unless an error ends the transaction.
+ * Open a table of the queue for our insertions; they run no code of a user.  Uses memory of its
+ * own, below the current context.  dnc_store_end() has to follow, unless an error ends the
+ * transaction.
  */
 DncStoring *
 dnc_store_begin(DncStoreTable table)
@@ -266,7 +266,7 @@ dnc_store_begin(DncStoreTable table)
 	return storing;
 }
 
-/* Store a write that waits; of a removal, with what its statement could see. */
+/* Store a write that waits, for a removal with the snapshot of its statement. */
 void
 dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *seen)
 {
@@ -283,9 +283,9 @@ dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *see
 }
 
 /*
- * The key under which a write is stored that the remote has taken: nothing about that may be
- * an error any more.  A removal by id alone has the empty one.  Without the library for
- * numbers it is the text itself, which is among each contact's keys.
+ * The key for a write that the remote has taken; we must not raise an error about that any more.
+ * A removal by id alone has the empty key.  Without the library for numbers the key is the text
+ * itself, which is among each contact's keys.
  */
 static const char *
 key_of_taken(const DncWrite *write)
@@ -301,7 +301,7 @@ key_of_taken(const DncWrite *write)
 							   &whole);
 }
 
-/* Store a write that the remote has acknowledged, with the request that it was in. */
+/* Store a write that the remote has acknowledged, with its request. */
 void
 dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowledged *request)
 {
@@ -320,7 +320,7 @@ dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowle
 	end_row(storing, slot, before);
 }
 
-/* Insert what is left, and close the table. */
+/* Insert the remaining rows, and close the table. */
 void
 dnc_store_end(DncStoring *storing)
 {

@@ -19,11 +19,11 @@ typedef enum DncStoreTable
 
 typedef struct DncStoring DncStoring;
 
-/* What the statement of a removal could see. */
+/* The snapshot of a removal's statement, and its time. */
 typedef struct DncSeen
 {
 	Datum		snapshot;		/* pg_snapshot */
-	TimestampTz at;				/* when it began */
+	TimestampTz at;				/* when the statement began */
 } DncSeen;
 
 extern DncStoring *dnc_store_begin(DncStoreTable table);

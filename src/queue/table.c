@@ -35,7 +35,7 @@
 #include "match/text.h"
 #include "queue/table.h"
 
-/* So many signs of a hash tell one address from another. */
+/* This many characters of a hash tell one address from another. */
 #define ADDRESS_LENGTH 16
 
 const DncQueueMember dnc_queue_members[] = {
@@ -48,7 +48,7 @@ const DncQueueMember dnc_queue_members[] = {
 	{DNC_COL_REQUEST_UUID, DNC_QUEUE_REQUEST_UUID},
 };
 
-/* What rows say of a write that is done; NULL: nothing but that. */
+/* The message in the row of a write that is done; NULL: none. */
 const char *
 dnc_queue_done_message(bool adds, bool unchanged)
 {
@@ -87,7 +87,7 @@ dnc_queue_relation(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
-/* Is there nothing in a table at all?  Then we need not run a query on it. */
+/* Has a table no block?  Then it has no row, and we need not run a query on it. */
 bool
 dnc_queue_is_empty(Oid relid)
 {
@@ -105,7 +105,7 @@ dnc_queue_exists(void)
 	return OidIsValid(dnc_queue_relation("dnc_fdw_queue_waiting"));
 }
 
-/* Raise 55000 where they are not. */
+/* Raise 55000 where the SQL objects of the queue are missing. */
 void
 dnc_queue_require(void)
 {
@@ -147,8 +147,8 @@ dnc_queue_cluster(DncQueueOrigin *origin)
 }
 
 /*
- * What the rows that are written here are stamped with.  Needs an active snapshot.  The
- * instance is kept, as long as the view that it comes from is the same.
+ * The origin for rows that this database writes.  Needs an active snapshot.  We keep the instance
+ * as long as its view is the same.
  */
 void
 dnc_queue_origin(DncQueueOrigin *origin)
@@ -167,7 +167,7 @@ dnc_queue_origin(DncQueueOrigin *origin)
 	dnc_queue_cluster(origin);
 }
 
-/* The name of an account, as rows have it: accounts of two providers may share a name. */
+/* The name of an account, for rows: accounts of two providers may share a name. */
 char *
 dnc_queue_account(const DncOptions *options)
 {
@@ -175,8 +175,8 @@ dnc_queue_account(const DncOptions *options)
 }
 
 /*
- * Where an account's list is, as rows have it: a hash of the address and the workspace, which
- * are not to be read in the tables; palloc'd.
+ * The place of an account's list, for rows: a hash of the address and the workspace, since the
+ * tables are not to show these; palloc'd.
  */
 char *
 dnc_queue_address(const DncOptions *options)
@@ -274,9 +274,9 @@ dnc_queue_owner_of(Oid relid)
 }
 
 /*
- * What holds while our queries run.  They find nothing of a user's, and go by the indexes:
- * statistics of a queue are always of another time, and a plan that fits a hundred rows
- * takes for ever with a million.
+ * The settings for our queries.  They find nothing of a user's, and use the indexes.  The
+ * statistics of a queue are always out of date, and a plan that fits a hundred rows takes for
+ * ever with a million.
  */
 static const struct
 {
@@ -292,8 +292,8 @@ static const struct
 };
 
 /*
- * Run a statement; gives back an SPI_OK_ code, or one of an error.  Our writes have to see
- * all that is committed by now, whatever the isolation level of the transaction.
+ * Run a statement; gives back an SPI_OK_ code, or an SPI error code.  Our writes have to see all
+ * that is committed by now, whatever the isolation level of the transaction.
  */
 static int
 execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
@@ -308,8 +308,8 @@ execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
 }
 
 /*
- * Be the owner of the queue's tables, with our settings, and within SPI, until
- * dnc_queue_close().  Gives back a statement's text, in which %1$s stands for the schema.
+ * Become the owner of the queue's tables, with our settings, and within SPI, until
+ * dnc_queue_close().  Gives back the statement's text, with the schema in place of %1$s.
  */
 static char *
 enter(DncQueueQuery *query, const char *sql)
@@ -330,7 +330,7 @@ enter(DncQueueQuery *query, const char *sql)
 	return psprintf(sql, quote_identifier(get_namespace_name(get_rel_namespace(table))));
 }
 
-/* Raise an error if SPI gave the code of one. */
+/* Raise an error if SPI gave an error code. */
 static void
 require_success(int result)
 {
@@ -339,10 +339,10 @@ require_success(int result)
 }
 
 /*
- * Run a query on the tables of the queue as their owner; %1$s in it stands for their
- * schema.  A read-only one sees what the active snapshot does, others what is committed
- * by now.  What it gives lives until dnc_queue_close(), which has to follow unless an error
- * ends the transaction.
+ * Run a query on the tables of the queue as their owner; %1$s in it stands for their schema.  A
+ * read-only query sees what the active snapshot does, others see all that is committed by now.
+ * The result lives until dnc_queue_close(), which has to follow unless an error ends the
+ * transaction.
  */
 void
 dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *arguments,
@@ -356,14 +356,14 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 	query->count = SPI_processed;
 }
 
-/* A value that a query has given, as text, in the database's encoding; NULL: it is NULL. */
+/* A value of a query's result, as text, in the database's encoding; NULL: it is NULL. */
 char *
 dnc_queue_value(const DncQueueQuery *query, uint64 row, int column)
 {
 	return SPI_getvalue(query->rows->vals[row], query->rows->tupdesc, column);
 }
 
-/* A value that a query has given, and that is not NULL. */
+/* A value of a query's result that is not NULL. */
 Datum
 dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column)
 {
@@ -375,7 +375,7 @@ dnc_queue_datum(const DncQueueQuery *query, uint64 row, int column)
 	return value;
 }
 
-/* A time that a query has given; 0: it is NULL. */
+/* A time of a query's result; 0: it is NULL. */
 TimestampTz
 dnc_queue_time(const DncQueueQuery *query, uint64 row, int column)
 {
@@ -385,7 +385,7 @@ dnc_queue_time(const DncQueueQuery *query, uint64 row, int column)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
-/* A value that a query has given, as text in UTF-8, in the memory of a context; NULL: it is NULL. */
+/* A value of a query's result, as text in UTF-8, in the memory of a context; NULL: it is NULL. */
 char *
 dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column, MemoryContext context)
 {
@@ -394,7 +394,7 @@ dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column, MemoryContext
 	return value ? MemoryContextStrdup(context, pg_server_to_any(value, strlen(value), PG_UTF8)) : NULL;
 }
 
-/* Free what a query has given, and be the caller's user again. */
+/* Free the result of a query, and become the caller's user again. */
 void
 dnc_queue_close(DncQueueQuery *query)
 {
@@ -414,7 +414,7 @@ dnc_queue_run(const char *sql, const DncQueueArguments *arguments)
 	return query.count;
 }
 
-/* Plan a statement, and keep that. */
+/* Plan a statement, and keep the plan. */
 static void
 keep_plan(DncQueuePlan *kept, const char *text, const DncQueueArguments *arguments)
 {
@@ -437,8 +437,8 @@ keep_plan(DncQueuePlan *kept, const char *text, const DncQueueArguments *argumen
 }
 
 /*
- * The same for one that runs often: planned once.  The statement must be the same with each
- * call for *kept, which is static.
+ * Run a statement that runs often, and is planned once.  It must be the same with each call for
+ * *kept, which is static.
  */
 void
 dnc_queue_run_again(DncQueuePlan *kept, const char *sql, const DncQueueArguments *arguments)

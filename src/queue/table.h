@@ -15,9 +15,9 @@
 #include "config/option.h"
 
 /*
- * Tells our locks from users' advisory locks, which have 1 or 2 in its place; as
- * pg_locks.objsubid shows it.  A sender holds one of its server and one of its account; for
- * the others see forget.c and guard.c.
+ * Tells our locks from users' advisory locks, which have 1 or 2 here; pg_locks shows it as
+ * objsubid.  A sender holds one such lock for its server and one for its account.  For the other
+ * locks see forget.c and guard.c.
  */
 #define DNC_DELIVER_LOCK_CLASS 3340
 
@@ -58,10 +58,10 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_QUEUED_AT,
 	DNC_QUEUE_RETRIED_AT,
 	DNC_QUEUE_REQUESTED_AT,
-	DNC_QUEUE_DONE_AT			/* of the latter only */
+	DNC_QUEUE_DONE_AT			/* of dnc_fdw_queue_finished only */
 } DncQueueColumn;
 
-/* A value that is sent, and where it is stored. */
+/* A value to send, and the column that stores it. */
 typedef struct DncQueueMember
 {
 	DncColumn	column;
@@ -70,11 +70,11 @@ typedef struct DncQueueMember
 
 #define DNC_QUEUE_NMEMBERS 7
 
-/* The columns of these, in their order. */
+/* The columns of the members, in their order. */
 #define DNC_QUEUE_MEMBERS \
 	"entry_id, identifier, identifier_type, label, reason, batch_id, request_uuid"
 
-/* A statement that runs often, planned once in a session.  Begins as {0}. */
+/* A statement that runs often, and is planned once in a session.  Begins as {0}. */
 typedef struct DncQueuePlan
 {
 	char	   *sql;			/* palloc'd for good */
@@ -105,9 +105,9 @@ typedef struct DncQueueArguments
 typedef struct DncQueueQuery
 {
 	Oid			user;			/* the caller's */
-	int			security;		/* likewise */
-	int			settings;		/* nest level of ours */
-	SPITupleTable *rows;		/* NULL: it gives none */
+	int			security;		/* the caller's security context */
+	int			settings;		/* nest level of our settings */
+	SPITupleTable *rows;		/* NULL: the query gives none */
 	uint64		count;			/* rows given or changed */
 } DncQueueQuery;
 

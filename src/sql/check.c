@@ -3,12 +3,12 @@
  * check.c
  *		dnc_fdw_check(): does a server answer, and does it take the token?
  *
- * We send one list request of one entry, as the caller would send it, and look at the
- * answer as a scan does.  The remote's answer, or its failure, becomes a row.  A fault on
- * our side is an error, as in a scan: the question was not asked then.
+ * We send one list request, for one entry, as the caller would send it, and read the answer as a
+ * scan does.  The remote's answer, or its failure, becomes a row.  A fault on our side is an
+ * error, as in a scan, since no question was asked.
  *
- * Without an argument we check all servers that the caller may use.  Then a fault on our
- * side is a row, too, so that it does not keep the other servers from being checked.
+ * Without an argument we check all servers that the caller may use.  Then a fault on our side is
+ * a row, too, so that we still check the other servers.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,8 +33,8 @@
 typedef struct CheckResult
 {
 	char	   *message;		/* NULL: all is well */
-	bool		sent;			/* else the rate limit did not let it through */
-	DncTryFacts facts;			/* zeros if it was not */
+	bool		sent;			/* else the rate limit did not let the request through */
+	DncTryFacts facts;			/* zeros if the request was not sent */
 } CheckResult;
 
 PG_FUNCTION_INFO_V1(dnc_fdw_check);
@@ -54,11 +54,11 @@ one_line(const char *message, const char *detail)
 	return line;
 }
 
-/* Read the page that has come; raises 08P01 where it is no part of a list of this API. */
+/* Read the page that has come; raises 08P01 where the page is no part of a list of this API. */
 static void
 read_page(DncPager *pager, const DncOptions *options)
 {
-	/* Without columns, it still checks that an entry has what the API promises. */
+	/* Without columns, the decoder still checks that an entry has what the API promises. */
 	DncDecoder *decoder = dnc_decoder_make(options, CreateTemplateTupleDesc(0), NULL, NULL, NULL);
 	DncEntries	entries = {.pager = pager};
 	Datum		no_value;
@@ -73,10 +73,10 @@ read_page(DncPager *pager, const DncOptions *options)
 /*
  * The problem of an answer that came with a good status, palloc'd; NULL: there is none.
  *
- * It is raised where it is noticed, deep in the reading, and caught here.  That takes
- * no subtransaction, since there is nothing that one would have to give back: the
- * answer is there, so that it is read in memory, with no look at a catalog; and 08P01
- * is raised by remote_error.c alone, when no lock is held.  Any other error goes on.
+ * The problem is raised where it is noticed, deep in the reading, and caught here.  That takes no
+ * subtransaction, since there is nothing to give back.  The answer is there, so we read it in
+ * memory, with no look at a catalog.  And only remote_error.c raises 08P01, when no lock is held.
+ * Any other error goes on.
  */
 static char *
 answer_problem(DncPager *pager, const DncOptions *options)
@@ -103,7 +103,7 @@ answer_problem(DncPager *pager, const DncOptions *options)
 	return problem;
 }
 
-/* Send the request, and note what comes of it; palloc'd in the current context. */
+/* Send the request, and note the result; palloc'd in the current context. */
 static void
 run_check(Oid serverid, CheckResult *result)
 {
@@ -114,7 +114,7 @@ run_check(Oid serverid, CheckResult *result)
 	DncProblem	problem;
 
 	options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
-	options.max_retries = 0;	/* how it is now */
+	options.max_retries = 0;	/* we ask for the state of now */
 	dnc_counters_begin(counters, &options, dnc_max_requests_of_statement(&options));
 	pager = dnc_pager_begin(&options, NIL, counters);
 	dnc_pager_set_page_size(pager, 1);
@@ -182,14 +182,14 @@ dnc_fdw_check(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/* What run_check_caught() hands on. */
+/* The arguments of run_one_check(). */
 typedef struct Check
 {
 	Oid			serverid;
 	CheckResult *result;
 } Check;
 
-/* run_check(), to be called by dnc_catch(). */
+/* run_check(), for dnc_catch(). */
 static void
 run_one_check(void *argument)
 {
@@ -198,7 +198,7 @@ run_one_check(void *argument)
 	run_check(check->serverid, check->result);
 }
 
-/* The same as run_check(), but a fault on our side is a result, too. */
+/* The same as run_check(), but a fault on our side is a result, too; see dnc_catch(). */
 static void
 run_check_caught(Oid serverid, CheckResult *result)
 {
@@ -212,7 +212,7 @@ run_check_caught(Oid serverid, CheckResult *result)
 }
 
 /*
- * dnc_fdw_check(): server, and what dnc_fdw_check(server) gives, a row for each server of
+ * dnc_fdw_check(): server, and the columns of dnc_fdw_check(server), a row for each server of
  * dnc_fdw that the caller may use, by name.
  */
 Datum

@@ -46,7 +46,7 @@ text_array(List *list)
 	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* The columns that a provider's entries have a value for. */
+/* The columns for which a provider's entries have values. */
 static Datum
 provider_columns(const DncProvider *provider)
 {
@@ -113,7 +113,7 @@ dnc_fdw_providers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* May the caller see what was written to a table?  A dropped one is nobody's. */
+/* May the caller see the writes to a table?  Nobody may for a dropped table. */
 static bool
 may_see(Oid relid)
 {
@@ -121,7 +121,7 @@ may_see(Oid relid)
 		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
-/* A column of a waiting write; false: the write does not say. */
+/* The text for a column of a waiting write; false: the write does not say. */
 static bool
 pending_text(const DncWrite *write, DncColumn column, Datum *value)
 {

@@ -19,7 +19,7 @@
 #define REMOTE_SCHEMA "dnc"
 #define REMOTE_TABLE "communication_opt_outs"
 
-/* The type that a column gets; NULL: it is not imported. */
+/* The type for an imported column. */
 static const char *
 import_type(const DncField *field)
 {
@@ -38,7 +38,7 @@ import_type(const DncField *field)
 	}
 }
 
-/* CREATE FOREIGN TABLE with the columns that the provider has, and the key; palloc'd. */
+/* CREATE FOREIGN TABLE with the provider's columns, and the key; palloc'd. */
 static char *
 create_table_command(const DncOptions *options, const char *table)
 {
@@ -62,8 +62,8 @@ create_table_command(const DncOptions *options, const char *table)
 }
 
 /*
- * The name that the table gets: that of the option table_name, or the remote's.  Raises
- * HV00D for another option, HV024 for a name that cannot be.
+ * The name for the table: from the option table_name, or the remote's.  Raises HV00D for another
+ * option, HV024 for an impossible name.
  */
 static const char *
 table_name(const ImportForeignSchemaStmt *statement)
@@ -105,9 +105,9 @@ is_named(const ImportForeignSchemaStmt *statement, const char *name)
 }
 
 /*
- * Is the table among those that LIMIT TO and EXCEPT leave?  PostgreSQL compares their
- * names with the name that the table gets.  LIMIT TO with the remote's name only would
- * import nothing and say nothing, so we refuse it (HV00R).
+ * Do LIMIT TO and EXCEPT leave the table?  PostgreSQL compares their names with the name that we
+ * give to the table.  LIMIT TO with only the remote's name would import nothing and say nothing,
+ * so we refuse it (HV00R).
  */
 static bool
 is_wanted(const ImportForeignSchemaStmt *statement, const char *table)
@@ -130,7 +130,7 @@ is_wanted(const ImportForeignSchemaStmt *statement, const char *table)
 	return true;
 }
 
-/* The commands that make a server's tables; sends nothing. */
+/* The commands that make a server's tables; we send nothing. */
 List *
 dnc_import_schema(ImportForeignSchemaStmt *statement, Oid serverid)
 {

@@ -3,8 +3,8 @@
  * match_functions.c
  *		Keys of identifiers, as SQL functions.
  *
- * Texts of any encoding are taken: one that UTF-8 does not have is no reason for an error,
- * which would end a scrub half way.
+ * We take texts of any encoding: a text that UTF-8 cannot express must not raise an error, which
+ * would end a scrub half way.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,8 +34,8 @@ from_utf8(const char *utf8, bool *whole)
 }
 
 /*
- * The texts of a set as an array; NULL if there are none.  A spelling that the database
- * cannot hold is left out: no entry has its code points.
+ * The texts of a set as an array; NULL if there are none.  We leave out a spelling that the
+ * database cannot hold: no entry has its code points.
  */
 static Datum
 array_result(FunctionCallInfo fcinfo, const DncKeySet *set, bool spellings)
@@ -56,7 +56,7 @@ array_result(FunctionCallInfo fcinfo, const DncKeySet *set, bool spellings)
 	PG_RETURN_ARRAYTYPE_P(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* dnc_fdw_key(identifier, identifier_type, country): NULL if it cannot be told. */
+/* dnc_fdw_key(identifier, identifier_type, country): NULL if no key can be told. */
 Datum
 dnc_fdw_key(PG_FUNCTION_ARGS)
 {
@@ -81,7 +81,7 @@ typedef struct LastKeys
 	ArrayType  *keys;			/* NULL: there are none */
 } LastKeys;
 
-/* Is an argument that of the last call? */
+/* Is an argument the same as in the last call? */
 static bool
 is_same_argument(const text *last, const text *argument)
 {
@@ -91,7 +91,7 @@ is_same_argument(const text *last, const text *argument)
 		memcmp(VARDATA_ANY(last), VARDATA_ANY(argument), VARSIZE_ANY_EXHDR(last)) == 0;
 }
 
-/* Keep a call and its result, in place of the one before it. */
+/* Keep a call and its result, in place of the last call. */
 static void
 keep_last_keys(FunctionCallInfo fcinfo, text *const *arguments, ArrayType *keys)
 {
@@ -123,8 +123,8 @@ keep_last_keys(FunctionCallInfo fcinfo, text *const *arguments, ArrayType *keys)
 /*
  * dnc_fdw_keys(identifier, identifier_type, country): NULL if there are none.
  *
- * We keep the last result.  An anti join by match_key = ANY (dnc_fdw_keys(...)) is a nested
- * loop, which asks for the keys of one contact with each entry of the list.
+ * We keep the last result.  An anti join by match_key = ANY (dnc_fdw_keys(...)) is a nested loop,
+ * which asks for the keys of one contact again with each entry of the list.
  */
 Datum
 dnc_fdw_keys(PG_FUNCTION_ARGS)
@@ -167,7 +167,7 @@ dnc_fdw_spellings(PG_FUNCTION_ARGS)
 	return array_result(fcinfo, &set, true);
 }
 
-/* dnc_fdw_key_version(): of the rules and libraries that keys depend on. */
+/* dnc_fdw_key_version(): the version of the rules and libraries that keys depend on. */
 Datum
 dnc_fdw_key_version(PG_FUNCTION_ARGS)
 {

@@ -34,7 +34,7 @@ PG_FUNCTION_INFO_V1(dnc_fdw_mirror_removed);
 PG_FUNCTION_INFO_V1(dnc_fdw_mirror_added);
 PG_FUNCTION_INFO_V1(dnc_fdw_screen);
 
-/* The list that is the first argument; 22004 if that is NULL. */
+/* The list in the first argument; 22004 if the argument is NULL. */
 static Oid
 source_argument(FunctionCallInfo fcinfo)
 {
@@ -84,7 +84,7 @@ dnc_fdw_mirror_drop(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Does mode name a delta?  22023 for what is no mode. */
+/* Is a mode 'delta'?  22023 for a text that is no mode. */
 static bool
 is_delta(const char *mode)
 {
@@ -96,7 +96,7 @@ is_delta(const char *mode)
 	return strcmp(mode, "delta") == 0;
 }
 
-/* Raise 25006 where nothing can be written. */
+/* Raise 25006 where we cannot write. */
 static void
 require_primary(void)
 {
@@ -109,8 +109,8 @@ require_primary(void)
 }
 
 /*
- * dnc_fdw_mirror_refresh(source, mode, max_requests, accept_loss): see dnc_mirror_refresh().
- * It commits between its steps, so that it has to be a statement of its own (25001).
+ * dnc_fdw_mirror_refresh(source, mode, max_requests, accept_loss): see dnc_mirror_refresh().  The
+ * procedure commits between its steps, so it has to be a statement of its own (25001).
  */
 Datum
 dnc_fdw_mirror_refresh(PG_FUNCTION_ARGS)
@@ -175,7 +175,7 @@ dnc_fdw_mirror_added(PG_FUNCTION_ARGS)
 
 /* ----- screening ----- */
 
-/* The query of dnc_fdw_screen(), kept for the place in a statement where it is called. */
+/* The query of dnc_fdw_screen(), kept for its place in a statement. */
 typedef struct Screening
 {
 	Oid			source;
@@ -208,7 +208,7 @@ screening_plan(FunctionCallInfo fcinfo, Oid source)
 	return kept->plan;
 }
 
-/* Is one of the keys on the list, as its mirror says? */
+/* Does the mirror show one of the keys on the list? */
 static bool
 has_key(FunctionCallInfo fcinfo, Oid source, const DncKeySet *set)
 {
@@ -234,8 +234,8 @@ has_key(FunctionCallInfo fcinfo, Oid source, const DncKeySet *set)
 }
 
 /*
- * dnc_fdw_screen(source, identifier, identifier_type, country): "listed", "free" or
- * "unknown".  What cannot be told, NULL too, is never free.
+ * dnc_fdw_screen(source, identifier, identifier_type, country): "listed", "free" or "unknown".
+ * An identifier that cannot be told, or is NULL, is never "free".
  */
 Datum
 dnc_fdw_screen(PG_FUNCTION_ARGS)

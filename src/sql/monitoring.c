@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * monitoring.c
- *		What was sent, by this session and by all sessions of the cluster; and what
- *		runs now.
+ *		The requests of this session and of all sessions of the cluster, and the work
+ *		that runs now.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(dnc_fdw_stats_reset);
 PG_FUNCTION_INFO_V1(dnc_fdw_totals);
 PG_FUNCTION_INFO_V1(dnc_fdw_get_progress);
 
-/* The counts as the columns that show them. */
+/* The counts as datums of their columns. */
 static void
 count_datums(const int64 *counts, Datum *values)
 {
@@ -84,7 +84,7 @@ dnc_fdw_stats_reset(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Raise the error that there is no shared memory to look at. */
+/* Raise the error that we have no shared memory to look at. */
 _Noreturn static void
 refuse_without_memory(void)
 {
@@ -108,9 +108,9 @@ may_use(const DncTotals *totals, const char *database)
 }
 
 /*
- * dnc_fdw_totals(): what all sessions of the cluster have sent since it was started, a row
- * a server.  Members of pg_read_all_stats see all rows, others those of the servers in this
- * database that they may use.  Raises 55000 where there is no shared memory.
+ * dnc_fdw_totals(): the requests of all sessions of the cluster since its start, a row a server.
+ * Members of pg_read_all_stats see all rows, others those of the servers in this database that
+ * they may use.  Raises 55000 where there is no shared memory.
  */
 Datum
 dnc_fdw_totals(PG_FUNCTION_ARGS)
@@ -164,9 +164,10 @@ progress_details(const DncProgressRow *row, Datum *values, bool *nulls)
 }
 
 /*
- * dnc_fdw_get_progress(): what runs in any session, a row each.  As in pg_stat_progress_*,
- * details are for the session's own role and for members of pg_read_all_stats; others see
- * the process and its database.  Raises 55000 where there is no shared memory.
+ * dnc_fdw_get_progress(): the work that runs in any session, a row each.  As in
+ * pg_stat_progress_*, only the session's own role and members of pg_read_all_stats see the
+ * details; others see the process and its database.  Raises 55000 where there is no shared
+ * memory.
  */
 Datum
 dnc_fdw_get_progress(PG_FUNCTION_ARGS)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *		dnc_fdw_probe(): what a vendor does where its documents are silent.
+ *		dnc_fdw_probe(): a vendor's behaviour where its documents are silent.
  *
- * We send at most DNC_PROBE_REQUESTS list requests, as the caller would send them.  Each
- * finding is a row, with the statement that sets an option if another one than that in
- * force would fit.  No finding shows an identifier, nor the vendor's words about one.
+ * We send at most DNC_PROBE_REQUESTS list requests, as the caller would send them.  Each finding
+ * is a row.  If another value of an option would fit better, the row has the statement that sets
+ * it.  No finding shows an identifier, nor the vendor's words about one.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,7 @@
 
 #define PROBE_COLUMNS 4
 
-/* All vendors give a page of so many entries: it is no more than their smallest default. */
+/* All vendors give a page of this size: it is no more than their smallest default. */
 #define SMALL_PAGE 10
 
 /* Seconds from 1970, where HTTP's dates begin, to 2000, where PostgreSQL's do. */
@@ -34,7 +34,7 @@
 
 PG_FUNCTION_INFO_V1(dnc_fdw_probe);
 
-/* Does an answer say that the request was a bad one (RFC 9110 15.5)? */
+/* Does the answer call the request a bad request (RFC 9110 15.5)? */
 static bool
 is_refused(const DncProbeAnswer *answer)
 {
@@ -42,8 +42,8 @@ is_refused(const DncProbeAnswer *answer)
 }
 
 /*
- * Read the first page, as large as users may ask for.  If that is refused, we ask for one of
- * the size in force, and then for a small one.
+ * Read the first page, as large as users may ask for.  If that is refused, we ask for a page of
+ * the size in force, and then for a small page.
  */
 static void
 ask_first_page(DncProbe *probe)
@@ -66,7 +66,7 @@ ask_first_page(DncProbe *probe)
 	}
 }
 
-/* Read the first page.  False: the server gives no list, and that was told. */
+/* Read the first page.  False: the server gives no list, and we have told so. */
 static bool
 read_first_page(DncProbe *probe)
 {
@@ -84,7 +84,7 @@ read_first_page(DncProbe *probe)
 	return probe->first.problem == NULL;
 }
 
-/* Tell what the headers of the first answer say about the rate limit. */
+/* Tell the rate limit in the headers of the first answer. */
 static void
 tell_rate_limit(DncProbe *probe)
 {
@@ -103,8 +103,9 @@ tell_rate_limit(DncProbe *probe)
 }
 
 /*
- * Tell how far the server's clock is off.  The header Date has whole seconds, and servers may
- * use one for a second.  The answer was made at some time between its request and its arrival.
+ * Tell how far the server's clock is off.  The header Date has whole seconds, and servers may use
+ * the same Date for a second.  The answer was made at some time between its request and its
+ * arrival.
  */
 static void
 tell_clock(DncProbe *probe)
@@ -132,15 +133,15 @@ begin_probe(Oid serverid)
 	DncProbe   *probe = palloc0(sizeof(DncProbe));
 
 	probe->options = *dnc_credential_options(dnc_options_load(serverid, InvalidOid), GetUserId());
-	probe->options.max_retries = 0; /* each request is one of a few */
+	probe->options.max_retries = 0; /* we may send only a few requests */
 	dnc_counters_begin(&probe->counters, &probe->options,
 					   dnc_max_requests_of_statement(&probe->options));
 	return probe;
 }
 
 /*
- * dnc_fdw_probe(server name): topic, finding, setting, requests.  Raises what
- * dnc_fdw_check(server) raises, and 54000 where max_requests allows too few requests.
+ * dnc_fdw_probe(server name): topic, finding, setting, requests.  Raises the errors of
+ * dnc_fdw_check(server), and 54000 where max_requests allows too few requests.
  */
 Datum
 dnc_fdw_probe(PG_FUNCTION_ARGS)

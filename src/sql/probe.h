@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * probe.h
- *		dnc_fdw_probe(): what it asks a server, and what it has found out.
+ *		dnc_fdw_probe(): its requests to a server, and its findings.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,16 +19,16 @@
 /* The answer to one list request.  It lives as long as the probe. */
 typedef struct DncProbeAnswer
 {
-	int			status;			/* 0: none came */
+	int			status;			/* 0: no answer came */
 	DncTryFacts facts;			/* zeros if the request was not sent */
 	TimestampTz received_at;
-	const char *problem;		/* why it is no page of a list, without the vendor's words; NULL:
-								 * it is one */
-	const DncPaging *paging;	/* how the list goes on; NULL: it does not say */
+	const char *problem;		/* why the answer is no page of a list, without the vendor's
+								 * words; NULL: it is a page */
+	const DncPaging *paging;	/* how the list goes on; NULL: the answer does not say */
 	const DncJson *tree;
 	DncPage		page;
-	int			count;			/* entries of the page */
-	bool		more;			/* it says that there are more pages */
+	int			count;			/* how many entries the page has */
+	bool		more;			/* the answer says that there are more pages */
 } DncProbeAnswer;
 
 /* A finding: a row of dnc_fdw_probe(). */
@@ -40,16 +40,16 @@ typedef struct DncFinding
 	int			requests;
 } DncFinding;
 
-/* A probe; all of it is in one memory context. */
+/* A probe, all in one memory context. */
 typedef struct DncProbe
 {
 	DncOptions	options;		/* a copy of our own, with the token */
 	DncCounters counters;
-	int			limit;			/* entries to ask for in a page */
-	int			refused_limit;	/* the smallest page that was refused for its size; 0: none was */
+	int			limit;			/* how many entries we ask for in a page */
+	int			refused_limit;	/* the smallest page size that was refused; 0: none */
 	DncProbeAnswer first;		/* the first page of the list */
 	List	   *findings;		/* of DncFinding * */
-	int			told;			/* requests of the findings so far */
+	int			told;			/* how many requests the findings so far have taken */
 } DncProbe;
 
 /* probe_ask.c */

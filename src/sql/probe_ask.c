@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * probe_ask.c
- *		What dnc_fdw_probe() asks a server, and what it has found out.
+ *		The requests of dnc_fdw_probe() to a server, and its findings.
  *
- * A probe sends list requests only.  Whatever comes of one is an answer, and no error:
- * a vendor that refuses something has told us something.
+ * A probe sends only list requests.  Every result of a request is an answer, and no error: a
+ * vendor that refuses something has told us something.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 #include "list/paging.h"
 #include "sql/probe.h"
 
-/* The first page of the list, of so many entries. */
+/* The first page of the list, with up to limit entries. */
 DncPageRequest
 dnc_probe_first_page(const DncProbe *probe, int limit)
 {
@@ -58,7 +58,10 @@ says_more(const DncProbeAnswer *answer)
 		dnc_probe_member(answer, paging->next) != NULL;
 }
 
-/* Find the page in an answer that has come with status 200; why there is none, or NULL. */
+/*
+ * Find the page in an answer that has come with status 200.  Gives back why there is none, or
+ * NULL.
+ */
 static const char *
 read_page(const DncOptions *options, DncFetch *fetch, DncProbeAnswer *answer)
 {
@@ -83,8 +86,9 @@ read_page(const DncOptions *options, DncFetch *fetch, DncProbeAnswer *answer)
 }
 
 /*
- * Ask for a page of the list that is narrowed by filters, a list of DncParameter.  Waits for
- * the rate limit like a scan, and sends the request once.  Raises 54000 beyond max_requests.
+ * Ask for a page of the list that is narrowed by filters, a list of DncParameter.  Waits for the
+ * rate limit like a scan, and sends the request once.  Raises 54000 if that would exceed
+ * max_requests.
  */
 void
 dnc_probe_ask(DncProbe *probe, List *filters, const DncPageRequest *page, DncProbeAnswer *answer)
@@ -111,14 +115,14 @@ dnc_probe_ask(DncProbe *probe, List *filters, const DncPageRequest *page, DncPro
 		answer->problem = read_page(options, fetch, answer);
 }
 
-/* The text of a column of an entry as it came, UTF-8; NULL: it has none. */
+/* The text in a column of an entry, unchanged, UTF-8; NULL: it has none. */
 const char *
 dnc_probe_text(const DncProbe *probe, const DncJson *entry, DncColumn column)
 {
 	return dnc_decode_text(probe->options.provider, entry, column);
 }
 
-/* The entry with an id among those of an answer; NULL: it is not there. */
+/* The entry with an id in an answer; NULL: it is not there. */
 const DncJson *
 dnc_probe_find(const DncProbe *probe, const DncProbeAnswer *answer, const char *id)
 {
@@ -132,7 +136,7 @@ dnc_probe_find(const DncProbe *probe, const DncProbeAnswer *answer, const char *
 	return NULL;
 }
 
-/* A finding, which has taken all requests since the one before. */
+/* Add a finding, which has taken all requests since the last one. */
 void
 dnc_probe_tell(DncProbe *probe, const char *topic, const char *text, const char *setting)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * probe_list.c
- *		What dnc_fdw_probe() finds out about a list and its pages.
+ *		The findings of dnc_fdw_probe() about a list and its pages.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,13 +11,13 @@
 
 #include "sql/probe.h"
 
-/* How many types that no document has are shown, and of what length. */
+/* How many undocumented types we show, and up to which length. */
 #define MAX_SHOWN_TYPES 5
 #define MAX_TYPE_LENGTH 30
 
-/* ----- what the first page shows ----- */
+/* ----- findings on the first page ----- */
 
-/* Tell how the list goes on behind a page. */
+/* Tell how the list goes on after a page. */
 static void
 tell_generation(DncProbe *probe)
 {
@@ -31,8 +31,8 @@ tell_generation(DncProbe *probe)
 }
 
 /*
- * Tell how many entries a page has.  An answer to the largest page that may be asked for
- * shows it where it has a member for that, or where more pages follow.
+ * Tell how many entries a page has.  The answer to a request for the largest page shows that if
+ * it has a member for the size, or if more pages follow.
  */
 static void
 tell_page_size(DncProbe *probe)
@@ -63,8 +63,8 @@ tell_page_size(DncProbe *probe)
 }
 
 /*
- * Tell how many entries the list has.  The option estimated_rows is worth setting where it
- * is off by more than half.
+ * Tell how many entries the list has.  The option estimated_rows is worth setting if it is off by
+ * more than half.
  */
 static void
 tell_total(DncProbe *probe)
@@ -130,8 +130,8 @@ tell_order(DncProbe *probe)
 }
 
 /*
- * Does a text look like a type, and not like somebody's identifier?  Only then do we show
- * it: letters, blanks and a few signs, and not many.
+ * Does a text look like a type, and not like somebody's identifier?  We show it only then.  It
+ * may have letters, blanks, "_" and "-", and must be short.
  */
 static bool
 looks_like_type(const char *text)
@@ -154,7 +154,7 @@ has_text(List *texts, const char *text)
 	return false;
 }
 
-/* Tell which types on the first page are not documented. */
+/* Tell the types on the first page that are not documented. */
 static void
 tell_types(DncProbe *probe)
 {
@@ -213,8 +213,8 @@ same_page(const DncProbe *probe, const DncProbeAnswer *one, const DncProbeAnswer
 }
 
 /*
- * Does a cursor speak of pages, if it is text in base64?  Vendors call their cursors opaque,
- * so this is a hint for people and nothing that we rely on.
+ * Does a cursor, read as base64, speak of pages?  Vendors call their cursors opaque, so this is a
+ * hint for people, and we do not rely on it.
  */
 static bool
 speaks_of_pages(const char *cursor)
@@ -244,7 +244,7 @@ ask_cursor(DncProbe *probe, int limit, const char *cursor, DncProbeAnswer *answe
 	dnc_probe_ask(probe, NIL, &page, answer);
 }
 
-/* Tell whether the cursor of the page before leads back from the second page to the first. */
+/* Tell whether the "previous" cursor leads from the second page back to the first. */
 static void
 tell_previous(DncProbe *probe, int limit, const DncProbeAnswer *first,
 			  const DncProbeAnswer *second)
@@ -269,7 +269,7 @@ tell_previous(DncProbe *probe, int limit, const DncProbeAnswer *first,
 	dnc_probe_tell(probe, "previous", text, NULL);
 }
 
-/* Tell whether cursors can be used again: two small pages, and the second one once more. */
+/* Tell whether cursors can be used again.  We read two small pages, and the second once more. */
 static void
 tell_cursors(DncProbe *probe)
 {
@@ -305,7 +305,10 @@ tell_cursors(DncProbe *probe)
 	tell_previous(probe, limit, &first, &second);
 }
 
-/* The same where pages are numbered: is the second page where the first one says? */
+/*
+ * Tell whether numbered pages keep their order: does page 2 have the entry that the first page
+ * leads us to expect?
+ */
 static void
 tell_numbers(DncProbe *probe)
 {

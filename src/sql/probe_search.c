@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * probe_search.c
- *		What dnc_fdw_probe() finds out about a search and a filter by type.
+ *		The findings of dnc_fdw_probe() about a search and a filter by type.
  *
- * We take an entry of the first page, and search for its identifier: as it is, in part, and
- * in the other case.  The entry is recognised by its id.  If it is not on the first page of
- * an answer, we take it for not found: so we find less than the vendor can, never more.
+ * We take an entry of the first page, and search for its identifier: as it is, in part, and in
+ * the other case.  We recognise the entry by its id.  If it is not on the first page of an
+ * answer, it counts as not found.  So we find less than the vendor can, never more.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 
 #include "sql/probe.h"
 
-/* A shorter identifier tells little: parts of it are in others, too. */
+/* A shorter identifier tells little: other identifiers have parts of it, too. */
 #define MIN_LENGTH 6
 
 static const char *const match_names[] = {
@@ -30,7 +30,7 @@ typedef struct Search
 	const char *id;
 	const char *identifier;
 	bool		letters;		/* the identifier has letters */
-	const char *problem;		/* of a search that gave no list; NULL: there was none */
+	const char *problem;		/* of a search that gave no list; NULL: none */
 } Search;
 
 /* The parameter that narrows the list by a column; NULL: there is none. */
@@ -82,7 +82,7 @@ is_suitable(const char *identifier)
 	return length >= MIN_LENGTH && strncmp(identifier, identifier + 1, length - 2) != 0;
 }
 
-/* Choose an entry to search for, one with letters if there is one; false: there is none. */
+/* Choose an entry to search for, with letters if possible; false: there is none. */
 static bool
 choose_entry(Search *search)
 {
@@ -121,7 +121,7 @@ finds(Search *search, const char *value)
 	return answer.problem == NULL && dnc_probe_find(search->probe, &answer, search->id) != NULL;
 }
 
-/* Tell what a search finds, and the setting of search_match that fits. */
+/* Tell how a search matches, and the setting of search_match that fits. */
 static void
 tell_match(const Search *search, const char *text, DncSearchMatch match)
 {
@@ -178,7 +178,7 @@ probe_case(Search *search)
 	dnc_probe_tell(search->probe, "search_case", text, NULL);
 }
 
-/* Find out what a search finds. */
+/* Find out how a search matches. */
 static void
 probe_search(DncProbe *probe)
 {

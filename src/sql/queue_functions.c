@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(dnc_fdw_queue_discard);
 PG_FUNCTION_INFO_V1(dnc_fdw_queue_resume);
 PG_FUNCTION_INFO_V1(dnc_fdw_queue_adopt);
 
-/* The server of a name, which the caller has to have USAGE on (42704, 42501). */
+/* The server with a name; the caller has to have USAGE on it (42704, 42501). */
 static Oid
 server_of_name(const char *name)
 {
@@ -57,8 +57,8 @@ dnc_fdw_cluster(PG_FUNCTION_ARGS)
 }
 
 /*
- * dnc_fdw_deliver(server): send what waits in the queue of a server.  It commits between its
- * steps, so that it has to be a statement of its own (25001).
+ * dnc_fdw_deliver(server): send the writes that wait in the queue of a server.  The procedure
+ * commits between its steps, so it has to be a statement of its own (25001).
  */
 Datum
 dnc_fdw_deliver(PG_FUNCTION_ARGS)
@@ -90,8 +90,8 @@ dnc_fdw_queue_retry(PG_FUNCTION_ARGS)
 }
 
 /*
- * dnc_fdw_queue_discard(ids, reason): see dnc_queue_discard().  ids are often those of a query,
- * and NULL where it finds none.
+ * dnc_fdw_queue_discard(ids, reason): see dnc_queue_discard().  ids are often the result of a
+ * query, and NULL where the query finds none.
  */
 Datum
 dnc_fdw_queue_discard(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * servers.c
- *		The servers that a caller may use, for the functions that ask one.
+ *		The servers that a caller may use, for functions that send requests.
  *
  *-------------------------------------------------------------------------
  */

@@ -35,7 +35,7 @@ name_datum(const char *name)
 	return DirectFunctionCall1(namein, CStringGetDatum(name));
 }
 
-/* A text that came from another database, which may have another encoding. */
+/* A text from another database, which may have another encoding. */
 static char *
 foreign_text(const char *text, Oid database)
 {
@@ -64,7 +64,7 @@ may_see(const DncSlot *slot)
 		   pg_class_aclcheck(slot->subject, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
-/* How the process of a slot does, in a word. */
+/* The state of a slot's process, in a word. */
 static const char *
 state_of(const DncSlot *slot)
 {
@@ -118,7 +118,7 @@ put_slot(ReturnSetInfo *result, const DncSlot *slot)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* Why nothing runs in the background; NULL: it does. */
+/* The reason why nothing runs in the background; NULL: we do run. */
 static const char *
 idle_reason(void)
 {
@@ -152,9 +152,9 @@ put_launcher(ReturnSetInfo *result, int pid)
 }
 
 /*
- * dnc_fdw_get_workers(): our background processes, a row each, those among them that have
- * failed.  Members of pg_read_all_stats see all; others the launcher, the schedulers, and what
- * is about servers and tables of this database that they may use.
+ * dnc_fdw_get_workers(): our background processes, a row each, including those that have failed.
+ * Members of pg_read_all_stats see all rows.  Others see the launcher, the schedulers, and the
+ * processes for servers and tables of this database that they may use.
  */
 Datum
 dnc_fdw_get_workers(PG_FUNCTION_ARGS)
@@ -188,7 +188,7 @@ dnc_fdw_get_workers(PG_FUNCTION_ARGS)
 
 /*
  * dnc_fdw_mirror_schedule(source, full_every, delta_every, run_as): see dnc_schedule_set().
- * Without run_as it is the caller.
+ * Without run_as the caller's role is used.
  */
 Datum
 dnc_fdw_mirror_schedule(PG_FUNCTION_ARGS)

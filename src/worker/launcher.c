@@ -3,11 +3,11 @@
  * launcher.c
  *		The launcher: starts a scheduler for each database of dnc_fdw.databases.
  *
- * The postmaster starts the launcher, and starts it again if it ends.  It connects to no
- * database, and reads only pg_database.  The databases are those that the setting names:
- * looking for them would take slots for databases that nobody wants us in.
+ * The postmaster starts the launcher, and starts it again when it has ended.  The launcher
+ * connects to no database, and reads only pg_database.  The setting names the databases: if we
+ * looked for them, we would take slots for databases where nobody wants us.
  *
- * It does not run on a standby: it is started when recovery ends.
+ * On a standby the launcher does not run: it is started when recovery ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,10 +35,10 @@
 #include "worker/utility.h"
 #include "worker/wake.h"
 
-/* Seconds until the postmaster starts a launcher again that has ended. */
+/* Seconds until the postmaster restarts a launcher that has ended. */
 #define RESTART_S 5
 
-/* A launched process that has not come after so many milliseconds does not. */
+/* If a launched process has not come after so many milliseconds, it will not come. */
 #define LOST_AFTER_MS 60000
 
 /* datconnlimit of a database whose DROP was cut off: PostgreSQL's name for it is not in all of 15. */
@@ -47,8 +47,8 @@
 PGDLLEXPORT void dnc_launcher_main(Datum arg);
 
 /*
- * For _PG_init(): where the library is preloaded, have the launcher started, and be told of
- * commits and of statements.  pg_upgrade and single-user mode have no background processes.
+ * For _PG_init(): if the library is preloaded, register the launcher, and the hooks for commits
+ * and statements.  pg_upgrade and single-user mode have no background processes.
  */
 void
 dnc_launcher_init(void)
@@ -86,9 +86,9 @@ wanted_databases(void)
 }
 
 /*
- * Look for a database by its name; InvalidOid: there is none.  Sets *usable if one can connect to
- * it.  We read the table without its index: a process without a database can open that only
- * where others have left it in the relation cache's file.
+ * Look for a database by its name; InvalidOid: there is none.  *usable: the database takes
+ * connections.  We read the table without its index: a process without a database can open that
+ * only where others have left it in the relation cache's file.
  */
 static Oid
 look_for_database(const char *name, bool *usable)
@@ -113,8 +113,8 @@ look_for_database(const char *name, bool *usable)
 }
 
 /*
- * The database of a name.  If there cannot be a scheduler in it, *failure says why, and the
- * result is InvalidOid.
+ * The database with a name.  If no scheduler can run in it, *failure says why, and the result is
+ * InvalidOid.
  */
 static Oid
 find_database(const char *name, DncSlotFailure *failure)
@@ -132,8 +132,8 @@ find_database(const char *name, DncSlotFailure *failure)
 }
 
 /*
- * The slot for a database that the setting names, set up for its present OID.  NULL: there is
- * nothing to start, since its scheduler runs, or cannot, or has to wait.
+ * The slot for a database of the setting, set up for the database's present OID.  NULL: we have
+ * nothing to start, since the scheduler runs, or cannot run, or has to wait.
  */
 static DncSlot *
 slot_to_start(const char *name, Oid database, const DncSlotFailure *failure)
@@ -204,7 +204,7 @@ is_in(const List *names, const char *name)
 	return false;
 }
 
-/* Is there no process in a database? */
+/* Has a database no process of ours? */
 static bool
 is_empty(Oid database)
 {
@@ -234,7 +234,7 @@ forget_database(const DncSlot *scheduler)
 	}
 }
 
-/* Stop what runs in databases that the setting does not name any more. */
+/* Stop our processes in databases that the setting does not name any more. */
 static void
 stop_others(const List *names)
 {
@@ -254,7 +254,7 @@ stop_others(const List *names)
 	dnc_slots_unlock();
 }
 
-/* Look once what there is to start and to stop. */
+/* Look once for schedulers to start and to stop. */
 static void
 look_around(MemoryContext context)
 {
@@ -271,7 +271,7 @@ look_around(MemoryContext context)
 	MemoryContextReset(context);
 }
 
-/* Milliseconds until the next look: until a scheduler that has failed may be started again. */
+/* Milliseconds until the next look, or until a scheduler that has failed may start again. */
 static int64
 time_to_wait(void)
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * process.c
- *		A background process: how it begins, waits, and ends.
+ *		The beginning, the waiting and the end of a background process.
  *
- * An error ends the process: PostgreSQL logs it, aborts the transaction, and releases all
- * locks.  We listen to the log, so that the slot says by what the process has failed,
- * errors from before our own code among them: a role that cannot log in, for example.
+ * An error ends the process: PostgreSQL logs it, aborts the transaction, and releases all locks.
+ * We listen to the log, so that the slot shows the error.  That includes errors from before our
+ * own code runs: a role that cannot log in, for example.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,14 +30,14 @@ char *dnc_databases = NULL;
 bool  dnc_background = true;
 int	  dnc_naptime = 10000;
 
-/* By what this process fails; no message: by nothing. */
+/* The failure of this process; no message: none. */
 static DncSlotFailure failure;
 
 static emit_log_hook_type previous_log_hook = NULL;
 
 /* ----- launching ----- */
 
-/* Nobody can be launched: tell why in the slot, and once in the log. */
+/* No process can be launched: put the reason into the slot, and once into the log. */
 static void
 refuse_launch(DncSlot *slot, const char *name)
 {
@@ -59,9 +59,9 @@ refuse_launch(DncSlot *slot, const char *name)
 }
 
 /*
- * Launch a process for a slot that has none: a function of this library, what kind of process
- * it is, and what it does, for pg_stat_activity.  False: PostgreSQL has no room for it, or it
- * is not wanted.
+ * Launch a process for a slot that has none.  function is one of this library; type and name show
+ * in pg_stat_activity what kind of process it is, and what it does.  False: PostgreSQL has no
+ * room for the process, or it is not wanted.
  */
 bool
 dnc_process_launch(DncSlot *slot, const char *function, const char *type, const char *name)
@@ -92,7 +92,7 @@ dnc_process_launch(DncSlot *slot, const char *function, const char *type, const 
 
 /* ----- beginning and ending ----- */
 
-/* emit_log_hook: keep the error by which this process ends. */
+/* emit_log_hook: keep the error that ends this process. */
 static void
 keep_error(ErrorData *edata)
 {
@@ -117,8 +117,8 @@ dnc_process_fail(int sqlstate, const char *message)
 }
 
 /*
- * on_shmem_exit.  It runs when PostgreSQL does not count the process to a database any more,
- * since it was registered before it did.
+ * on_shmem_exit.  We register this before PostgreSQL counts the process to a database, so it runs
+ * when PostgreSQL no longer does.
  */
 static void
 leave(int code, Datum arg)
@@ -128,7 +128,7 @@ leave(int code, Datum arg)
 	dnc_slot_leave((DncSlot *) DatumGetPointer(arg), failure.message[0] ? &failure : NULL);
 }
 
-/* What all our processes begin with. */
+/* The common beginning of all our processes. */
 static void
 begin(void)
 {
@@ -141,7 +141,9 @@ begin(void)
 	dnc_rate_limit_background = true;
 }
 
-/* A process that was launched for a slot begins.  Ends it if it is not wanted any more. */
+/*
+ * Begin the process that was launched for a slot.  Ends the process if it is not wanted any more.
+ */
 DncSlot *
 dnc_process_begin(void)
 {
@@ -155,7 +157,7 @@ dnc_process_begin(void)
 	return dnc_slot_at(ticket.index);
 }
 
-/* The launcher begins. */
+/* Begin the launcher's process. */
 void
 dnc_process_begin_launcher(void)
 {
@@ -174,8 +176,8 @@ set(const char *name, const char *value)
 }
 
 /*
- * Connect to the database of a slot, as its role.  Limits of time that are meant for people do
- * not hold for us, and what transactions are like does not depend on settings.
+ * Connect to the database of a slot, as its role.  We lift limits of time, which are meant for
+ * people, and fix the kind of our transactions, whatever the settings.
  */
 void
 dnc_process_connect(const DncSlot *slot)
@@ -192,7 +194,7 @@ dnc_process_connect(const DncSlot *slot)
 	dnc_process_report("");
 }
 
-/* Show in pg_stat_activity what the process does; an empty text: it waits for something to do. */
+/* Show the activity of the process in pg_stat_activity; an empty text: it waits for work. */
 void
 dnc_process_report(const char *activity)
 {
@@ -204,7 +206,7 @@ dnc_process_report(const char *activity)
 
 /* ----- transactions, and the time between them ----- */
 
-/* Begin a transaction.  Memory is allocated where it was before. */
+/* Begin a transaction.  The current memory context stays. */
 void
 dnc_process_begin_transaction(void)
 {
@@ -215,7 +217,7 @@ dnc_process_begin_transaction(void)
 	MemoryContextSwitchTo(before);
 }
 
-/* End it. */
+/* Commit the transaction.  The current memory context stays. */
 void
 dnc_process_commit(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * process.h
- *		A background process: how it begins, waits, and ends.
+ *		The beginning, the waiting and the end of a background process.
  *
  *-------------------------------------------------------------------------
  */

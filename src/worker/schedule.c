@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.c
- *		When mirrors are refreshed: the table dnc_fdw_mirror_schedules.
+ *		The times of mirrors' refreshes: the table dnc_fdw_mirror_schedules.
  *
- * A row a mirror.  Its owner makes it by dnc_fdw_mirror_schedule(), and the scheduler keeps
- * in it what became of the last refresh.  A refresh that fails is tried again, after longer
- * each time, and holds up no other mirror.
+ * Each mirror may have a row.  Its owner makes the row by dnc_fdw_mirror_schedule(), and the
+ * scheduler keeps the result of the last refresh in it.  We repeat a failed refresh, after a
+ * longer time with each failure.  It holds up no other mirror.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +29,7 @@
 
 #define SCHEDULES "%1$s.dnc_fdw_mirror_schedules"
 
-/* The times between refreshes that we take, in seconds: nobody means less or more. */
+/* The shortest and longest time between refreshes, in seconds: nobody means less or more. */
 #define SHORTEST 1.0
 #define LONGEST (366 * 86400.0)
 
@@ -38,7 +38,7 @@
 
 /* ----- setting a schedule ----- */
 
-/* An interval in seconds, about; one that is infinite is very long. */
+/* An interval in seconds, about; an infinite interval is very long. */
 static double
 seconds_of(const Interval *interval)
 {
@@ -56,7 +56,7 @@ check_interval(const char *name, const Interval *interval)
 						errdetail("The time between two refreshes is from a second to a year.")));
 }
 
-/* Raise an error for times that do not fit together. */
+/* Raise 22023 for times that make no sense, or do not fit together. */
 static void
 check_intervals(const DncScheduleRequest *request)
 {
@@ -87,9 +87,9 @@ can_log_in(Oid role)
 }
 
 /*
- * Why a role cannot refresh the mirror of a foreign table, palloc'd, with its SQLSTATE; NULL:
- * it can.  The owner's triggers and expressions run as that role, so that a superuser does not
- * do it for others.
+ * The reason why a role cannot refresh the mirror of a foreign table, palloc'd, with its
+ * SQLSTATE; NULL: the role can.  The owner's triggers and expressions run as that role, so a
+ * superuser may not refresh the mirrors of others.
  */
 char *
 dnc_schedule_objection(Oid source, Oid role, int *sqlstate)
@@ -119,8 +119,8 @@ dnc_schedule_objection(Oid source, Oid role, int *sqlstate)
 }
 
 /*
- * Raise an error unless the caller may have a role refresh the mirror of a table.  To end a
- * schedule takes no such role.
+ * Raise an error unless the caller may let a role refresh the mirror of a table.  The end of a
+ * schedule needs no such role.
  */
 static void
 check_roles(const DncScheduleRequest *request)
@@ -168,9 +168,8 @@ check_mirror(Oid source)
 }
 
 /*
- * Have the mirror of a foreign table refreshed from now on; without full_every not any more.
- * Raises 42501 for roles that may not, 22023 for intervals, and 42704 where there is
- * no mirror.
+ * Set the schedule for the mirror of a foreign table; without full_every, end it.  Raises 42501
+ * for roles that may not, 22023 for intervals, and 42704 where there is no mirror.
  */
 void
 dnc_schedule_set(const DncScheduleRequest *request)
@@ -249,7 +248,7 @@ dnc_schedule_due(void)
 	return all;
 }
 
-/* Begin the arguments of a query: the table, and whether it is about a pass in mode 'delta'. */
+/* Begin the arguments of a query: the table, and whether the pass has mode 'delta'. */
 static void
 pass_arguments(Oid source, bool delta, DncQueueArguments *arguments)
 {
@@ -257,7 +256,7 @@ pass_arguments(Oid source, bool delta, DncQueueArguments *arguments)
 	dnc_queue_argument(arguments, BOOLOID, BoolGetDatum(delta));
 }
 
-/* A refresh begins. */
+/* Record that a refresh begins. */
 void
 dnc_schedule_began(const DncScheduleDue *due)
 {
@@ -270,7 +269,7 @@ dnc_schedule_began(const DncScheduleDue *due)
 						 &arguments);
 }
 
-/* It has ended: by a failure, or it is complete (NULL). */
+/* Record the end of a refresh, by a failure, or complete (NULL). */
 void
 dnc_schedule_ended(Oid source, bool delta, const DncSlotFailure *failure)
 {

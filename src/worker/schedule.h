@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.h
- *		When mirrors are refreshed: the table dnc_fdw_mirror_schedules.
+ *		The times of mirrors' refreshes: the table dnc_fdw_mirror_schedules.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +17,12 @@
 typedef struct DncScheduleDue
 {
 	Oid			source;
-	Oid			role;			/* as whom; may not exist any more */
+	Oid			role;			/* refreshes the mirror; may not exist any more */
 	bool		delta;
 	TimestampTz	next;
 } DncScheduleDue;
 
-/* What dnc_fdw_mirror_schedule() is given; NULL: never. */
+/* The arguments of dnc_fdw_mirror_schedule(); an interval that is NULL: never. */
 typedef struct DncScheduleRequest
 {
 	Oid			source;

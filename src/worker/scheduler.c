@@ -3,12 +3,12 @@
  * scheduler.c
  *		The scheduler of a database: starts workers when something is due.
  *
- * It looks at our own tables only, and runs no code of a user.  It looks when a transaction
- * has committed work, when a worker has ended, when the next thing is due, and every
+ * The scheduler looks only at our own tables, and runs no code of a user.  It looks when a
+ * transaction has committed work, when a worker has ended, when the next work is due, and every
  * dnc_fdw.naptime.  Between its looks it has no transaction open.
  *
- * It remembers nothing that a new scheduler would need: which workers run, and by what they
- * have failed, is in shared memory.
+ * A scheduler remembers nothing that a new one would need: shared memory shows which workers run,
+ * and how they have failed.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,21 +30,25 @@
 #include "worker/process.h"
 #include "worker/schedule.h"
 
-/* How often finished writes that are old are looked for, in ms. */
+/* We look so often for old finished writes, in ms. */
 #define OLD_EVERY_MS 3600000
 
-/* A launched process that has not come after so many milliseconds does not. */
+/* If a launched process has not come after so many milliseconds, it will not come. */
 #define LOST_AFTER_MS 60000
 
-/* Time between two looks, in times that a look takes: a long queue is not looked at all day. */
+/*
+ * We rest so many times as long as a look has taken: a long queue must not keep us looking all
+ * day.
+ */
 #define REST 10
 
-/* What a delivery has left, so that it is not repeated in vain. */
+/* The writes that a delivery has left, so that we do not repeat it in vain. */
 typedef struct Left
 {
 	Oid			serverid;
 	TimestampTz	ended;
-	int64		count;			/* writes that were due at the first look afterwards; -1: none yet */
+	int64		count;			/* writes that were due at the first look afterwards; -1: no look
+								 * yet */
 } Left;
 
 typedef struct Scheduler
@@ -52,7 +56,7 @@ typedef struct Scheduler
 	DncSlot	   *slot;
 	MemoryContext context;		/* reset with each look */
 	TimestampTz	next;			/* when the next look is due */
-	TimestampTz	rested;			/* it is not before that */
+	TimestampTz	rested;			/* the next look is not before that */
 	TimestampTz	looked_for_old;	/* 0: never yet */
 	bool		committed;		/* a transaction has committed work since the last look */
 	List	   *left;			/* of Left *, in TopMemoryContext */
@@ -60,7 +64,7 @@ typedef struct Scheduler
 
 PGDLLEXPORT void dnc_scheduler_main(Datum arg);
 
-/* The next look is due at a time, if not before. */
+/* Make the next look due at a time, unless it is due before. */
 static void
 look_again(Scheduler *scheduler, TimestampTz at)
 {
@@ -69,7 +73,7 @@ look_again(Scheduler *scheduler, TimestampTz at)
 
 /* ----- workers that have ended ----- */
 
-/* What is known of the last delivery for a server; made if there is nothing. */
+/* The writes that the last delivery to a server has left; made if we know of none. */
 static Left *
 left_of(Scheduler *scheduler, Oid serverid)
 {
@@ -142,7 +146,7 @@ collect_ended(Scheduler *scheduler)
 	return mirrors;
 }
 
-/* Record what became of mirrors. */
+/* Record the ends of mirrors' refreshes. */
 static void
 record_ended(List *mirrors)
 {
@@ -162,8 +166,9 @@ record_ended(List *mirrors)
 /* ----- starting workers ----- */
 
 /*
- * The slot for a new worker; NULL: it runs, or has to wait for a time that is then in
- * scheduler->next.  A worker that runs is told that there is more to do.
+ * The slot for a new worker; NULL: the worker runs, or has to wait, or no slot is free.  If the
+ * worker has to wait, scheduler->next has the time.  We tell a delivery that runs that there is
+ * more to do.
  */
 static DncSlot *
 slot_to_start(Scheduler *scheduler, DncSlotKind kind, Oid subject)
@@ -182,7 +187,7 @@ slot_to_start(Scheduler *scheduler, DncSlotKind kind, Oid subject)
 	}
 	else if (kind == DNC_SLOT_MIRROR && slot->ended)
 	{
-		/* It has ended since we looked: that has to be recorded first. */
+		/* The worker has ended since we looked: its end has to be recorded first. */
 		look_again(scheduler, GetCurrentTimestamp());
 		slot = NULL;
 	}
@@ -196,8 +201,8 @@ slot_to_start(Scheduler *scheduler, DncSlotKind kind, Oid subject)
 }
 
 /*
- * PostgreSQL has no room for a worker.  One of ours that only waits for more to do gives its
- * place; for a delivery, a mirror does too: it goes on later where it was.
+ * PostgreSQL has no room for a worker.  A delivery that only waits for more to do gives its
+ * place.  For a delivery a mirror does so, too: it goes on later where it was.
  */
 static void
 make_room(bool for_delivery)
@@ -213,7 +218,7 @@ make_room(bool for_delivery)
 			continue;
 		if (slot->stop)
 		{
-			victim = NULL;		/* one is giving its place already */
+			victim = NULL;		/* a worker is giving its place already */
 			break;
 		}
 		if (slot->kind == DNC_SLOT_DELIVERY && slot->idle)
@@ -241,7 +246,7 @@ is_in_vain(Scheduler *scheduler, const DncQueueDue *due, TimestampTz now)
 	return left->count == due->count;
 }
 
-/* See to it that the writes of a server are sent when they are due. */
+/* Start a delivery if writes of a server are due; else look again when they are. */
 static void
 tend_delivery(Scheduler *scheduler, const DncQueueDue *due)
 {
@@ -308,7 +313,7 @@ refuse_role(const DncScheduleDue *due)
 	return true;
 }
 
-/* See to it that a mirror is refreshed when it is due. */
+/* Start the refresh of a mirror if it is due; else look again when it is. */
 static void
 tend_mirror(Scheduler *scheduler, const DncScheduleDue *due)
 {
@@ -345,7 +350,7 @@ tend_mirror(Scheduler *scheduler, const DncScheduleDue *due)
 
 /* ----- looking ----- */
 
-/* The extension was dropped, or is older than the queue: there is nothing to do here. */
+/* The extension was dropped, or is older than the queue: end, since there is nothing to do here. */
 _Noreturn static void
 leave_database(void)
 {
@@ -355,7 +360,7 @@ leave_database(void)
 	proc_exit(0);
 }
 
-/* Look once what is due, and start workers for it, deliveries first. */
+/* Look once for due work, and start workers for it, deliveries first. */
 static void
 look(Scheduler *scheduler)
 {

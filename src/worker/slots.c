@@ -3,16 +3,16 @@
  * slots.c
  *		The background processes of the cluster, in shared memory.
  *
- * Each process that we start has a slot, and so has each one that has failed, until it
- * has done its work.  The slot says what the process is for, whether it runs, and by what
- * it has failed.  So launcher and schedulers need no memory of their own: one that is
- * started again finds what the last one has started.
+ * Each process that we start has a slot.  After a failure the slot stays until a process has done
+ * the work.  The slot says what the process is for, whether it runs, and how it has failed.  So
+ * launcher and schedulers need no memory of their own: after a restart they find the processes in
+ * the slots.
  *
- * A launched process is known by a token.  One that comes too late, or that somebody has
+ * We know a launched process by its token.  A process that comes too late, or that somebody has
  * stopped before it came, finds another token in its slot, and ends.
  *
- * Nothing here allocates memory, or waits for anything but the lock.  There is no shared
- * memory unless the library is preloaded: the launcher could not run then.
+ * No function here allocates memory, or waits for anything but the lock.  Shared memory is there
+ * only if the library is preloaded: without that the launcher could not run.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,7 @@
 
 #include "worker/slots.h"
 
-/* Statements that keep our processes off a database, at a time. */
+/* How many statements may keep our processes off a database at a time. */
 #define HOLDS 16
 
 /* After failures in a row we wait for 1, 2, 4 ... seconds, up to this. */
@@ -53,11 +53,11 @@ typedef struct SharedSlots
 
 static void init_shared(void *memory);
 
-/* The number changes with the layout. */
+/* The number in the name changes with the layout. */
 static DncSharedArea shared_area = {
 	.name = "dnc_fdw workers 1", .size = sizeof(SharedSlots), .init = init_shared};
 
-/* Is the area one of those that the postmaster has made? */
+/* Has the postmaster made the area? */
 static bool registered = false;
 
 /* Set up the shared memory. */
@@ -72,7 +72,7 @@ init_shared(void *memory)
 		pg_atomic_init_u32(&all->slots[i].work, 0);
 }
 
-/* For _PG_init(), where the library is preloaded: have the memory reserved. */
+/* For _PG_init(), if the library is preloaded: reserve the memory. */
 void
 dnc_slots_register(void)
 {
@@ -87,7 +87,7 @@ shared(void)
 	return (SharedSlots *) shared_area.memory;
 }
 
-/* Is there shared memory for slots?  Only where the library is preloaded. */
+/* Is there shared memory for slots?  Only if the library is preloaded. */
 bool
 dnc_slots_exist(void)
 {
@@ -115,7 +115,7 @@ dnc_slot_at(int index)
 	return &shared()->slots[index];
 }
 
-/* The slot for something; NULL: there is none. */
+/* The slot of this kind for a subject; NULL: there is none. */
 DncSlot *
 dnc_slot_find(DncSlotKind kind, Oid database, Oid subject)
 {
@@ -130,7 +130,7 @@ dnc_slot_find(DncSlotKind kind, Oid database, Oid subject)
 	return NULL;
 }
 
-/* The slot of the scheduler of a database, by the name that dnc_fdw.databases has; or NULL. */
+/* The slot of the scheduler of a database, by the name in dnc_fdw.databases; or NULL. */
 DncSlot *
 dnc_slot_find_scheduler(const char *database_name)
 {
@@ -145,7 +145,7 @@ dnc_slot_find_scheduler(const char *database_name)
 	return NULL;
 }
 
-/* Take a free slot for something; NULL: all are taken. */
+/* Take a free slot for a subject; NULL: all are taken. */
 DncSlot *
 dnc_slot_take(DncSlotKind kind, Oid database, Oid subject)
 {
@@ -174,7 +174,10 @@ dnc_slot_free(DncSlot *slot)
 	slot->taken = false;
 }
 
-/* Does a statement keep our processes off a database?  One that has ended does not. */
+/*
+ * Does a statement keep our processes off a database?  A statement of a session that has ended
+ * does not.
+ */
 static bool
 is_held(Oid database)
 {
@@ -192,8 +195,8 @@ is_held(Oid database)
 }
 
 /*
- * A process is about to be launched for a slot that has none; *ticket goes with it.  False: a
- * statement wants no process in that database.
+ * We are about to launch a process for a slot that has none; *ticket goes with the process.
+ * False: a statement wants no process in that database.
  */
 bool
 dnc_slot_launched(DncSlot *slot, DncSlotTicket *ticket)
@@ -236,7 +239,7 @@ dnc_slot_fail(DncSlot *slot, const DncSlotFailure *failure)
 	strlcpy(slot->message, failure->message, sizeof(slot->message));
 }
 
-/* PostgreSQL has no room for the process.  That is tried again soon, however often. */
+/* PostgreSQL has no room for the process.  We try again after a second each time. */
 void
 dnc_slot_not_launched(DncSlot *slot, const DncSlotFailure *failure)
 {
@@ -245,7 +248,7 @@ dnc_slot_not_launched(DncSlot *slot, const DncSlotFailure *failure)
 	dnc_slot_fail(slot, failure);
 }
 
-/* The process has not come, within any time that it could take. */
+/* The process has not come, and will not. */
 void
 dnc_slot_lost(DncSlot *slot)
 {
@@ -267,13 +270,13 @@ dnc_slot_stop(DncSlot *slot)
 	if (slot->pid != 0)
 		kill(slot->pid, SIGTERM);
 	else
-		slot->token = 0;		/* it has not come yet, and will end at once */
+		slot->token = 0;		/* the process has not come yet, and will end at once */
 	return slot->pid != 0;
 }
 
 /*
- * Ask all processes in a database to end, the scheduler first, which would start others.
- * Gives back how many there still are.
+ * Ask all processes in a database to end, the scheduler first, since it would start others.
+ * Gives back how many are still there.
  */
 int
 dnc_slots_stop(Oid database)
@@ -304,9 +307,9 @@ dnc_slots_launcher(void)
 /* ----- without the lock ----- */
 
 /*
- * Say that there is something to do for a slot's process.  Takes no lock and raises nothing,
- * for callers that have just committed.  A slot may be another one's by now: then its process
- * looks in vain.
+ * Tell a slot's process that there is something to do.  Takes no lock and raises nothing, for
+ * callers that have just committed.  The slot may belong to another process by now: that looks in
+ * vain.
  */
 void
 dnc_slot_wake(DncSlot *slot, uint32 work)
@@ -322,7 +325,7 @@ dnc_slot_wake(DncSlot *slot, uint32 work)
 		dnc_slots_wake_launcher();
 }
 
-/* Have the launcher look around.  Raises nothing. */
+/* Wake the launcher.  Raises nothing. */
 void
 dnc_slots_wake_launcher(void)
 {
@@ -332,7 +335,7 @@ dnc_slots_wake_launcher(void)
 		SetLatch(latch);
 }
 
-/* A process begins; false: it is not wanted any more. */
+/* Enter a new process into its slot; false: the process is not wanted any more. */
 bool
 dnc_slot_enter(const DncSlotTicket *ticket)
 {
@@ -351,12 +354,12 @@ dnc_slot_enter(const DncSlotTicket *ticket)
 	return wanted;
 }
 
-/* What a slot is for has succeeded. */
+/* The work of a slot has succeeded. */
 void
 dnc_slot_succeeded(DncSlot *slot)
 {
 	if (slot->failures == 0)
-		return;					/* nobody else changes it while the process runs */
+		return;					/* nobody else changes them while the process runs */
 	dnc_slots_lock(true);
 	dnc_slot_forget_failures(slot);
 	dnc_slots_unlock();
@@ -371,7 +374,7 @@ dnc_slot_set_idle(DncSlot *slot, bool idle)
 	dnc_slots_unlock();
 }
 
-/* It ends; failure is NULL if it was not by one. */
+/* The process of a slot ends; failure is NULL if it ends without one. */
 void
 dnc_slot_leave(DncSlot *slot, const DncSlotFailure *failure)
 {
@@ -408,7 +411,7 @@ leave_launcher(int code, Datum arg)
 	dnc_slots_unlock();
 }
 
-/* The launcher begins. */
+/* Enter the launcher's process. */
 void
 dnc_slots_enter_launcher(void)
 {
@@ -421,7 +424,7 @@ dnc_slots_enter_launcher(void)
 
 /*
  * Keep our processes off a database until dnc_slots_release(), or the end of this session.
- * False: too many statements do so.
+ * False: too many statements do so already.
  */
 bool
 dnc_slots_hold(Oid database)

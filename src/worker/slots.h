@@ -24,31 +24,32 @@ typedef enum DncSlotKind
 	DNC_SLOT_MIRROR				/* of a foreign table */
 } DncSlotKind;
 
-/* Why a process has something to do. */
-#define DNC_WORK_COMMITTED 1 /* a transaction has given it work, or its scheduler has */
+/* The reasons why a process has something to do. */
+#define DNC_WORK_COMMITTED 1 /* a transaction or the scheduler has given it work */
 #define DNC_WORK_ENDED 2 /* a process that it has started has ended */
 
 /*
- * A process that runs, is about to, or has ended.  All but work and latch are read and
- * written with the lock held.
+ * A process that runs, is about to run, or has ended.  All but work and latch are read and
+ * written with the lock held.  But a process reads its own slot without the lock, and a scheduler
+ * sets role and delta without it before the launch.
  */
 typedef struct DncSlot
 {
 	bool		taken;
 	DncSlotKind	kind;
 	Oid			database;		/* InvalidOid: a scheduler whose database does not exist */
-	NameData	database_name;	/* a scheduler's, as dnc_fdw.databases has it */
-	Oid			subject;		/* server or foreign table; of a scheduler InvalidOid */
-	Oid			role;			/* as whom it connects; InvalidOid: the bootstrap superuser */
-	bool		delta;			/* a mirror's pass is one */
+	NameData	database_name;	/* a scheduler's, as in dnc_fdw.databases */
+	Oid			subject;		/* server or foreign table; InvalidOid for a scheduler */
+	Oid			role;			/* the role that connects; InvalidOid: the bootstrap superuser */
+	bool		delta;			/* a mirror's pass has mode 'delta' */
 
-	uint32		token;			/* of the process that was launched; 0: there is none */
-	int			pid;			/* 0: it has not come yet, or there is none */
-	TimestampTz	since;			/* when it was launched, or has ended */
-	bool		stop;			/* it is to end */
-	bool		idle;			/* it only waits for more to do */
+	uint32		token;			/* of the launched process; 0: there is none */
+	int			pid;			/* 0: the process has not come yet, or there is none */
+	TimestampTz	since;			/* when the process was launched, or has ended */
+	bool		stop;			/* the process has to end */
+	bool		idle;			/* the process only waits for more to do */
 
-	bool		ended;			/* since it was launched last */
+	bool		ended;			/* since the last launch */
 	int			failures;		/* in a row */
 	TimestampTz	not_before;		/* of the next start, after a failure */
 	char		sqlstate[6];	/* of the last failure; empty: none */
@@ -58,14 +59,14 @@ typedef struct DncSlot
 	Latch *volatile latch;		/* a process's; NULL: there is none */
 } DncSlot;
 
-/* What a process has failed by. */
+/* The failure of a process. */
 typedef struct DncSlotFailure
 {
 	char		sqlstate[6];
 	char		message[DNC_SLOT_MESSAGE];
 } DncSlotFailure;
 
-/* What a new process is told. */
+/* The message to a new process. */
 typedef struct DncSlotTicket
 {
 	int			index;

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * utility.c
- *		Statements that our processes must not be in the way of.
+ *		Statements that our processes must not obstruct.
  *
- * PostgreSQL drops, renames, moves and copies a database only if nobody is connected to it.
- * It waits for five seconds, and gives up.  So we stop our processes there before the
- * statement, and keep them off until it is over.  DROP EXTENSION wants locks on tables that
- * our processes use, so we stop them for that, too.
+ * PostgreSQL drops, renames, moves and copies a database only if nobody is connected to it.  It
+ * waits for five seconds, and gives up.  So we stop our processes in that database before the
+ * statement, and keep them off until the statement is over.  DROP EXTENSION wants locks on tables
+ * that our processes use, so we stop our processes for that, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +30,7 @@
 #include "worker/slots.h"
 #include "worker/utility.h"
 
-/* For so many milliseconds we wait for our processes to end. */
+/* We wait so many milliseconds for our processes to end. */
 #define PATIENCE_MS 5000
 #define SLICE_MS 20
 
@@ -38,7 +38,7 @@ static ProcessUtility_hook_type previous_hook = NULL;
 
 /* ----- which database? ----- */
 
-/* Does an option of a statement have this name? */
+/* The option of a statement with this name; NULL: there is none. */
 static DefElem *
 find_option(List *options, const char *name)
 {
@@ -63,7 +63,7 @@ template_of(const CreatedbStmt *statement)
 	return option && option->arg ? defGetString(option) : "template1";
 }
 
-/* The database that nobody may be connected to for a statement; NULL: there is none. */
+/* The database that a statement needs without connections; NULL: there is none. */
 static const char *
 database_of(Node *statement)
 {
@@ -118,7 +118,7 @@ can_create_databases(void)
 	return can;
 }
 
-/* Will PostgreSQL refuse a statement about a database, since the role may not? */
+/* Will PostgreSQL refuse a statement about a database for want of rights? */
 static bool
 is_refused(Node *statement, Oid database)
 {
@@ -166,7 +166,10 @@ release_at_exit(int code, Datum arg)
 	dnc_slots_release();
 }
 
-/* Keep our processes off a database from now on; false: it is none of ours. */
+/*
+ * Keep our processes off a database from now on.  False: no scheduler of ours runs there, or too
+ * many statements do so already.
+ */
 static bool
 hold(Oid database)
 {
@@ -184,7 +187,7 @@ hold(Oid database)
 	return true;
 }
 
-/* Stop our processes in a database, and wait until they have ended; not for ever. */
+/* Stop our processes in a database, and wait until they have ended, up to PATIENCE_MS. */
 static void
 stop_processes(Oid database)
 {
@@ -205,7 +208,7 @@ stop_processes(Oid database)
 	}
 }
 
-/* Run a statement, as whoever had the hook before us would. */
+/* Run a statement by the previous hook, or as PostgreSQL does. */
 static void
 run(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
 	ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest,
@@ -215,7 +218,7 @@ run(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityCo
 		pstmt, query, read_only_tree, context, params, environment, dest, completion);
 }
 
-/* Keep our processes off the database that a statement is about; InvalidOid: it is about none. */
+/* Keep our processes off the database that a statement is about.  InvalidOid: we hold none. */
 static Oid
 hold_for(Node *statement, ProcessUtilityContext context)
 {

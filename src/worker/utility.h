@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * utility.h
- *		Statements that our processes must not be in the way of.
+ *		Statements that our processes must not obstruct.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,9 +3,9 @@
  * wake.c
  *		Wakes the scheduler of this database when a transaction has committed.
  *
- * All that could fail is done before COMMIT.  Afterwards we set a flag and a latch in
- * shared memory, which cannot fail.  A transaction that is prepared wakes nobody: its work is
- * found within dnc_fdw.naptime after COMMIT PREPARED.
+ * We do all that could fail before COMMIT.  Afterwards we set a flag and a latch in shared
+ * memory, which cannot fail.  A prepared transaction wakes nobody: its work is found within
+ * dnc_fdw.naptime after COMMIT PREPARED.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include "worker/slots.h"
 #include "worker/wake.h"
 
-/* Whom this transaction wakes; NULL: nobody. */
+/* The scheduler that this transaction wakes; NULL: none. */
 static DncSlot *sleeper = NULL;
 
 /* XactCallback */
@@ -42,8 +42,8 @@ at_transaction_event(XactEvent event, void *arg)
 }
 
 /*
- * This transaction gives the scheduler of this database work, if it is committed.  Where there
- * is no scheduler, nobody is woken.
+ * This transaction gives the scheduler of this database work when it commits.  Without a
+ * scheduler, nobody is woken.
  */
 void
 dnc_wake_at_commit(void)

@@ -4,12 +4,12 @@
  *		The workers: a delivery sends the queue of a server, a mirror refreshes one.
  *
  * A delivery connects as the bootstrap superuser: it sends everybody's writes, with their
- * writers' user mappings.  It reads and writes only the tables of the queue, and runs no
- * code of a user.  When it has sent all that is due, it waits a little for more, so that
- * writes that follow each other find it there, and ends.
+ * writers' user mappings.  It reads and writes only the tables of the queue, and runs no code of
+ * a user.  When it has sent all that is due, it waits a little for more, so that writes that
+ * follow each other find it there, and ends.
  *
- * A mirror's worker connects as the role of its schedule, which can log in.  It does what
- * CALL dnc_fdw_mirror_refresh() does, and ends.
+ * A mirror's worker connects as the role of its schedule, which can log in.  It does the work of
+ * CALL dnc_fdw_mirror_refresh(), and ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,9 @@
 /* A delivery ends after so many milliseconds without work. */
 #define IDLE_MS 5000
 
-/* While another session sends for the account, a delivery looks so often whether it is over. */
+/*
+ * While another session sends for the account, a delivery tries again after so many milliseconds.
+ */
 #define BUSY_MS 1000
 
 PGDLLEXPORT void dnc_delivery_main(Datum arg);
@@ -59,8 +61,8 @@ roll_back_and_begin(void)
 }
 
 /*
- * Send what is due in the queue of a server.  False: another session is at it.  Ends the process
- * if there is no such server any more.
+ * Send the writes in the queue of a server that are due.  False: another session is sending.
+ * Ends the process if the server or the queue is gone.
  */
 static bool
 deliver(Oid serverid, MemoryContext context)
@@ -86,7 +88,7 @@ deliver(Oid serverid, MemoryContext context)
 	return sent;
 }
 
-/* Wait until there is more to do, or for so many milliseconds; false: there is not. */
+/* Wait until there is more to do, or for so many milliseconds; false: there is nothing to do. */
 static bool
 wait_for_work(DncSlot *slot, int64 ms)
 {
@@ -137,7 +139,10 @@ name_of(Oid relid)
 		: "?";
 }
 
-/* The process that refreshes a mirror.  A pass whose process was ended goes on with the next. */
+/*
+ * The process that refreshes a mirror.  If it is ended in a pass, the next process goes on with
+ * that.
+ */
 void
 dnc_mirror_main(Datum arg)
 {

@@ -3,14 +3,14 @@
  * commit.c
  *		Pending writes on their way to the servers: at COMMIT, or at once.
  *
- * After a look at the limits we send the additions, server by server, and then the
- * removals.  So nobody is taken off a list while an addition can still fail.  If the
- * sending fails, the local transaction aborts.  The remote cannot take back what it has
- * taken by then, so the error counts it.
+ * We check the limits, then send the additions, server by server, and then the removals.  So
+ * nobody is taken off a list while an addition can still fail.  If the sending fails, the local
+ * transaction aborts.  The remote keeps the writes that it has taken by then, so the error counts
+ * them.
  *
- * send.c gives us outcomes, and commit_report.c makes the error.  The first failure stops the
- * sending; the requests that are under way by then are waited for, so that the counts are
- * exact.  A cancel ends that wait too.
+ * send.c gives us outcomes, and commit_report.c makes the error of them.  After the first failure
+ * we begin no further request.  We wait for the requests under way, so that the counts are exact;
+ * a cancel ends that wait too.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,13 +25,13 @@
 #include "write/limits.h"
 #include "write/settle.h"
 
-/* The sending that goes on now; NULL: none does. */
+/* The sending under way; NULL: none. */
 static DncCommit *sending = NULL;
 
 static DncBeforeSending before_sending = NULL;
 static DncAfterSending after_sending = NULL;
 
-/* For _PG_init(): what has to be done before and after the sending, elsewhere than here. */
+/* For _PG_init(): functions of other modules to call before and after the sending. */
 void
 dnc_commit_register(DncBeforeSending before, DncAfterSending after)
 {
@@ -39,7 +39,7 @@ dnc_commit_register(DncBeforeSending before, DncAfterSending after)
 	after_sending = after;
 }
 
-/* ----- what is to be sent ----- */
+/* ----- the writes to send ----- */
 
 /* How far the sending to a server has got. */
 static DncCommitServer *
@@ -53,8 +53,8 @@ progress_of_server(DncCommit *progress, Oid serverid)
 }
 
 /*
- * Sort what an account has to send by server and action; with a target only its writes.
- * The order is kept.
+ * Sort the writes of an account that have to be sent by server and action, each in their order.
+ * target: only the writes to it; NULL: all.
  */
 static void
 gather_writes(DncCommit *progress, DncPending *pending, const DncTarget *target)
@@ -76,8 +76,8 @@ gather_writes(DncCommit *progress, DncPending *pending, const DncTarget *target)
 }
 
 /*
- * Find out what of some accounts has to be sent, at once or at COMMIT, and whether the
- * limits allow it.  progress->context holds what is needed for it.
+ * Gather the writes of some accounts that have to be sent, at once or at COMMIT, in
+ * progress->context.  Raises an error where a limit or before_sending does not allow them.
  */
 static void
 prepare(DncCommit *progress, DncServerWrites *servers, const DncAccountWrites *accounts,
@@ -110,7 +110,7 @@ prepare(DncCommit *progress, DncServerWrites *servers, const DncAccountWrites *a
 
 /* ----- the sending ----- */
 
-/* The API does not add what is listed, and ON CONFLICT DO NOTHING was not said. */
+/* The problem of an entry that is listed already, where ON CONFLICT DO NOTHING was not said. */
 static DncProblem
 listed_problem(const char *server_name)
 {
@@ -122,7 +122,7 @@ listed_problem(const char *server_name)
 	return problem;
 }
 
-/* Stop the sending, and keep why if this is the first failure. */
+/* Stop the sending.  The first failure is kept, with its reason. */
 static void
 note_failure(DncCommit *progress, const DncProblem *problem, const char *request)
 {
@@ -141,7 +141,7 @@ note_failure(DncCommit *progress, const DncProblem *problem, const char *request
 	MemoryContextSwitchTo(before);
 }
 
-/* Was an addition answered with "listed already", which its statement does not allow? */
+/* Was the entry of an addition listed already, and does its statement not allow that? */
 static bool
 is_conflict(const DncSent *sent)
 {
@@ -149,7 +149,7 @@ is_conflict(const DncSent *sent)
 		!dnc_pending_of(sent->writes[0])->skip_listed;
 }
 
-/* Keep what was acknowledged, for after_sending. */
+/* Keep an acknowledged request for after_sending. */
 static void
 keep_acknowledged(DncCommit *progress, const DncSent *sent)
 {
@@ -215,7 +215,7 @@ take_outcomes(DncCommit *progress)
 		take_outcome(progress, &sent);
 }
 
-/* Show the sending to a server in dnc_fdw_progress, with its table if it is one table. */
+/* Show the sending to a server in dnc_fdw_progress, with the table if all writes are to one. */
 static DncProgress *
 show_progress(const DncCommit *progress, const DncCommitServer *server, DncAction action)
 {
@@ -252,7 +252,7 @@ send_to_server(DncCommit *progress, DncCommitServer *server, DncAction action)
 		dnc_commit_report_skipped(server);
 }
 
-/* Tell what was acknowledged. */
+/* Hand the acknowledged requests to after_sending, server by server. */
 static void
 tell_acknowledged(const DncCommit *progress)
 {
@@ -266,8 +266,8 @@ tell_acknowledged(const DncCommit *progress)
 }
 
 /*
- * Send all additions, then all removals, until all is sent or something has failed.  What the
- * transaction knows of the remote is recorded by it, too.
+ * Send all additions, then all removals, until a request fails.  Then after_sending gets the
+ * acknowledged requests, so that this transaction can record them.
  */
 static void
 send_to_servers(DncCommit *progress)
@@ -295,8 +295,8 @@ finish_under_way(DncCommit *progress)
 }
 
 /*
- * Run a step of the sending.  Gives the error that it threw, for the caller to throw on
- * with its counts; NULL: none.
+ * Run a step of the sending.  Gives back the error that the step threw, for the caller to throw
+ * on with its counts; NULL: none.
  */
 static ErrorData *
 catch_thrown(DncCommit *progress, void (*step) (DncCommit *))
@@ -318,9 +318,9 @@ catch_thrown(DncCommit *progress, void (*step) (DncCommit *))
 }
 
 /*
- * Send what was prepared, and raise an error with counts unless all of it was taken.  An
- * interrupt ends it at once.  After any other error that is thrown we wait for the
- * requests under way, and an interrupt ends that too.
+ * Send the prepared writes, and raise an error with counts unless all were taken.  A cancel ends
+ * the sending at once.  After any other error that is thrown we wait for the requests under way,
+ * and a cancel ends that wait too.
  */
 static void
 send_or_explain(DncCommit *progress)
@@ -346,8 +346,8 @@ send_or_explain(DncCommit *progress)
 }
 
 /*
- * The transaction, or a subtransaction, is rolled back.  If that cuts off the sending, the
- * server's log gets the counts.
+ * The transaction, or a subtransaction, is rolled back.  If that cuts off the sending, the counts
+ * go to the server's log.
  */
 void
 dnc_commit_log_cut_off(void)
@@ -362,12 +362,12 @@ dnc_commit_log_cut_off(void)
 /* ----- at COMMIT, and at once ----- */
 
 /*
- * Send the pending writes, when all else of the transaction is done; what is needed for
- * it goes into context, which must last until the transaction ends.  Raises 54000 before
- * anything is sent where max_deletes or max_requests is exceeded, 23505 where the API
- * refuses to add what is listed, and the problems of remote_error.c.
+ * Send the pending writes, when all else of the transaction is done.  Our memory comes from
+ * context, which must last until the transaction ends.  Raises 54000 before anything is sent
+ * where max_deletes or max_requests is exceeded, 23505 where the API refuses to add a listed
+ * entry, and the problems of remote_error.c.
  *
- * PostgreSQL has disarmed statement_timeout by now, so we arm it for this.  After an error
+ * PostgreSQL has disarmed statement_timeout by now, so we arm it for the sending.  After an error
  * PostgreSQL disarms all timeouts by itself.
  */
 void
@@ -386,15 +386,15 @@ dnc_commit_send_all(DncServerWrites *servers, DncAccountWrites *accounts, Memory
 }
 
 /*
- * Send what waits for the end of a statement, and forget it; with a target only what waits
- * there.  It is counted in server->taken as it is taken.  Gives back how many entries were
- * added to lists or removed from them, as far as the APIs tell.  Raises what
- * dnc_commit_send_all() does.
+ * Send the writes that wait for the end of a statement, and forget them.  target: only the writes
+ * to it; NULL: all.  server->taken counts them as they are taken.  Gives back how many entries
+ * were added to lists or removed from them, as far as the APIs tell.  Raises the errors of
+ * dnc_commit_send_all().
  */
 int64
 dnc_commit_send_now(DncServerWrites *servers, DncAccountWrites *accounts, const DncTarget *target)
 {
-	/* Where the session is terminated, it must outlive the statement: dnc_commit_log_cut_off(). */
+	/* If the session is terminated, this has to outlive the statement: dnc_commit_log_cut_off(). */
 	MemoryContext context = AllocSetContextCreate(CurTransactionContext, "dnc_fdw send now",
 												  ALLOCSET_SMALL_SIZES);
 	DncCommit  *progress = MemoryContextAllocZero(context, sizeof(DncCommit));

@@ -11,16 +11,16 @@
 #include "write/commit_report.h"
 #include "write/pending.h"
 
-/* What a transaction has written to one account, which may have several servers. */
+/* The writes of a transaction to one account, which may have several servers. */
 typedef struct DncAccountWrites
 {
 	struct DncAccountWrites *next;
-	const char *name;			/* the option "account" */
+	const char *name;			/* from the option "account" */
 	const DncProvider *provider;
-	DncPending *pending;		/* what waits */
-	int			write_mode;		/* DncWriteMode of what waits */
-	void		(*store) (struct DncAccountWrites *account);	/* stores what waits at COMMIT;
-																 * NULL: it is sent */
+	DncPending *pending;		/* the writes that wait */
+	int			write_mode;		/* DncWriteMode of these */
+	void		(*store) (struct DncAccountWrites *account);	/* stores the waiting writes at
+																 * COMMIT; NULL: they are sent */
 } DncAccountWrites;
 
 /* A request that the remote has acknowledged, and the writes in it. */
@@ -30,16 +30,17 @@ typedef struct DncAcknowledged
 	int			count;
 	bool		unchanged;		/* DNC_OUTCOME_UNCHANGED */
 	int			status;			/* of its answer; 0: none */
-	TimestampTz requested;		/* as in DncSent */
-	TimestampTz answered;		/* likewise */
+	TimestampTz requested;		/* before the last try was sent, as in DncSent */
+	TimestampTz answered;		/* when its answer was known, as in DncSent */
 } DncAcknowledged;
 
 /* Called before the writes of an account are sent; raises an error to prevent that. */
 typedef void (*DncBeforeSending) (const DncPending *pending);
 
 /*
- * Called with what a server has acknowledged, when all was sent, or the sending has failed and an
- * error follows; requests in any order.
+ * Called for each server after the sending, with the requests that it has acknowledged, in any
+ * order.  failed: a request has failed, and an error follows.  After a thrown error we do not
+ * call this.
  */
 typedef void (*DncAfterSending) (const DncAcknowledged *requests, int count, bool failed);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * commit_report.c
- *		What users are told of the sending: errors with counts, warnings, the log.
+ *		The reports of the sending: errors with counts, warnings, the log.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,7 @@
 
 #include "write/commit_report.h"
 
-/* The options of what is sent to a server; NULL: nothing is. */
+/* The options for the writes to a server; NULL: it gets none. */
 const DncOptions *
 dnc_commit_options(const DncCommitServer *server)
 {
@@ -21,7 +21,7 @@ dnc_commit_options(const DncCommitServer *server)
 	return NULL;
 }
 
-/* Append what became of the writes to a server. */
+/* Append how many writes to a server were taken. */
 static void
 append_progress(StringInfo text, const DncCommitServer *server, bool at_once)
 {
@@ -47,7 +47,7 @@ append_progress(StringInfo text, const DncCommitServer *server, bool at_once)
 	appendStringInfoString(text, at_once ? " of this transaction by then." : ".");
 }
 
-/* The error's own DETAIL (may be NULL), and what had been taken before it; palloc'd. */
+/* The error's own DETAIL, which may be NULL, and the counts of taken writes; palloc'd. */
 static char *
 explain_progress(const DncCommit *progress, const char *detail)
 {
@@ -71,7 +71,7 @@ explain_progress(const DncCommit *progress, const char *detail)
 	return text.data;
 }
 
-/* Is there a server among them that refuses to add what is listed? */
+/* Does one of the servers refuse to add an entry that is listed? */
 static bool
 refuses_listed(const DncCommit *progress)
 {
@@ -85,7 +85,7 @@ refuses_listed(const DncCommit *progress)
 	return false;
 }
 
-/* The error's own HINT (may be NULL), and what to do about the rest; palloc'd. */
+/* The error's own HINT, which may be NULL, and how to go on after a part was sent; palloc'd. */
 static char *
 explain_remedy(const DncCommit *progress, const char *hint)
 {
@@ -96,7 +96,7 @@ explain_remedy(const DncCommit *progress, const char *hint)
 					: "Adding an entry again is harmless.");
 }
 
-/* Raise the error that the first failure is. */
+/* Raise the first failure as an error, with counts. */
 void
 dnc_commit_report_failure(const DncCommit *progress)
 {
@@ -111,8 +111,8 @@ dnc_commit_report_failure(const DncCommit *progress)
 }
 
 /*
- * Raise an error that was thrown while sending, an interrupt for example.  If a failure
- * came before it, we say so: the user has to know both.
+ * Raise an error that was thrown during the sending, a cancel for example.  If a request had
+ * failed before, we say that too: the user has to know both.
  */
 void
 dnc_commit_report_thrown(DncCommit *progress, ErrorData *error)
@@ -132,7 +132,7 @@ dnc_commit_report_thrown(DncCommit *progress, ErrorData *error)
 	ReThrowError(error);
 }
 
-/* Say that an API has left additions out. */
+/* Warn that an API has left out additions. */
 void
 dnc_commit_report_skipped(const DncCommitServer *server)
 {
@@ -144,8 +144,8 @@ dnc_commit_report_skipped(const DncCommitServer *server)
 }
 
 /*
- * The session is terminated while it sends.  Nobody is left to be told what was taken but the
- * server's log.
+ * The session is terminated while it sends.  No client is left to tell, so the server's log gets
+ * the counts.
  */
 void
 dnc_commit_report_cut_off(DncCommit *progress)

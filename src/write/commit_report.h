@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * commit_report.h
- *		What users are told of the sending: errors with counts, warnings, the log.
+ *		The reports of the sending: errors with counts, warnings, the log.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 #include "write/send.h"
 
-/* What a transaction has sent to one server before COMMIT. */
+/* The writes that a server has taken from a transaction before COMMIT. */
 typedef struct DncServerWrites
 {
 	struct DncServerWrites *next;
@@ -23,26 +23,26 @@ typedef struct DncServerWrites
 typedef struct DncCommitServer
 {
 	DncServerWrites *server;
-	DncWrite  **writes[DNC_NACTIONS];	/* to be sent; NULL: none */
+	DncWrite  **writes[DNC_NACTIONS];	/* to send; NULL: none */
 	int			all[DNC_NACTIONS];	/* how many they are */
-	int64		taken[DNC_NACTIONS];	/* of these, that have changed the list */
-	int64		skipped;		/* additions */
-	struct DncAcknowledged *acknowledged;	/* requests of both actions; NULL: there are none */
+	int64		taken[DNC_NACTIONS];	/* how many of these have changed the list */
+	int64		skipped;		/* additions that the API has left out */
+	struct DncAcknowledged *acknowledged;	/* requests of both actions; NULL: none */
 	int			nacknowledged;
 } DncCommitServer;
 
 /* How far the sending has got. */
 typedef struct DncCommit
 {
-	MemoryContext context;		/* holds what is needed until the end */
+	MemoryContext context;		/* lasts until the end of the sending */
 	bool		at_once;		/* before COMMIT */
 	DncCommitServer *servers;
 	int			nservers;
-	DncCommitServer *server;		/* the one at hand */
-	DncSend    *send;			/* to that one; NULL: nothing is being sent */
+	DncCommitServer *server;		/* whose writes we send now */
+	DncSend    *send;			/* sends them; NULL: nothing is being sent */
 	int64		changed;
 	DncUnclear	unclear;
-	bool		failed;			/* the next two say how */
+	bool		failed;			/* problem and request say how */
 	DncProblem	problem;
 	const char *request;		/* for CONTEXT; NULL: no request has failed as such */
 } DncCommit;

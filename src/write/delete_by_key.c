@@ -3,8 +3,8 @@
  * delete_by_key.c
  *		DELETE of one entry by its key, without reading the list.
  *
- * An API removes an entry by its key.  A DELETE whose WHERE gives exactly that needs no
- * scan, if its rows go a route that tells at once whether the entry was there.
+ * An API removes an entry by its key.  If the WHERE of a DELETE gives exactly that key, we need
+ * no scan.  The rows have to take a route that tells at once whether the entry was there.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ struct DncDeleteByKey
 	bool		set_processed;
 };
 
-/* How many members of a removal name the entry.  They are sent, and come first. */
+/* How many members of a removal name the entry.  These are sent, and come first. */
 static int
 key_length(const DncWriteCall *remove)
 {
@@ -53,9 +53,9 @@ key_length(const DncWriteCall *remove)
 }
 
 /*
- * Can an entry have this value, as far as we know it when planning?  An API that stores
- * lower case would remove an entry that differs in case, and it would refuse a type that
- * it does not know.
+ * Can an entry have this value, as far as we know when we plan?  An API that stores lower case
+ * would remove an entry that differs in case, and an API would refuse a type that it does not
+ * know.
  */
 static bool
 is_as_stored(const DncProvider *provider, DncColumn column, const Expr *value)
@@ -78,8 +78,8 @@ is_as_stored(const DncProvider *provider, DncColumn column, const Expr *value)
 }
 
 /*
- * The values with which the clauses of a table name one entry: each member of the key
- * once, and nothing else.  NIL: the clauses do something else.
+ * The values by which the clauses of a table name one entry: each member of the key once, and
+ * nothing else.  NIL: the clauses do something else.
  */
 static List *
 key_values(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const DncColumnMap *map)
@@ -103,9 +103,8 @@ key_values(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const 
 }
 
 /*
- * Can a DELETE be done without reading?  If so, turn its scan into that.  The statement
- * may read nothing else, since a removal would move the entries of a list that is being
- * read.
+ * Can a DELETE be done without reading?  If so, make its scan the removal.  The statement may
+ * read nothing else, since a removal would move the entries of a list that is being read.
  */
 bool
 dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relation)
@@ -143,7 +142,7 @@ dnc_delete_by_key_plan(PlannerInfo *root, ModifyTable *plan, Index result_relati
 
 /*
  * Set up the removal; sends nothing.  palloc'd in the current context.  Raises 25006 in a
- * read-only transaction, 28000 where there is no token, and what dnc_route_begin() does.
+ * read-only transaction, 28000 where there is no token, and the errors of dnc_route_begin().
  */
 DncDeleteByKey *
 dnc_delete_by_key_begin(ForeignScanState *node)
@@ -198,7 +197,7 @@ evaluate_key(DncDeleteByKey *direct, const char **members)
 	return true;
 }
 
-/* Send the removal, and count the entries removed.  Raises what dnc_route_end() does. */
+/* Send the removal, and count the removed entries.  Raises the errors of dnc_route_end(). */
 void
 dnc_delete_by_key_run(DncDeleteByKey *direct)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * limits.c
- *		The limits on what may be sent to a server: max_deletes and max_requests.
+ *		The limits on the writes to a server: max_deletes and max_requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +12,8 @@
 #include "write/send.h"
 
 /*
- * Refuse more removals from a server than max_deletes allows in a transaction,
- * of which some may have been sent before this.
+ * Refuse more removals from a server in a transaction than max_deletes allows.  taken: how many
+ * of them were sent before.
  */
 static void
 allow_removals(const DncOptions *options, int64 more, int64 taken)
@@ -33,9 +33,9 @@ allow_removals(const DncOptions *options, int64 more, int64 taken)
 }
 
 /*
- * Check max_deletes for the removals from one server (54000), of which some may have been
- * taken before.  If several tables of the server are deleted from, their strictest limit
- * counts.
+ * Check max_deletes for the removals from one server (54000).  taken: how many the server has
+ * taken before in this transaction.  If several tables of the server are deleted from, their
+ * strictest limit counts.
  */
 void
 dnc_limits_check_deletes(DncWrite **removals, int count, int64 taken)
@@ -55,8 +55,8 @@ dnc_limits_check_deletes(DncWrite **removals, int count, int64 taken)
 }
 
 /*
- * Refuse (54000) what is to be sent to one server, by action, if it exceeds max_deletes or
- * max_requests.  removed: how many removals the server has taken in this transaction.
+ * Refuse (54000) the writes to one server, by action, if they exceed max_deletes or max_requests.
+ * removed: how many removals the server has taken in this transaction.
  */
 void
 dnc_limits_check(DncWrite **const writes[DNC_NACTIONS], const int counts[DNC_NACTIONS],

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * limits.h
- *		The limits on what may be sent to a server: max_deletes and max_requests.
+ *		The limits on the writes to a server: max_deletes and max_requests.
  *
  *-------------------------------------------------------------------------
  */

@@ -14,15 +14,15 @@
 #include "list/fast_input.h"
 #include "write/listed.h"
 
-/* What is looked for: the entry of a write, or what the request of an addition has made. */
+/* We look for the entry of a write, or for the entry that the request of an addition has made. */
 typedef struct Look
 {
 	const DncWrite *write;
 	bool		of_request;
-	TimestampTz *added;			/* as dnc_contains() has it; may be NULL */
+	TimestampTz *added;			/* as in dnc_contains(); may be NULL */
 } Look;
 
-/* Has the remote list what is looked for?  Raises what reading a list does. */
+/* Is the entry on the remote list?  Raises the errors of reading a list. */
 static bool
 is_on_list(const Look *look, DncBudget *budget)
 {
@@ -40,11 +40,10 @@ is_on_list(const Look *look, DncBudget *budget)
 }
 
 /*
- * The same.  Raises nothing that the remote does wrong: then problem->message is set.
+ * The same, but a failure of the remote sets problem->message, and raises no error.
  *
- * Such an error is raised deep in the reading of the list, and caught here.  That takes
- * no subtransaction, since nothing but memory was touched.  All else goes on, interrupts
- * above all.
+ * The reading raises that error deep inside, and we catch it here.  That takes no subtransaction,
+ * since the reading touches nothing but memory.  All other errors go on, interrupts above all.
  */
 static bool
 try_look(const Look *look, DncBudget *budget, DncProblem *problem)
@@ -80,8 +79,8 @@ try_look(const Look *look, DncBudget *budget, DncProblem *problem)
 }
 
 /*
- * Is the entry of a write listed?  *added, which may be NULL, is when it was added: see
- * dnc_contains().  What the remote does wrong is a problem.
+ * Is the entry of a write listed?  *added, which may be NULL, gets the time when the entry was
+ * added: see dnc_contains().  A failure of the remote goes into *problem.
  */
 bool
 dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, TimestampTz *added)
@@ -90,8 +89,8 @@ dnc_listed(const DncWrite *write, DncBudget *budget, DncProblem *problem, Timest
 }
 
 /*
- * Can the entry that an addition has made be told from others?  It has a uuid of its own, by
- * which the API can be asked.
+ * Can we tell the entry that an addition has made from others?  We can if the addition has a uuid
+ * of its own, and the API has a filter for that.
  */
 bool
 dnc_listed_by_request(const DncWrite *write)
@@ -111,7 +110,7 @@ dnc_listed_by_request(const DncWrite *write)
 	return false;
 }
 
-/* Has an addition for which dnc_listed_by_request() holds made its entry? */
+/* Is the entry that an addition has made on the list?  dnc_listed_by_request() must hold. */
 bool
 dnc_listed_request(const DncWrite *addition, DncBudget *budget, DncProblem *problem)
 {

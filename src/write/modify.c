@@ -38,11 +38,14 @@ struct DncModify
 	CommandId	command;
 	DncRowCheck *row;
 	AttrNumber	row_attno;		/* DELETE: the whole row in the plan's output */
-	DncBound   *bound;			/* DELETE: NULL: all entries are within; it is no partition */
-	AttrNumber	tid_attno;		/* DELETE: the ctid there; 0: the row says which entry it is */
-	DncRowIdentity *identity;	/* DELETE: what its scan has seen; NULL: the row says all */
+	DncBound   *bound;			/* DELETE: NULL: the table is no partition, so all entries are
+								 * within */
+	AttrNumber	tid_attno;		/* DELETE: the ctid there; 0: the row names its entry */
+	DncRowIdentity *identity;	/* DELETE: the entries that its scan has seen; NULL: the row says
+								 * all */
 	AttrNumber	source_attno;	/* INSERT ... RETURNING source; 0: not returned */
-	TupleTableSlot *returned;	/* INSERT: holds a row that is not returned as it was given */
+	TupleTableSlot *returned;	/* INSERT: holds a row whose returned values differ from the
+								 * given ones */
 	MemoryContext row_context;	/* reset with each row */
 };
 
@@ -59,8 +62,8 @@ is_identity_carried(Relation relation, const DncOptions *options)
 }
 
 /*
- * DELETE finds its rows by an ordinary scan.  The scan has to give the whole row, which
- * RETURNING shows.  A removal takes its values from there too, or goes by the ctid.
+ * DELETE finds its rows by an ordinary scan.  The scan has to give the whole row, which RETURNING
+ * shows.  A removal takes its values from the whole row, or finds them by the ctid.
  */
 void
 dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex, Relation relation)
@@ -76,8 +79,8 @@ dnc_modify_add_row_identity(PlannerInfo *root, Index rtindex, Relation relation)
 }
 
 /*
- * Refuse an UPDATE (0A000), before it is planned further.  PostgreSQL would refuse it, too,
- * but could not say what to do.
+ * Refuse an UPDATE (0A000) when it is planned.  PostgreSQL would refuse it later, but could not
+ * tell the user how to go on.
  */
 void
 dnc_modify_refuse_update(Relation relation)
@@ -89,7 +92,7 @@ dnc_modify_refuse_update(Relation relation)
 			 errhint("To correct an identifier, add the right one before you delete the wrong one.  To correct another column, delete the entry, COMMIT, and add it again.")));
 }
 
-/* Which commands a table takes, as a mask for IsForeignRelUpdatable. */
+/* The commands that a table takes, as a mask for IsForeignRelUpdatable. */
 int
 dnc_modify_supported(Relation relation)
 {
@@ -100,8 +103,8 @@ dnc_modify_supported(Relation relation)
 }
 
 /*
- * DELETE: find where its plan's output says which entry a row stands for, and which rows may
- * be removed through the table.
+ * DELETE: find where the plan's output says which entry a row stands for, and which rows may be
+ * removed through the table.
  */
 static void
 find_row_identity(DncModify *modify, ResultRelInfo *result, EState *estate, List *tlist)
@@ -159,7 +162,7 @@ dnc_modify_begin(ResultRelInfo *result, EState *estate, DncAction action, List *
 	return modify;
 }
 
-/* The row as RETURNING shows it: with a text of ours in a column. */
+/* The row for RETURNING, with a text of ours in one column. */
 static TupleTableSlot *
 fill_in(DncModify *modify, TupleTableSlot *slot, AttrNumber attnum, const char *text)
 {
@@ -179,8 +182,8 @@ fill_in(DncModify *modify, TupleTableSlot *slot, AttrNumber attnum, const char *
 }
 
 /*
- * Check the addition of an entry that is being added already.  Raises 23505 where the API
- * will refuse the second one.
+ * Check an addition that repeats an earlier addition of this transaction.  Raises 23505 where the
+ * API will refuse the second one.
  */
 static void
 check_repetition(const DncModify *modify)
@@ -197,8 +200,8 @@ check_repetition(const DncModify *modify)
 }
 
 /*
- * Refuse (23505) to add an entry with another type than the one with which this transaction
- * adds it already, where the API keeps an entry only once: the second one would be lost.
+ * Refuse (23505) to add an entry with one type after this transaction has added it with another,
+ * where the API keeps an entry only once: the second addition would be lost.
  */
 static void
 refuse_other_type(const DncModify *modify, const DncPendingWrite *waiting)
@@ -223,10 +226,11 @@ refuse_other_type(const DncModify *modify, const DncPendingWrite *waiting)
 }
 
 /*
- * Hand a row to its route.  Gives back the row that RETURNING sees; NULL: it is left out,
+ * Hand a row to its route.  Gives back the row that RETURNING sees; NULL: the row is left out,
  * since ON CONFLICT DO NOTHING was said and the entry is being added already.  While a DELETE
  * runs, such a row waits too: if the DELETE takes back the earlier addition, this one stays.
- * Raises 23502, 22023 and 23505 for rows that cannot be sent, and what dnc_route_flush() raises.
+ * Raises 23502, 22023 and 23505 for rows that cannot be sent, and the errors of
+ * dnc_route_flush().
  */
 TupleTableSlot *
 dnc_modify_insert(DncModify *modify, TupleTableSlot *slot)
@@ -312,9 +316,9 @@ fetch_removal(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot
 
 /*
  * Hand the removal of a row that the plan has found to the route.  Gives back the row for
- * RETURNING in *slot; NULL: the entry is being removed already.  Raises 23502 where the
- * row does not tell which entry is meant, 23514 where it is outside of the partition's
- * bound, 22023 where no request can name it, and what dnc_route_flush() raises.
+ * RETURNING in *slot; NULL: the entry is being removed already.  Raises 23502 where the row does
+ * not name an entry, 23514 where the row is outside of the partition's bound, 22023 where no
+ * request can name the entry, and the errors of dnc_route_flush().
  */
 TupleTableSlot *
 dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -338,7 +342,7 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 		MemoryContextSwitchTo(before);
 		return NULL;
 	}
-	/* What our own transaction has added has no id, and its removal is not sent. */
+	/* An entry that our own transaction has added has no id, and its removal is not sent. */
 	if (!dnc_pending_takes_back(waiting))
 		dnc_row_check_members(modify->row, members);
 	dnc_route_flush(modify->route);
@@ -347,8 +351,8 @@ dnc_modify_delete(DncModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_
 }
 
 /*
- * The statement is over.  Raises 0A000 where it would remove more than it means, and what
- * dnc_route_end() does.
+ * The statement is over.  Raises 0A000 where it would remove more entries than it means, and the
+ * errors of dnc_route_end().
  */
 void
 dnc_modify_end(DncModify *modify)
@@ -358,10 +362,7 @@ dnc_modify_end(DncModify *modify)
 	(void) dnc_route_end(modify->route);
 }
 
-/*
- * The write request as EXPLAIN shows it: "POST path"; *batch is how many
- * entries it takes.  palloc'd.
- */
+/* The write request for EXPLAIN, "POST path"; *batch: how many entries it takes.  palloc'd. */
 char *
 dnc_modify_request_text(Relation relation, DncAction action, int *batch)
 {

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * outcome.c
- *		What has become of a request that writes.
+ *		The outcome of a request that writes.
  *
- * No status is believed by itself.  Success is what the vendor documents as success, and
- * an entry is missing only if the vendor's own words say so: a gateway has a 404, too.
+ * We believe no status by itself.  Success is only what the vendor documents as success.  An
+ * entry is missing only if the vendor's own words say so: a gateway sends a 404, too.
  *
- * A removal that may have been taken is looked up before it is sent again, where sending it
- * again could take an entry that somebody has added since.
+ * A removal that may have been taken is looked up before we send it again, where the second
+ * request could take an entry that somebody has added since.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,8 @@
 #include "write/outcome.h"
 
 /*
- * An entry that is older than our request by so much is the one that we have meant to
- * remove, whatever the vendor's clock says.  It is the allowance for clocks that are off.
+ * The allowance for clocks that are off.  An entry that is older than our request by more is the
+ * entry that we have meant to remove, whatever the vendor's clock says.
  */
 #define OLD_ENTRY_MS (10 * 60 * 1000)
 
@@ -31,7 +31,7 @@ context_text(const DncOptions *options, const char *method, const char *path)
 	return psprintf("request %s %s to server \"%s\"", method, path, options->server_name);
 }
 
-/* That of a write. */
+/* The text of a write request's CONTEXT. */
 static char *
 write_context(const DncRequestEnd *end)
 {
@@ -50,7 +50,10 @@ outcome_of_failure(const DncCall *call)
 		: DNC_OUTCOME_REFUSED;
 }
 
-/* All entries of a request have gone from the list, with a try whose answer we do not have. */
+/*
+ * The entries of a request have gone from the list, after a try whose answer we do not have: they
+ * count as removed.
+ */
 static void
 judge_removed(const DncRequestEnd *end, DncSent *sent)
 {
@@ -61,8 +64,8 @@ judge_removed(const DncRequestEnd *end, DncSent *sent)
 }
 
 /*
- * Was an entry there before our removal was first requested?  It was, if it is older by as much
- * as clocks may be off.  A younger one may have been added since.
+ * Was an entry there before our removal was first requested?  It was if it is older by more than
+ * clocks may be off.  A younger entry may have been added since.
  */
 bool
 dnc_outcome_is_older(TimestampTz added, TimestampTz requested)
@@ -71,8 +74,8 @@ dnc_outcome_is_older(TimestampTz added, TimestampTz requested)
 }
 
 /*
- * A removal may have been taken.  Look: if the entry is not listed, it was taken.  True: the
- * entry that was meant is still listed, so the removal may be sent again.  An entry that is
+ * A removal may have been taken.  Look: if the entry is not listed, the removal was taken.  True:
+ * the entry that was meant is still listed, so the removal may be sent again.  An entry that is
  * younger than the request may have been added since, and stays.
  */
 static bool
@@ -90,12 +93,12 @@ look_before_repeating(const DncRequestEnd *end, DncSent *sent)
 	return listed && dnc_outcome_is_older(added, end->begun);
 }
 
-/* A call has failed.  True: it may be sent again. */
+/* Judge a call that has failed.  True: it may be sent again. */
 static bool
 judge_failure(const DncRequestEnd *end, DncSent *sent)
 {
 	sent->outcome = outcome_of_failure(end->call);
-	/* One that was stopped before it was tried again says that of the rate limit. */
+	/* A call that was stopped before its next try has the rate limit as its problem. */
 	if (end->stopped && dnc_call_answer(end->call)->http == NULL)
 		memset(&sent->problem, 0, sizeof(DncProblem));
 	else
@@ -105,8 +108,8 @@ judge_failure(const DncRequestEnd *end, DncSent *sent)
 }
 
 /*
- * The API has refused to add an entry, with a status that may mean that it is listed.  We
- * look, unless we have been told to stop: then it is a refusal.
+ * The API has refused to add an entry, with a status that may mean that the entry is listed.  We
+ * look, unless we were told to stop: then we call it a refusal.
  */
 static void
 judge_refused_addition(const DncRequestEnd *end, DncSent *sent)
@@ -132,7 +135,7 @@ judge_refused_addition(const DncRequestEnd *end, DncSent *sent)
 	sent->context = write_context(end);
 }
 
-/* The API says, or somebody in front of it, that an entry to be removed is not listed. */
+/* The API, or somebody in front of it, says that an entry to be removed is not listed. */
 static void
 judge_missing(const DncRequestEnd *end, DncSent *sent)
 {
@@ -153,8 +156,8 @@ judge_missing(const DncRequestEnd *end, DncSent *sent)
 }
 
 /*
- * How many entries the answer to a removal may speak of at the most.  One removal may take
- * an entry of each type; their statement has meant them all.
+ * How many entries the answer to a removal may count at most.  One removal may take an entry of
+ * each type; its statement has meant them all.
  */
 static int64
 most_removed(const DncRequestEnd *end)
@@ -170,8 +173,8 @@ most_removed(const DncRequestEnd *end)
 }
 
 /*
- * Find out how many entries an answer of success speaks of.  One that counts them has to
- * agree with what was sent; of removals some may not have been on the list.
+ * Judge an answer of success, and find out how many entries it speaks of.  If it counts them, the
+ * counts have to agree with what we sent; some removals may not have been on the list.
  */
 static void
 judge_success(const DncRequestEnd *end, DncSent *sent)
@@ -193,7 +196,7 @@ judge_success(const DncRequestEnd *end, DncSent *sent)
 	answer = dnc_answer_read(dnc_call_answer(end->call), &sent->problem);
 	if (answer == NULL)
 		return;
-	/* RFC 9110 15.3.3: 202 says that it may be done, some time. */
+	/* RFC 9110 15.3.3: 202 promises only that the write may be made some time. */
 	if (dnc_call_status(end->call) > 201)
 	{
 		sent->problem =
@@ -229,7 +232,7 @@ judge_success(const DncRequestEnd *end, DncSent *sent)
 	sent->skipped = write->action == DNC_ACTION_ADD ? end->count - sent->changed : 0;
 }
 
-/* Tell what became of a request that is over.  True: it may be sent again. */
+/* Tell the outcome of a request that is over.  True: it may be sent again. */
 bool
 dnc_outcome_judge(const DncRequestEnd *end, DncSent *sent)
 {

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * overlay.c
- *		What a scan sees of its own transaction's pending writes.
+ *		A scan's view of its own transaction's pending writes.
  *
- * A scan reads the remote's list, and we lay over it the writes that wait to be sent.
- * We hide an entry that is to be removed.  Behind the list we show the entries that are to
- * be added and were not on it.  The rules are those of command visibility: a write is seen
- * by the commands after the one that made it.
+ * A scan reads the remote's list, and we lay over it the writes that wait to be sent.  We hide an
+ * entry that is to be removed.  Behind the list we show the additions whose entries were not on
+ * it.  The rules are those of command visibility: a command sees the writes of the commands
+ * before it.
  *
  * The provider's identity tells entries of one list apart.  If the transaction adds an
  * entry that the remote already has, we show the remote's row.  It will be the same after
@@ -32,18 +32,18 @@ struct DncOverlay
 	const DncPending *pending;	/* NULL: the scan sees none of the transaction's writes */
 	CommandId	command;		/* sees the writes of the commands before it */
 	bool	   *shown;			/* by index: additions that are shown unless the list has them */
-	Bitmapset  *listed;			/* by index: additions of entries that the remote has already */
+	Bitmapset  *listed;			/* by index: additions whose entries the remote has already */
 	int			index;			/* the next write to look at */
-	int			end;			/* behind the last one that was there at the beginning */
-	uint32		sent;			/* how often writes had been sent by then */
+	int			end;			/* behind the last write that was there at the beginning */
+	uint32		sent;			/* pending->sent at the beginning */
 	DncPending *queued;			/* additions of the queue; NULL: there are none */
-	Bitmapset  *queued_listed;	/* by index: those of entries that the remote has */
-	int			queued_index;	/* the next one to look at */
+	Bitmapset  *queued_listed;	/* by index: those whose entries the remote has */
+	int			queued_index;	/* the next addition of the queue to look at */
 };
 
 static DncFindQueued find_queued = NULL;
 
-/* For _PG_init(): where additions wait that are no transaction's any more. */
+/* For _PG_init(): the function that finds additions which no transaction holds any more. */
 void
 dnc_overlay_register(DncFindQueued function)
 {
@@ -58,8 +58,8 @@ is_visible(const DncOverlay *overlay, const DncPendingWrite *waiting)
 }
 
 /*
- * A parallel worker knows nothing of its leader's writes.  The planner keeps our scans out
- * of workers, but not functions that read a list and say that they are parallel safe.
+ * A parallel worker does not know its leader's writes.  The planner keeps our scans out of
+ * workers, but not functions that read a list and say that they are parallel safe.
  */
 static void
 refuse_parallel_worker(const DncOptions *options)
@@ -75,8 +75,8 @@ refuse_parallel_worker(const DncOptions *options)
 }
 
 /*
- * Which additions stand, and are the first ones of their entries that do?  By index,
- * palloc'd in the current context.  NULL: the scan sees no write at all.
+ * Find the additions that stand and are the first of their entries to do so.  By index, palloc'd
+ * in the current context.  NULL: the scan sees no write at all.
  */
 static bool *
 find_shown(const DncOverlay *overlay)
@@ -112,10 +112,9 @@ find_shown(const DncOverlay *overlay)
 }
 
 /*
- * The writes that a command of this transaction sees on the lists of an account, with
- * the credentials in *options, those of the queue among them; NULL: there are none.
- * palloc'd in the current context.  Raises 0A000 in a parallel worker, and where writes to
- * another account wait for the same list.
+ * The writes to the list of *options, with its credentials, that a command of this transaction
+ * sees, and the additions of the queue; NULL: there are none.  palloc'd in the current context.
+ * Raises 0A000 in a parallel worker, and where writes to another account wait for the same list.
  */
 DncOverlay *
 dnc_overlay_begin(const DncOptions *options, CommandId command)
@@ -144,7 +143,7 @@ dnc_overlay_begin(const DncOptions *options, CommandId command)
 
 /* ----- entries of the list ----- */
 
-/* The text of a column of an entry of the list, UTF-8; NULL: it has none. */
+/* The text in a column of a list entry, UTF-8; NULL: it has none. */
 static const char *
 listed_value(const DncOverlay *overlay, const DncJson *entry, DncColumn column)
 {
@@ -168,7 +167,7 @@ dnc_overlay_is_of_type(const DncOverlay *overlay, const DncJson *entry, const ch
 	return type == NULL || (listed && strcmp(listed, type) == 0);
 }
 
-/* The last write of a collection on an entry of the list; NULL: none, or the entry lacks a key. */
+/* The last write of a collection on a list entry; NULL: none, or the entry lacks a key. */
 static DncPendingWrite *
 find_last(const DncOverlay *overlay, const DncPending *pending, const DncJson *entry)
 {
@@ -187,7 +186,7 @@ find_last(const DncOverlay *overlay, const DncPending *pending, const DncJson *e
 	return dnc_pending_find(pending, &identity);
 }
 
-/* Does a removal on the identity of an entry of the list name this entry? */
+/* Does a removal, whose identity is that of a list entry, name just this entry? */
 static bool
 removes(const DncOverlay *overlay, const DncWrite *removal, const DncJson *entry)
 {
@@ -206,7 +205,7 @@ removes(const DncOverlay *overlay, const DncWrite *removal, const DncJson *entry
 	return true;
 }
 
-/* Is a removal that the scan sees, of this entry, among a write and those before it? */
+/* Does the scan see a removal of this entry among the last write and those before it? */
 static bool
 is_removed(const DncOverlay *overlay, const DncPendingWrite *last, const DncJson *entry)
 {
@@ -227,14 +226,14 @@ dnc_overlay_hides(const DncOverlay *overlay, const DncJson *entry)
 	return is_removed(overlay, find_last(overlay, overlay->pending, entry), entry);
 }
 
-/* Has an addition given a value, beside identity and type, that the list has not? */
+/* Does an addition give other values than the list has, identity and type aside? */
 static bool
 gives_other_values(const DncOverlay *overlay, const DncWrite *addition, const DncJson *entry)
 {
 	const DncProvider *provider = overlay->options->provider;
 	const DncMember *members = provider->add.members;
 
-	/* An API that refuses what is listed will never take them over. */
+	/* An API that refuses listed entries will never take the values over. */
 	if (provider->add.unchanged_status != 0)
 		return false;
 	for (int i = 0; members[i].name; i++)
@@ -254,8 +253,8 @@ gives_other_values(const DncOverlay *overlay, const DncWrite *addition, const Dn
 }
 
 /*
- * Take note of an entry that is on the list and not hidden, should the transaction have
- * added it.  Then we do not show the addition, and a removal of it has to be sent.
+ * Take note of an entry that is on the list and not hidden.  If the transaction has added it, we
+ * do not show the addition, and a removal of the entry has to be sent.
  */
 void
 dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry)
@@ -282,7 +281,7 @@ dnc_overlay_note_listed(DncOverlay *overlay, const DncJson *entry)
 
 /* ----- additions ----- */
 
-/* Begin anew with the additions.  The entries that were found on the list stay known. */
+/* Begin with the additions again.  We still know the entries that were found on the list. */
 void
 dnc_overlay_rewind(DncOverlay *overlay)
 {
@@ -311,7 +310,7 @@ matches_search(const char *text, const char *search, int how)
 }
 
 /*
- * Would the remote's search find an addition?  It looks at the columns whose filters have
+ * Would the remote's search find an addition?  The search looks at the columns whose filters have
  * the same parameter, and search_match says how.  search is in the database's encoding.
  */
 static bool
@@ -337,7 +336,7 @@ is_found(const DncOverlay *overlay, const DncWrite *addition, const char *search
 	return *search == '\0';
 }
 
-/* Is an addition one that search, identifier and type ask for?  See dnc_overlay_next(). */
+/* Do search, identifier and type ask for an addition?  See dnc_overlay_next(). */
 static bool
 is_wanted(const DncOverlay *overlay, const DncWrite *addition, const char *search,
 		  const char *identifier, const char *type)
@@ -350,7 +349,7 @@ is_wanted(const DncOverlay *overlay, const DncWrite *addition, const char *searc
 		(type == NULL || own_type == NULL || strcmp(type, own_type) == 0);
 }
 
-/* Does the scan see a write of the transaction itself on the entry of a queued addition? */
+/* Does the scan see a write of its transaction on the entry of a queued addition? */
 static bool
 is_decided_here(const DncOverlay *overlay, const DncWrite *queued)
 {
@@ -368,8 +367,8 @@ is_decided_here(const DncOverlay *overlay, const DncWrite *queued)
 }
 
 /*
- * Does an addition of the queue repeat an earlier one?  Those of one entry in several spellings
- * are all shown, since a condition may ask for any of them.
+ * Does an addition of the queue repeat an earlier one?  If an entry is there in several
+ * spellings, we show them all, since a condition may ask for any of them.
  */
 static bool
 repeats_queued(const DncPendingWrite *waiting)
@@ -385,7 +384,7 @@ repeats_queued(const DncPendingWrite *waiting)
 	return false;
 }
 
-/* The next addition of the queue, as dnc_overlay_next(); each spelling of an entry comes once. */
+/* The next queued addition, as in dnc_overlay_next(); each spelling of an entry comes once. */
 static const DncWrite *
 next_queued(DncOverlay *overlay, const char *search, const char *identifier, const char *type)
 {
@@ -404,8 +403,8 @@ next_queued(DncOverlay *overlay, const char *search, const char *identifier, con
 }
 
 /*
- * With write_mode 'immediate' an open cursor may outlive the writes that it has to show.  They
- * are on the list by now, but the cursor has perhaps read that before.
+ * With write_mode 'immediate' an open cursor may outlive the writes that it has to show.  By now
+ * they are on the list, but the cursor may have read that part of it before.
  */
 static void
 refuse_sent(const DncOverlay *overlay)
@@ -421,9 +420,10 @@ refuse_sent(const DncOverlay *overlay)
 }
 
 /*
- * The next addition that is not on the remote list, once that was read; NULL: there is
- * none.  search (in the database's encoding) has to find it, and identifier and type
- * (UTF-8) have to be its own; NULL matches any.  Raises 0A000 where they have been sent.
+ * The next addition that is not on the remote list, after the list was read; NULL: there is none.
+ * search (in the database's encoding) has to find the addition, and identifier and type (UTF-8)
+ * have to be its own; NULL matches any.  Raises 0A000 where the additions have been sent
+ * meanwhile.
  */
 const DncWrite *
 dnc_overlay_next(DncOverlay *overlay, const char *search, const char *identifier,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * overlay.h
- *		What a scan sees of its own transaction's pending writes.
+ *		A scan's view of its own transaction's pending writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,9 +14,8 @@
 typedef struct DncOverlay DncOverlay;
 
 /*
- * Finds the additions to the list of some options, with a token, that committed transactions
- * have left to be sent later, as the active snapshot shows them.  Made in the current
- * context; NULL: there are none.
+ * Finds the additions of committed transactions to the list of *options, with a token, that will
+ * be sent later, as the active snapshot shows them.  Made in the current context; NULL: none.
  */
 typedef DncPending *(*DncFindQueued) (const DncOptions *options);
 

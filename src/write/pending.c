@@ -19,7 +19,7 @@
 
 #include "write/pending.h"
 
-/* An element of the hash table.  The texts of its identity are the oldest write's. */
+/* An element of the hash table.  The texts of its identity belong to the oldest write. */
 typedef struct LastWrite
 {
 	DncIdentity identity;
@@ -39,7 +39,7 @@ dnc_pending_make(MemoryContext parent)
 	return pending;
 }
 
-/* Make room for one more write.  Raises 54000 where an int cannot count them any more. */
+/* Make room for one more write.  Raises 54000 where an int cannot count the writes any more. */
 static void
 ensure_room(DncPending *pending, const DncTarget *target)
 {
@@ -58,7 +58,7 @@ ensure_room(DncPending *pending, const DncTarget *target)
 	pending->capacity = capacity;
 }
 
-/* Link a write to the previous one on the same entry, and make it the last one there. */
+/* Link a write to the previous write on the same entry, and make it the last write there. */
 static void
 link_write(DncPending *pending, DncPendingWrite *waiting)
 {
@@ -80,9 +80,9 @@ link_write(DncPending *pending, DncPendingWrite *waiting)
 }
 
 /*
- * Put a write at the end of a collection: values in the order of the members of its
- * call, in the database's encoding; command is the one that makes it.  Raises what
- * dnc_write_make() raises, and 54000.
+ * Put a write at the end of a collection.  values are in the order of the call's members, in the
+ * database's encoding; command is the command that makes the write.  Raises the errors of
+ * dnc_write_make(), and 54000.
  */
 DncPendingWrite *
 dnc_pending_append(DncPending *pending, const DncTarget *target, DncAction action,
@@ -121,7 +121,7 @@ dnc_pending_drop_last(DncPending *pending)
 	pfree(waiting);
 }
 
-/* Forget all writes of a collection, which were sent. */
+/* Forget all writes of a collection; they were sent. */
 void
 dnc_pending_clear(DncPending *pending)
 {
@@ -134,7 +134,7 @@ dnc_pending_clear(DncPending *pending)
 	MemoryContextReset(pending->write_context);
 }
 
-/* How many bytes a write takes, without what stands in front of it. */
+/* How many bytes a write takes, without its holder's members in front of it. */
 static Size
 write_size(const DncWrite *write)
 {
@@ -148,7 +148,7 @@ write_size(const DncWrite *write)
 }
 
 /*
- * Forget the writes to a target, which were additions and were sent.  The others keep their
+ * Forget the writes to a target; they were additions, and were sent.  The other writes keep their
  * order.
  */
 void
@@ -191,11 +191,11 @@ dnc_pending_find(const DncPending *pending, const DncIdentity *identity)
 	return last ? last->waiting : NULL;
 }
 
-/* Is an entry being added by the writes from this one back? */
+/* Is the entry being added, by this write and the earlier writes on it? */
 static bool
 is_being_added(const DncPendingWrite *waiting)
 {
-	CommandId	taken_back = 0; /* additions of commands before this one are */
+	CommandId	taken_back = 0; /* additions of commands before this one are taken back */
 
 	for (; waiting; waiting = waiting->previous)
 	{
@@ -209,8 +209,8 @@ is_being_added(const DncPendingWrite *waiting)
 }
 
 /*
- * Does a write repeat an earlier one of its collection: the addition of an entry that is
- * being added already, or the removal of one that is being removed?
+ * Does a write repeat an earlier one of its collection?  It may add an entry that is being added
+ * already, or remove an entry that is being removed.
  */
 bool
 dnc_pending_repeats(const DncPendingWrite *waiting)
@@ -220,7 +220,10 @@ dnc_pending_repeats(const DncPendingWrite *waiting)
 	for (const DncPendingWrite *before = waiting->previous; before; before = before->previous)
 	{
 		CHECK_FOR_INTERRUPTS();
-		/* One that the scan has seen has hidden the entry: the scan has found an addition. */
+		/*
+		 * A removal that the scan has seen has hidden the entry, so the scan has found an
+		 * addition.
+		 */
 		if (before->write.action == DNC_ACTION_REMOVE
 			? before->command >= waiting->seen &&
 			dnc_write_removes_same(&before->write, &waiting->write)
@@ -230,7 +233,7 @@ dnc_pending_repeats(const DncPendingWrite *waiting)
 	return false;
 }
 
-/* Has the scan of a removal seen additions of the entry that wait here? */
+/* Has the scan of a removal seen waiting additions of its entry? */
 bool
 dnc_pending_takes_back(const DncPendingWrite *removal)
 {

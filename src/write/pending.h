@@ -13,23 +13,22 @@
 #include "write/write.h"
 
 /*
- * A write that waits to be sent.  The write is the last member, since its texts follow
- * it, and its holder's members stand in front: see dnc_pending_of().
+ * A write that waits to be sent.  The write is the last member, since its texts follow it.  The
+ * members of its holder stand in front: see dnc_pending_of().
  */
 typedef struct DncPendingWrite
 {
-	struct DncPendingWrite *previous;	/* the one before it on the same list entry; NULL:
-										 * none */
-	CommandId	command;		/* of the transaction, that made it */
-	CommandId	seen;			/* a removal: its scan has seen the commands before this one */
-	int			nest_level;		/* of the (sub)transaction that made it */
-	int			index;			/* in its collection */
+	struct DncPendingWrite *previous;	/* the previous write on the same list entry; NULL: none */
+	CommandId	command;		/* that made the write */
+	CommandId	seen;			/* a removal: its scan has seen the commands before this */
+	int			nest_level;		/* of the (sub)transaction that made the write */
+	int			index;			/* of the write in its collection */
 	bool		overtaken;		/* other writes make it needless: dnc_settle_mark_overtaken() */
-	bool		by_key;			/* a removal without a scan: it is of whatever has the key */
+	bool		by_key;			/* a removal without a scan: of every entry that has the key */
 	bool		skip_listed;	/* ON CONFLICT DO NOTHING */
-	bool		repeated;		/* likewise, and it has found an addition that waits */
-	bool		listed;			/* an addition of an entry that a scan has seen on the list */
-	bool		differs;		/* likewise, but it has given other values than the list has */
+	bool		repeated;		/* skip_listed, and an addition of the entry waits already */
+	bool		listed;			/* an addition whose entry a scan has seen on the list */
+	bool		differs;		/* listed, but the addition gives other values than the list has */
 	DncWrite	write;
 } DncPendingWrite;
 
@@ -40,9 +39,9 @@ typedef struct DncPending
 	DncWrite  **writes;			/* each inside of a DncPendingWrite */
 	int			count;
 	int			capacity;
-	int			removals;		/* how many of the writes are that */
+	int			removals;		/* how many of the writes are removals */
 	uint32		sent;			/* how often writes were sent and forgotten */
-	HTAB	   *last;			/* by DncIdentity: the last write on that entry */
+	HTAB	   *last;			/* the last write on each entry, by DncIdentity */
 } DncPending;
 
 /* The waiting write that holds a write of a collection. */
@@ -59,7 +58,7 @@ dnc_pending_at(const DncPending *pending, int index)
 	return dnc_pending_of(pending->writes[index]);
 }
 
-/* Has the scan of a removal seen an addition before it? */
+/* Has the scan of a removal seen an earlier addition? */
 static inline bool
 dnc_pending_has_seen(const DncPendingWrite *removal, const DncPendingWrite *addition)
 {

@@ -3,18 +3,19 @@
  * protect.c
  *		No removal of what the same transaction adds.
  *
- * All additions go out before the first removal.  So a removal is not sent if the
- * transaction adds the same person in a way that the removal's scan has not seen: it would
- * take the person off the list.  Two entries are of the same person if they have the same
- * match key, whatever their spelling and type; or the same text, which has another key in a
- * table with another default_country.
+ * All additions go out before the first removal.  A removal could take off the list a person whom
+ * the same transaction adds.  So we do not send a removal if its scan has not seen such an
+ * addition.  Two entries are of the same person if they have the same match key, whatever their
+ * spelling and type, or the same text.  The same text may have two keys, in tables with different
+ * default_country.
  *
- * Keys of numbers take the library dnc_fdw_phone.  Without it we compare only the last
- * digits of numbers.  That keeps more removals back than necessary, and lets none pass that
- * the library would keep back.
+ * The key of a number takes the library dnc_fdw_phone.  Without it we compare only the last
+ * digits of numbers.  That keeps back more removals than necessary, and all those that the
+ * library would keep back.
  *
- * With the library, the key of a number takes long.  So we make all keys of the removals or
- * of the additions, whichever are fewer, and of the others only those that can be among them.
+ * With the library, the key of a number takes long.  So we make all keys of the removals or of
+ * the additions, whichever are fewer.  Of the others we make only the keys that can be among
+ * these.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,14 +33,14 @@
 #include "write/protect.h"
 
 /*
- * A write has at most so many keys: the provider's identity, the text, the match key, two that
- * stand for numbers that we cannot compare, and the one of a removal of nobody knows whom.
+ * A write has at most this many keys: the provider's identity, the text, the match key, two for
+ * numbers that we cannot compare, and that of a removal which names no person.
  */
 #define MAX_KEYS 6
 
 /*
- * Spellings of a number of at least MIN_DIGITS digits end in the same TAIL digits: without
- * its country code (3 digits at most) and its trunk prefix it still has so many.
+ * Spellings of a number of at least MIN_DIGITS digits end in the same TAIL digits: that many are
+ * left without the country code (3 digits at most) and the trunk prefix.
  */
 #define MIN_DIGITS 7
 #define TAIL 4
@@ -51,18 +52,18 @@ typedef struct Keys
 	int			count;
 } Keys;
 
-/* What is added under a key that a removal has. */
+/* The additions under a key that a removal has. */
 typedef struct KeyWrites
 {
 	const char *key;
-	const DncTarget *added;		/* where the first of the additions goes; NULL: there is none */
+	const DncTarget *added;		/* where the first of the additions goes; NULL: none */
 	bool		several;		/* the additions have several tokens */
 	CommandId	last_command;	/* the highest of the additions' commands */
-	int			last_index;		/* likewise */
-	const DncWrite *left_out;	/* a removal that is not sent; NULL: there is none */
+	int			last_index;		/* the highest of the additions' places */
+	const DncWrite *left_out;	/* a removal that is not sent; NULL: none */
 } KeyWrites;
 
-/* A removal that stands, with what is added under its keys. */
+/* A removal that stands, with the additions under its keys. */
 typedef struct Removal
 {
 	DncPendingWrite *waiting;
@@ -70,14 +71,14 @@ typedef struct Removal
 	int			count;
 } Removal;
 
-/* What we need while we compare. */
+/* Our state while we compare. */
 typedef struct Protection
 {
 	DncPending *pending;
 	MemoryContext scratch;		/* reset with each write */
 	bool		knows_numbers;	/* is dnc_fdw_phone installed? */
-	const DncKeyFilter *wanted; /* match keys that count; NULL: all do */
-	DncKeyFilter *made;			/* takes the match keys that are made; NULL: none does */
+	const DncKeyFilter *wanted; /* the match keys that count; NULL: all */
+	DncKeyFilter *made;			/* collects the match keys that we make; NULL: we collect none */
 	HTAB	   *keys;			/* of KeyWrites: the removals' keys */
 	Removal    *removals;
 	int			nremovals;
@@ -92,10 +93,7 @@ add_key(Keys *keys, char *key)
 	keys->keys[keys->count++] = key;
 }
 
-/*
- * The text that is equal for two writes on the same entry, as the provider tells entries
- * apart.
- */
+/* The text that is the same for two writes on one entry, as the provider tells entries apart. */
 static char *
 identity_key(const DncWrite *write, const DncIdentity *identity)
 {
@@ -116,8 +114,8 @@ identity_key(const DncWrite *write, const DncIdentity *identity)
 }
 
 /*
- * The text that is equal for two writes whose identifiers the vendor may take for one, whatever
- * their types; DNC_QUEUE_FOLDED is the same for rows of the queue.
+ * The text that is the same for two writes whose identifiers the vendor may take for one,
+ * whatever their types.  DNC_QUEUE_FOLDED does the same for rows of the queue.
  */
 static char *
 text_key(const DncIdentity *identity)
@@ -130,7 +128,7 @@ text_key(const DncIdentity *identity)
 	return key;
 }
 
-/* The last digits of a number; NULL: it has other signs, or too few digits to compare. */
+/* The last digits of a number; NULL: it has other characters, or too few digits to compare. */
 static char *
 last_digits(const char *clean)
 {
@@ -149,8 +147,8 @@ last_digits(const char *clean)
 }
 
 /*
- * Add the keys of a number without the library.  Numbers with the same last digits meet
- * under these.  A number without such digits meets all numbers, and they meet it.
+ * Add the keys of a number without the library.  Numbers with the same last digits share a key.
+ * A number without such digits shares a key with every number.
  */
 static void
 add_number_keys(const DncWrite *write, const char *clean, Keys *keys)
@@ -165,7 +163,7 @@ add_number_keys(const DncWrite *write, const char *clean, Keys *keys)
 		add_key(keys, "number ?");
 }
 
-/* The type of a write's entry, UTF-8; NULL: it does not say. */
+/* The type of a write's entry, UTF-8; NULL: the write does not say. */
 static const char *
 type_of(const DncWrite *write)
 {
@@ -177,8 +175,8 @@ type_of(const DncWrite *write)
 }
 
 /*
- * Add the match key of a write's entry, if it can be one that counts, or the keys that stand
- * for it without the library.
+ * Add the match key of a write's entry, if it can be one that counts.  Without the library, add
+ * the keys that stand for it.
  */
 static void
 add_match_keys(const Protection *protection, const DncWrite *write, Keys *keys)
@@ -214,8 +212,8 @@ add_match_keys(const Protection *protection, const DncWrite *write, Keys *keys)
 }
 
 /*
- * The keys of a write.  A removal and an addition that have one in common may be of the same
- * person.  A removal that does not say whom it is about has a key that all additions have.
+ * The keys of a write.  A removal and an addition that share a key may be of the same person.  A
+ * removal that does not name its person has a key that all additions have.
  */
 static void
 find_keys(const Protection *protection, const DncWrite *write, Keys *keys)
@@ -252,7 +250,7 @@ compare_keys(const void *one, const void *other, Size size)
 
 /* ----- removals and additions ----- */
 
-/* Is a write of this action one that still stands? */
+/* Has a write this action, and does it still stand? */
 static inline bool
 stands(const DncPendingWrite *waiting, DncAction action)
 {
@@ -270,7 +268,10 @@ count_standing(const DncPending *pending, DncAction action)
 	return count;
 }
 
-/* From here on the match keys that count are those that were made, and that will be noted anew. */
+/*
+ * From here on only the match keys collected so far count, if we have collected any.  expected:
+ * about how many we collect anew; 0: none.
+ */
 static void
 want_made_keys(Protection *protection, int expected)
 {
@@ -279,7 +280,7 @@ want_made_keys(Protection *protection, int expected)
 		? dnc_key_filter_make(expected) : NULL;
 }
 
-/* Is given a write that stands, and its keys, which are gone afterwards. */
+/* Called with a write that stands, and its keys, which are freed afterwards. */
 typedef void (*Visit) (Protection *protection, DncPendingWrite *waiting, const Keys *keys);
 
 /* Visit all writes of an action that stand. */
@@ -303,13 +304,13 @@ visit_writes(Protection *protection, DncAction action, Visit visit)
 	}
 }
 
-/* Visit: the keys are noted as they are found. */
+/* Visit: nothing to do, since find_keys() has collected the match keys. */
 static void
 look_at_write(Protection *protection, DncPendingWrite *waiting, const Keys *keys)
 {
 }
 
-/* The entry of a key, which is made if there is none. */
+/* The element of a key in a hash table; made if there is none. */
 static KeyWrites *
 ensure_key(HTAB *keys, const char *key)
 {
@@ -369,8 +370,8 @@ note_addition_of_keys(Protection *protection, DncPendingWrite *waiting, const Ke
 }
 
 /*
- * Is there an addition under a key of a removal that its scan has not seen?  A scan does not
- * see what is added with another token, be that for the same list or for another one.
+ * Is there an addition under a key of a removal that the removal's scan has not seen?  A scan
+ * does not see additions with another token, be that for the same list or for another one.
  */
 static bool
 is_unseen_added(const KeyWrites *writes, const DncPendingWrite *removal)
@@ -404,8 +405,8 @@ leave_out_removals(Protection *protection)
 }
 
 /*
- * Leave out the additions that the API would refuse, since the removal of the same entry is
- * left out.  What has only the match key in common may be no refusal, and is sent.
+ * Leave out the additions that the API would refuse, since we leave out the removal of the same
+ * entry.  An addition that shares only the match key may not be refused, and is sent.
  */
 static void
 leave_out_refused(Protection *protection)
@@ -433,7 +434,7 @@ leave_out_refused(Protection *protection)
 
 /*
  * Mark the removals of a collection that must not be sent, and the additions that need not be
- * sent because of that.  What is marked already does not count.  Leaves garbage in the
+ * sent because of that.  Writes that are marked already do not count.  Leaves garbage in the
  * current context.
  */
 void

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * removal_scope.c
- *		Whether the removals of a statement take only what it means.
+ *		Whether the removals of a statement take only the entries that it means.
  *
- * An API may remove by less than what tells its entries apart: by the email, where that
- * can be listed as an email and as a domain.  Then a removal takes all entries of its key.
- * So we take note of each entry that the scan of a DELETE reads, and compare in the end: a
- * statement that would take an entry which it has not chosen is refused.
+ * An API may remove by less than the identity of an entry: by the email, where that can be listed
+ * as an email and as a domain.  Then a removal takes all entries of its key.  So we take note of
+ * each entry that the scan of a DELETE reads, and compare at the end.  We refuse a statement that
+ * would take an entry which it has not chosen.
  *
- * Keys are kept as hashes of 64 bits, some 60 bytes for an entry of the list.  Two keys of
- * equal hash could only make us refuse too much.
+ * We keep keys as hashes of 64 bits, about 60 bytes for an entry of the list.  Two keys of equal
+ * hash could only make us refuse too much.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,9 +29,9 @@
 typedef struct Scope
 {
 	uint64		key;
-	uint32		variants[MAX_VARIANTS]; /* hashes of what is not in the key */
-	uint8		seen;			/* how many of these */
-	uint8		removed;		/* bit i: the i-th is removed */
+	uint32		variants[MAX_VARIANTS]; /* hashes of the members outside of the key */
+	uint8		seen;			/* how many variants we have seen */
+	uint8		removed;		/* bit i: the i-th variant is removed */
 	bool		several;		/* there are more than MAX_VARIANTS */
 } Scope;
 
@@ -69,14 +69,14 @@ hash_key(const DncProvider *provider, const char *text)
 	return hash;
 }
 
-/* A text's part in the hash of what is not in the key. */
+/* Add a text to the hash of the members outside of the key. */
 static uint32
 hash_more(uint32 hash, const char *text)
 {
 	return hash_combine(hash, text ? hash_bytes((const unsigned char *) text, strlen(text)) : 0);
 }
 
-/* The place of a variant among those of its key; -1: it was not seen. */
+/* The place of a variant among those of its key; -1: we have not seen it. */
 static int
 find_variant(const Scope *scope, uint32 variant)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * removal_scope.h
- *		Whether the removals of a statement take only what it means.
+ *		Whether the removals of a statement take only the entries that it means.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,13 +5,12 @@
  *
  * A third way, the queue, is src/queue/enqueue.c's.
  *
- * Statements add their rows to a route, and do not know which kind it is.  All rows for an
- * account wait in one collection.  With write_mode 'commit' they wait for COMMIT.
+ * Statements add their rows to a route, and do not know its kind.  All rows for an account wait
+ * in one collection.  With write_mode 'commit' they wait for COMMIT.
  *
- * With 'immediate' they wait for the end of the outermost statement that writes at once,
- * with its triggers.  A statement within it hands on what it has written by leaving it
- * there.  So a removal is sent when all is known that is added.  A statement that only adds,
- * and is alone, sends its additions as batches fill.
+ * With 'immediate' they wait for the end of the outermost statement that writes at once, with its
+ * triggers.  A statement within it leaves its rows there.  So we send a removal only when we know
+ * all additions.  A statement that only adds, and is alone, sends its additions as batches fill.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,8 +25,8 @@
 #include "write/route.h"
 
 /*
- * Refuse to write to an account in one write_mode while writes in another one wait, or are
- * being made: the first one written would arrive last (0A000).
+ * Refuse (0A000) to write to an account in one write_mode while writes in another write_mode
+ * wait, or are being made.  The writes that came first would arrive last.
  */
 static void
 refuse_mixture(const DncAccountWrites *account, const DncTarget *target, const char *table)
@@ -74,7 +73,7 @@ close_route(DncRoute *route)
 
 /* ----- write_mode 'commit' ----- */
 
-/* DncRouteKind.begin: nothing but the route itself. */
+/* DncRouteKind.begin: this kind needs nothing but the route itself. */
 DncRoute *
 dnc_route_begin_until_commit(DncAccountWrites *account, const DncTarget *target,
 							 const DncRouteStatement *statement)
@@ -107,13 +106,13 @@ static const DncRouteKind until_commit = {
 typedef struct RouteAtOnce
 {
 	DncRoute	route;
-	int			full;			/* send the additions when there are so many; 0: do not */
-	int			unsent;			/* the additions since then */
+	int			full;			/* send additions as soon as there are so many; 0: never */
+	int			unsent;			/* additions since the last sending */
 } RouteAtOnce;
 
 /*
- * Does a statement read lists of a provider, beside writing to one?  They may be the same
- * list, whatever the server and the role.
+ * Does a statement read lists of a provider, beside the list that it writes to?  They may be the
+ * same list, whatever the server and the role.
  */
 static bool
 reads_provider(const DncRouteStatement *statement, const DncProvider *provider)
@@ -157,7 +156,7 @@ begin_at_once(DncAccountWrites *account, const DncTarget *target,
 	return &route->route;
 }
 
-/* Does a route only add, and so do all others of its statement, and is no other statement open? */
+/* Do all routes of this statement only add, and is no other statement open that writes at once? */
 static bool
 is_alone(const DncRoute *route)
 {
@@ -170,7 +169,7 @@ is_alone(const DncRoute *route)
 	return true;
 }
 
-/* Send what a route has added, if that need not wait for more. */
+/* Send the additions of a route, unless they have to wait for more writes. */
 static void
 send_additions(RouteAtOnce *route)
 {
@@ -205,9 +204,9 @@ is_within_another(void)
 }
 
 /*
- * DncRouteKind.end: send the rest of what this route has added, and all that waits if it was
- * the last one of the outermost statement.  Within another statement a removal by key counts
- * as one entry: the remote has not told yet.
+ * DncRouteKind.end: send the rest of this route's additions.  The last route of the outermost
+ * statement sends all that waits.  Within another statement a removal by key counts as one entry,
+ * since the remote has not told yet.
  */
 static int64
 end_at_once(DncRoute *route)
@@ -237,7 +236,7 @@ static const DncRouteKind *kinds[] = {
 	[DNC_WRITE_QUEUE] = NULL,	/* dnc_route_register() sets it */
 };
 
-/* For _PG_init(): a kind of route that is not made here. */
+/* For _PG_init(): add a kind of route from another file. */
 void
 dnc_route_register(DncWriteMode write_mode, const DncRouteKind *kind)
 {
@@ -253,9 +252,9 @@ dnc_route_tells_changes(const DncOptions *options)
 
 /*
  * Begin the route for the rows that a statement writes to a table; target is one of the
- * transaction's.  palloc'd in the current context, which has to last as long as the
- * statement.  A removal without a plan is one by key.  Raises 0A000 where the rows would
- * overtake others, or be overtaken.
+ * transaction's.  palloc'd in the current context, which has to last as long as the statement.  A
+ * removal without a plan is a removal by key.  Raises 0A000 where the rows would overtake others,
+ * or be overtaken.
  */
 DncRoute *
 dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement)
@@ -281,9 +280,9 @@ dnc_route_begin(const DncTarget *target, const DncRouteStatement *statement)
 }
 
 /*
- * Add a write; command is the one that makes it.  It is sent by dnc_route_flush() at the
- * earliest, so the caller may complete it, or take it back by dnc_pending_drop_last().
- * Raises what dnc_pending_append() does.
+ * Add a write; command is the command that makes it.  dnc_route_flush() sends it at the earliest,
+ * so the caller may complete the write, or take it back by dnc_pending_drop_last().  Raises the
+ * errors of dnc_pending_append().
  */
 DncPendingWrite *
 dnc_route_add(DncRoute *route, DncAction action, DncMemberValues values, CommandId command)
@@ -310,7 +309,7 @@ dnc_route_is_removal_open(const DncRoute *route)
 	return false;
 }
 
-/* A row is complete: send what is due.  Raises what dnc_commit_send_now() does. */
+/* A row is complete: send the writes that are due.  Raises the errors of dnc_commit_send_now(). */
 void
 dnc_route_flush(DncRoute *route)
 {
@@ -318,8 +317,8 @@ dnc_route_flush(DncRoute *route)
 }
 
 /*
- * The statement is over: pass on what is left.  Gives back how many entries the remote
- * has changed, where the kind tells that.  Raises what dnc_commit_send_now() does.
+ * The statement is over: pass on the rest.  Gives back how many entries the remote has changed,
+ * where the kind tells that.  Raises the errors of dnc_commit_send_now().
  */
 int64
 dnc_route_end(DncRoute *route)

@@ -22,18 +22,18 @@ typedef struct DncRouteStatement
 	const ModifyTable *plan;	/* NULL: COPY */
 } DncRouteStatement;
 
-/* A way that rows go.  A kind of route may put members of its own behind these. */
+/* A way for rows to go.  A kind of route may put members of its own behind these. */
 typedef struct DncRoute
 {
 	const struct DncRouteKind *kind;
 	const DncTarget *target;
 	DncAccountWrites *account;
-	DncPending *pending;		/* the account's: holds what was added, until it has gone on */
-	DncOpenRoute *open;			/* NULL: a removal by key, which is over when it has begun */
-	CommandId	seen;			/* removals: their scan sees the commands before this one */
+	DncPending *pending;		/* the account's: holds the added writes until they have gone on */
+	DncOpenRoute *open;			/* NULL: a removal by key, which is over as soon as it has begun */
+	CommandId	seen;			/* removals: their scan sees the commands before this */
 } DncRoute;
 
-/* One of the ways, by the table's write_mode. */
+/* A kind of route, for one write_mode of tables. */
 typedef struct DncRouteKind
 {
 	bool		tells_changes;	/* end() says how many entries the remote has changed */
@@ -41,8 +41,8 @@ typedef struct DncRouteKind
 						  const DncRouteStatement *statement);
 	void		(*flush) (DncRoute *route);
 	int64		(*end) (DncRoute *route);
-	void		(*store) (DncAccountWrites *account);	/* at COMMIT or PREPARE; NULL: what waits
-														 * is sent */
+	void		(*store) (DncAccountWrites *account);	/* at COMMIT or PREPARE; NULL: the
+														 * waiting writes are sent */
 } DncRouteKind;
 
 extern DncRoute *dnc_route_begin_until_commit(DncAccountWrites *account, const DncTarget *target,

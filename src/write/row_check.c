@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * row_check.c
- *		A table's rows as the values that are sent for an entry, checked.
+ *		A table's rows as the values to send for an entry, checked.
  *
- * We refuse a row in its statement, before it waits, where we can know that it is wrong: a
- * value is one that the API refuses, or would ignore, or that only the remote can give.
+ * We refuse a row in its statement, before it waits, where we can know that it is wrong: it gives
+ * a value that the API refuses, or would ignore, or that only the remote can give.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +32,7 @@ struct DncRowCheck
 	FmgrInfo   *output;			/* by attribute of the list: its type's output function */
 	bool	   *is_refused;		/* by attribute: no member of the call takes its value */
 	AttrNumber	members[DNC_MAX_MEMBERS];	/* by member of the call; 0: not in the table */
-	bool		trimmed;		/* an identifier was trimmed, and we have said so */
+	bool		trimmed;		/* we have trimmed an identifier, and have said so */
 };
 
 /* May an INSERT give a value of this column back? */
@@ -54,10 +54,9 @@ can_be_returned(const DncProvider *provider, DncColumn column)
 }
 
 /*
- * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  The list
- * is that of this table.  We leave columns of other tables alone, and those of the old row,
- * which are NULL for an INSERT.  Gives back the attribute that shows the server's name; 0:
- * none does.
+ * Refuse an INSERT ... RETURNING of columns that only the remote knows (0A000).  returning is the
+ * list of this table.  We leave alone columns of other tables, and those of the old row, which
+ * are NULL for an INSERT.  Gives back the attribute that shows the server's name; 0: none does.
  */
 AttrNumber
 dnc_row_check_returning(DncRowCheck *row, List *returning)
@@ -96,8 +95,8 @@ dnc_row_check_returning(DncRowCheck *row, List *returning)
 }
 
 /*
- * Refuse to add entries through a key column that may change what is written (HV005).  A
- * phone number loses its "+" in a bigint, and would protect nobody.
+ * Refuse to add entries through a key column that may change the written text (HV005).  A phone
+ * number loses its "+" in a bigint, and would protect nobody.
  */
 static void
 check_key_types(const DncRowCheck *row)
@@ -125,9 +124,9 @@ check_key_types(const DncRowCheck *row)
 }
 
 /*
- * Set up the checking of a table's rows for an action; palloc'd in the current context,
- * which *options and *relation must outlive.  Raises HV005 where entries would be added
- * through a key column that is not one for texts.
+ * Set up the checking of a table's rows for an action; palloc'd in the current context, which
+ * *options and *relation must outlive.  Raises HV005 where entries would be added through a key
+ * column that does not keep texts.
  */
 DncRowCheck *
 dnc_row_check_make(Relation relation, const DncOptions *options, DncAction action)
@@ -172,8 +171,8 @@ attribute_name(DncRowCheck *row, AttrNumber attnum)
 }
 
 /*
- * Refuse the value of an attribute, not NULL, that no member of the call takes (22023), unless
- * it is the one that all entries have.
+ * Refuse (22023) the value, not NULL, of an attribute that no member of the call takes, unless
+ * all entries have this value.
  */
 static void
 check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
@@ -247,8 +246,8 @@ check_member(DncRowCheck *row, int index, const char *value)
 }
 
 /*
- * Take the values of the call's members from a row, into members[DNC_MAX_MEMBERS]; palloc'd,
- * NULL where there is none.
+ * Take the values of the call's members from a row, into members[DNC_MAX_MEMBERS]; palloc'd, NULL
+ * where there is none.
  */
 void
 dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **members)
@@ -265,8 +264,9 @@ dnc_row_check_values(DncRowCheck *row, TupleTableSlot *slot, const char **member
 }
 
 /*
- * A text, in the database's encoding, without what shows as nothing at its ends.  The text
- * itself if there is no such thing, else palloc'd.  Raises 22021 where it is not text.
+ * A text, in the database's encoding, without blanks and invisible characters at its ends.  Gives
+ * back the text itself if it has none there, else a palloc'd copy.  Raises 22021 where it is not
+ * text.
  */
 static const char *
 trim(const char *text)
@@ -279,10 +279,10 @@ trim(const char *text)
 }
 
 /*
- * Take off what shows as nothing around the identifier in members[].  Says so with the
- * first such row: a vendor lists "bob@example.com " as it was given, and no email is ever
- * compared with that text.  Gives back the identifier's attribute, and it in *identifier, if
- * it was changed, else 0.
+ * Take blanks and invisible characters off the ends of the identifier in members[].  The first
+ * such row raises a NOTICE: a vendor lists "bob@example.com " with its blank, and no email is
+ * ever compared with that text.  If the identifier has changed, gives it back in *identifier, and
+ * its attribute; else 0.
  */
 AttrNumber
 dnc_row_check_trim(DncRowCheck *row, const char **members, const char **identifier)
@@ -308,7 +308,7 @@ dnc_row_check_trim(DncRowCheck *row, const char **members, const char **identifi
 	return 0;
 }
 
-/* Refuse a row that gives values that cannot be sent (22023).  Its slot has all attributes. */
+/* Refuse a row with values that cannot be sent (22023).  Its slot has all attributes. */
 void
 dnc_row_check_attributes(DncRowCheck *row, TupleTableSlot *slot)
 {

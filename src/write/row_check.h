@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_check.h
- *		A table's rows as the values that are sent for an entry, checked.
+ *		A table's rows as the values to send for an entry, checked.
  *
  *-------------------------------------------------------------------------
  */

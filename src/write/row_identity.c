@@ -3,16 +3,17 @@
  * row_identity.c
  *		Which entry of the list a row of a DELETE stands for.
  *
- * A removal has to name the entry that its scan has seen.  Where all that the removal takes
- * are columns of the table that keep any text, the row itself says it.  Elsewhere a column is
- * missing, or its type may change the text: a bigint loses the "+" of a number.  There the
- * scan numbers its rows, and keeps for each the values as they came.  The number travels to
- * the removal as the row's ctid, whatever sorts, joins and stores are in between.
+ * A removal has to name the entry that its scan has seen.  If the table has all members that the
+ * removal takes, in columns that keep any text, the row itself names the entry.  Elsewhere a
+ * column is missing, or its type may change the text: a bigint loses the "+" of a number.  There
+ * the scan numbers its rows, and keeps the values of each row as they came.  The number travels
+ * to the removal as the row's ctid, whatever sorts, joins and stores are in between.
  *
  * The same scan tells us which other entries a removal would take (removal_scope.c).
  *
- * The values are in temporary files: a list may be larger than memory, and few of its
- * entries are removed.  One file has the values, the other one where they begin, by number.
+ * The values are in temporary files, since a list may be larger than memory, and few of its
+ * entries are removed.  One file has the values.  The other file has, by number, the places where
+ * they begin.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,10 +27,10 @@
 #include "write/removal_scope.h"
 #include "write/row_identity.h"
 
-/* What stands in front of the values of a row. */
+/* Stands in front of the values of a row. */
 typedef struct RowHeader
 {
-	uint32		length;			/* of the texts behind it, each with its NUL */
+	uint32		length;			/* of the texts behind the header, each with its NUL */
 	uint32		present;		/* bit i: the i-th member of the removal has a text */
 } RowHeader;
 
@@ -37,24 +38,22 @@ struct DncRowIdentity
 {
 	struct DncRowIdentity *next;
 	MemoryContextCallback callback;
-	MemoryContext context;		/* the query's */
+	MemoryContext context;		/* of the query */
 	EState	   *estate;
-	Index		relation;		/* in its range table */
+	Index		relation;		/* in the query's range table */
 	const DncOptions *options;
 	DncRemovalScope *scope;		/* NULL: a removal takes one entry */
 	bool		carried;		/* the ctid says which entry a row stands for */
 	BufFile    *values;			/* NULL: there are no rows yet */
 	BufFile    *places;			/* of off_t: where the values of a row begin, by number */
 	int64		count;
-	off_t		end;			/* of the values */
+	off_t		end;			/* of the file of values */
 };
 
-/* Those of the queries that run. */
+/* The relations that running queries delete from. */
 static DncRowIdentity *identities;
 
-/*
- * Does the row of a table not say which entry it stands for, so that its ctid has to?
- */
+/* Must the ctid of a table's row say which entry the row stands for, since the row does not? */
 bool
 dnc_row_identity_is_carried(const DncProvider *provider, const DncColumnMap *map, TupleDesc desc)
 {
@@ -86,7 +85,7 @@ forget(void *arg)
 	}
 }
 
-/* What is known of a relation that a query deletes from; NULL: its rows say all. */
+/* Our state for a relation that a query deletes from; NULL: its rows say all. */
 DncRowIdentity *
 dnc_row_identity_find(EState *estate, Index relation)
 {
@@ -99,9 +98,9 @@ dnc_row_identity_find(EState *estate, Index relation)
 }
 
 /*
- * Get ready for a scan.  NULL: the statement does not delete from its relation, or the rows
- * say all.  Lives as long as the query; the scan ends it.  A relation that is deleted from is
- * scanned in one place of the plan only.
+ * Get ready for a scan.  NULL: the statement does not delete from the scanned relation, or the
+ * rows say all.  Lives as long as the query; the scan ends it.  A plan scans a relation that is
+ * deleted from in only one place.
  */
 DncRowIdentity *
 dnc_row_identity_begin(ForeignScanState *node, const DncOptions *options, const DncColumnMap *map)
@@ -140,7 +139,7 @@ dnc_row_identity_begin(ForeignScanState *node, const DncOptions *options, const 
 	return identity;
 }
 
-/* Take note of an entry that the scan has read, be it a row or not. */
+/* Take note of an entry that the scan has read, whether it becomes a row or not. */
 void
 dnc_row_identity_see(DncRowIdentity *identity, const DncJson *entry)
 {
@@ -156,7 +155,7 @@ dnc_row_identity_remove(DncRowIdentity *identity, const DncWrite *removal)
 		dnc_removal_scope_remove(identity->scope, removal);
 }
 
-/* The statement is over: refuse removals that take more than it means (0A000). */
+/* The statement is over: refuse removals that take more entries than it means (0A000). */
 void
 dnc_row_identity_check(const DncRowIdentity *identity)
 {
@@ -173,7 +172,7 @@ dnc_row_identity_number(int64 number, ItemPointer tid)
 	ItemPointerSet(tid, (BlockNumber) number, FirstOffsetNumber);
 }
 
-/* Append to one of the files, at its end.  BufFile raises what the disk does wrong. */
+/* Append to one of the files, at its end.  BufFile raises the errors of the disk. */
 static void
 append(BufFile *file, off_t end, const void *data, size_t size)
 {
@@ -224,7 +223,7 @@ add(DncRowIdentity *identity, const char *const *texts, ItemPointer tid)
 	pfree(row.data);
 }
 
-/* Number the row that stands for an entry of the list; its ctid is in *tid. */
+/* Number the row that stands for an entry of the list; its ctid goes into *tid. */
 void
 dnc_row_identity_add_entry(DncRowIdentity *identity, const DncJson *entry, ItemPointer tid)
 {
@@ -253,9 +252,9 @@ dnc_row_identity_add_write(DncRowIdentity *identity, const DncWrite *addition, I
 }
 
 /*
- * The values with which the entry of a row is removed, in members[DNC_MAX_MEMBERS]: in the
- * database's encoding, NULL where there is none, palloc'd.  Raises 22P05 where the encoding
- * lacks a character.
+ * The values for removing the entry of a row, in members[DNC_MAX_MEMBERS]: in the database's
+ * encoding, NULL where there is none, palloc'd.  Raises 22P05 where the encoding lacks a
+ * character.
  */
 void
 dnc_row_identity_members(DncRowIdentity *identity, ItemPointer tid, const char **members)
@@ -281,7 +280,7 @@ dnc_row_identity_members(DncRowIdentity *identity, ItemPointer tid, const char *
 	}
 }
 
-/* The scan is over, and with it the query: let go of the files. */
+/* The scan is over, and with it the query: close the files. */
 void
 dnc_row_identity_end(DncRowIdentity *identity)
 {

@@ -3,14 +3,13 @@
  * send.c
  *		Writes as requests, several of them under way at once.
  *
- * Requests begin in the order of the writes, runs of the same kind in batches.  Where
- * a call takes one entry, up to max_concurrency requests are under way at a time.  Two
- * writes on the same entry are never under way together; for all others it does not
- * matter which request is faster.
+ * Requests begin in the order of the writes; runs of the same kind go in batches.  Where a call
+ * takes one entry, up to max_concurrency requests are under way at a time.  Two writes on the
+ * same entry are never under way together.  For all other writes it does not matter which request
+ * is faster.
  *
- * We tell the outcome of each request, and leave it to the caller to make an error of
- * it, or a record.  Whatever the remote does is an outcome.  Errors that are thrown
- * from here are interrupts, lack of memory, and bugs.
+ * We tell the outcome of each request.  The caller makes an error of it, or a record.  Whatever
+ * the remote does is an outcome: only interrupts, lack of memory and bugs throw errors here.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,16 +23,16 @@
 #include "request/call.h"
 #include "write/send.h"
 
-/* One request, and the writes that are in it. */
+/* A request, and the writes in it. */
 typedef struct Request
 {
 	MemoryContext context;		/* holds the request, its answer and the outcome */
 	DncWrite  **writes;
 	int			count;
 	DncCounters counters;
-	DncCall    *call;			/* NULL: it could not be begun */
-	DncProblem	problem;		/* call is NULL: why, as far as it is known */
-	int			repeats;		/* how often it was begun again, after a look */
+	DncCall    *call;			/* NULL: the request could not be begun */
+	DncProblem	problem;		/* call is NULL: why, as far as we know */
+	int			repeats;		/* how often the request was begun again, after a look */
 	TimestampTz begun;
 } Request;
 
@@ -44,12 +43,12 @@ struct DncSend
 	int			count;
 	DncBudget  *budget;
 	DncProgress *progress;
-	int			next;			/* the first write that is in no request yet */
+	int			next;			/* the first write that no request has yet */
 	bool		stopped;
 	Request   **requests;		/* under way */
 	int			nrequests;
 	int			max_requests;
-	Request    *told;			/* the one whose outcome was told last; NULL: none */
+	Request    *told;			/* whose outcome we told last; NULL: none */
 };
 
 /* How many of the writes from index on go into one request. */
@@ -81,10 +80,10 @@ dnc_send_requests(DncWrite **writes, int count)
 }
 
 /*
- * Get ready to send writes, all of them to one server.  Nothing is sent yet.  palloc'd
- * in the current context, which has to last as long as the sending.  The array, the
- * writes and the budget that their requests are charged to have to outlive it.  Requests
- * are shown in progress, which may be NULL.
+ * Get ready to send writes, all of them to one server.  We send nothing yet.  palloc'd in the
+ * current context, which has to last as long as the sending.  The array, its writes and the
+ * budget for the requests have to outlive the sending.  progress, which may be NULL, shows the
+ * requests.
  */
 DncSend *
 dnc_send_begin(DncWrite **writes, int count, DncBudget *budget, DncProgress *progress)
@@ -141,7 +140,7 @@ begin_request(DncSend *send)
 	request->writes = &send->writes[send->next];
 	request->count = batch_size(send->writes, send->count, send->next);
 	send->next += request->count;
-	/* It is counted from here on: an error may come when it is on its way already. */
+	/* We count the request from here on: an error may come when it is on its way already. */
 	send->requests[send->nrequests++] = request;
 	request->counters.progress = send->progress;
 	request->begun = GetCurrentTimestamp();
@@ -162,8 +161,8 @@ is_same_entry(const DncWrite *one, const DncWrite *other)
 }
 
 /*
- * Can the next request be sent beside those under way?  All of them have to be of calls
- * that take one entry each, and none on the same entry.
+ * Can we send the next request beside those under way?  Each of them has to be of a call that
+ * takes one entry, and none may be on the same entry as the next request.
  */
 static bool
 fits_in(const DncSend *send)
@@ -185,8 +184,8 @@ fits_in(const DncSend *send)
 }
 
 /*
- * Tell what became of a request that is over.  True: it was begun again, since it is certain
- * by now that the remote has not acted.
+ * Tell the outcome of a request that is over.  True: the request was begun again, since it is
+ * certain by now that the remote has not acted.
  */
 static bool
 judge(const DncSend *send, Request *request, DncSent *sent)
@@ -204,7 +203,7 @@ judge(const DncSend *send, Request *request, DncSent *sent)
 
 /* ----- the sending ----- */
 
-/* Wait until one of the requests under way is over; gives its index. */
+/* Wait until a request under way is over; gives back its index. */
 static int
 wait_for_any(const DncSend *send)
 {
@@ -227,7 +226,7 @@ wait_for_any(const DncSend *send)
 	return over;
 }
 
-/* The writes that no request was begun for; false: there are none. */
+/* Give back the writes that are in no request; false: there are none. */
 static bool
 hand_back_rest(DncSend *send, DncSent *sent)
 {
@@ -250,13 +249,14 @@ drop_told(DncSend *send)
 }
 
 /*
- * Go on with the sending until a request is over, and tell in *sent what became of it.
- * Each write comes back once.  After dnc_send_stop() no further request is begun, and the
- * writes that were left come last, as not sent.  What *sent points to lives until the
- * next call.  False: all writes have come back.
+ * Go on with the sending until a request is over, and tell its outcome in *sent.  Each write
+ * comes back once.  After dnc_send_stop() we begin no further request; the writes that are left
+ * come last, as not sent.  *sent points to memory that lives until the next call.  False: all
+ * writes have come back.
  *
- * Serves interrupts.  After an error from here dnc_send_count_unclear() says what is not
- * known, and dnc_send_stop() and this may be called to know more.
+ * Serves interrupts.  After an error from here dnc_send_count_unclear() counts the writes whose
+ * outcome is unclear.  The caller may stop the sending by dnc_send_stop(), and call this again to
+ * know more.
  */
 bool
 dnc_send_next(DncSend *send, DncSent *sent)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * settle.c
- *		What becomes of pending writes: which of them stand, and which are sent.
+ *		The fate of pending writes: which of them stand, and which are sent.
  *
- * The rules are those of command visibility.  A removal takes away what its scan could
- * see, so it takes back additions of earlier commands that were there by then.  Any other
- * addition stays, and protect.c keeps removals back that would undo it.
+ * The rules are those of command visibility.  A removal takes away the entries that its scan
+ * could see.  So it takes back additions of earlier commands that were there by then.  Any other
+ * addition stays, and protect.c keeps back removals that would undo it.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +17,9 @@
 #include "write/protect.h"
 #include "write/settle.h"
 
-/* ----- what becomes of the writes ----- */
+/* ----- the fate of the writes ----- */
 
-/* Does a removal have all that it takes to be sent? */
+/* Does a removal have all values that its request needs? */
 static bool
 can_be_sent(const DncWrite *removal)
 {
@@ -34,9 +34,8 @@ can_be_sent(const DncWrite *removal)
 }
 
 /*
- * Look at the removals before this one that were seen by its scan, or were made by its
- * statement.  Is it one of them once more (*repeats)?  Do they hide what the list has
- * from its scan (*hidden)?
+ * Look at the earlier removals of the same identity.  *repeats: one that stands removes the same
+ * entry.  *hidden: one that the scan has seen hides the listed entry from it.
  */
 static void
 look_at_removals(const DncPendingWrite *removal, const uint8 *fates, bool *repeats, bool *hidden)
@@ -57,9 +56,9 @@ look_at_removals(const DncPendingWrite *removal, const uint8 *fates, bool *repea
 }
 
 /*
- * A removal takes back the additions that its scan has seen.  It has to be sent as well if
- * the entry was on the list.  If the list had it with other values, then the scan has seen
- * these values, not the addition, and that stays.
+ * A removal takes back the additions that its scan has seen.  We have to send it as well if the
+ * entry was on the list.  If the list had the entry with other values, then the scan has seen
+ * these values, not the addition, and the addition stays.
  */
 static void
 decide_removal(const DncPendingWrite *removal, uint8 *fates)
@@ -94,8 +93,8 @@ decide_removal(const DncPendingWrite *removal, uint8 *fates)
 }
 
 /*
- * What has become of the writes of a collection, as a command sees them: DncPendingFate by
- * index, palloc'd in the current context.
+ * The fates of the writes of a collection, as a command sees them: DncPendingFate by index,
+ * palloc'd in the current context.
  */
 uint8 *
 dnc_settle_fates(const DncPending *pending, CommandId command)
@@ -118,8 +117,8 @@ dnc_settle_fates(const DncPending *pending, CommandId command)
 /* ----- which of them are sent ----- */
 
 /*
- * Leave out the additions that ON CONFLICT DO NOTHING has found superfluous, where the
- * addition that they have found still stands.
+ * Leave out the additions that ON CONFLICT DO NOTHING has found superfluous, where the addition
+ * that made them so still stands.
  */
 static void
 leave_out_repeated(DncPending *pending)
@@ -139,8 +138,8 @@ leave_out_repeated(DncPending *pending)
 }
 
 /*
- * Mark the writes that need not be sent, or must not be: what was taken back or repeated,
- * and removals of what is added.
+ * Mark the writes that need not be sent, or must not be: those that were taken back or are
+ * repeated, and removals of persons whom the transaction adds.
  */
 void
 dnc_settle_mark_overtaken(DncPending *pending)

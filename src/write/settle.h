@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settle.h
- *		What becomes of pending writes: which of them stand, and which are sent.
+ *		The fate of pending writes: which of them stand, and which are sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,12 @@
 
 #include "write/pending.h"
 
-/* What has become of a write, as seen from a command of its transaction. */
+/* The fate of a write, as a command of its transaction sees it. */
 typedef enum DncPendingFate
 {
 	DNC_FATE_STANDS,
-	DNC_FATE_OVERTAKEN,			/* an addition that is taken back, a removal that is needless */
-	DNC_FATE_SPARES,			/* a removal of what an addition has given other values for */
+	DNC_FATE_OVERTAKEN,			/* an addition that was taken back, or a needless removal */
+	DNC_FATE_SPARES,			/* a removal that leaves an addition with other values */
 	DNC_FATE_UNSEEN				/* the command does not see the write */
 } DncPendingFate;
 

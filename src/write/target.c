@@ -3,8 +3,8 @@
  * target.c
  *		Where writes go: a table of a server, as a user.
  *
- * A target knows nothing of a transaction.  So it can outlive one, where writes are
- * sent by a procedure that commits between its steps.
+ * A target knows nothing of a transaction.  So it can outlive one, when a procedure that commits
+ * between its steps sends the writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ is_equal(const char *one, const char *other)
 	return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-/* Do two options, with tokens, speak to a vendor as the same workspace? */
+/* Do two options, with tokens, speak to one vendor for the same workspace? */
 bool
 dnc_target_is_same_token(const DncOptions *one, const DncOptions *other)
 {
@@ -31,8 +31,8 @@ dnc_target_is_same_token(const DncOptions *one, const DncOptions *other)
 }
 
 /*
- * Are the lists of two options, with tokens, surely the same?  Within an account two tokens
- * may be keys of one list, or of several: then we hide nothing and leave no addition out.
+ * Are the lists of two options, with tokens, certainly the same?  Within an account two tokens
+ * may be keys of one list, or of several.  There we hide nothing, and leave no addition out.
  */
 bool
 dnc_target_is_same_list(const DncOptions *one, const DncOptions *other)
@@ -41,8 +41,8 @@ dnc_target_is_same_list(const DncOptions *one, const DncOptions *other)
 }
 
 /*
- * Make the target for a table and the user whose token is sent, palloc'd in context.
- * Raises what dnc_credential_options() raises: we want a token before we take a write.
+ * Make the target for a table and the user whose token is sent, palloc'd in context.  Raises the
+ * errors of dnc_credential_options(): we want a token before we take a write.
  */
 DncTarget *
 dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid)
@@ -57,7 +57,7 @@ dnc_target_make(MemoryContext context, Oid serverid, Oid relid, Oid userid)
 	return target;
 }
 
-/* Are two targets the same table, user and options? */
+/* Have two targets the same table, user and options? */
 bool
 dnc_target_equal(const DncTarget *one, const DncTarget *other)
 {

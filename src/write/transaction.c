@@ -3,21 +3,21 @@
  * transaction.c
  *		This transaction's writes.
  *
- * A statement puts its writes here, checked, and we send nothing before COMMIT.
- * ROLLBACK, ROLLBACK TO SAVEPOINT and errors drop the writes that they take back.
- * commit.c does the sending.
+ * A statement puts its checked writes here, and we send nothing before COMMIT.  ROLLBACK,
+ * ROLLBACK TO SAVEPOINT and errors drop the writes that they take back.  commit.c does the
+ * sending.
  *
  * The writes of a subtransaction are always the last ones of their collection.  So we
  * drop them by taking writes off its end.
  *
- * With write_mode 'queue' they are stored then, and sent later.
+ * With write_mode 'queue' we store the writes at COMMIT or PREPARE, and send them later.
  *
- * With write_mode 'immediate' writes wait here for the end of the outermost statement.
- * We count what was sent: max_deletes needs to know, and so does the user, should the
+ * With write_mode 'immediate' writes wait here for the end of the outermost statement.  We count
+ * the writes that we have sent: max_deletes needs the count, and so does the user, should the
  * transaction be rolled back.
  *
- * An account is a provider and the name that the option "account" gives: it has one
- * collection, whatever the role, the table and the server.
+ * An account is a provider and the name from the option "account".  It has one collection,
+ * whatever the role, the table and the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,10 +39,10 @@ typedef struct Transaction
 	List	   *targets;		/* of DncTarget */
 } Transaction;
 
-/* This transaction's; NULL: it has written nothing. */
+/* The state of this transaction; NULL: it has written nothing. */
 static Transaction *current = NULL;
 
-/* Two-phase commit would promise what we only know once it was sent. */
+/* Refuse PREPARE: it promises a success that we only know after the sending. */
 static void
 refuse_prepare(void)
 {
@@ -58,7 +58,7 @@ refuse_prepare(void)
 	}
 }
 
-/* Store what is not sent by this transaction.  Raises what DncRouteKind.store does. */
+/* Store the writes that we do not send.  Raises the errors of DncRouteKind.store. */
 static void
 store_writes(void)
 {
@@ -70,9 +70,9 @@ store_writes(void)
 }
 
 /*
- * The transaction is rolled back: say what we cannot take back.  If the process ends with
- * it, we say so to the log only.  A client of a background worker, pg_cron for example,
- * may take the last message for the outcome, and that was an error.
+ * The transaction is rolled back: warn of the writes that we cannot take back.  If the process
+ * ends with the transaction, we warn only in the log.  A client of a background worker, pg_cron
+ * for example, may take the last message for the outcome, and that was an error.
  */
 static void
 warn_of_taken(void)
@@ -144,7 +144,7 @@ lift_level(DncPending *pending, int level)
 	}
 }
 
-/* Forget the statements of a subtransaction of this nest level that an error has ended. */
+/* Forget the statements of a subtransaction of this nest level; an error has ended them. */
 static void
 close_level(int level)
 {
@@ -164,7 +164,7 @@ close_level(int level)
 	}
 }
 
-/* SubXactCallback: drop what is taken back, hand on what is kept. */
+/* SubXactCallback: drop the writes of an aborted subtransaction, or hand them on to its parent. */
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
 						void *arg)
@@ -186,7 +186,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
-/* Make what this transaction is kept in. */
+/* Make the state of this transaction, unless it is there. */
 static void
 ensure_current(void)
 {
@@ -209,28 +209,28 @@ ensure_current(void)
 	current = transaction;
 }
 
-/* The servers that this transaction writes to; NULL: there are none. */
+/* The servers that this transaction writes to; NULL: none. */
 DncServerWrites *
 dnc_transaction_servers(void)
 {
 	return current ? current->servers : NULL;
 }
 
-/* What this transaction has written, account by account; NULL: nothing. */
+/* The writes of this transaction, account by account; NULL: none. */
 DncAccountWrites *
 dnc_transaction_accounts(void)
 {
 	return current ? current->accounts : NULL;
 }
 
-/* Is an account the one that some options name? */
+/* Do some options name this account? */
 static bool
 is_account(const DncAccountWrites *account, const DncOptions *options)
 {
 	return account->provider == options->provider && strcmp(account->name, options->account) == 0;
 }
 
-/* What this transaction has written to the account of some options; NULL: nothing. */
+/* The writes of this transaction to the account of some options; NULL: none. */
 static DncAccountWrites *
 find_account(const DncOptions *options)
 {
@@ -241,7 +241,7 @@ find_account(const DncOptions *options)
 	return account;
 }
 
-/* Does anything wait for an account, or is a statement writing to it? */
+/* Do writes to an account wait, or is a statement writing to it? */
 static bool
 is_in_use(const DncAccountWrites *account)
 {
@@ -256,8 +256,8 @@ is_in_use(const DncAccountWrites *account)
 }
 
 /*
- * Refuse a token that writes of this transaction to another account have too (0A000): it is
- * one list then, and we would not know the order of what is written to it.
+ * Refuse a token that writes of this transaction to another account have too (0A000).  Then both
+ * accounts are one list, and we would not know the order of its writes.
  */
 static void
 refuse_other_account(const DncOptions *options)
@@ -280,8 +280,8 @@ refuse_other_account(const DncOptions *options)
 }
 
 /*
- * The writes that wait for the account of some options, with a token; NULL: there are none.
- * Raises 0A000 where writes to another account wait for the same list.
+ * The waiting writes to the account of some options, with a token; NULL: none.  Raises 0A000
+ * where writes to another account wait for the same list.
  */
 const DncPending *
 dnc_transaction_pending(const DncOptions *options)
@@ -292,7 +292,7 @@ dnc_transaction_pending(const DncOptions *options)
 	return account && account->pending->count > 0 ? account->pending : NULL;
 }
 
-/* What this transaction writes to the account of one of its targets. */
+/* The writes of this transaction to the account of one of its targets; made if there are none. */
 DncAccountWrites *
 dnc_transaction_account(const DncTarget *target)
 {
@@ -327,10 +327,10 @@ ensure_server(const DncOptions *options)
 }
 
 /*
- * Where a statement's writes to a table go, as a user; lives as long as the transaction.
- * The options are those of now.  Statements share a target as long as nothing has changed,
- * so that their writes share requests.  Raises what dnc_target_make() raises, and 0A000
- * where writes to another account wait for the same list.
+ * The target of a statement's writes to a table, as a user; lives as long as the transaction.  It
+ * has the options of now.  Statements share a target as long as nothing has changed, so that
+ * their writes share requests.  Raises the errors of dnc_target_make(), and 0A000 where writes to
+ * another account wait for the same list.
  */
 DncTarget *
 dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
@@ -363,14 +363,14 @@ dnc_transaction_target(Oid serverid, Oid relid, Oid userid)
 
 /* ----- statements that run ----- */
 
-/* The parts of the statements that run, the latest first; NULL: there are none. */
+/* The parts of the statements that run, the latest first; NULL: none. */
 const DncOpenRoute *
 dnc_transaction_routes(void)
 {
 	return current ? current->routes : NULL;
 }
 
-/* A part of a statement begins: keep a copy of this until it ends, or an error ends it. */
+/* A part of a statement begins: keep a copy of *route until the part ends, or an error ends it. */
 DncOpenRoute *
 dnc_transaction_open(const DncOpenRoute *route)
 {
@@ -383,7 +383,7 @@ dnc_transaction_open(const DncOpenRoute *route)
 	return kept;
 }
 
-/* It is over. */
+/* The part of a statement is over. */
 void
 dnc_transaction_close(DncOpenRoute *route)
 {

@@ -15,10 +15,11 @@ typedef struct DncOpenRoute
 {
 	struct DncOpenRoute *next;
 	const DncAccountWrites *account;
-	const void *statement;		/* tells one statement from another; of no use when it is over */
+	const void *statement;		/* tells one statement from another; dangles when the statement
+								 * is over */
 	DncAction	action;
 	DncWriteMode write_mode;
-	int			nest_level;		/* of the (sub)transaction that it runs in */
+	int			nest_level;		/* of the (sub)transaction of the statement */
 } DncOpenRoute;
 
 extern DncTarget *dnc_transaction_target(Oid serverid, Oid relid, Oid userid);

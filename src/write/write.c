@@ -3,8 +3,8 @@
  * write.c
  *		One write: an entry to be added to a list, or to be removed.
  *
- * A write is its values, packed, and the target that they go to.  It does not know
- * who holds it: a transaction until COMMIT, or a queue that outlives transactions.
+ * A write is its values, packed, and the target that they go to.  It does not know its holder: a
+ * transaction until COMMIT, or a queue that outlives transactions.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,11 +26,11 @@ call_of(const DncTarget *target, DncAction action)
 }
 
 /*
- * Make a write in context.  values are in the order of the call's members, in the
- * database's encoding.  header bytes of zeros stand in front of the write in the same
- * chunk, for what its holder has to know; header must be a multiple of MAXIMUM_ALIGNOF.
- * Raises 22021 where a value is not text in the database's encoding.  Conversions leave
- * garbage in the current context.
+ * Make a write in context.  values are in the order of the call's members, in the database's
+ * encoding.  In the same chunk, header bytes of zeros stand in front of the write, for the
+ * members of its holder; header must be a multiple of MAXIMUM_ALIGNOF.  Raises 22021 where a
+ * value is not text in the database's encoding.  Conversions leave garbage in the current
+ * context.
  */
 DncWrite *
 dnc_write_make(MemoryContext context, Size header, const DncTarget *target, DncAction action,
@@ -66,7 +66,7 @@ dnc_write_make(MemoryContext context, Size header, const DncTarget *target, DncA
 	return write;
 }
 
-/* The call that a write is sent with. */
+/* The call that sends a write. */
 const DncWriteCall *
 dnc_write_call(const DncWrite *write)
 {
@@ -93,7 +93,7 @@ dnc_write_unpack(const DncWrite *write, const char **values)
 	}
 }
 
-/* The same values by column, in texts[DNC_NCOLUMNS]. */
+/* The values of a write by column, in texts[DNC_NCOLUMNS]; as in dnc_write_unpack(). */
 void
 dnc_write_texts(const DncWrite *write, const char **texts)
 {
@@ -106,7 +106,7 @@ dnc_write_texts(const DncWrite *write, const char **texts)
 		texts[call->members[i].column] = values[i];
 }
 
-/* A write's value of a column, UTF-8; NULL: it has none. */
+/* The value of a write for a column, UTF-8; NULL: it has none. */
 const char *
 dnc_write_value(const DncWrite *write, DncColumn column)
 {
@@ -123,8 +123,8 @@ dnc_write_value(const DncWrite *write, DncColumn column)
 }
 
 /*
- * Fill in which entry of the list a write is about.  The texts are the write's own.
- * False: the write does not say.
+ * Fill in which entry of the list a write is about.  The texts are the write's own.  False: the
+ * write does not say.
  */
 bool
 dnc_write_identity(const DncWrite *write, DncIdentity *identity)
@@ -146,8 +146,8 @@ dnc_write_identity(const DncWrite *write, DncIdentity *identity)
 }
 
 /*
- * Do two removals of equal identity name the same entry?  The call may take more than
- * the identity, an id for example, and then both have to give the same.
+ * Do two removals of equal identity name the same entry?  The call may take more than the
+ * identity, an id for example, and then both have to give the same.
  */
 bool
 dnc_write_removes_same(const DncWrite *one, const DncWrite *other)

@@ -19,7 +19,7 @@ typedef enum DncAction
 
 #define DNC_NACTIONS (DNC_ACTION_REMOVE + 1)
 
-/* One write.  Kept small, since a transaction may hold a million of them. */
+/* A write.  Kept small, since a transaction may hold a million of them. */
 typedef struct DncWrite
 {
 	const DncTarget *target;
@@ -31,7 +31,7 @@ typedef struct DncWrite
 /* The values that tell an entry of a server's lists from all others. */
 typedef struct DncIdentity
 {
-	const DncOptions *list;		/* with the token: they say whose list is meant */
+	const DncOptions *list;		/* with the token, so that they name the list */
 	bool		folds_case;
 	bool		ignores_plus;
 	const char *values[DNC_MAX_IDENTITY];	/* UTF-8; NULL behind the provider's last */

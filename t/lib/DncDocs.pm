@@ -1,6 +1,6 @@
-# DncDocs: the documentation as something that can be run and looked up.
+# DncDocs: runs the examples of the documentation, and looks things up in it.
 #
-# The conventions, which CONTRIBUTING.md tells authors:
+# The conventions, as CONTRIBUTING.md tells them to authors:
 #
 #	```sql            runs in psql, and nothing of it may fail
 #	```output         right behind a block of sql: what psql prints for it, to the
@@ -9,17 +9,17 @@
 #	                  text around it says what
 #
 # The blocks of a file run in their order, in one session.  Its database is that
-# of scripts/demo --psql: what scripts/demo.sql leaves behind.  A block that
-# creates the extension begins in a new database that is empty, as a reader does.
-# If there is a file t/docs/NAME.sql, it runs before the first block of NAME.md.
+# of scripts/demo --psql, as scripts/demo.sql leaves it.  A block that creates
+# the extension begins in a new, empty database, as a reader does.  If there is a
+# file t/docs/NAME.sql, it runs before the first block of NAME.md.
 
 package DncDocs;
 
 use strict;
 use warnings;
 
-# What may differ between runs, machines and releases of PostgreSQL.  Nothing
-# else is made equal before texts are compared.
+# Differences between runs, machines and releases of PostgreSQL that we allow.
+# We make nothing else equal before we compare texts.
 my @normalisations = (
 	sub { s/[ \t]+$//mg },                                      # psql pads names of columns
 	sub { s/\n*\z/\n/ },                                        # and ends with a blank line
@@ -27,7 +27,7 @@ my @normalisations = (
 	sub { s/^psql:\S+ //mg },
 	sub { s/^LOCATION: .*\n//mg },
 
-	# EXPLAIN: its head is as wide as its longest line; ANALYZE measures times; PostgreSQL
+	# EXPLAIN: the head is as wide as the longest line; ANALYZE measures times; PostgreSQL
 	# 18 counts rows in fractions, and shows buffers without being asked.
 	sub { s/^ *QUERY PLAN *\n-+\n(.*?\n)\(\d+ rows?\)\n/QUERY PLAN\n$1/msg },
 	sub { s/actual time=[\d.]+\.\.[\d.]+ rows/actual time=0.0..0.0 rows/g },
@@ -35,13 +35,13 @@ my @normalisations = (
 	sub { s/\b((?:Planning|Execution) Time|Time Waited): [\d.]+ ms/$1: 0.0 ms/g },
 	sub { s/^ +(?:Buffers: .*|Planning:)\n//mg },
 
-	# What dnc_fdw_probe() has read in the headers of a rate limit.
+	# The headers of a rate limit, as dnc_fdw_probe() has read them.
 	sub { s/headers: \d+ requests a window, \d+ left, \d+ s to the next( *)/headers: N requests a window, N left, N s to the next/g },
 
 	# Releases differ in which side of a join condition they put first.
 	sub { s/\(([\w.]+) = ([\w.]+)\)/'(' . join(' = ', sort $1, $2) . ')'/ge });
 
-# A text as it is compared.
+# A text in the form that we compare.
 sub normalised
 {
 	local ($_) = @_;
@@ -53,8 +53,8 @@ sub normalised
 	return $_;
 }
 
-# Is what psql has printed what the documentation shows?  What it shows of an
-# error may leave the SQLSTATE out.
+# The output of psql and that of the documentation, in the form that we
+# compare.  The documentation may leave out the SQLSTATE of an error.
 sub same
 {
 	my ($got, $shown) = map { normalised($_) } @_;
@@ -64,8 +64,8 @@ sub same
 }
 
 # The fenced blocks of a text, in order: line of the fence, info string, text
-# without the indentation of the fence, and behind, what stands between this
-# block and the next one.
+# without the indentation of the fence.  "behind" has the text between this
+# block and the next.
 sub blocks
 {
 	my ($markdown) = @_;
@@ -97,9 +97,9 @@ sub blocks
 	return @blocks;
 }
 
-# What is to be run of a text: blocks of sql, each with the output that it shows,
-# if it shows any.  Second, the blocks that are marked as not to be run; third,
-# what breaks the conventions, a sentence each.
+# Three lists from a text: the blocks of sql to run, each with the output that it
+# shows, if any; the blocks that are marked as not to be run; and what breaks the
+# conventions, a sentence each.
 sub examples
 {
 	my ($markdown) = @_;
@@ -141,8 +141,8 @@ sub examples
 }
 
 # Runs statements in psql, connected to a database, like a reader who pastes one
-# block after the other.  Each example gets what was printed for it as got.  The
-# empty database is copied where an example creates the extension.
+# block after the other.  Each example gets its output as "got".  Where an
+# example creates the extension, we copy the empty database.
 sub run
 {
 	my ($node, $database, $empty, $preparation, @examples) = @_;
@@ -158,7 +158,8 @@ sub run
 			$node->safe_psql('postgres', qq{CREATE DATABASE "$copy" TEMPLATE "$empty"});
 			$script .= "\\c $copy\n\\set VERBOSITY verbose\n";
 		}
-		# Each block begins behind the mark; psql's word on \c is before it.
+		# Each block begins after the mark; psql's answer to \c stands before
+		# the mark.
 		$script .= "\\echo $mark\n$example->{text}\n\\echo $mark\n";
 	}
 	my ($out, $psql) = ('', [ 'psql', '--no-psqlrc', '--dbname', $node->connstr($database) ]);

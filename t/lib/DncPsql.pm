@@ -1,9 +1,9 @@
 # DncPsql: a session of psql on two pipes.
 #
-# What PostgreSQL::Test has for background sessions looks at its pipes again
-# and again; with twenty sessions at once that is most of what the machine
-# does.  Here a query blocks until its answer is there.  Where to connect to
-# is in the environment, as usual (PGHOST, PGPORT, PGUSER, PGAPPNAME).
+# The background sessions of PostgreSQL::Test look at their pipes again and
+# again; with twenty sessions at once that takes most of the machine.  Here a
+# query blocks until its answer is there.  The environment says where to
+# connect, as usual (PGHOST, PGPORT, PGUSER, PGAPPNAME).
 
 package DncPsql;
 
@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 
 my $marker = 'end of answer';
 
-# Begins a session; dies if there is none to be had within a few tries.
+# Begins a session; dies if a few tries have brought none.
 sub new
 {
 	my ($class) = @_;
@@ -35,9 +35,9 @@ sub new
 	die 'no connection';
 }
 
-# One statement, without a semicolon.  Its answer: rows, and of an error
-# sqlstate, message, detail and hint; warning; lost: the connection is gone;
-# ms it took.
+# Runs a statement, without a semicolon.  Its answer: rows; sqlstate, message,
+# detail and hint of an error; warning; lost: the connection is gone; ms: the
+# time that it took.
 sub query
 {
 	my ($self, $statement) = @_;

@@ -1,9 +1,9 @@
-# DncSoak: many sessions at once on a vendor of bad days, and nothing is lost
-# and nothing doubled.
+# DncSoak: many sessions at once on an unreliable vendor; nothing may be lost,
+# nothing doubled.
 #
-# scripts/soak runs it for long, t/018_soak.pl for short.  Both bring a cluster
-# (in the environment: PGHOST, ...) and the URL of a sandbox.  What each session
-# does and what has to hold is in DncSoakSession.
+# scripts/soak runs it for a long time, t/018_soak.pl for a short time.  Both
+# bring a cluster (in the environment: PGHOST, ...) and the URL of a sandbox.
+# DncSoakSession has the work of a session, and the rules that have to hold.
 
 package DncSoak;
 
@@ -19,8 +19,8 @@ use Time::HiRes qw(sleep time);
 use DncPsql;
 use DncSoakSession;
 
-# One account each.  one_each: the API adds one entry a request, wants more
-# columns, and refuses what is listed.
+# Each list is an account of its own.  one_each: the API adds one entry a
+# request, wants more columns, and refuses entries that are listed.
 my %lists = (
 	alta => { account => 'alta/soak', path => 'alta/v1', token => 'sandbox-soak', type => 'email',
 		config => 'cursors=keyset' },
@@ -83,9 +83,9 @@ sub sql
 	return @{ $answer->{rows} };
 }
 
-# Each list has a patient server and a hasty one, that gives up sooner and sends
-# smaller batches, so that more fails in the midst of a transaction; and each of
-# these a table for either write_mode.
+# Each list has a patient server and a hasty one.  The hasty server gives up
+# sooner and sends smaller batches, so that more fails in the midst of a
+# transaction.  Each of these servers has a table for either write_mode.
 sub set_up
 {
 	my ($self) = @_;
@@ -120,7 +120,8 @@ sub set_up
 	return;
 }
 
-# Runs the sessions, and meanwhile cancels and ends some of them; what each came to.
+# Runs the sessions, and meanwhile cancels and ends some of them; gives back their
+# results.
 sub run_sessions
 {
 	my ($self) = @_;
@@ -178,7 +179,7 @@ sub disturb
 	return;
 }
 
-# All that the sessions have come to.
+# Puts the results of the sessions together.
 sub merge
 {
 	my ($self, $results) = @_;
@@ -198,7 +199,7 @@ sub merge
 	return $report;
 }
 
-# What the sandbox has counted.
+# Adds the sandbox's counts.
 sub add_figures
 {
 	my ($self, $report) = @_;
@@ -216,8 +217,8 @@ sub add_figures
 	return;
 }
 
-# The lists are what the sessions know, as the sandbox has them and as they are
-# read once nothing fails any more.
+# Checks that the lists have the entries that the sessions know: in the
+# sandbox, and when they are read once nothing fails any more.
 sub check_lists
 {
 	my ($self, $report) = @_;

@@ -1,7 +1,7 @@
-# DncSoakSession: one session of the load test, and what it knows to be true.
+# DncSoakSession: one session of the load test, and the rules that it checks.
 #
 # Each session has keys of its own on every list, which nobody else writes to.
-# So it knows, of these, what has to be on the lists at any time, whatever the
+# So at any time it knows which of these have to be on the lists, whatever the
 # others do:
 #
 # - a transaction that was committed is wholly there;
@@ -12,7 +12,7 @@
 # - what is read of these keys is what is on the list: all of it, nothing
 #   twice, or an error.
 #
-# What is on a list is asked of the sandbox, past the extension.
+# We ask the sandbox for the contents of a list, past the extension.
 
 package DncSoakSession;
 
@@ -25,7 +25,8 @@ use Time::HiRes qw(sleep time);
 
 use DncPsql;
 
-# What may fail when the remote does, or the request for an end comes.
+# The errors that may come when the remote fails, or a session is cancelled or
+# ended.
 my %expected = map { $_ => 1 } qw(08P01 40001 53400 57014 57P01 HV00M HV00N);
 
 # number of the session, url of the sandbox, lists (see DncSoak), until when.
@@ -45,7 +46,7 @@ sub new
 	return $self;
 }
 
-# Reads and writes until it is time, and what it has come to.
+# Reads and writes until it is time; gives back the results.
 sub run
 {
 	my ($self) = @_;
@@ -67,7 +68,8 @@ sub fail
 	return;
 }
 
-# A statement; counts and times it.  Connects again where that was lost.
+# Runs a statement, counts it and takes its time.  Connects again where the
+# connection was lost.
 sub query
 {
 	my ($self, $kind, $statement) = @_;
@@ -86,8 +88,8 @@ sub query
 
 # ----- what is on the lists -----
 
-# Of this session's keys those that are on a list, as the sandbox says, once
-# what may still be under way has arrived.
+# The keys of this session that are on a list, as the sandbox says.  With
+# $settle, after requests that may still be under way have arrived.
 sub on_remote
 {
 	my ($self, $list, $settle) = @_;
@@ -130,10 +132,10 @@ sub array { return "'{" . join(',', @_) . "}'::text[]" }
 
 # ----- reading -----
 
-# Statements that read keys of this session from a list, in different ways.
-# Those that go through the whole list hold while others change it: alta's
-# cursors are keyset cursors here, since its page numbers in disguise are known
-# to miss entries when others vanish in front (docs/pushdown.md), and lists with
+# Reads keys of this session from a list, in different ways.  Reading the whole
+# list has to give all of them while others change it.  So alta's cursors are
+# keyset cursors here: the cursors that are page numbers in disguise are known
+# to miss entries when others vanish in front (docs/pushdown.md).  Lists with
 # page numbers are read with scan_check 'reread'.
 sub read_own_keys
 {
@@ -162,7 +164,7 @@ sub read_own_keys
 
 # ----- writing -----
 
-# What a transaction is to do to a list.
+# Chooses what a transaction does to a list.
 sub plan_part
 {
 	my ($self, $list) = @_;
@@ -192,7 +194,8 @@ sub insert
 
 sub remove { return "DELETE FROM $_[1]->{table} WHERE identifier = ANY(" . array(@_[ 2 .. $#_ ]) . ') RETURNING identifier' }
 
-# The statements of a part: [ kind, statement, keys, what rows it has to give ].
+# The statements of a part: [ kind, statement, keys, the rows that it has to
+# give ].
 sub statements
 {
 	my ($self, $part, $immediate) = @_;
@@ -224,7 +227,7 @@ sub statements
 	return @statements;
 }
 
-# A transaction, run until it is committed.
+# Runs a transaction until it is committed.
 sub write_until_committed
 {
 	my ($self) = @_;
@@ -255,8 +258,8 @@ sub write_until_committed
 	return;
 }
 
-# Runs it once.  What came of it: done; or the error, whether it came from
-# COMMIT, the keys of the statement that had it (sent), and those of the
+# Runs the transaction once.  Gives back done; or the error, whether it came
+# from COMMIT, the keys of the statement that had it (sent), and those of the
 # statements before it (acknowledged).
 sub attempt
 {
@@ -291,8 +294,8 @@ sub attempt
 	return { done => 1 };
 }
 
-# Ends a transaction that has failed; a cancel may have been meant for its
-# last statement and come to this one.
+# Ends a transaction that has failed.  A cancel that was meant for its last
+# statement may hit the ROLLBACK.
 sub roll_back
 {
 	my ($self) = @_;
@@ -304,7 +307,7 @@ sub roll_back
 	die 'ROLLBACK does not come through';
 }
 
-# After a connection that was lost at COMMIT: has that been done?
+# After the connection was lost at COMMIT: has the transaction been committed?
 sub was_committed
 {
 	my ($self, $number) = @_;
@@ -317,7 +320,8 @@ sub was_committed
 	die 'the local table cannot be read';
 }
 
-# A transaction is over: all of it is on the list, or, rolled back, nothing.
+# Checks the list after a transaction is over: all of it is there, or, after
+# ROLLBACK, nothing.
 sub check_done
 {
 	my ($self, $part, $kept) = @_;
@@ -335,8 +339,9 @@ sub check_done
 	return;
 }
 
-# What the error's DETAIL says that a server had taken: additions and how many
-# there were, deletions likewise; entries of which that is not known.
+# What a server had taken, as the error's DETAIL says: additions and how many
+# there were, deletions and how many there were, and entries whose outcome is
+# not known.
 sub told
 {
 	my ($detail, $server) = @_;
@@ -349,14 +354,16 @@ sub told
 	return \%told;
 }
 
-# A transaction has failed: the list has nothing of it, or what the error says.
+# Checks the list after a transaction has failed: it has nothing of it, or what
+# the error says.
 sub check_failed
 {
 	my ($self, $part, $end, $immediate) = @_;
 	my ($before, $actual) = ($part->{before}, $self->on_remote($part->{list}, 1));
 	my $told = told($end->{answer}{detail}, $part->{table} =~ s/_now$//r);
 	my @replace = @{ $part->{replace} };
-	# What weya is to remove and to add again is not sent.
+	# To weya we send neither the removal nor the addition of an entry that is
+	# replaced.
 	my $renewed = $part->{table} =~ /^weya/ ? 0 : @replace;
 	my (%may_change, $problem);
 

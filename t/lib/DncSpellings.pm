@@ -1,8 +1,8 @@
 # DncSpellings: people, and the many ways in which their identifiers are written
 #
 # Each case is a contact and an entry of a list that mean the same person, made at
-# random from the facts below.  The rule that is tested with them: the entry's key is
-# among the contact's, or the contact has none.
+# random from the facts below.  They test one rule: the entry's key is among the
+# contact's keys, or the contact has none.
 
 package DncSpellings;
 
@@ -10,9 +10,9 @@ use strict;
 use warnings;
 use utf8;
 
-# Countries: calling code, trunk prefix (what is dialled in front of the national
-# number), exit code (in front of the calling code), and national numbers without the
-# trunk prefix, x being any digit.  From the numbering plans that ITU publishes.
+# Countries: calling code, trunk prefix (dialled in front of the national number),
+# exit code (in front of the calling code), and national numbers without the trunk
+# prefix; x is any digit.  From the numbering plans that ITU publishes.
 my %countries = (
 	DE => [ 49, '0', '00', '30 2xxxxxx', '171 2xxxxxx', '89 636xxxxx' ],
 	US => [ 1, '1', '011', '212 555 xxxx', '650 253 0xxx', '415 555 2xxx', '865 555 1xxx' ],
@@ -222,8 +222,8 @@ sub chat_case
 	return [ pick('', ' ', "\x{a0}") . $visitor, pick('web_chat', 'WEB_CHAT', undef), undef, $visitor . pick('', ' ', "\n"), 'web_chat', undef, 'f' ];
 }
 
-# A number of cases: contact, its type and country; an entry, its type, the list's
-# default country, and whether its digits are international.
+# Gives a number of cases: contact, its type and country; an entry, its type, the
+# list's default country, and whether its digits are international.
 sub cases
 {
 	my ($count, $seed) = @_;

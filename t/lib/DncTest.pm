@@ -1,7 +1,7 @@
 # DncTest: a cluster with the extension, and a sandbox server for it.
 #
-# Every TAP test that needs both begins with DncTest->new.  The sandbox is the
-# one that $DNC_SANDBOX names; both end with the test.
+# Every TAP test that needs both begins with DncTest->new.  $DNC_SANDBOX names
+# the sandbox's program; both end with the test.
 
 package DncTest;
 
@@ -16,11 +16,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-# Whatever is asked here is on this machine.
+# All servers are on this machine, so no proxy may come in between.
 delete @ENV{ grep { /_proxy$/i } keys %ENV };
 
-# Clusters have the superuser postgres, whoever runs the tests: a role that a test
-# makes could have the name of that operating system user.
+# The superuser of our clusters is postgres, not the user who runs the tests: a
+# test may make a role of that name.
 $ENV{PGUSER} = 'postgres';
 
 # A new cluster that is not started, with databases in UTF-8 whatever the environment says.
@@ -60,7 +60,7 @@ sub new
 sub node { return $_[0]->{node} }
 sub url  { return $_[0]->{url} }
 
-# What the sandboxes of this test have written to stdout and stderr.
+# The file with the output of this test's sandboxes, stdout and stderr.
 sub sandbox_output_file
 {
 	return $PostgreSQL::Test::Utils::log_path . '/sandbox_' . basename($0, '.pl') . '.log';
@@ -102,8 +102,9 @@ sub control
 	return $answer->{content};
 }
 
-# A server and a schema of the account's name, its list with $count entries.
-# The sandbox limits no rates unless it is told to, and so neither do we.
+# Makes a server and a schema of the account's name; its list has $count
+# entries.  The sandbox limits no rates unless it is told to, and so neither do
+# we.
 sub make_server
 {
 	my ($self, $account, $count, $options) = @_;
@@ -122,7 +123,8 @@ sub make_server
 	return;
 }
 
-# The account's request log, a line a request, and none of it left.
+# Takes the account's request log, a line a request; the log is empty
+# afterwards.
 sub take_log
 {
 	my ($self, $account) = @_;
@@ -132,8 +134,8 @@ sub take_log
 	return $log;
 }
 
-# The methods of the account's requests so far, in their order, as
-# "GET POST POST"; none of them is left in its log.
+# Takes the methods of the account's requests so far, in their order, as "GET
+# POST POST"; the log is empty afterwards.
 sub take_methods
 {
 	my ($self, $account) = @_;
@@ -141,8 +143,9 @@ sub take_methods
 	return join ' ', $self->take_log($account) =~ /^(\w+)/mg;
 }
 
-# What statements give, rows and then messages with their SQLSTATEs: on our own node or
-# another one, in database postgres or another one.  An error does not end them.
+# The output of statements, rows and then messages with their SQLSTATEs: on our own
+# node or another one, in database postgres or another one.  An error does not end
+# them.
 sub gives
 {
 	my ($self, $statements, %at) = @_;
@@ -167,10 +170,10 @@ sub poll
 	die 'waited in vain';
 }
 
-# A sub that runs statements, one a line, in a stopped cluster where the library for phone
-# numbers is not installed, and gives what the server says; undef where PostgreSQL's
-# directories do not allow it.  PostgreSQL finds its files from where its program is: it is
-# run from a copy of the program, with links to all other files.
+# Gives back a sub that runs statements, one a line, in a stopped cluster without the
+# library for phone numbers, and gives the server's output; undef where PostgreSQL's
+# directories do not allow that.  PostgreSQL looks for its files beside its program.  So we
+# run a copy of the program, with links to all other files.
 sub without_phone_library
 {
 	my ($class, $node, $database) = @_;

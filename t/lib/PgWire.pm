@@ -1,14 +1,13 @@
 # PgWire: a client of PostgreSQL's extended query protocol, message by message.
 #
-# psql and libpq hide what drivers such as JDBC do: portals that are read a few rows at
-# a time, several of them at once, statements sent ahead of the answers to those before
-# them.  Here each message is sent by name, and what comes is what the server sent:
+# psql and libpq hide what drivers such as JDBC do: they read portals a few rows at a
+# time, several of them at once, and send statements ahead of the answers to earlier
+# ones.  Here the caller sends each message by name, and gets the server's messages:
 #
 #	$wire->parse('', 'SELECT $1::int')->bind_portal('', '', [ '1' ])->execute('', 0)->sync;
 #	my @answers = $wire->answers;	# ParseComplete BindComplete DataRow ...
 #
-# Messages are kept until sync() or flush(), so that whatever stands between them
-# arrives at once.
+# We keep messages until sync() or flush(), and send all of them at once.
 
 package PgWire;
 
@@ -23,7 +22,7 @@ my %names = (
 	t => 'ParameterDescription', A => 'NotificationResponse', C => 'CommandComplete', D => 'DataRow', E => 'ErrorResponse', I => 'EmptyQueryResponse',
 	K => 'BackendKeyData', N => 'NoticeResponse', R => 'Authentication', S => 'ParameterStatus', T => 'RowDescription', Z => 'ReadyForQuery');
 
-# A session of database postgres on a cluster's node; the cluster trusts whoever asks.
+# A session of database postgres on a cluster's node; the cluster needs no password.
 sub new
 {
 	my ($class, $node) = @_;
@@ -37,9 +36,9 @@ sub new
 	return $self;
 }
 
-# ----- what is sent -----
+# ----- sending -----
 
-# Adds a message to those that are to be sent.
+# Adds a message to those that we shall send.
 sub add
 {
 	my ($self, $type, $body) = @_;
@@ -62,8 +61,8 @@ sub transmit
 	return $self;
 }
 
-# A statement of a name ('' for the one without) whose parameters have these types, as
-# OIDs; types that are not given are PostgreSQL's to find.
+# Parses a statement under a name ('' for the unnamed one); its parameters have these
+# types, as OIDs.  PostgreSQL finds the types that are not given.
 sub parse
 {
 	my ($self, $name, $sql, @types) = @_;
@@ -71,8 +70,8 @@ sub parse
 	return $self->add(P => pack '(Z*)2 n N*', $name, $sql, scalar @types, @types);
 }
 
-# A portal of a statement with values, undef for NULL.  format: 1 for values and results
-# in binary, 0 for text.
+# Binds a portal to a statement with values, undef for NULL.  format: 1 for values and
+# results in binary, 0 for text.
 sub bind_portal
 {
 	my ($self, $portal, $statement, $values, $format) = @_;
@@ -85,7 +84,7 @@ sub bind_portal
 sub describe_statement { my ($self, $name) = @_; return $self->add(D => pack 'a Z*', 'S', $name) }
 sub close_portal { my ($self, $name) = @_; return $self->add(C => pack 'a Z*', 'P', $name) }
 
-# Runs a portal for so many rows at the most; 0: to its end.
+# Runs a portal for at most so many rows; 0: to its end.
 sub execute { my ($self, $portal, $rows) = @_; return $self->add(E => pack 'Z* N', $portal, $rows) }
 
 sub flush { my ($self) = @_; $self->add(H => ''); return $self->send_all }
@@ -120,7 +119,7 @@ sub terminate
 	return;
 }
 
-# ----- what is received -----
+# ----- receiving -----
 
 sub receive
 {
@@ -137,7 +136,7 @@ sub receive
 	return $bytes;
 }
 
-# The next message: its name, and what is in it.
+# The next message: its name and its contents.
 sub answer
 {
 	my ($self) = @_;
@@ -186,8 +185,8 @@ sub answer
 	return $answer;
 }
 
-# The messages up to the count-th of a name and with it, or an error; without a name, up to
-# ReadyForQuery.  What the server says of its settings, and notices, are left out.
+# The messages up to and with the count-th of a name, or an error; without a name, up to
+# ReadyForQuery.  Leaves out the server's settings, and notices.
 sub answers
 {
 	my ($self, $last, $count) = @_;

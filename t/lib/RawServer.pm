@@ -1,14 +1,14 @@
-# RawServer: a server of a few lines that says whatever bytes it is told to.
+# RawServer: a small server that sends whatever bytes a test wants.
 #
-# The sandbox plays what an HTTP library can say.  What none would say (a status
-# line that is not HTTP, a wrong Content-Length, headers without end) is said
-# here.  The first part of a request's path names the play:
+# The sandbox can send only what its HTTP library can.  This server sends the
+# rest: a status line that is not HTTP, a wrong Content-Length, headers without
+# end.  The first part of a request's path names the play:
 #
 #	my $raw = RawServer->new(nonsense => sub { $_[0]->say_bytes("nonsense") });
 #	... base_url $raw->url('nonsense') ...
 #
-# To be made before anything else is started, since what is open is inherited.
-# It ends with the test, however that ends.
+# Make it before you start anything else, since other processes inherit open
+# files.  It ends with the test, however that ends.
 
 package RawServer;
 
@@ -21,8 +21,8 @@ use POSIX ();
 use PostgreSQL::Test::Utils;
 use Socket qw(SHUT_WR SOL_SOCKET SO_LINGER);
 
-# A running server that plays these; a play gets a connection, whose request was
-# read, and the connection is closed when it returns.
+# Starts a server with these plays.  A play gets a connection whose request was
+# read; when it returns, the connection is closed.
 sub new
 {
 	my ($class, %plays) = @_;
@@ -45,7 +45,7 @@ sub new
 	return $self;
 }
 
-# The URL below which a play is given.
+# The URL of a play.
 sub url
 {
 	my ($self, $play) = @_;
@@ -53,7 +53,7 @@ sub url
 	return "http://127.0.0.1:$self->{port}/$play";
 }
 
-# The request lines that a play was asked for so far.
+# The request lines to a play so far.
 sub requests
 {
 	my ($self, $play) = @_;
@@ -83,7 +83,7 @@ sub serve
 	return;
 }
 
-# Reads a request, its body too if it says how long that is, and plays.
+# Reads a request, with its body if it has a Content-Length, and plays.
 sub play
 {
 	my ($self, $log, $plays) = @_;
@@ -125,8 +125,8 @@ sub say_bytes
 	return;
 }
 
-# Does nothing for so many seconds, or until the client or the test goes away,
-# which ends the process.
+# Does nothing for so many seconds.  If the client or the test goes away, the
+# process ends.
 sub stay
 {
 	my ($self, $seconds) = @_;
@@ -152,7 +152,7 @@ sub answer
 	return $self->answer_status('200 OK', $body, 'Content-Type: application/json', @headers);
 }
 
-# The same, of some status, and without a Content-Type.
+# A whole answer with a status and a body, without a Content-Type.
 sub answer_status
 {
 	my ($self, $status, $body, @headers) = @_;
