@@ -2,9 +2,9 @@
 --
 --   psql -X -d crm -v list=dnc.alta -f certificate.sql -o certificate.html
 --
--- What it does   Prints what dnc_fdw_passes has of the pass: when the list was read, how many entries it had, and the
---                SHA-256 over all of them (docs/mirror.md says how to compute it again); then the passes of the last
---                30 days, those that failed too.
+-- What it does   Prints the pass from dnc_fdw_passes: when the list was read, how many entries it had, and the SHA-256
+--                over all of them (docs/mirror.md says how to compute the SHA-256 again). Then prints the passes of
+--                the last 30 days, failed passes too.
 -- What it needs  A mirror (nightly_snapshot.sql); a role that may read it.
 -- How it fails   A list without a complete pass gives an empty table.
 -- In the morning The page is for auditors. Keep one with each campaign.

@@ -1,14 +1,15 @@
 -- examples/history.sql: was this person listed on 1 March?
 --
 -- What it does   SELECT * FROM dnc.listed_on('2026-03-01 12:00+00', 'Bob@Example.com', 'email');
---                A row for each list, or for each entry of the person that stood on it then. It names the pass that
---                proves it, the last complete one that had begun by then; certificate.sql prints these. listed is NULL
---                where there was no complete pass yet: then nobody knows.
---                When in doubt, an entry counts as listed: from the vendor's created_at or the first pass that has
---                seen it, whichever is earlier, until it was gone for certain, and not from when it began to be missing.
--- What it needs  setup.sql, nightly_snapshot.sql. Mirrors keep what is gone, for ever.
--- How it fails   A country that does not exist ('UK') is an error (22023). An identifier that has no key is found by
---                its wide keys only (docs/matching.md).
+--                Gives a row for each list, or for each entry of the person that stood on the list then. The row names
+--                the pass that proves this: the last complete pass that had begun by then. certificate.sql prints
+--                passes. If there was no complete pass yet, listed is NULL: then nobody knows.
+--                When in doubt, an entry counts as listed. It counts from the vendor's created_at or from the first
+--                pass that has seen it, whichever is earlier. It counts until it was gone for certain, not only until
+--                it began to be missing.
+-- What it needs  setup.sql, nightly_snapshot.sql. Mirrors keep entries that are gone, for ever.
+-- How it fails   A country that does not exist ('UK') is an error (22023). An identifier without a key is found only by
+--                its wide keys (docs/matching.md).
 -- In the morning Nothing to look at: this is for the day when somebody complains.
 
 BEGIN;

@@ -1,17 +1,18 @@
--- examples/push_unsubscribes.sql: who unsubscribes in the CRM is put on Alta's list
+-- examples/push_unsubscribes.sql: puts people who unsubscribe in the CRM on Alta's list
 --
--- What it does   A trigger puts each row of crm.unsubscribes into the queue, in the transaction that unsubscribes:
---                with its COMMIT the row is on its way, and nobody waits for the vendor. A job sends what waits,
---                every minute. A second job fails if a row has waited for more than an hour, or was refused.
+-- What it does   A trigger puts each row of crm.unsubscribes into the queue, in the transaction that unsubscribes.
+--                After COMMIT the row is on its way, and nobody waits for the vendor. Every minute, a job sends the
+--                rows that wait. A second job fails if a row has waited for more than an hour, or was refused.
 -- What it needs  setup.sql. For SendKit too: sed 's/alta/sendkit/g; s/Alta/SendKit/g' push_unsubscribes.sql | psql
---                One job for each list, so that one vendor's bad day does not hold up the other's.
--- How it fails   API down, rate limit: the rows wait, and are tried again, for longer each time. Token refused: they
---                wait until the user mapping has a new one. What the vendor had taken by then is there already, which
---                is no mistake on alta and sendkit. (Weya has no emails; there, give batch_id and request_uuid.)
---                A row that the vendor refuses does not hold up the others: it is found by halves, and is dead in
---                dnc_fdw_queue, with the vendor's words. Until somebody decides, scans of the list show it.
+--                Each list has a job of its own, so a vendor's bad day does not hold up the other vendor.
+-- How it fails   API down, rate limit: the rows wait, and are tried again, after longer each time. Token refused: the
+--                rows wait until the user mapping has a new token. The vendor may have taken some rows by then. To send
+--                these again is no mistake on alta and sendkit. (Weya has no emails; there, give batch_id and
+--                request_uuid.) A row that the vendor refuses does not hold up the others: we find the row by halving
+--                the batch. It is then dead in dnc_fdw_queue, with the vendor's words. Until somebody decides, scans
+--                of the list show the row.
 -- In the morning SELECT id, server, identifier, message FROM dnc_fdw_queue WHERE state = 'dead';
---                To have them sent again: SELECT dnc_fdw_queue_retry(ARRAY[7]); to give them up:
+--                To send rows again: SELECT dnc_fdw_queue_retry(ARRAY[7]); to give rows up:
 --                SELECT dnc_fdw_queue_discard(ARRAY[7], 'the reason').
 
 BEGIN;
@@ -20,7 +21,7 @@ SET LOCAL ROLE dnc_jobs;
 CREATE FOREIGN TABLE dnc.alta_queued (identifier text, identifier_type text)
   SERVER alta OPTIONS (write_mode 'queue');
 
--- Runs as dnc_jobs, so that whoever unsubscribes needs no token. A blank email is nobody's.
+-- Runs as dnc_jobs, so the role that unsubscribes people needs no token. A blank email is nobody's.
 CREATE FUNCTION dnc.queue_for_alta() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -30,7 +31,8 @@ BEGIN
 END
 $$ SET search_path = pg_catalog, pg_temp;
 
--- Fails if an unsubscribe waits or was refused. It names rows by their number: logs are no place for emails.
+-- Fails if an unsubscribe has waited for an hour, or was refused. The error names rows by number: logs are no place for
+-- emails.
 CREATE FUNCTION dnc.check_push_to_alta() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -55,7 +57,7 @@ RESET ROLE;
 CREATE TRIGGER queue_for_alta AFTER INSERT ON crm.unsubscribes
   REFERENCING NEW TABLE AS unsubscribed FOR EACH STATEMENT EXECUTE FUNCTION dnc.queue_for_alta();
 
--- Those who have unsubscribed before there was the trigger.
+-- Queue the people who unsubscribed before the trigger existed.
 SET LOCAL ROLE dnc_jobs;
 INSERT INTO dnc.alta_queued (identifier, identifier_type)
   SELECT email, 'email' FROM crm.unsubscribes WHERE email ~ '\S';

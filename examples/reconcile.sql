@@ -1,21 +1,21 @@
--- examples/reconcile.sql: whose email is on one vendor's list is put on the other's
+-- examples/reconcile.sql: adds each email that is on a vendor's list to the other vendor's list
 --
--- What it does   dnc.missing_emails is who is on one list and not on the other, as the mirrors know them. The job adds
---                them where they are missing, both ways, and notes it in dnc.reconciled. It never removes anything,
---                and when it has run there is nothing left to add.
---                An email that was on the other list once was removed there: by the vendor, by somebody at its screen,
---                or by us. That may have been a decision, so the job does not add it again. It stands in
---                dnc.removed_emails until somebody decides. Until then it is still on one list, so
+-- What it does   dnc.missing_emails has the emails that are on one list and not on the other, according to the mirrors.
+--                The job adds them where they are missing, both ways, and notes each in dnc.reconciled. It never
+--                removes anything, and after a run there is nothing left to add.
+--                If an email was on the other list once, it was removed there: by the vendor, by somebody at the
+--                vendor's screen, or by us. That may have been a decision, so the job does not add the email again. The
+--                email stands in dnc.removed_emails until somebody decides. Until then it is still on one list, so
 --                dnc.known_opt_outs has it, and nobody contacts this person.
---                Emails are compared by their keys (docs/matching.md): Bob@Example.com and bob@example.com are one.
--- What it needs  setup.sql, nightly_snapshot.sql. Emails only: they are all that both have. Nothing is read from the
---                vendors. See first what it would do:
+--                Emails are compared by key (docs/matching.md): Bob@Example.com and bob@example.com are the same.
+-- What it needs  setup.sql, nightly_snapshot.sql. The job handles only emails, since both lists have no other type in
+--                common. Nothing is read from the vendors. First see what the job would do:
 --                BEGIN; SELECT dnc.reconcile(); SELECT * FROM dnc_fdw_pending(); ROLLBACK;
 --                Alta pauses the prospects whom an addition matches (pause_active_prospects).
--- How it fails   A mirror that is too old is an error, so that nobody is taken for missing by mistake. What is to be
---                added is sent at COMMIT: if that fails, nothing is noted, what was taken is on the list, and the next
---                run adds the rest. An entry that a vendor refuses holds up the run: the error has the vendor's words.
---                Decide that it is not added. An entry that is no email is left out:
+-- How it fails   A mirror that is too old is an error, so nobody is taken for missing by mistake. Additions are sent at
+--                COMMIT. If that fails, nothing is noted, entries that were taken are on the list, and the next run
+--                adds the rest. An entry that a vendor refuses holds up the run: the error has the vendor's words.
+--                Then decide that the email is not added. An entry that is no email is left out:
 --                SELECT * FROM dnc.alta_known WHERE identifier_type = 'email' AND match_key NOT LIKE 'email:%';
 -- In the morning SELECT added_to, count(*) FROM dnc.reconciled WHERE added_at > now() - interval '1 day' GROUP BY 1;
 --                SELECT * FROM dnc.removed_emails;
@@ -32,7 +32,8 @@ CREATE TABLE dnc.reconciled (
   added_at timestamptz NOT NULL DEFAULT now()
 );
 
--- The last decision on an email and a list counts. One to add counts once: who is removed after that needs another.
+-- The last decision on an email and a list counts. A decision to add counts once: if the email is removed after that, a
+-- new decision is needed.
 CREATE TABLE dnc.decisions (
   email text NOT NULL,                            -- in any spelling
   list text NOT NULL CHECK (list IN ('alta', 'sendkit')),
@@ -42,8 +43,8 @@ CREATE TABLE dnc.decisions (
   decided_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Of several spellings on one list, one is sent to the other. A row of the mirror, present or past, or a note that we
--- have added it, is the memory that the email was there.
+-- If a list has several spellings of an email, only one is sent to the other list. We know that an email was on a list
+-- by a row of the mirror, present or past, or by a note that we have added the email.
 CREATE VIEW dnc.unequal_emails AS
   SELECT u.*,
          CASE u.missing_on

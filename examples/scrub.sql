@@ -1,21 +1,21 @@
 -- examples/scrub.sql: who of the CRM may be contacted
 --
--- What it does   The view dnc.may_be_contacted: contacts of whom no email, number or WhatsApp address is on a list, nor
---                the email's domain, and who have not unsubscribed in the CRM.
---                Identifiers are compared by their keys (docs/matching.md), so by what they mean and not by how
---                they are spelled. Any channel counts: who has opted out of SMS is not called, nor mailed.
---                The view dnc.cannot_be_told has the contacts with an identifier that has no key, as a number
+-- What it does   The view dnc.may_be_contacted has the contacts that you may contact: no email, number or WhatsApp
+--                address of theirs is on a list, nor the email's domain, and they have not unsubscribed in the CRM.
+--                Identifiers are compared by key (docs/matching.md), so by meaning and not by spelling. Any channel
+--                counts: a person who has opted out of SMS is neither called nor mailed.
+--                The view dnc.cannot_be_told has the contacts with an identifier that has no key, for example a number
 --                without its country, or with no identifier at all. Nobody knows whether they are listed, so
---                they may not be contacted. Most of them want a country.
---                All this is local. dnc.last_look() asks the vendors about those who are left, right before a campaign:
+--                they may not be contacted. Most of them need a country.
+--                All this is local. Right before a campaign, dnc.last_look() asks the vendors about the people left:
 --                SELECT * FROM dnc.last_look(ARRAY(SELECT id FROM dnc.may_be_contacted WHERE id < 100));
---                gives those of them whom no list has now, either. It is a request to Alta for each usual spelling of
+--                gives the people whom no list has now, either. That takes a request to Alta for each usual spelling of
 --                an identifier, or the list read once, whichever is fewer; SendKit's list is read once.
 -- What it needs  setup.sql, nightly_snapshot.sql. The library for phone numbers (Debian: postgresql-15-dnc-fdw-phone).
--- How it fails   While a mirror is too old, was never filled, or has keys of other rules than those of today, it
---                is an error, and nobody is contacted. A country that does not exist ('UK') is one, too (22023).
---                dnc.last_look() fails if a vendor does not answer. It finds the spellings that it asks for, so it
---                comes on top of the mirrors, and not in their place.
+-- How it fails   While a mirror is too old, was never filled, or has keys of other rules than today's, the views
+--                are an error, and nobody is contacted. A country that does not exist ('UK') is an error, too (22023).
+--                dnc.last_look() fails if a vendor does not answer. It finds only spellings that it asks for. So use
+--                it on top of the mirrors, and not in their place.
 -- In the morning SELECT status, count(*) FROM dnc.screened_contacts GROUP BY status;
 
 BEGIN;
@@ -29,8 +29,8 @@ CREATE VIEW dnc.contact_identifiers AS
     AS i (identifier, identifier_type)
   WHERE i.identifier <> '';
 
--- The keys of all who are listed or have unsubscribed. An unsubscribe that cannot be told blocks everybody whom it may
--- be of.
+-- The keys of all who are listed or have unsubscribed. If nobody can tell whose an unsubscribe is, it blocks everybody
+-- whose it may be.
 CREATE VIEW dnc.blocked_keys AS
   SELECT match_key FROM dnc.known_opt_outs
   UNION ALL
@@ -40,8 +40,8 @@ CREATE VIEW dnc.blocked_keys AS
   CROSS JOIN LATERAL unnest(CASE WHEN key IS NULL THEN dnc_fdw_keys(u.email, 'email') ELSE ARRAY[key] END)
     AS k (match_key);
 
--- A row for each key of each contact, so that PostgreSQL can hash them. A contact that has no key can have a wide one
--- that is listed: so whoever is listed comes first.
+-- A row for each key of each contact, so that PostgreSQL can hash the keys. A contact without a key can have a wide key
+-- that is listed. So the CASE checks first whether a contact is listed.
 CREATE VIEW dnc.screened_contacts AS
   WITH listed AS (
     SELECT DISTINCT i.id
@@ -67,7 +67,7 @@ CREATE VIEW dnc.may_be_contacted AS
 CREATE VIEW dnc.cannot_be_told AS
   SELECT id, name, email, phone, sms, whatsapp, country FROM dnc.screened_contacts WHERE status = 'unknown';
 
--- The mirrors first, then the vendors about those who are left. As the caller, who needs the tokens.
+-- Asks the mirrors first, then the vendors about the remaining people. Runs as the caller, who needs the tokens.
 CREATE FUNCTION dnc.last_look(ids bigint[]) RETURNS SETOF bigint
 BEGIN ATOMIC
   WITH survivors AS MATERIALIZED (
@@ -91,7 +91,7 @@ BEGIN ATOMIC
   JOIN listed_now USING (match_key);
 END;
 
--- Who may read these views needs SELECT on the mirrors' views, too: docs/mirror.md, "Who may".
+-- A role that reads these views needs SELECT on the mirrors' views, too: docs/mirror.md, "Who may".
 -- GRANT USAGE ON SCHEMA dnc TO marketing;
 -- GRANT SELECT ON dnc.may_be_contacted, dnc.cannot_be_told, dnc.alta_known, dnc.sendkit_known TO marketing;
 

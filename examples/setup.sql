@@ -1,19 +1,19 @@
--- examples/setup.sql: what the recipes beside it stand on
+-- examples/setup.sql: the base of the other recipes
 --
--- Run it once, as superuser, in the database that cron.database_name names. A role, servers, schemas and tables
--- that are there already under these names stay as they are.
+-- Run this file once, as superuser, in the database that cron.database_name names. If a role, servers, schemas or
+-- tables exist already under these names, they stay as they are.
 --
--- To fill in: the two tokens. To look at: crm.contacts and crm.unsubscribes stand for tables of yours; the
--- recipes use the columns that they have here, and only read them. If yours have other names, put views of
--- these names in their place.
+-- Fill in the two tokens. Look at crm.contacts and crm.unsubscribes, which stand for tables of yours. The recipes use
+-- the columns that these tables have here, and only read them. If your tables have other names, put views of these
+-- names in their place.
 
 BEGIN;
 
 CREATE EXTENSION IF NOT EXISTS dnc_fdw;
 CREATE EXTENSION IF NOT EXISTS pg_cron;
 
--- The jobs run as a role of their own: it has the tokens, and no one else needs them. No password, if
--- cron.use_background_workers is on. A run that takes too long, or a statement that asks too often, is
+-- The jobs run as a role of their own. This role has the tokens, and no other role needs them. The role needs no
+-- password if cron.use_background_workers is on. A run that takes too long, or a statement that asks too often, is
 -- ended: 2 hours are 12,000 requests at Alta's 100 a minute, so a list of 1,200,000 entries. A mirror goes on with
 -- the next run.
 DO $$
@@ -60,7 +60,7 @@ SET LOCAL ROLE dnc_jobs;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER alta INTO dnc OPTIONS (table_name 'alta');
 IMPORT FOREIGN SCHEMA dnc FROM SERVER sendkit INTO dnc OPTIONS (table_name 'sendkit');
 
--- pg_cron keeps what became of each run for ever. A month is enough to find out since when something fails.
+-- pg_cron keeps the outcome of each run for ever. A month is enough to find out since when something fails.
 SELECT cron.schedule('forget old runs', '45 4 * * *',
   $$DELETE FROM cron.job_run_details WHERE end_time < now() - interval '31 days'$$);
 
