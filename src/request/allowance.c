@@ -3,8 +3,8 @@
  * allowance.c
  *		The requests that accounts may send, as far as we know.
  *
- * The allowances are in shared memory (shmem.c).  If there is none, or no room
- * for an allowance, each session has its own.
+ * The allowances are in shared memory (shmem.c).  If there is none, or no room for an
+ * allowance, each session has its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,8 +72,8 @@ is_idle(const DncAllowance *allowance, int64 now)
 }
 
 /*
- * The shared allowance of a key; with make, a new one if needed.  NULL: there is none, or
- * no room for a new one.  The caller holds the lock.
+ * The shared allowance of a key; with make, a new one if needed.  NULL: there is none, or no
+ * room for a new one.  The caller holds the lock.
  */
 static DncAllowance *
 find_shared(const DncAllowanceKey *key, bool make, int64 now)
@@ -138,8 +138,8 @@ find_own(const DncAllowanceKey *key, bool make, int64 now)
 
 /*
  * The allowance for a server and its user mapping; NULL: make is false, and there is none.
- * Once a session has its own allowance, it keeps that one, because requests are counted
- * there.  Call dnc_allowance_unlock() afterwards, even after NULL.
+ * Once a session has its own allowance, it keeps that one, because requests are counted there.
+ * Call dnc_allowance_unlock() afterwards, even after NULL.
  */
 DncAllowance *
 dnc_allowance_lock(Oid serverid, Oid mapping, bool make, int64 now)

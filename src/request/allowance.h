@@ -13,9 +13,9 @@
 #include "request/need.h"
 
 /*
- * We count the starts of requests in slots of time.  The last minute takes the current
- * slot and the 240 before it.  One more slot covers the time that a request takes to reach
- * the server.  So we count a request for at most half a second longer than a minute.
+ * We count the starts of requests in slots of time.  The last minute takes the current slot and
+ * the 240 before it.  One more slot covers the time that a request takes to reach the server.
+ * So we count a request for at most half a second longer than a minute.
  */
 #define DNC_RATE_SLOTS (240 + 2)
 

@@ -3,8 +3,8 @@
  * answer.c
  *		The body of a successful answer: as a tree, and at a glance before that.
  *
- * A body that is no JSON, or that says itself that the request failed, is an
- * error here.  So no other file has to check for that.
+ * A body that is no JSON, or that says itself that the request failed, is an error here.
+ * So no other file has to check for that.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +24,8 @@ look_at(DncAnswer *answer)
 }
 
 /*
- * The place in the text where the value at a path seems to be, found without a tree; NULL:
- * not found.  See dnc_json_text_find().
+ * The place in the text where the value at a path seems to be, found without a tree; NULL: not
+ * found.  See dnc_json_text_find().
  */
 const char *
 dnc_answer_peek(DncAnswer *answer, const char *path)
@@ -34,10 +34,7 @@ dnc_answer_peek(DncAnswer *answer, const char *path)
 	return answer->problem ? NULL : dnc_json_text_find(&answer->outline, path);
 }
 
-/*
- * Does the answer say that the request succeeded, if this API says so?  If not, *problem
- * says why.
- */
+/* Does the answer say that the request succeeded, if its API says so?  If not, *problem is set. */
 static bool
 says_success(const DncAnswer *answer, const DncJson *tree, DncProblem *problem)
 {
@@ -126,9 +123,9 @@ says_failure(const DncJson *tree)
 }
 
 /*
- * Has a write succeeded, for an API whose answers have no envelope?  It has if the status
- * is 200 and the body is empty, or is no web page and does not say that the write failed.
- * Broken JSON is no success either.  Otherwise *problem (08P01) says why.
+ * Has a write succeeded, for an API whose answers have no envelope?  It has if the status is
+ * 200 and the body is empty, or is no web page and does not say that the write failed.  Broken
+ * JSON is no success either.  Otherwise *problem (08P01) says why.
  */
 bool
 dnc_answer_is_success(DncAnswer *answer, DncProblem *problem)

@@ -3,10 +3,10 @@
  * attempts.c
  *		The tries of one request, one after another.
  *
- * A request waits until we may send it (rate_limit.c says when), and is under
- * way until its try has ended.  Then the request is done, or has failed, or
- * waits for the next try (retry.c says which, and for how long).  This file does
- * each step that needs no waiting; call.c does the waiting.
+ * A request waits until we may send it (rate_limit.c says when), and is under way until
+ * its try has ended.  Then the request is done, or has failed, or waits for the next try
+ * (retry.c says which, and for how long).  This file does each step that needs no
+ * waiting; call.c does the waiting.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,8 +40,8 @@ log_try(const DncAttempts *attempts)
 }
 
 /*
- * Count the request that libcurl sent once more by itself, on a new connection, because
- * the kept connection was dead.
+ * Count the request that libcurl sent once more by itself, on a new connection, because the
+ * kept connection was dead.
  */
 static void
 count_resent(const DncAttempts *attempts)

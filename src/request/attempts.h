@@ -26,8 +26,8 @@ typedef enum DncAttemptsState
 } DncAttemptsState;
 
 /*
- * Set the first group; everything else begins as zeros.  Zeros in state and due mean a
- * first try that we may send at once.  Times are on dnc_rate_limit_clock().
+ * Set the first group; everything else begins as zeros.  Zeros in state and due mean a first
+ * try that we may send at once.  Times are on dnc_rate_limit_clock().
  */
 typedef struct DncAttempts
 {

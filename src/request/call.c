@@ -3,13 +3,12 @@
  * call.c
  *		The calls of a session: concurrent requests to servers, and the wait for them.
  *
- * A call is one request, tried until it is answered or given up (attempts.c).
- * Each call starts and ends by itself, so several can be under way.  Code that
- * waits for one call advances all calls of the session meanwhile, so no call
- * holds up another.
+ * A call is one request, tried until it is answered or given up (attempts.c).  Each call
+ * starts and ends by itself, so several can be under way.  Code that waits for one call
+ * advances all calls of the session meanwhile, so no call holds up another.
  *
- * Each call has its own memory context.  When that context goes, with a scan, an
- * error or an abort, the call ends.
+ * Each call has its own memory context.  When that context goes, with a scan, an error
+ * or an abort, the call ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -110,10 +109,7 @@ advance_all(void)
 	}
 }
 
-/*
- * Copy a request into a new call, in the form that its attempts send.  We are in the
- * call's context.
- */
+/* Copy a request into a new call, whose context is current, in the form that its attempts send. */
 static void
 take_request(DncCall *call, const DncOptions *options, const DncRequest *request)
 {
@@ -134,10 +130,10 @@ take_request(DncCall *call, const DncOptions *options, const DncRequest *request
 }
 
 /*
- * Start a request to a server, with the token in *options.  We send it now, or when its
- * turn comes while somebody waits for any call.  The request is charged to the budget in
- * *counters.  The call belongs to the current memory context, and ends with it.  *options
- * and *counters must outlive the call; the request's strings need not.
+ * Start a request to a server, with the token in *options.  We send it now, or when its turn
+ * comes while somebody waits for any call.  The request is charged to the budget in *counters.
+ * The call belongs to the current memory context, and ends with it.  *options and *counters
+ * must outlive the call; the request's strings need not.
  */
 DncCall *
 dnc_call_start(const DncOptions *options, const DncRequest *request, DncCounters *counters)
@@ -212,9 +208,8 @@ next_due(void)
 }
 
 /*
- * Wait until the network has something, the next call of the session is due, or a slice of
- * time is over.  The time is counted for those of the awaited calls that wait for their
- * turn.
+ * Wait until the network has something, the next call of the session is due, or a slice of time
+ * is over.  The time is counted for those of the awaited calls that wait for their turn.
  */
 static void
 wait_a_while(DncCall **awaited, int count)
@@ -239,10 +234,7 @@ wait_a_while(DncCall **awaited, int count)
 	}
 }
 
-/*
- * Show in dnc_fdw_progress which of the awaited calls wait for their turn; waiting =
- * false: none.
- */
+/* Show in dnc_fdw_progress which awaited calls wait for their turn; waiting = false: none does. */
 static void
 show_waits(DncCall **awaited, int count, bool waiting)
 {
@@ -260,8 +252,8 @@ show_waits(DncCall **awaited, int count, bool waiting)
 
 /*
  * Advance all calls of the session as far as possible without waiting.  True: this call is
- * over, and dnc_call_wait() would return or raise its error at once.  A call that would
- * have to wait too long fails.
+ * over, and dnc_call_wait() would return or raise its error at once.  A call that would have to
+ * wait too long fails.
  */
 bool
 dnc_call_poll(DncCall *call)
@@ -275,8 +267,8 @@ dnc_call_poll(DncCall *call)
 }
 
 /*
- * Wait until one of several calls is over.  Interrupts are served, and a long wait for a
- * rate limit is announced.  A call that fails raises no error here.
+ * Wait until one of several calls is over.  Interrupts are served, and a long wait for a rate
+ * limit is announced.  A call that fails raises no error here.
  */
 void
 dnc_call_wait_any(DncCall **awaited, int count)
@@ -310,8 +302,8 @@ give_up(const DncCall *call)
 }
 
 /*
- * Wait until a call has been answered with success (2xx) or accepted_status.  Otherwise
- * this raises the remote's error (remote_error.c).  Interrupts are served.
+ * Wait until a call has been answered with success (2xx) or accepted_status.  Otherwise this
+ * raises the remote's error (remote_error.c).  Interrupts are served.
  */
 void
 dnc_call_wait(DncCall *call)
@@ -361,8 +353,8 @@ dnc_call_outcome(const DncCall *call)
 }
 
 /*
- * The reason why a call that is over has failed, in the words of the error that
- * dnc_call_wait() would raise; palloc'd.  False: the call has not failed.
+ * The reason why a call that is over has failed, in the words of the error that dnc_call_wait()
+ * would raise; palloc'd.  False: the call has not failed.
  */
 bool
 dnc_call_problem(const DncCall *call, DncProblem *problem)
@@ -411,8 +403,8 @@ dnc_call_answer(DncCall *call)
 }
 
 /*
- * May the remote have acted on a call that ended in an error?  It may have if no whole
- * answer came, or if the answer was a success that contradicts itself.
+ * May the remote have acted on a call that ended in an error?  It may have if no whole answer
+ * came, or if the answer was a success that contradicts itself.
  */
 bool
 dnc_call_unclear(const DncCall *call)
@@ -426,8 +418,8 @@ dnc_call_unclear(const DncCall *call)
 }
 
 /*
- * Send no further try of a call.  We use this after an error, when we only want to know
- * the fate of the tries that were sent.
+ * Send no further try of a call.  We use this after an error, when we only want to know the
+ * fate of the tries that were sent.
  */
 void
 dnc_call_stop(DncCall *call)

@@ -21,8 +21,7 @@ typedef enum DncCallOutcome
 	DNC_CALL_SUCCEEDED,			/* the answer is success by its status, or accepted_status */
 	DNC_CALL_REFUSED,			/* the remote says no, and would again */
 	DNC_CALL_UNCLEAR,			/* the remote may have acted on the request without our knowing */
-	DNC_CALL_NOT_TAKEN			/* no try arrived, or the remote turned it away for now (408,
-								 * 429) */
+	DNC_CALL_NOT_TAKEN			/* it did not arrive, or was turned away for now (408, 429) */
 } DncCallOutcome;
 
 /* How the last try of a call ended. */

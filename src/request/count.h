@@ -18,8 +18,7 @@ typedef enum DncCount
 	DNC_COUNT_ADDED,			/* entries whose addition the remote has confirmed */
 	DNC_COUNT_DELETED,			/* entries whose removal the remote has confirmed */
 	DNC_COUNT_BYTES,			/* bytes of answers' bodies, after decompression */
-	DNC_COUNT_WAITED,			/* microseconds of waiting for permission to send, or for the
-								 * next try */
+	DNC_COUNT_WAITED,			/* microseconds of waiting, to send or to try again */
 	DNC_NCOUNTS
 } DncCount;
 

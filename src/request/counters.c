@@ -4,8 +4,8 @@
  *		Counts of requests: for one scan or write, for EXPLAIN; for the session, by server, for
  *		dnc_fdw_stats(); and for the cluster, for dnc_fdw_totals().
  *
- * This file adds to all of them at once, so they cannot contradict each other.
- * An error or a rollback takes nothing back: we count what went over the wire.
+ * This file adds to all of them at once, so they cannot contradict each other.  An error
+ * or a rollback takes nothing back: we count what went over the wire.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,14 +16,14 @@
 #include "request/counters.h"
 
 /*
- * The session's counts, by server.  An entry stays until the session ends, because
- * counters of scans and writes point to it.
+ * The session's counts, by server.  An entry stays until the session ends, because counters of
+ * scans and writes point to it.
  */
 static HTAB *servers = NULL;
 
 /*
- * From now on, session and cluster count the same for a server, and requests are charged
- * to a budget.  *budget must outlive *counters.
+ * From now on, session and cluster count the same for a server, and requests are charged to a
+ * budget.  *budget must outlive *counters.
  */
 void
 dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget)
@@ -58,8 +58,8 @@ dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
 }
 
 /*
- * The session's counts since the last reset: a list of const DncServerCounters *,
- * palloc'd, in no order.  Servers with nothing but zeros are left out.
+ * The session's counts since the last reset: a list of const DncServerCounters *, palloc'd, in
+ * no order.  Servers with nothing but zeros are left out.
  */
 List *
 dnc_counters_servers(void)

@@ -32,8 +32,7 @@ typedef struct DncCounters
 	int64		counts[DNC_NCOUNTS];
 	DncServerCounters *session; /* adds the same counts */
 	DncBudget  *budget;			/* requests are charged to it */
-	DncProgress *progress;		/* adds the same counts; NULL, unless the user of the counters
-								 * sets it */
+	DncProgress *progress;		/* adds the same counts; NULL, unless the user sets it */
 } DncCounters;
 
 extern void dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget);

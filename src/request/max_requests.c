@@ -3,16 +3,15 @@
  * max_requests.c
  *		Budgets: the requests that we may send to a server.
  *
- * Each request is charged to the budget that its sender hands in.  A statement
- * has one budget for each server and user mapping; all of its scans and its
- * COMMIT share it.  The option max_requests of server and mapping limits it, and
- * so does the setting.  Another mapping, for instance that of a view's owner,
- * may have another limit.
+ * Each request is charged to the budget that its sender hands in.  A statement has one
+ * budget for each server and user mapping; all of its scans and its COMMIT share it.
+ * The option max_requests of server and mapping limits it, and so does the setting.
+ * Another mapping, for instance that of a view's owner, may have another limit.
  *
- * A scan can outlive the statement that began it: each FETCH reads more of a
- * cursor.  So a statement's budget remembers when its statement began, and
- * starts again at zero with the next statement.  That time does not move within
- * a procedure or a background worker, so these have budgets of their own.
+ * A scan can outlive the statement that began it: each FETCH reads more of a cursor.  So
+ * a statement's budget remembers when its statement began, and starts again at zero with
+ * the next statement.  That time does not move within a procedure or a background
+ * worker, so these have budgets of their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,10 +30,7 @@ typedef struct ServerBudget
 	DncBudget	budget;
 } ServerBudget;
 
-/*
- * The statements' budgets, by user mapping.  An entry stays until the session ends,
- * because scans point to it.
- */
+/* Statements' budgets, by user mapping.  They stay for the session, because scans point to them. */
 static HTAB *server_budgets = NULL;
 
 /*
@@ -110,8 +106,8 @@ dnc_max_requests_spend(DncBudget *budget)
 }
 
 /*
- * A statement is about to send this many more requests to the server of *options.  Raises
- * 54000 if the budget forbids that and is not soft.
+ * A statement is about to send this many more requests to the server of *options.  Raises 54000
+ * if the budget forbids that and is not soft.
  */
 void
 dnc_max_requests_require(const DncBudget *budget, const DncOptions *options, int64 more)

@@ -13,10 +13,10 @@
 #include "config/option.h"
 
 /*
- * The number of requests that we may send to one server.  Each statement has one budget
- * for each user mapping: see dnc_max_requests_of_statement().  Code that sends outside of
- * a statement, or with another limit, keeps its own budget, which begins as zeros except
- * for the limit.
+ * The number of requests that we may send to one server.  Each statement has one budget for
+ * each user mapping: see dnc_max_requests_of_statement().  Code that sends outside of a
+ * statement, or with another limit, keeps its own budget, which begins as zeros except for the
+ * limit.
  */
 typedef struct DncBudget
 {
@@ -24,8 +24,7 @@ typedef struct DncBudget
 	int64		sent;			/* so far, including requests that still wait */
 	bool		is_soft;		/* the owner checks for the end; one request more is no error */
 	bool		of_statement;	/* starts again at zero with each statement */
-	TimestampTz statement;		/* if of_statement: the start of the statement that "sent" is
-								 * about */
+	TimestampTz statement;		/* of_statement: start of the statement that sent is about */
 } DncBudget;
 
 extern int	dnc_max_requests;	/* setting dnc_fdw.max_requests; 0: no limit */

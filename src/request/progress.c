@@ -3,14 +3,13 @@
  * progress.c
  *		The work that runs now in any session of the cluster, for the view dnc_fdw_progress.
  *
- * A scan, an ANALYZE or the sending of writes takes a place in shared memory
- * when it sends its first request.  It gives the place back when its memory
- * context goes: at its end, with an error, or with an abort.  If there is no
- * shared memory (shmem.c), or no free place, the work runs without being shown.
+ * A scan, an ANALYZE or the sending of writes takes a place in shared memory when it
+ * sends its first request.  It gives the place back when its memory context goes: at its
+ * end, with an error, or with an abort.  If there is no shared memory (shmem.c), or no
+ * free place, the work runs without being shown.
  *
- * Only the session that holds a place writes to it.  It writes the descriptive
- * fields under the lock.  The counts are atomic, so a reader never sees half of
- * a count.
+ * Only the session that holds a place writes to it.  It writes the descriptive fields
+ * under the lock.  The counts are atomic, so a reader never sees half of a count.
  *
  *-------------------------------------------------------------------------
  */
@@ -147,9 +146,9 @@ take_place(const char *action, const DncOptions *options, Oid relid)
 }
 
 /*
- * Show that work runs, until the current memory context goes.  action is one word; relid
- * may be InvalidOid; expected_rows is -1 if not known.  NULL: there is no place for it.
- * All functions here accept NULL.
+ * Show that work runs, until the current memory context goes.  action is one word; relid may be
+ * InvalidOid; expected_rows is -1 if not known.  NULL: there is no place for it.  All functions
+ * here accept NULL.
  */
 DncProgress *
 dnc_progress_begin(const char *action, const DncOptions *options, Oid relid, double expected_rows)

@@ -3,31 +3,27 @@
  * rate_limit.c
  *		The time when we may send the next request to a server.
  *
- * A vendor allows an account a number of requests in a window of time.  We keep
- * what we know about that in an allowance.  All sessions of the cluster that
- * speak to the same server with the same user mapping share it.  This file lets
- * a request through, or says how long it has to wait, and learns from the
- * answers.  Nothing waits here.
+ * A vendor allows an account a number of requests in a window of time.  We keep what we
+ * know about that in an allowance.  All sessions of the cluster that speak to the same
+ * server with the same user mapping share it.  This file lets a request through, or says
+ * how long it has to wait, and learns from the answers.  Nothing waits here.
  *
- * If answers carry RateLimit headers, these decide: we let through at most the
- * remaining requests, minus those under way, until the window ends.  If answers
- * have none, or none has come yet, at most requests_per_minute requests begin
- * within any 60 seconds.  After a Retry-After, we let no request through until
- * that time is over.
+ * If answers carry RateLimit headers, these decide: we let through at most the remaining
+ * requests, minus those under way, until the window ends.  If answers have none, or none
+ * has come yet, at most requests_per_minute requests begin within any 60 seconds.  After
+ * a Retry-After, we let no request through until that time is over.
  *
- * The headers have whole seconds, rounded up.  (Rounded down, they would earn
- * the next request a 429.)  The server made the answer at some time between the
- * request and the answer's arrival.  So an answer only gives bounds for the
- * window's end.  Among several answers in a window, the earliest upper bound is
- * the best.  An answer whose bounds lie behind the window's end is about a later
- * window.  The bounds also show this for an answer that we look at late, because
- * its session was busy.
+ * The headers have whole seconds, rounded up.  (Rounded down, they would earn the next
+ * request a 429.)  The server made the answer at some time between the request and the
+ * answer's arrival.  So an answer only gives bounds for the window's end.  Among several
+ * answers in a window, the earliest upper bound is the best.  An answer whose bounds lie
+ * behind the window's end is about a later window.  The bounds also show this for an
+ * answer that we look at late, because its session was busy.
  *
- * If there is not enough for all, more urgent requests go first (DncNeed).  A
- * request that has to wait leaves a mark, and less urgent requests wait behind
- * it.  But people get a few requests in each minute or window, the reserve, even
- * if other requests wait: background processes leave that room, as far as people
- * have not used it.
+ * If there is not enough for all, more urgent requests go first (DncNeed).  A request
+ * that has to wait leaves a mark, and less urgent requests wait behind it.  But people
+ * get a few requests in each minute or window, the reserve, even if other requests wait:
+ * background processes leave that room, as far as people have not used it.
  *
  *-------------------------------------------------------------------------
  */
@@ -113,9 +109,8 @@ count_start(DncAllowance *allowance)
 }
 
 /*
- * How long until requests_per_minute allows one more request?  The caller has taken off
- * the requests that are not ours to use.  We wait until enough of the oldest slots are
- * over.
+ * How long until requests_per_minute allows one more request?  The caller has taken off the
+ * requests that are not ours to use.  We wait until enough of the oldest slots are over.
  */
 static int64
 wait_for_slot(const DncAllowance *allowance, int per_minute, int64 now)
@@ -241,8 +236,8 @@ wait_for_turn(DncAllowance *allowance, DncNeed need, int per_minute, int64 now)
 
 /*
  * May we send a request now?  0: yes; it is counted, and *ticket goes with it until
- * dnc_rate_limit_answered() or dnc_rate_limit_lost() takes the ticket back.  Otherwise,
- * the result is the milliseconds after which to ask again.
+ * dnc_rate_limit_answered() or dnc_rate_limit_lost() takes the ticket back.  Otherwise, the
+ * result is the milliseconds after which to ask again.
  */
 double
 dnc_rate_limit_admit(const DncOptions *options, DncNeed need, DncRateTicket *ticket)
@@ -292,8 +287,8 @@ dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 }
 
 /*
- * A request ended without an answer that helps, or was cancelled.  If it may have arrived,
- * it counts against the window.  Raises nothing.
+ * A request ended without an answer that helps, or was cancelled.  If it may have arrived, it
+ * counts against the window.  Raises nothing.
  */
 void
 dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)

@@ -13,8 +13,7 @@
 #include "request/rate_headers.h"
 
 extern int	dnc_reserve;		/* setting dnc_fdw.reserve, requests a minute */
-extern bool dnc_rate_limit_background;	/* this process works in the background: no user waits
-										 * for it */
+extern bool dnc_rate_limit_background;	/* this process is in the background: nobody waits for it */
 extern bool dnc_rate_limit_mirror;	/* this session reads for a mirror */
 
 /* Accompanies a request that was let through, until we know how the request ended. */

@@ -3,11 +3,10 @@
  * redact.c
  *		Secrets and invisible characters in the remote's words.
  *
- * A vendor's message may repeat the token that we have sent, and perhaps in
- * another form: percent-encoded, in other case, in base64 as in HTTP's Basic
- * scheme, in hexadecimal digits, or only in part.  So we look for each of these
- * forms, and blot out any text that has a long run of characters in common with
- * one of them.
+ * A vendor's message may repeat the token that we have sent, and perhaps in another
+ * form: percent-encoded, in other case, in base64 as in HTTP's Basic scheme, in
+ * hexadecimal digits, or only in part.  So we look for each of these forms, and blot out
+ * any text that has a long run of characters in common with one of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,8 +16,8 @@
 
 /*
  * The shortest run that we blot out: half of the form, but at least 8 and at most 32
- * characters.  A vendor may show the first or last few characters of a key to say which
- * key it means; that helps the reader.
+ * characters.  A vendor may show the first or last few characters of a key to say which key it
+ * means; that helps the reader.
  */
 #define SHORTEST_PART	8
 #define LONGEST_NEEDED	32
@@ -33,8 +32,8 @@ typedef struct Seen
 
 /*
  * Code points that we do not show: controls, line and paragraph separators, and Unicode's
- * category Cf (format), as of Unicode 16.0.  Cf holds the bidirectional controls, which
- * can make a text look like another text.
+ * category Cf (format), as of Unicode 16.0.  Cf holds the bidirectional controls, which can
+ * make a text look like another text.
  */
 static const struct
 {
@@ -50,8 +49,8 @@ static const struct
 };
 
 /*
- * May a terminal or a log reader take this character for a command or for the end of a
- * line, or not see it at all?
+ * May a terminal or a log reader take this character for a command or for the end of a line, or
+ * not see it at all?
  */
 bool
 dnc_redact_is_invisible(pg_wchar character)
@@ -97,8 +96,8 @@ hex_value(char digit)
 }
 
 /*
- * The first character of a text, percent-decoded (RFC 3986 2.1) as often as it was
- * encoded; *length is the number of bytes that stand for it.
+ * The first character of a text, percent-decoded (RFC 3986 2.1) as often as it was encoded;
+ * *length is the number of bytes that stand for it.
  */
 static char
 decode_percent(const char *text, int *length)
@@ -168,9 +167,9 @@ blot_out(char *utf8, const Seen *seen, int count, const char *form)
 }
 
 /*
- * The base64 form (RFC 4648 4) that a secret has within a longer text, palloc'd.  The
- * first whole group of six bits begins at bit 0, 2 or 4, depending on the text in front of
- * the secret.
+ * The base64 form (RFC 4648 4) that a secret has within a longer text, palloc'd.  The first
+ * whole group of six bits begins at bit 0, 2 or 4, depending on the text in front of the
+ * secret.
  */
 static char *
 base64_form(const char *secret, size_t first_bit)
@@ -204,10 +203,9 @@ hex_form(const char *secret)
 }
 
 /*
- * Put asterisks over each occurrence of a secret in a UTF-8 text, in place: the secret as
- * it is, in other case, percent-encoded, in base64 or hexadecimal digits, whole or in
- * large part.  The secret may be NULL.  The time is proportional to the product of both
- * lengths.
+ * Put asterisks over each occurrence of a secret in a UTF-8 text, in place: the secret as it
+ * is, in other case, percent-encoded, in base64 or hexadecimal digits, whole or in large part.
+ * The secret may be NULL.  The time is proportional to the product of both lengths.
  */
 void
 dnc_redact_secret(char *utf8, const char *secret)

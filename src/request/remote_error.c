@@ -3,9 +3,9 @@
  * remote_error.c
  *		The single way from the remote's faults to PostgreSQL errors.
  *
- * The message is stable and names the server.  DETAIL has the parts that vary,
- * such as the words of libcurl or the API.  HINT says what to do.  No word of
- * the remote leaves this file before we have looked for the token in it.
+ * The message is stable and names the server.  DETAIL has the parts that vary, such as
+ * the words of libcurl or the API.  HINT says what to do.  No word of the remote leaves
+ * this file before we have looked for the token in it.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +24,8 @@
 #define MAX_REMOTE_TEXT 500
 
 /*
- * We look at this many bytes of the API's words: the part that we show, and enough behind
- * it to recognize a secret that the end of that part cuts.
+ * We look at this many bytes of the API's words: the part that we show, and enough behind it to
+ * recognize a secret that the end of that part cuts.
  */
 #define MAX_LOOKED_AT (MAX_REMOTE_TEXT * 4 + 512)
 
@@ -53,11 +53,10 @@ append_converted(StringInfo text, const char *character, int length)
 }
 
 /*
- * A text from the remote, made fit to be shown; palloc'd.  It is in the database's
- * encoding, cut to a length, and without the token.  A question mark stands for a
- * character that the encoding lacks and for bytes that are not UTF-8, a blank for an
- * invisible character.  This function never raises an error, because that would hide the
- * error that we report.
+ * A text from the remote, made fit to be shown; palloc'd.  It is in the database's encoding,
+ * cut to a length, and without the token.  A question mark stands for a character that the
+ * encoding lacks and for bytes that are not UTF-8, a blank for an invisible character.  This
+ * function never raises an error, because that would hide the error that we report.
  */
 char *
 dnc_remote_error_text(const DncOptions *options, const char *utf8)
@@ -119,10 +118,7 @@ redirect_text(const DncOptions *options, const char *url)
 					dnc_remote_error_text(options, pnstrdup(url, strcspn(url, "?#"))));
 }
 
-/*
- * The wait that the remote asks for beyond max_wait, as a sentence with a blank behind; or
- * empty.
- */
+/* The wait that the remote asks for beyond max_wait, as a sentence with a blank behind; or empty */
 static char *
 asked_text(const DncOptions *options, const DncTries *tries)
 {
@@ -268,9 +264,9 @@ refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *
 }
 
 /*
- * The reason why a request has not succeeded, in the words of an error; palloc'd.  answer
- * is NULL if the rate limit does not let the request through within max_wait, whether for
- * the first time or once more.
+ * The reason why a request has not succeeded, in the words of an error; palloc'd.  answer is
+ * NULL if the rate limit does not let the request through within max_wait, whether for the
+ * first time or once more.
  */
 DncProblem
 dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
@@ -341,8 +337,8 @@ format_sentence(const char *format, va_list args)
 }
 
 /*
- * The remote broke the contract of its API, so we cannot rely on anything that it said:
- * 08P01.  The format gives the DETAIL, a sentence.  palloc'd.
+ * The remote broke the contract of its API, so we cannot rely on anything that it said: 08P01.
+ * The format gives the DETAIL, a sentence.  palloc'd.
  */
 DncProblem
 dnc_remote_error_breach(const DncOptions *options, const char *format,...)

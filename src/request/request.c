@@ -4,9 +4,9 @@
  *		List requests and writes as HTTP requests: query strings, JSON bodies and headers, as the
  *		provider's struct says.
  *
- * We write bodies with PostgreSQL's own escape_json() into a StringInfo.  The
- * bodies are flat lists of strings, so a tree would be a detour, and a
- * StringInfo belongs to a memory context.
+ * We write bodies with PostgreSQL's own escape_json() into a StringInfo.  The bodies are
+ * flat lists of strings, so a tree would be a detour, and a StringInfo belongs to a
+ * memory context.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +20,9 @@
 #include "wire/url.h"
 
 /*
- * The first page of a list: the only page that we ask for before an answer has shown how
- * the list goes on.  Its number is 1 if pages are numbered.  Some APIs want that number in
- * the request (numbers_first); the others take a request without a page for the first
- * page.
+ * The first page of a list: the only page that we ask for before an answer has shown how the
+ * list goes on.  Its number is 1 if pages are numbered.  Some APIs want that number in the
+ * request (numbers_first); the others take a request without a page for the first page.
  */
 DncPageRequest
 dnc_request_first_page(const DncOptions *options, int limit)
@@ -44,8 +43,8 @@ append_parameter(StringInfo target, const char *name, const char *value)
 }
 
 /*
- * Make the request for a page of a list, in *request.  The filters, a list of
- * DncParameter, narrow the list.  The target is palloc'd in the current context.
+ * Make the request for a page of a list, in *request.  The filters, a list of DncParameter,
+ * narrow the list.  The target is palloc'd in the current context.
  */
 void
 dnc_request_list(const DncOptions *options, const DncPageRequest *page, const List *filters,
@@ -122,8 +121,8 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 }
 
 /*
- * Can a path hold an entry's id as one segment?  libcurl and proxies remove dot segments,
- * and some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
+ * Can a path hold an entry's id as one segment?  libcurl and proxies remove dot segments, and
+ * some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
  */
 static bool
 path_can_hold(const char *id)
@@ -163,9 +162,9 @@ dnc_request_can_write(const DncOptions *options, const DncWriteCall *write,
 }
 
 /*
- * Make the request that adds or removes some entries, up to the call's batch, in *request.
- * Its strings are palloc'd in the current context.  False: no request can carry the
- * entries; *problem has the reason.
+ * Make the request that adds or removes some entries, up to the call's batch, in *request.  Its
+ * strings are palloc'd in the current context.  False: no request can carry the entries;
+ * *problem has the reason.
  */
 bool
 dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
@@ -222,8 +221,8 @@ make_headers(const DncOptions *options, bool with_body)
 }
 
 /*
- * A request to a server in the form that wire/http.c takes, with the token in *options.
- * New strings are palloc'd in the current context; the others belong to the request.
+ * A request to a server in the form that wire/http.c takes, with the token in *options.  New
+ * strings are palloc'd in the current context; the others belong to the request.
  */
 void
 dnc_request_prepare(const DncOptions *options, const DncRequest *request, DncHttpRequest *http)

@@ -30,8 +30,7 @@ typedef struct DncPageRequest
 	const DncPaging *paging;	/* says which parameter names the page; NULL: no parameter, which
 								 * means the first page */
 	int64		number;			/* for numbered pages: the page's number, from 1; else 0 */
-	const char *cursor;			/* for pages with cursors: the cursor of the page, UTF-8; else
-								 * NULL */
+	const char *cursor;			/* for pages with cursors: this one, UTF-8; else NULL */
 } DncPageRequest;
 
 /* The content of a request.  Strings are UTF-8. */
@@ -45,8 +44,7 @@ typedef struct DncRequest
 	bool		repeatable;		/* sending it twice has the same effect as sending it once */
 	bool		once;			/* must not arrive twice, not even if a kept connection dies */
 	DncNeed		need;
-	int			accepted_status;	/* a non-success status that the caller handles itself; 0:
-									 * none */
+	int			accepted_status;	/* a status that the caller handles itself; 0: none */
 } DncRequest;
 
 /*

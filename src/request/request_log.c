@@ -3,11 +3,10 @@
  * request_log.c
  *		The requests in the server's log, a line each (dnc_fdw.log_requests).
  *
- * A line never holds an identifier or a token.  So we leave out the query, the
- * body and the headers, and tell PostgreSQL to add neither the statement nor the
- * context.  The path is that of the provider's struct, with {} in place of an
- * entry's id.  No vendor documents how its ids are made, so we treat them as
- * secrets.
+ * A line never holds an identifier or a token.  So we leave out the query, the body and
+ * the headers, and tell PostgreSQL to add neither the statement nor the context.  The
+ * path is that of the provider's struct, with {} in place of an entry's id.  No vendor
+ * documents how its ids are made, so we treat them as secrets.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,8 +40,8 @@ ending(const DncHttpAnswer *answer)
 }
 
 /*
- * A try of a request has ended after this many milliseconds, with an answer, or because we
- * gave it up (NULL).  Write one line to the server's log; the client sees nothing.
+ * A try of a request has ended after this many milliseconds, with an answer, or because we gave
+ * it up (NULL).  Write one line to the server's log; the client sees nothing.
  */
 void
 dnc_request_log(const DncOptions *options, const DncRequest *request,

@@ -3,14 +3,13 @@
  * retry.c
  *		Which requests we try again, and after how long.
  *
- * We try a request again if the fault may pass by itself: there was no
- * connection, or no whole answer, or a status of a server that is overloaded or
- * out of order.  We repeat a write that may have arrived only if that is
- * harmless.
+ * We try a request again if the fault may pass by itself: there was no connection, or no
+ * whole answer, or a status of a server that is overloaded or out of order.  We repeat a
+ * write that may have arrived only if that is harmless.
  *
- * This file decides everything that a status says about waiting, and the bounds
- * of a wait: which wait 429 and 503 ask for, whom that wait holds up, and how
- * long is too long.  Nothing waits here.
+ * This file decides everything that a status says about waiting, and the bounds of a
+ * wait: which wait 429 and 503 ask for, whom that wait holds up, and how long is too
+ * long.  Nothing waits here.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,8 +47,8 @@ judge_status(const DncRequest *request, int status)
 }
 
 /*
- * The meaning of a try's end, by its outcome alone.  Sets *unclear if the remote may have
- * acted on the request without our knowing.
+ * The meaning of a try's end, by its outcome alone.  Sets *unclear if the remote may have acted
+ * on the request without our knowing.
  */
 static DncVerdict
 judge_outcome(const DncRequest *request, const DncHttpAnswer *answer, bool *unclear)
@@ -84,10 +83,9 @@ judge_outcome(const DncRequest *request, const DncHttpAnswer *answer, bool *uncl
  * The meaning of a try's end.  *rate is from the try's answer; we ignore it if there is no
  * answer.
  *
- * Retry-After says how long to wait (RFC 9110 10.2.3).  A 429 without Retry-After asks us
- * to wait until the window ends, if the answer says when that is.  429 (RFC 6585 4) is
- * about the account, and 503 (RFC 9110 15.6.4) is about the server, so the wait holds for
- * all sessions.
+ * Retry-After says how long to wait (RFC 9110 10.2.3).  A 429 without Retry-After asks us to
+ * wait until the window ends, if the answer says when that is.  429 (RFC 6585 4) is about the
+ * account, and 503 (RFC 9110 15.6.4) is about the server, so the wait holds for all sessions.
  */
 DncJudgement
 dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, const DncRateHeaders *rate)
@@ -107,9 +105,9 @@ dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, const Dn
 }
 
 /*
- * Milliseconds to wait before the next try, after this many tries: as long as the server
- * asks.  If the server does not say, the wait is random, so requests that failed together
- * do not come back together.  A random wait is never longer than max_wait.
+ * Milliseconds to wait before the next try, after this many tries: as long as the server asks.
+ * If the server does not say, the wait is random, so requests that failed together do not come
+ * back together.  A random wait is never longer than max_wait.
  */
 double
 dnc_retry_wait(const DncOptions *options, const DncJudgement *judgement, int tries)

@@ -14,8 +14,8 @@
 #include "wire/http.h"
 
 /*
- * If a server asks for a longer wait, or says that its window lasts longer, we still ask
- * again after an hour.
+ * If a server asks for a longer wait, or says that its window lasts longer, we still ask again
+ * after an hour.
  */
 #define DNC_LONGEST_PAUSE_MS 3600000.0
 

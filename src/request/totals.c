@@ -3,15 +3,14 @@
  * totals.c
  *		Counts of the requests of all sessions of the cluster, by server: for dnc_fdw_totals().
  *
- * The counts are in shared memory.  They begin with the start of the cluster, or
- * with the first request if the memory comes from the DSM registry.  If there is
- * no shared memory (shmem.c), we count nothing here.
+ * The counts are in shared memory.  They begin with the start of the cluster, or with
+ * the first request if the memory comes from the DSM registry.  If there is no shared
+ * memory (shmem.c), we count nothing here.
  *
- * A server is known by its name and the name of its database.  These are the
- * labels of a monitoring system's time series, so a server that is dropped and
- * made again goes on counting where it was.  There is room for MAX_SERVERS
- * servers.  All servers that come later share the first place, and are counted
- * together.
+ * A server is known by its name and the name of its database.  These are the labels of a
+ * monitoring system's time series, so a server that is dropped and made again goes on
+ * counting where it was.  There is room for MAX_SERVERS servers.  All servers that come
+ * later share the first place, and are counted together.
  *
  *-------------------------------------------------------------------------
  */
@@ -150,8 +149,8 @@ dnc_totals_add(DncTotalsPlace *place, DncCount what, int64 more)
 }
 
 /*
- * All counts: a list of DncTotals *, palloc'd, in the order in which the servers came, and
- * the time when counting began.  False: there is no shared memory.
+ * All counts: a list of DncTotals *, palloc'd, in the order in which the servers came, and the
+ * time when counting began.  False: there is no shared memory.
  */
 bool
 dnc_totals_read(List **totals, TimestampTz *since)

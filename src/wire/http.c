@@ -3,14 +3,14 @@
  * http.c
  *		Transport: one HTTP request and its answer, through libcurl.
  *
- * Each exchange starts and ends on its own; http_session.c lets libcurl work on
- * all exchanges that are under way.  Only these two files and url.c include
- * curl.h.  They know nothing of providers, SQL or retries.
+ * Each exchange starts and ends on its own; http_session.c lets libcurl work on all
+ * exchanges that are under way.  Only these two files and url.c include curl.h.  They
+ * know nothing of providers, SQL or retries.
  *
- * Each exchange has its own memory context, a child of the context that was
- * current at its start.  The curl handles hang on that context, so the end of a
- * scan, an error and an abort take one path and leak nothing.  Our callbacks run
- * inside libcurl: they never ereport, and they allocate without throwing.
+ * Each exchange has its own memory context, a child of the context that was current at
+ * its start.  The curl handles hang on that context, so the end of a scan, an error and
+ * an abort take one path and leak nothing.  Our callbacks run inside libcurl: they never
+ * ereport, and they allocate without throwing.
  *
  *-------------------------------------------------------------------------
  */
@@ -119,9 +119,9 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /*
- * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl accepts
- * some lines that are not, and newer versions accept more: they read HTTP/3.0 as HTTP/1.1,
- * and take the first three digits of a status that has four.
+ * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl accepts some
+ * lines that are not, and newer versions accept more: they read HTTP/3.0 as HTTP/1.1, and take
+ * the first three digits of a status that has four.
  */
 static bool
 is_status_line(const char *bytes, size_t length)
@@ -154,8 +154,8 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /*
- * CURLOPT_OPENSOCKETFUNCTION: refuse http to any address that is not a loopback address,
- * even if a resolver gives another address for the name "localhost".
+ * CURLOPT_OPENSOCKETFUNCTION: refuse http to any address that is not a loopback address, even
+ * if a resolver gives another address for the name "localhost".
  */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -173,8 +173,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 }
 
 /*
- * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  libcurl calls
- * this once more if a kept connection is dead and libcurl sends the request again.
+ * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  libcurl calls this
+ * once more if a kept connection is dead and libcurl sends the request again.
  */
 static int
 count_send(void *arg, char *remote, char *local, int remote_port, int local_port)
@@ -211,8 +211,8 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 
 	/*
-	 * If a kept connection is dead, libcurl sends the request again by itself.  Nobody knows
-	 * then whether the first request arrived.
+	 * If a kept connection is dead, libcurl sends the request again by itself.  Nobody knows then
+	 * whether the first request arrived.
 	 */
 	SET(CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
 	/* Traffic that stays on this machine needs no proxy, and must not pass through a proxy. */
@@ -248,8 +248,7 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	}
 	SET(CURLOPT_HTTPHEADER, exchange->headers);
 	SET(CURLOPT_URL, request->url);
-	SET(CURLOPT_ACCEPT_ENCODING, "");	/* all encodings that libcurl can read; the server
-										 * chooses */
+	SET(CURLOPT_ACCEPT_ENCODING, "");	/* all that libcurl can read; the server chooses */
 	/* Concurrent requests share a connection if the server has HTTP/2. */
 	SET(CURLOPT_PIPEWAIT, exchange->plain ? 0L : 1L);
 	if (request->body)
@@ -297,8 +296,8 @@ dnc_http_start(const DncHttpRequest *request)
 }
 
 /*
- * Are an answer's headers larger than we keep?  For a single line that is too long,
- * libcurl reports CURLE_OUT_OF_MEMORY, or CURLE_TOO_LARGE since 8.6.0.
+ * Are an answer's headers larger than we keep?  For a single line that is too long, libcurl
+ * reports CURLE_OUT_OF_MEMORY, or CURLE_TOO_LARGE since 8.6.0.
  */
 static bool
 headers_too_large(const DncHttpExchange *exchange)
@@ -413,8 +412,8 @@ dnc_http_answer(DncHttpExchange *exchange)
 
 /*
  * The value of a header in the answer to a request that has ended; NULL: there is no such
- * header.  If the header comes several times, the first value counts.  The value belongs
- * to libcurl and is valid until the next call of this function.
+ * header.  If the header comes several times, the first value counts.  The value belongs to
+ * libcurl and is valid until the next call of this function.
  */
 const char *
 dnc_http_header(const DncHttpExchange *exchange, const char *name)

@@ -3,10 +3,9 @@
  * http_session.c
  *		The session's hold on libcurl: the requests under way, and the wait for them.
  *
- * Each session has one curl multi handle, so connections are kept and several
- * requests can be under way at the same time.  This file lets libcurl work and
- * waits for the network.  It knows nothing of the contents of requests and
- * answers: http.c does.
+ * Each session has one curl multi handle, so connections are kept and several requests
+ * can be under way at the same time.  This file lets libcurl work and waits for the
+ * network.  It knows nothing of the contents of requests and answers: http.c does.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,8 +34,8 @@
 static CURLM *multi = NULL;
 
 /*
- * Make the multi handle, once a session, in the backend that uses it.  Call this before
- * you make the first libcurl handle.
+ * Make the multi handle, once a session, in the backend that uses it.  Call this before you
+ * make the first libcurl handle.
  */
 void
 dnc_http_session_begin(void)
@@ -71,9 +70,9 @@ dnc_http_session_remove(DncHttpTransfer *transfer)
 }
 
 /*
- * Let libcurl do everything that it can do at once, for all requests under way.  libcurl
- * may start a resolver thread here.  We block all signals meanwhile, because that thread
- * must not get the backend's signals.
+ * Let libcurl do everything that it can do at once, for all requests under way.  libcurl may
+ * start a resolver thread here.  We block all signals meanwhile, because that thread must not
+ * get the backend's signals.
  */
 void
 dnc_http_session_perform(void)
@@ -111,9 +110,9 @@ dnc_http_session_perform(void)
 }
 
 /*
- * Wait until the network has something for a request under way, but at most ms
- * milliseconds, and at most POLL_SLICE_MS, so that we serve interrupts in time.
- * pg_stat_activity shows wait_event meanwhile.
+ * Wait until the network has something for a request under way, but at most ms milliseconds,
+ * and at most POLL_SLICE_MS, so that we serve interrupts in time. pg_stat_activity shows
+ * wait_event meanwhile.
  */
 void
 dnc_http_session_poll(double ms, uint32 wait_event)

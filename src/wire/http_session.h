@@ -8,10 +8,7 @@
 #ifndef DNC_HTTP_SESSION_H
 #define DNC_HTTP_SESSION_H
 
-/*
- * A request in libcurl's hands.  The fields have libcurl's types in plain C: no header of
- * ours includes curl.h.
- */
+/* A request in libcurl's hands, without libcurl's types: no header of ours includes curl.h. */
 typedef struct DncHttpTransfer
 {
 	void	   *easy;			/* CURL: the handle */

@@ -3,10 +3,10 @@
  * json.c
  *		JSON texts read into trees, through cJSON.
  *
- * This is the only file that includes cJSON.h.  cJSON does not check the
- * encoding, ends a string at an escaped NUL, and accepts more than JSON.  So we
- * check all of these before cJSON gets the text.  Strings stay UTF-8: code that
- * shows a string must convert it.
+ * This is the only file that includes cJSON.h.  cJSON does not check the encoding, ends
+ * a string at an escaped NUL, and accepts more than JSON.  So we check all of these
+ * before cJSON gets the text.  Strings stay UTF-8: code that shows a string must convert
+ * it.
  *
  *-------------------------------------------------------------------------
  */
@@ -103,9 +103,9 @@ dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline)
 }
 
 /*
- * Read a whole JSON text (RFC 8259) in which dnc_json_problem() found no problem.  The
- * tree lives as long as the current memory context.  NULL: the text is no JSON, and
- * *problem is a sentence that says so.
+ * Read a whole JSON text (RFC 8259) in which dnc_json_problem() found no problem.  The tree
+ * lives as long as the current memory context.  NULL: the text is no JSON, and *problem is a
+ * sentence that says so.
  */
 const DncJson *
 dnc_json_tree(const char *text, size_t length, const char **problem)
@@ -170,8 +170,8 @@ dnc_json_string(const DncJson *json)
 }
 
 /*
- * The value of a number as a count: whole, at least 0 and below 2^53; false: it is no
- * count.  From 2^53 on, a double cannot tell every whole number from the next.
+ * The value of a number as a count: whole, at least 0 and below 2^53; false: it is no count.
+ * From 2^53 on, a double cannot tell every whole number from the next.
  */
 bool
 dnc_json_count(const DncJson *json, int64 *count)
@@ -220,8 +220,8 @@ only_member(const DncJson *object, const char *name, size_t length)
 }
 
 /*
- * The value at a path such as "data" or "pagination.total"; NULL: the path leads nowhere,
- * or a member on the path comes twice and we cannot tell which is meant.
+ * The value at a path such as "data" or "pagination.total"; NULL: the path leads nowhere, or a
+ * member on the path comes twice and we cannot tell which is meant.
  */
 const DncJson *
 dnc_json_get(const DncJson *json, const char *path)
@@ -237,8 +237,8 @@ dnc_json_get(const DncJson *json, const char *path)
 }
 
 /*
- * The place of the value at a path, in the text that the tree was made from.  The path
- * must exist, with each of its members only once.
+ * The place of the value at a path, in the text that the tree was made from.  The path must
+ * exist, with each of its members only once.
  */
 const char *
 dnc_json_locate(const DncJson *json, const char *path, const char *text)

@@ -3,10 +3,10 @@
  * json_text.c
  *		JSON texts without a tree: checked, and cut into values.
  *
- * cJSON accepts more than JSON (control characters, numbers such as 01), uses 80
- * bytes for a value of two bytes, and does not say where in the text a value
- * stood.  So we check a text here before cJSON gets it.  After a text has passed
- * both, we can walk through it here with no further checks.
+ * cJSON accepts more than JSON (control characters, numbers such as 01), uses 80 bytes
+ * for a value of two bytes, and does not say where in the text a value stood.  So we
+ * check a text here before cJSON gets it.  After a text has passed both, we can walk
+ * through it here with no further checks.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,9 +55,8 @@ hex_value(const char *digits)
 }
 
 /*
- * The character for an escape \uXXXX or for a surrogate pair of two escapes, and the
- * length of the escapes in bytes; 0: there is no such character (RFC 8259 7), or it is
- * U+0000.
+ * The character for an escape \uXXXX or for a surrogate pair of two escapes, and the length of
+ * the escapes in bytes; 0: there is no such character (RFC 8259 7), or it is U+0000.
  */
 static pg_wchar
 escaped_character(const char *escape, int *length)
@@ -103,9 +102,9 @@ check_escape(Cursor *cursor)
 
 /*
  * Step over the plain part of a string, eight bytes at a time, up to a quotation mark, a
- * backslash or a byte below a blank.  A byte of a word is below n (up to 128) if its high
- * bit is set in (word - n in each byte) & ~word.  This can give a false alarm, but only in
- * a byte above a true alarm, and we use the lowest one.
+ * backslash or a byte below a blank.  A byte of a word is below n (up to 128) if its high bit
+ * is set in (word - n in each byte) & ~word.  This can give a false alarm, but only in a byte
+ * above a true alarm, and we use the lowest one.
  */
 static inline void
 skip_plain(Cursor *cursor)
@@ -203,9 +202,9 @@ check_number(Cursor *cursor)
 }
 
 /*
- * Find a problem in a UTF-8 text that cJSON would let pass or could not handle.  The text
- * has a NUL behind its length.  Returns a sentence; NULL: there is no problem.  cJSON
- * checks how the values are put together.  This function fills in *outline on the way.
+ * Find a problem in a UTF-8 text that cJSON would let pass or could not handle.  The text has a
+ * NUL behind its length.  Returns a sentence; NULL: there is no problem.  cJSON checks how the
+ * values are put together.  This function fills in *outline on the way.
  */
 const char *
 dnc_json_text_problem(const char *text, size_t length, DncJsonOutline *outline)
@@ -342,9 +341,9 @@ value_of(const char *member, const char *name, size_t length)
 }
 
 /*
- * Find the value at a path such as "next" or "pagination.nextCursor" with a text's
- * outline, before there is a tree; NULL: not found.  The result is only a hint: the text
- * may turn out not to be JSON, or to have the member twice.
+ * Find the value at a path such as "next" or "pagination.nextCursor" with a text's outline,
+ * before there is a tree; NULL: not found.  The result is only a hint: the text may turn out
+ * not to be JSON, or to have the member twice.
  */
 const char *
 dnc_json_text_find(const DncJsonOutline *outline, const char *path)
@@ -367,8 +366,8 @@ dnc_json_text_find(const DncJsonOutline *outline, const char *path)
 }
 
 /*
- * Copy a value into a text of its own, palloc'd, in UTF-8.  Escaped characters beyond
- * ASCII become the characters themselves, so a conversion to another encoding sees them.
+ * Copy a value into a text of its own, palloc'd, in UTF-8.  Escaped characters beyond ASCII
+ * become the characters themselves, so a conversion to another encoding sees them.
  */
 char *
 dnc_json_text_copy(const char *value)

@@ -3,9 +3,9 @@
  * url.c
  *		URLs as texts: the check of a base URL, and escaping.
  *
- * This file sends nothing.  libcurl's own parser says what a URL is, so we check
- * the same host that libcurl will connect to.  The parser also mends some wrong
- * spellings; we refuse those.
+ * This file sends nothing.  libcurl's own parser says what a URL is, so we check the
+ * same host that libcurl will connect to.  The parser also mends some wrong spellings;
+ * we refuse those.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,9 +84,8 @@ base_url_problem(CURLU *url)
 }
 
 /*
- * Find a problem in a host name of this length; NULL: none.  Labels are as in RFC 1035
- * 2.3.4.  A dot at the end would name the same host, but certificates do not have that
- * dot.
+ * Find a problem in a host name of this length; NULL: none.  Labels are as in RFC 1035 2.3.4.
+ * A dot at the end would name the same host, but certificates do not have that dot.
  */
 static const char *
 host_problem(const char *host, size_t length)
@@ -170,8 +169,8 @@ dot_length(const char *text)
 }
 
 /*
- * Find a problem in the path of a base URL; NULL: none.  libcurl resolves "/v1/../v2", and
- * a proxy may do so too.  A reader must not see another path than the one they use.
+ * Find a problem in the path of a base URL; NULL: none.  libcurl resolves "/v1/../v2", and a
+ * proxy may do so too.  A reader must not see another path than the one they use.
  */
 static const char *
 path_problem(const char *path)
@@ -198,9 +197,8 @@ path_problem(const char *path)
 }
 
 /*
- * Find a problem in the spelling of a URL; NULL: none.  libcurl mends some spellings, and
- * then speaks to another host than a reader expects: it takes "https:///v1" for the host
- * v1.
+ * Find a problem in the spelling of a URL; NULL: none.  libcurl mends some spellings, and then
+ * speaks to another host than a reader expects: it takes "https:///v1" for the host v1.
  */
 static const char *
 spelling_problem(const char *text)
