@@ -111,7 +111,7 @@ dnc_http_session_perform(void)
 
 /*
  * Wait until the network has something for a request under way, but at most ms milliseconds,
- * and at most POLL_SLICE_MS, so that we serve interrupts in time. pg_stat_activity shows
+ * and at most POLL_SLICE_MS, so that we serve interrupts in time.  pg_stat_activity shows
  * wait_event meanwhile.
  */
 void
