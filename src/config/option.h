@@ -37,7 +37,7 @@ typedef struct DncOptions
 	const char *server_name;
 	const DncProvider *provider;
 
-	char	   *account;		/* the list's owner; servers of one account share its order */
+	char	   *account;		/* the list's owner; its servers share one order of writes */
 	char	   *base_url;		/* without a slash at its end */
 	int			page_size;
 	int			batch_size;

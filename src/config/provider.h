@@ -164,9 +164,9 @@ typedef struct DncProvider
 	DncColumn	identity[DNC_MAX_IDENTITY];
 	int			nidentity;
 	bool		ignores_plus;	/* numbers have their country code, and a leading + makes no
-								 * difference between them */
-	bool		folds_case;		/* case makes no difference between these; the API stores ASCII
-								 * letters in lower case */
+								 * difference */
+	bool		folds_case;		/* the case of identifiers makes no difference; the API stores
+								 * ASCII letters in lower case */
 
 	/* Appends members to an add request's body, each with a comma in front. */
 	void		(*append_add_options) (StringInfo body, const struct DncOptions *options);

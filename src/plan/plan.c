@@ -124,7 +124,7 @@ compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 
 /*
  * Refuse queries that use a system column other than tableoid (0A000).  Entries have no system
- * columns: all rows would have the same ctid, and DELETE ...  WHERE ctid = would remove the
+ * columns: all rows would have the same ctid, and DELETE ... WHERE ctid = would remove the
  * whole list.  postgres_fdw sends just that from another server, for a condition that it does
  * not pass on.
  *
