@@ -339,7 +339,7 @@ dnc_filter_chain(const DncChains *chains, int index)
 	return chain;
 }
 
-/* The number of values of a column that narrow the list in the requests; 0: it is not narrowed. */
+/* The number of a column's values that narrow the list in the requests; 0: none does. */
 int
 dnc_filter_values(const DncChains *chains, DncColumn column)
 {
