@@ -319,7 +319,7 @@ dnc_call_wait(DncCall *call)
 	MemoryContextSwitchTo(before);
 }
 
-/* The status of the answer, after dnc_call_wait(). */
+/* The status of the answer to a call that is over. */
 int
 dnc_call_status(const DncCall *call)
 {
@@ -392,7 +392,7 @@ dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 	return true;
 }
 
-/* The answer to a call, after dnc_call_wait(); lives as long as the call. */
+/* The answer to a call that is over; lives as long as the call. */
 DncAnswer *
 dnc_call_answer(DncCall *call)
 {
