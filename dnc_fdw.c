@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * dnc_fdw.c
- *		The front door: what PostgreSQL calls, handed on to the modules of
- *		src/.
+ *		The front door: PostgreSQL calls these functions, and they call the modules of src/.
  *
- * dnc_fdw makes the Do-Not-Contact lists of outreach services foreign tables.
- * Whoever is on such a list must not be contacted.  So a list that was not
- * read to its end is an error, never a shorter result; nothing is removed by
- * accident; nothing added is lost silently.
+ * dnc_fdw makes the Do-Not-Contact lists of outreach services foreign tables.  You must
+ * not contact anybody who is on such a list.  So a list that was not read to its end is
+ * an error, never a shorter result; nothing is removed by accident; no addition is lost
+ * silently.
  *
  * Copyright (c) 2026, the dnc_fdw developers
  *
@@ -43,7 +42,7 @@ PG_FUNCTION_INFO_V1(dnc_fdw_handler);
 
 void		_PG_init(void);
 
-/* Our settings; and our shared memory and background processes, where we are preloaded. */
+/* Set up our settings and, if we are preloaded, our shared memory and background processes. */
 void
 _PG_init(void)
 {
@@ -192,7 +191,7 @@ dncExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 	return dnc_modify_delete(rinfo->ri_FdwState, slot, planSlot);
 }
 
-/* COPY, and rows that are routed to a partition. */
+/* For COPY, and for rows that are routed to a partition. */
 static void
 dncBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
@@ -233,7 +232,7 @@ dncBeginDirectModify(ForeignScanState *node, int eflags)
 		node->fdw_state = dnc_delete_by_key_begin(node);
 }
 
-/* All is done at the first call; there are no rows to give. */
+/* The first call does all the work; there are no rows to return. */
 static TupleTableSlot *
 dncIterateDirectModify(ForeignScanState *node)
 {
@@ -276,7 +275,7 @@ dnc_fdw_handler(PG_FUNCTION_ARGS)
 
 	routine->AnalyzeForeignTable = dncAnalyzeForeignTable;
 
-	/* Nothing is registered with Append's wait, so that no event is ever due. */
+	/* We register nothing with Append's wait, so no event is ever due. */
 	routine->IsForeignPathAsyncCapable = dncIsForeignPathAsyncCapable;
 	routine->ForeignAsyncRequest = dncForeignAsyncRequest;
 	routine->ForeignAsyncConfigureWait = dncForeignAsyncConfigureWait;

@@ -1,9 +1,9 @@
 /*
  * account.c
- *		Accounts: each has a list of its own at one API, and all that belongs to it.
+ *		Accounts: each has its own list at one API, and everything that belongs to the list.
  *
- * An account comes to life when it is first named.  It is emptied on order but never freed
- * before the end, so that requests under way may point to it.
+ * An account begins to exist when a request first names it.  We empty it on order, but never free
+ * it before the end, because requests under way may point to it.
  */
 #include "account.h"
 
@@ -17,7 +17,7 @@
 static SbAccount *bucket[BUCKETS];
 static uint64_t last_serial;
 
-/* What the command line says for new accounts. */
+/* The command line's rate limit for new accounts. */
 static long default_rate_limit = 0;
 static long default_window_ms = 60000;
 
@@ -29,7 +29,7 @@ sb_accounts_rate_limit(long requests, long window_ms)
 	default_window_ms = window_ms;
 }
 
-/* Whether len characters can be the name of an account: [a-z0-9_], not too many. */
+/* Whether len characters can be the name of an account: [a-z0-9_], not too many of them. */
 bool
 sb_account_name_valid(const char *name, size_t len)
 {
@@ -37,7 +37,7 @@ sb_account_name_valid(const char *name, size_t len)
 		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") >= len;
 }
 
-/* Begins drift's random numbers anew, from the seed in the settings. */
+/* Restarts drift's random numbers, from the seed in the settings. */
 void
 sb_account_seed(SbAccount *account)
 {
@@ -45,7 +45,7 @@ sb_account_seed(SbAccount *account)
 							  sizeof(account->config.drift_seed)) | 1;
 }
 
-/* Begins the random numbers of faults anew, likewise. */
+/* Restarts the random numbers of faults in the same way. */
 void
 sb_account_seed_faults(SbAccount *account)
 {
@@ -53,7 +53,7 @@ sb_account_seed_faults(SbAccount *account)
 									 sizeof(account->config.fault_seed)) | 1;
 }
 
-/* Gives an account, whose parts are all empty, its beginnings. */
+/* Sets the initial values of an account whose parts are all empty. */
 static void
 begin(SbAccount *account)
 {
@@ -65,7 +65,7 @@ begin(SbAccount *account)
 	sb_account_seed_faults(account);
 }
 
-/* The account of that (valid) name at an API; a new one if there is none yet. */
+/* The account with that (valid) name at an API; makes a new account if there is none. */
 SbAccount *
 sb_account_get(const SbApi *api, const char *name)
 {
@@ -95,7 +95,7 @@ sb_account_clear_log(SbAccount *account)
 	account->changes_dropped = 0;
 }
 
-/* Empties what an account has. */
+/* Empties an account. */
 static void
 clear(SbAccount *account)
 {
@@ -106,7 +106,7 @@ clear(SbAccount *account)
 	sb_account_clear_log(account);
 }
 
-/* Makes an account as if it had just come to life. */
+/* Makes an account as good as new. */
 void
 sb_account_reset(SbAccount *account)
 {
@@ -127,7 +127,7 @@ sb_account_random(SbAccount *account, uint64_t below)
 	return sb_random(&account->random, below);
 }
 
-/* Whether an account of the API other than this one has an entry of that id. */
+/* Whether another account of the same API has an entry with that id. */
 bool
 sb_account_others_have(const SbAccount *account, const char *id, size_t id_len)
 {
@@ -139,7 +139,7 @@ sb_account_others_have(const SbAccount *account, const char *id, size_t id_len)
 	return false;
 }
 
-/* The index at which a new entry enters the list. */
+/* The index of a new entry in the list. */
 size_t
 sb_account_new_index(SbAccount *account)
 {
@@ -149,8 +149,8 @@ sb_account_new_index(SbAccount *account)
 }
 
 /*
- * Takes note that a list request uses a cursor, or begins anew without one.  False, with the
- * problem, if cursors are good for one use and this one was used since somebody began anew.
+ * Notes that a list request uses a cursor, or starts again without one.  False, with the
+ * problem, if each cursor is good for one use and this cursor was used since the last start.
  */
 bool
 sb_account_use_cursor(SbAccount *account, const SbQuery *query, SbText *problem)

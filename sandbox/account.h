@@ -1,6 +1,6 @@
 /*
  * account.h
- *		Accounts: each has a list of its own at one API, and all that belongs to it.
+ *		Accounts: each has its own list at one API, and everything that belongs to the list.
  */
 #ifndef SB_ACCOUNT_H
 #define SB_ACCOUNT_H
@@ -33,7 +33,7 @@ typedef struct SbAccount
 	struct SbAccount *next;
 	const SbApi *api;
 	char		name[SB_ACCOUNT_NAME_MAX + 1];
-	uint64_t	serial;			/* never used twice, also not by a reset account */
+	uint64_t	serial;			/* never used twice, not even after a reset */
 	SbStore		list;
 	SbViews		views;
 	SbConfig	config;
@@ -42,14 +42,14 @@ typedef struct SbAccount
 	SbLine		line;
 	SbLog		log;
 	SbStats		stats;
-	uint64_t	in_flight;		/* requests whose answer is not over; a reset leaves it */
+	uint64_t	in_flight;		/* requests whose answer is not over; a reset keeps this */
 	uint64_t	filled;			/* entries asked for by fill so far */
-	uint64_t	added;			/* number of the last entry that was added through the API */
+	uint64_t	added;			/* number of the last entry added through the API */
 	uint64_t	drifted;		/* entries added by drift so far */
-	uint64_t	random;			/* drift's generator */
-	SbText		changes;		/* what drift did since the log was last emptied, as text */
-	SbText		used_cursors;	/* hashes, where cursors are good for one use */
-	uint64_t	changes_dropped;	/* changes that were too many to be kept */
+	uint64_t	random;			/* generator for drift and other chance, except faults */
+	SbText		changes;		/* drift's changes since the log was last emptied, as text */
+	SbText		used_cursors;	/* hashes, if each cursor is good for one use */
+	uint64_t	changes_dropped;	/* changes that we had no room to keep */
 } SbAccount;
 
 extern void sb_accounts_rate_limit(long requests, long window_ms);

@@ -1,9 +1,10 @@
 /*
  * alta.c
- *		Alta's API: which request is for what, and the vendor's struct.
+ *		Alta's API: the purpose of each request, and the vendor's struct.
  *
- * Strict: what the vendor's documents do not allow is refused, so that a client's mistakes show
- * here and not at the vendor.  Where they are silent, the account's settings decide.
+ * We are strict: we refuse everything that the vendor's documents do not allow, so that a
+ * client's mistakes show here and not at the vendor.  If the documents are silent, the account's
+ * settings decide.
  */
 #include "alta.h"
 
@@ -16,7 +17,7 @@
 
 #define RESOURCE "/dnc/communication-opt-outs"
 
-/* What a request asks for. */
+/* The purpose of a request. */
 static SbAction
 classify(const char *method, const char *path)
 {
@@ -31,7 +32,7 @@ classify(const char *method, const char *path)
 	return SB_ACTION_OTHER;
 }
 
-/* Does what a request asks for. */
+/* Does the work of a request. */
 static void
 serve(SbCall *call)
 {
@@ -43,7 +44,7 @@ serve(SbCall *call)
 		sb_api_no_resource(call, strcmp(call->path, RESOURCE) == 0 ? "GET, POST, DELETE" : NULL);
 }
 
-/* Settings about what only other vendors have. */
+/* Settings for features that only other vendors have. */
 static const char *const no_settings[] = {"generation", "max_limit", "over_limit", NULL};
 
 /* Only an answer that counts the entries can say that it skipped some. */

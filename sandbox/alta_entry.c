@@ -1,6 +1,6 @@
 /*
  * alta_entry.c
- *		Alta's errors and entries: how both are written.
+ *		How we write Alta's errors and entries.
  */
 #include "alta_entry.h"
 
@@ -24,7 +24,7 @@ static const char *const fill_forms[] = {
 	"visitor-%06" PRIu64
 };
 
-/* The vendor's names for statuses, and the messages where there is nothing better to say. */
+/* The vendor's names for statuses, and a message for each if there is no better one. */
 static const struct
 {
 	int			status;
@@ -48,7 +48,7 @@ static const struct
 
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))
 
-/* Makes the answer an error in the vendor's form; NULL message: the usual one for the status. */
+/* Makes the answer an error in the vendor's form; NULL message: the status's usual message. */
 void
 sb_alta_error(SbAnswer *answer, int status, const char *message)
 {
@@ -70,7 +70,7 @@ sb_alta_error(SbAnswer *answer, int status, const char *message)
 	sb_text_str(&answer->body, "}");
 }
 
-/* Makes an entry and puts it on the account's list at an index. */
+/* Makes an entry and puts it into the account's list at an index. */
 SbEntry *
 sb_alta_insert(SbAccount *account, size_t index, const AltaEntry *entry)
 {
@@ -98,7 +98,7 @@ sb_alta_insert(SbAccount *account, size_t index, const AltaEntry *entry)
 	return inserted;
 }
 
-/* Adds the entry that belongs to a number; false if its identifier is listed already. */
+/* Adds the entry for a number; false if its identifier is on the list already. */
 bool
 sb_alta_fill(SbAccount *account, uint64_t number, int type)
 {

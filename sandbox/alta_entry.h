@@ -1,16 +1,16 @@
 /*
  * alta_entry.h
- *		Alta's errors and entries: how both are written.
+ *		How we write Alta's errors and entries.
  */
 #ifndef SB_ALTA_ENTRY_H
 #define SB_ALTA_ENTRY_H
 
 #include "account.h"
 
-/* An entry to be made. */
+/* A new entry. */
 typedef struct AltaEntry
 {
-	const char *kind;			/* with number: what the uuid is made from */
+	const char *kind;			/* with number: the source of the uuid */
 	uint64_t	number;
 	const char *identifier;
 	int			type;

@@ -2,8 +2,8 @@
  * alta_list.c
  *		Alta's list request: its parameters, pages and cursors.
  *
- * A page is put together from finished pieces.  Cursors are bound to the filters and the page
- * size of the query that they were issued for.
+ * We put a page together from finished pieces.  A cursor is bound to the filters and the page
+ * size of its query.
  */
 #include "alta_list.h"
 
@@ -18,7 +18,7 @@
 #define DEFAULT_LIMIT 10
 #define MAX_LIMIT 100
 
-/* What a list request asks for; the strings belong to the query. */
+/* The contents of a list request; the strings belong to the query. */
 typedef struct AltaList
 {
 	int64_t		limit;
@@ -28,7 +28,7 @@ typedef struct AltaList
 	SbCursor	cursor;
 } AltaList;
 
-/* Takes over one parameter; false, with the problem, if it will not do. */
+/* Takes one parameter; false, with the problem, if it is invalid. */
 static bool
 take_param(AltaList *list, const SbParam *param, SbText *problem)
 {
@@ -64,7 +64,7 @@ take_param(AltaList *list, const SbParam *param, SbText *problem)
 	return false;
 }
 
-/* Reads a list request's parameters; false, with the problem, if they will not do. */
+/* Reads a list request's parameters; false, with the problem, if they are invalid. */
 static bool
 take_list(AltaList *list, const SbConfig *config, const SbQuery *query, SbText *problem)
 {

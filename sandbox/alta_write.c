@@ -2,7 +2,7 @@
  * alta_write.c
  *		Alta's requests that change the list: add and delete.
  *
- * A body is checked as a whole before anything is done, so that a refused batch changes nothing.
+ * We check the whole body before we do anything, so a refused batch changes nothing.
  */
 #include "alta_write.h"
 
@@ -61,7 +61,7 @@ take_item(const cJSON *object, int number, AltaItem *item, SbText *problem)
 	return sb_body_string(&member[2], prefix, false, &item->name, problem);
 }
 
-/* Refuses, under on_duplicate=error, what is listed already or comes twice in the batch. */
+/* Refuses, under on_duplicate=error, an item that is on the list or comes twice in the batch. */
 static bool
 check_duplicates(const SbAccount *account, const AltaItem *item, int count, SbText *problem)
 {
@@ -84,7 +84,7 @@ check_duplicates(const SbAccount *account, const AltaItem *item, int count, SbTe
 	return true;
 }
 
-/* Checks an add request's body and takes its identifiers; how many, -1 with the problem. */
+/* Checks an add request's body and takes its identifiers; returns how many; -1 with the problem. */
 static int
 take_items(const cJSON *root, AltaItem *item, SbText *problem)
 {
@@ -120,7 +120,7 @@ take_items(const cJSON *root, AltaItem *item, SbText *problem)
 	return count;
 }
 
-/* Gives a listed entry a member with a string value, in place of its old one if it has one. */
+/* Sets a string member of a listed entry, replacing its old value if there is one. */
 static void
 set_member(cJSON *object, const char *name, const char *value)
 {
@@ -152,7 +152,7 @@ update(SbAccount *account, SbEntry *entry, const char *label)
 	sb_text_free(&time);
 }
 
-/* Adds identifiers that were checked; gives how many were new. */
+/* Adds checked identifiers; returns how many were new. */
 static int64_t
 add_items(SbAccount *account, const AltaItem *item, int count)
 {
@@ -179,7 +179,7 @@ add_items(SbAccount *account, const AltaItem *item, int count)
 	return fresh;
 }
 
-/* Makes the answer to a write that was done; the vendor documents no body. */
+/* Makes the answer to a successful write; the vendor documents no body. */
 static void
 answer_success(SbAnswer *answer)
 {
@@ -225,7 +225,7 @@ serve_delete(SbCall *call, const cJSON *root, SbText *problem)
 		sb_alta_error(&call->req->answer, 404, NULL);
 }
 
-/* POST and DELETE: the body must do before anything is done. */
+/* POST and DELETE: checks the whole body before it does anything. */
 void
 sb_alta_write(SbCall *call)
 {

@@ -1,6 +1,6 @@
 /*
  * api.c
- *		The contract of one vendor's API, and what all of them have in common.
+ *		The contract of one vendor's API, and the common parts of all APIs.
  */
 #include "api.h"
 
@@ -28,7 +28,7 @@ sb_api_type_list(const char *const *types, SbText *into)
 		sb_text_printf(into, "%s%s", i > 0 ? ", " : "", types[i]);
 }
 
-/* Answers a request that is for nothing; methods: what the path takes, NULL if it is nothing. */
+/* Answers a request that fits nothing; methods: those of the path, NULL for an unknown path. */
 void
 sb_api_no_resource(SbCall *call, const char *methods)
 {
@@ -39,7 +39,7 @@ sb_api_no_resource(SbCall *call, const char *methods)
 		sb_answer_header(answer, "Allow", "%s", methods);
 }
 
-/* When the entry that belongs to a number was made: milliseconds since 1970. */
+/* The creation time of the entry for a number: milliseconds since 1970. */
 int64_t
 sb_api_fill_ms(uint64_t number)
 {

@@ -1,8 +1,8 @@
 /*
  * body.c
- *		Bodies of requests: JSON, and objects with none but known members.
+ *		Bodies of requests: JSON, and objects with known members only.
  *
- * What is wrong with a body is said in words, because whoever wrote the client reads them.
+ * We describe the problem of a body in words, because the author of the client reads them.
  */
 #include "body.h"
 
@@ -11,7 +11,7 @@
 
 #include "encode.h"
 
-/* The request's body as JSON for cJSON_Delete(), NULL with the problem if it is none. */
+/* The request's body as JSON, for cJSON_Delete(); NULL, with the problem, if it is no JSON. */
 cJSON *
 sb_body_parse(const SbRequest *req, SbText *problem)
 {
@@ -33,8 +33,8 @@ sb_body_parse(const SbRequest *req, SbText *problem)
 }
 
 /*
- * Finds an object's members; false, with the problem, if it is no object or has others.  `where`
- * is what the object is called in messages, and `prefix` what its members' names begin with.
+ * Finds an object's members; false, with the problem, if it is no object or has other members.
+ * `where` names the object in messages, and `prefix` begins its members' names.
  */
 bool
 sb_body_pick(const cJSON *object, SbMember *members, int count, const char *where,
@@ -66,8 +66,9 @@ sb_body_pick(const cJSON *object, SbMember *members, int count, const char *wher
 }
 
 /*
- * Takes a member that must be a string, and not an empty one if it is required; false with the
- * problem.  The string belongs to the parsed body; NULL if the member is not given.
+ * Takes a member that must be a string, and not empty if it is required; false, with the
+ * problem, if it is not.  The string belongs to the parsed body; NULL if the member is not
+ * given.
  */
 bool
 sb_body_string(const SbMember *member, const char *prefix, bool required, const char **string,

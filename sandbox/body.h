@@ -1,6 +1,6 @@
 /*
  * body.h
- *		Bodies of requests: JSON, and objects with none but known members.
+ *		Bodies of requests: JSON, and objects with known members only.
  */
 #ifndef SB_BODY_H
 #define SB_BODY_H
@@ -9,7 +9,7 @@
 
 #include "http.h"
 
-/* A member that an object may have, and where it was found. */
+/* A member that an object may have, and its value. */
 typedef struct SbMember
 {
 	const char *name;

@@ -48,7 +48,7 @@ static const SbSetting settings[] = {
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
-/* Reads a setting's value; false, with the problem, if it will not do. */
+/* Reads a setting's value; false, with the problem, if it is invalid. */
 static bool
 read_value(const SbSetting *setting, const char *value, long *into, SbText *problem)
 {
@@ -89,7 +89,7 @@ is_excepted(const SbSetting *setting, const char *const *except)
 	return false;
 }
 
-/* The setting of that name, NULL with the problem if there is none. */
+/* The setting with that name; NULL, with the problem, if there is none. */
 static const SbSetting *
 find_setting(const char *name, const char *const *except, SbText *problem)
 {
@@ -110,7 +110,7 @@ find_setting(const char *name, const char *const *except, SbText *problem)
 }
 
 /*
- * Takes over settings from a query: all of them, or, with the problem and false, none.  Those
+ * Applies all settings from a query, or none: then it returns false and the problem.  Settings
  * in `except` mean nothing to the account's API, and are refused.
  */
 bool

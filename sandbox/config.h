@@ -1,14 +1,14 @@
 /*
  * config.h
- *		The settings of an account: how its API behaves where the vendor's documents leave it open,
- *		and what goes wrong on order.
+ *		The settings of an account: how its API behaves where the vendor's documents leave it
+ *		open, and which troubles we order.
  */
 #ifndef SB_CONFIG_H
 #define SB_CONFIG_H
 
 #include "http.h"
 
-#define SB_MAX_LIMIT 1000		/* of max_limit */
+#define SB_MAX_LIMIT 1000		/* the largest max_limit */
 
 typedef enum SbCursors
 {
@@ -36,7 +36,7 @@ typedef enum SbOnDuplicate
 	SB_DUPLICATE_ERROR
 } SbOnDuplicate;
 
-/* The headers by which answers tell of the rate limit. */
+/* The headers with which answers describe the rate limit. */
 typedef enum SbRateHeaders
 {
 	SB_RATE_HEADERS_ALL,
@@ -52,13 +52,13 @@ typedef enum SbDriftAt
 	SB_DRIFT_RANDOM
 } SbDriftAt;
 
-/* All are long, so that one table can describe them; enums by their values. */
+/* All fields are long, so that one table can describe them; an enum is stored by its value. */
 typedef struct SbConfig
 {
 	long		latency_ms;
-	long		think_ms;		/* at the most */
-	long		bandwidth;		/* bytes a second; 0: no end of them */
-	long		compress;		/* level; 0: not */
+	long		think_ms;		/* upper bound */
+	long		bandwidth;		/* bytes a second; 0: no limit */
+	long		compress;		/* level; 0: no compression */
 	long		rate_limit;		/* 0: none */
 	long		rate_window_ms;
 	long		rate_headers;	/* SbRateHeaders */
@@ -66,11 +66,11 @@ typedef struct SbConfig
 	long		search_case;	/* 1: letters of ASCII match in either case */
 	long		cursors;		/* SbCursors */
 	long		cursor_use;		/* 1: a cursor leads to its page once */
-	long		previous;		/* 1: pages do not tell the cursor of the page before */
-	long		type_filter;	/* 1: lets the type that follows through, too */
+	long		previous;		/* 1: pages do not give the cursor of the previous page */
+	long		type_filter;	/* 1: the next type passes, too */
 	long		generation;		/* SbGeneration */
-	long		max_limit;		/* entries on a page, whatever is asked for */
-	long		over_limit;		/* 1: more than max_limit is refused, not cut */
+	long		max_limit;		/* most entries on a page, for any limit that a client asks for */
+	long		over_limit;		/* 1: refuse a limit over max_limit, instead of cutting it */
 	long		clock_offset;	/* of the header Date, in seconds */
 	long		order;			/* SbOrder */
 	long		on_duplicate;	/* SbOnDuplicate */

@@ -1,9 +1,9 @@
 /*
  * control.c
- *		The endpoints below /sandbox/ by which tests and people direct the sandbox.
+ *		The endpoints below /sandbox/ with which tests and people direct the sandbox.
  *
- * They need no token, so only clients on this machine may use them.  They are never logged,
- * limited or delayed.
+ * They need no token, so only clients on this machine may use them.  We never log, limit or delay
+ * them.
  */
 #include "control.h"
 
@@ -14,7 +14,7 @@
 #include "control_list.h"
 #include "registry.h"
 
-/* PUT config: takes over settings, all or none. */
+/* PUT config: applies all settings or none. */
 static void
 put_config(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
@@ -85,7 +85,7 @@ delete_log(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_answer_text(&req->answer, 200, "ok");
 }
 
-/* GET changes: which entries drift removed and added since the log was last emptied. */
+/* GET changes: the entries that drift removed and added since the log was last emptied. */
 static void
 get_changes(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
@@ -148,7 +148,7 @@ static const struct
 
 #define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 
-/* The account of /sandbox/PROVIDER/ACCOUNT and what follows it; NULL if the path is not so. */
+/* The account in /sandbox/PROVIDER/ACCOUNT, and the rest of the path; NULL for any other path. */
 static SbAccount *
 account_of_path(const char *path, const char **what)
 {
@@ -170,7 +170,7 @@ account_of_path(const char *path, const char **what)
 	return sb_account_get(api, account);
 }
 
-/* Calls the endpoint that a request is for. */
+/* Calls the endpoint for a request. */
 static void
 serve_endpoint(SbAccount *account, const char *what, const SbQuery *query, SbRequest *req)
 {

@@ -1,6 +1,6 @@
 /*
  * control.h
- *		The endpoints below /sandbox/ by which tests and people direct the sandbox.
+ *		The endpoints below /sandbox/ with which tests and people direct the sandbox.
  */
 #ifndef SB_CONTROL_H
 #define SB_CONTROL_H

@@ -13,7 +13,7 @@
 #define MAX_FILL 10000000
 #define MAX_TYPES 16
 
-/* What a fill request asks for. */
+/* The contents of a fill request. */
 typedef struct SbFill
 {
 	int64_t		count;
@@ -50,7 +50,7 @@ take_types(const SbApi *api, const char *list, SbFill *fill, SbText *problem)
 	return false;
 }
 
-/* Reads a fill request; false, with the problem, if it will not do. */
+/* Reads a fill request; false, with the problem, if it is invalid. */
 static bool
 take_fill(SbAccount *account, const SbQuery *query, SbFill *fill, SbText *problem)
 {
@@ -93,7 +93,7 @@ take_fill(SbAccount *account, const SbQuery *query, SbFill *fill, SbText *proble
 	return false;
 }
 
-/* POST fill: adds numbered entries; answers with how many were added. */
+/* POST fill: adds numbered entries; answers with the number of entries added. */
 void
 sb_control_fill(SbAccount *account, const SbQuery *query, SbRequest *req)
 {
@@ -117,7 +117,7 @@ sb_control_fill(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_text_free(&problem);
 }
 
-/* The string that a member of an entry is, "" if it is none. */
+/* The value of an entry's member that is a string; "" if it is none. */
 static const char *
 member_string(const cJSON *entry, const char *name)
 {
@@ -126,7 +126,7 @@ member_string(const cJSON *entry, const char *name)
 	return cJSON_IsString(value) ? value->valuestring : "";
 }
 
-/* Adds one raw entry, under the name, id and type that it says, as far as it does. */
+/* Adds one raw entry, with the name, id and type in its JSON, as far as there are any. */
 static void
 add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_len)
 {
@@ -152,9 +152,9 @@ add_raw(SbAccount *account, const cJSON *value, const char *json, size_t json_le
 }
 
 /*
- * PUT entries: appends the elements of a JSON array as they are; answers with how many.  They may
- * have been added to this account before it was emptied, so what is added from now on is numbered
- * far behind them: ids are made of the number, and must not come twice.
+ * PUT entries: appends the elements of a JSON array unchanged; answers with their number.  They
+ * may come from this account before it was emptied.  So new entries get much higher numbers
+ * from now on: the number determines the id, and no id may come twice.
  */
 void
 sb_control_put_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
@@ -214,7 +214,7 @@ sb_control_get_entries(SbAccount *account, const SbQuery *query, SbRequest *req)
 	sb_text_str(into, "\n]\n");
 }
 
-/* GET count: how long the list is. */
+/* GET count: the length of the list. */
 void
 sb_control_get_count(SbAccount *account, const SbQuery *query, SbRequest *req)
 {

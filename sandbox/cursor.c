@@ -1,8 +1,8 @@
 /*
  * cursor.c
- *		Opaque cursors: where a page begins, and which query it belongs to.
+ *		Opaque cursors: the beginning of a page, and the query that it belongs to.
  *
- * Inside, as the vendor's, they are JSON in base64url; a cursor by page number begins with the
+ * Inside, they are JSON in base64url, like the vendor's.  A cursor by page number begins with the
  * same characters as the vendor's.
  */
 #include "cursor.h"
@@ -13,7 +13,7 @@
 
 #include "encode.h"
 
-/* One form a kind: what is printed and, read back, must print the same again. */
+/* One form for each kind.  A cursor must print the same again after it is read back. */
 static const char *const forms[] = {
 	[SB_CURSOR_PAGE] = "{\"v\":1,\"t\":\"page-based\",\"p\":%" PRId64 ",\"l\":%" PRId64
 	",\"f\":\"%016" PRIx64 "\"}",
@@ -43,7 +43,7 @@ sb_cursor_write(SbText *into, const SbCursor *cursor)
 	sb_base64url_encode(into, inside, (size_t) len);
 }
 
-/* Reads a cursor's string; false if it is none that sb_cursor_write() made. */
+/* Reads a cursor's string; false if sb_cursor_write() did not make it. */
 bool
 sb_cursor_read(const char *string, SbCursor *cursor)
 {

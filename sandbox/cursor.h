@@ -1,6 +1,6 @@
 /*
  * cursor.h
- *		Opaque cursors: where a page begins, and which query it belongs to.
+ *		Opaque cursors: the beginning of a page, and the query that it belongs to.
  */
 #ifndef SB_CURSOR_H
 #define SB_CURSOR_H

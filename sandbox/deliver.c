@@ -2,9 +2,9 @@
  * deliver.c
  *		Getting an answer over the wire: at once, late, slowly, in part, or not at all.
  *
- * Waiting means that libmicrohttpd leaves the connection alone ("suspended") until a timer fires
- * or the client goes away.  A suspended connection is not looked at, so a client that goes away
- * is noticed here, through the event loop's own epoll.
+ * Waiting means that libmicrohttpd ignores the connection ("suspended") until a timer fires or
+ * the client goes away.  libmicrohttpd does not notice that the client of a suspended connection
+ * goes away.  This file notices it, through the event loop's own epoll.
  */
 #include "deliver.h"
 
@@ -17,14 +17,14 @@
 
 static int	watch_fd = -1;
 
-/* Says which epoll reports clients that go away: its events carry the request. */
+/* Sets the epoll that reports departing clients: its events carry the request. */
 void
 sb_deliver_init(int epoll_fd)
 {
 	watch_fd = epoll_fd;
 }
 
-/* Begins or ends watching for the client's going away. */
+/* Begins or ends watching for the client's departure. */
 static void
 watch(SbRequest *req, bool on)
 {
@@ -38,7 +38,7 @@ watch(SbRequest *req, bool on)
 	req->watched = on;
 }
 
-/* Leaves the connection alone until due_us, or, if that is 0, until the client goes away. */
+/* Suspends the connection until due_us; if that is 0, until the client goes away. */
 static void
 suspend(SbRequest *req, int64_t due_us)
 {
@@ -50,7 +50,7 @@ suspend(SbRequest *req, int64_t due_us)
 	MHD_suspend_connection(req->connection);
 }
 
-/* Lets a request that waits go on. */
+/* Lets a waiting request continue. */
 void
 sb_deliver_resume(SbRequest *req)
 {
@@ -62,7 +62,7 @@ sb_deliver_resume(SbRequest *req)
 	MHD_resume_connection(req->connection);
 }
 
-/* As sb_deliver_resume(), for an answer that nobody waits for any more. */
+/* Like sb_deliver_resume(), for an answer that nobody waits for any more. */
 void
 sb_deliver_gone(SbRequest *req)
 {
@@ -70,7 +70,7 @@ sb_deliver_gone(SbRequest *req)
 	sb_deliver_resume(req);
 }
 
-/* Before the answer: true if the request has to wait first, for its latency or for ever. */
+/* Before the answer: true if the request has to wait first, for its latency or forever. */
 bool
 sb_deliver_postpone(SbRequest *req)
 {
@@ -83,7 +83,7 @@ sb_deliver_postpone(SbRequest *req)
 	return req->suspended;
 }
 
-/* How much of the body may be sent by now; *again_us is when more may be, if it is not all. */
+/* The part of the body that we may send by now; *again_us is when we may send more. */
 static uint64_t
 allowance(const SbRequest *req, uint64_t total, int64_t *again_us)
 {
@@ -97,7 +97,7 @@ allowance(const SbRequest *req, uint64_t total, int64_t *again_us)
 	return allowed < total ? allowed : total;
 }
 
-/* libmicrohttpd asks for the next bytes of a body that does not go out whole at once. */
+/* libmicrohttpd asks for the next bytes of a body that does not go out at once. */
 static ssize_t
 read_body(void *cls, uint64_t at, char *into, size_t max)
 {
@@ -131,7 +131,7 @@ read_body(void *cls, uint64_t at, char *into, size_t max)
 	return (ssize_t) max;
 }
 
-/* libmicrohttpd's form of an answer. */
+/* The answer in libmicrohttpd's form. */
 static struct MHD_Response *
 make_response(SbRequest *req)
 {
@@ -160,7 +160,7 @@ make_response(SbRequest *req)
 	return response;
 }
 
-/* Sends the answer; MHD_NO, which closes the connection, where there is none to send. */
+/* Sends the answer; MHD_NO, which closes the connection, if there is none to send. */
 enum MHD_Result
 sb_deliver(SbRequest *req)
 {

@@ -1,17 +1,17 @@
 /*
  * drift.c
- *		The list changes by itself while somebody reads it.
+ *		Changes of the list by itself, while somebody reads it.
  *
- * That is what a reader by page numbers has to live with: each removal before its place moves
- * later entries to an earlier page, each addition moves them to a later one.  It strikes between
- * two pages, at the same places each time (the seed decides), so that tests can rely on it; and
- * it keeps a record, so that they know what was on the list all the time.
+ * A reader by page numbers has to live with this: each removal before its place moves later
+ * entries to an earlier page, each addition moves them to a later page.  Drift strikes between
+ * two pages.  It strikes at the same places each time (the seed decides), so tests can rely on
+ * it.  And it keeps a record, so tests know which entries were on the list all the time.
  */
 #include "drift.h"
 
 #define MAX_CHANGES ((size_t) 64 << 20)	/* bytes of the record */
 
-/* The index, below `count`, that is the next to change. */
+/* The index of the next entry to change, below `count`. */
 static size_t
 choose(SbAccount *account, size_t count)
 {

@@ -1,6 +1,6 @@
 /*
  * drift.h
- *		The list changes by itself while somebody reads it.
+ *		Changes of the list by itself, while somebody reads it.
  */
 #ifndef SB_DRIFT_H
 #define SB_DRIFT_H

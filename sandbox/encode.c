@@ -1,9 +1,9 @@
 /*
  * encode.c
- *		How bytes are written: UTF-8, base64url, percent-encoding, ids, the ends of JSON values.
+ *		Forms of bytes: UTF-8, base64url, percent-encoding, ids, the ends of JSON values.
  *
- * cJSON checks no UTF-8, ends strings at \u0000 and cannot give back a value as it was written;
- * what the sandbox needs beyond it stands here.
+ * cJSON does not check UTF-8, ends strings at \u0000, and cannot return a value as it was
+ * written.  This file has what the sandbox needs beyond cJSON.
  */
 #include "encode.h"
 
@@ -13,7 +13,7 @@
 static const char base64url[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* The length of the UTF-8 character at p (end: first byte behind), 0 if it is not one. */
+/* The length of the UTF-8 character at p (end: first byte behind the text); 0: there is none. */
 static size_t
 utf8_char(const unsigned char *p, const unsigned char *end)
 {
@@ -25,7 +25,7 @@ utf8_char(const unsigned char *p, const unsigned char *end)
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xC0) != 0x80)
 			return 0;
-	/* Overlong forms, surrogates, and what lies beyond U+10FFFF. */
+	/* Refuse overlong forms, surrogates, and code points beyond U+10FFFF. */
 	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
 		(p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
 		return 0;
@@ -50,7 +50,7 @@ sb_utf8_valid(const char *bytes, size_t len)
 	return true;
 }
 
-/* Whether a JSON text holds an escaped NUL, which cJSON would take for the end of a string. */
+/* Whether a JSON text holds an escaped NUL, where cJSON would end a string. */
 bool
 sb_json_has_nul(const char *json)
 {
@@ -63,7 +63,7 @@ sb_json_has_nul(const char *json)
 	return false;
 }
 
-/* The length of the JSON value that stands first in a well-formed, NUL-terminated JSON text. */
+/* The length of the first JSON value in a well-formed, NUL-terminated JSON text. */
 size_t
 sb_json_value_length(const char *json)
 {
@@ -96,7 +96,7 @@ sb_json_value_length(const char *json)
 	return i;
 }
 
-/* Appends JSON without the white space outside its strings; other control characters as blanks. */
+/* Appends JSON without white space outside its strings; other control characters become blanks. */
 void
 sb_json_minify(SbText *into, const char *json, size_t len)
 {
@@ -118,7 +118,7 @@ sb_json_minify(SbText *into, const char *json, size_t len)
 	into->data[into->len] = '\0';
 }
 
-/* The value of a hexadecimal digit, -1 if it is none. */
+/* The value of a hexadecimal digit; -1 if it is none. */
 static int
 hex_digit(char c)
 {
@@ -131,7 +131,7 @@ hex_digit(char c)
 	return -1;
 }
 
-/* Appends a piece of a query string decoded (+ is a blank); false if an escape is malformed. */
+/* Appends a decoded piece of a query string (+ is a blank); false if an escape is malformed. */
 bool
 sb_percent_decode(SbText *into, const char *from, size_t len)
 {
@@ -176,7 +176,7 @@ sb_base64url_encode(SbText *into, const char *bytes, size_t len)
 	into->data[into->len] = '\0';
 }
 
-/* Appends the bytes behind a base64url string without padding; false if it is none. */
+/* Appends the bytes of a base64url string without padding; false if it is no such string. */
 bool
 sb_base64url_decode(SbText *into, const char *string)
 {
@@ -236,7 +236,7 @@ sb_random(uint64_t *state, uint64_t below)
 	return (bits * UINT64_C(2685821657736338717) >> 16) % below;
 }
 
-/* The 128 bits that belong to an account, a kind of entry and a number. */
+/* The 128 bits for an account, a kind of entry and a number. */
 static void
 entry_bits(uint64_t half[2], const char *account, const char *kind, uint64_t number)
 {
@@ -253,7 +253,7 @@ digit_of(const uint64_t half[2], int i)
 	return "0123456789abcdef"[half[i / 16] >> (60 - i % 16 * 4) & 15];
 }
 
-/* Writes the uuid (version 4 in form) that belongs to an account, a kind of entry and a number. */
+/* Writes the uuid (version 4 in form) for an account, a kind of entry and a number. */
 void
 sb_uuid(char *uuid, const char *account, const char *kind, uint64_t number)
 {
@@ -271,7 +271,7 @@ sb_uuid(char *uuid, const char *account, const char *kind, uint64_t number)
 	*uuid = '\0';
 }
 
-/* Writes the object id, 24 hexadecimal digits, that belongs to the same. */
+/* Writes the object id, 24 hexadecimal digits, for an account, a kind of entry and a number. */
 void
 sb_object_id(char *id, const char *account, const char *kind, uint64_t number)
 {

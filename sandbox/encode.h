@@ -1,8 +1,8 @@
 /*
  * encode.h
- *		How bytes are written: UTF-8, base64url, percent-encoding, ids, the ends of JSON values.
+ *		Forms of bytes: UTF-8, base64url, percent-encoding, ids, the ends of JSON values.
  *
- * Pure functions over strings; they know nothing of requests.
+ * Pure functions over strings.  They know nothing of requests.
  */
 #ifndef SB_ENCODE_H
 #define SB_ENCODE_H

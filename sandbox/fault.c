@@ -1,10 +1,10 @@
 /*
  * fault.c
- *		Faults on order: what goes wrong, with which of the requests to come.
+ *		Faults on order: what goes wrong, and with which future requests.
  *
- * There are three sorts: faults instead of the work (sb_fault_replace), faults of the answer
- * after the work was done (sb_fault_spoil), and faults of a list page or of an addition, which
- * only the API can make, because they are in the meaning of the answer and not in its bytes.
+ * There are three sorts of faults: those that replace the work (sb_fault_replace), those of the
+ * answer after the work (sb_fault_spoil), and those of a list page or of an addition.  Only the
+ * API can make the last sort, because they are in the answer's meaning and not in its bytes.
  */
 #include "fault.h"
 
@@ -87,7 +87,7 @@ fits_header(const char *string)
 	return true;
 }
 
-/* Whether all parameters are known ones; else the problem. */
+/* Whether all parameters are known; if not, it gives the problem. */
 static bool
 know_parameters(const SbQuery *query, SbText *problem)
 {
@@ -119,8 +119,8 @@ is_in(SbFaultKind kind, const SbFaultKind *list)
 }
 
 /*
- * The index of a kind in the table; KINDS, with the problem, if there is none of that name, or if
- * it is one of the exceptions (SB_FAULT_NONE at the end; NULL: there are none).
+ * The index of a kind in the table; KINDS, with the problem, if there is no such kind or if it
+ * is one of the exceptions (SB_FAULT_NONE at the end; NULL: there are none).
  */
 static size_t
 find_kind(const char *name, const SbFaultKind *except, SbText *problem)
@@ -141,7 +141,7 @@ find_kind(const char *name, const SbFaultKind *except, SbText *problem)
 	return KINDS;
 }
 
-/* Reads arg as its kind wants it; false, with the problem, if it will not do. */
+/* Reads the arg that a kind needs; false, with the problem, if it is invalid. */
 static bool
 read_arg(SbFault *fault, SbFaultArg takes, const char *arg, SbText *problem)
 {
@@ -177,7 +177,7 @@ read_arg(SbFault *fault, SbFaultArg takes, const char *arg, SbText *problem)
 	return false;
 }
 
-/* Reads at, times, chance, method and retry_after; false, with the problem, if one will not do. */
+/* Reads at, times, chance, method and retry_after; false, with the problem, if one is invalid. */
 static bool
 read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
 {
@@ -212,8 +212,8 @@ read_conditions(SbFault *fault, const SbQuery *query, SbText *problem)
 }
 
 /*
- * Queues a fault as a control request describes it and keeps its body; false: the problem.  The
- * kinds in `except` (SB_FAULT_NONE at the end; NULL: none) are refused.
+ * Queues a fault as described by a control request, and keeps its body; false: see the problem.
+ * The kinds in `except` (SB_FAULT_NONE at the end; NULL: none) are refused.
  */
 bool
 sb_fault_order(SbFaults *faults, const SbFaultKind *except, const SbQuery *query, SbText *body,
@@ -258,9 +258,9 @@ matches(const SbFault *fault, const char *method, SbFaultScope scope)
 }
 
 /*
- * Counts a request with all faults that match it; gives the first that is due, NULL if none is.
- * The scope of a request that neither lists nor adds is SB_FAULT_OF_ANY.  The others that are due
- * wait for the next request, or have their chance then.  The fault stays the queue's:
+ * Counts a request for all faults that match it; returns the first fault that is due, or NULL.
+ * The scope of a request that neither lists nor adds is SB_FAULT_OF_ANY.  Other due faults wait
+ * for the next request, or have their chance then.  The fault still belongs to the queue: call
  * sb_fault_done().
  */
 SbFault *
@@ -282,7 +282,7 @@ sb_fault_take(SbFaults *faults, const char *method, SbFaultScope scope)
 	return due;
 }
 
-/* A fault has struck: takes it off the queue and frees it if that was its last time. */
+/* A fault has struck: takes it off the queue and frees it if this was its last time. */
 void
 sb_fault_done(SbFaults *faults, SbFault *fault)
 {
@@ -297,7 +297,7 @@ sb_fault_done(SbFaults *faults, SbFault *fault)
 	free_fault(fault);
 }
 
-/* Answers in place of the API where the fault is of that sort; false: the API has to work. */
+/* Answers instead of the API if this is that sort of fault; false: the API has to work. */
 bool
 sb_fault_replace(const SbFault *fault, SbAnswer *answer, SbErrorWriter error)
 {

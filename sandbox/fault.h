@@ -1,6 +1,6 @@
 /*
  * fault.h
- *		Faults on order: what goes wrong, with which of the requests to come.
+ *		Faults on order: what goes wrong, and with which future requests.
  */
 #ifndef SB_FAULT_H
 #define SB_FAULT_H
@@ -31,21 +31,21 @@ typedef enum SbFaultKind
 	SB_FAULT_WRONG_TYPE,
 	SB_FAULT_EMPTY_PAGE,
 	SB_FAULT_SKIP,
-	SB_FAULT_KINDS				/* how many there are */
+	SB_FAULT_KINDS				/* number of kinds */
 } SbFaultKind;
 
 typedef struct SbFault
 {
 	struct SbFault *next;
 	SbFaultKind kind;
-	int64_t		at;				/* fires with the at-th matching request from now */
-	int64_t		times;			/* this often; 0: for ever */
-	int64_t		chance;			/* with this chance, in 1,000, each time; 0: for certain */
-	char	   *method;			/* only with this one; NULL: with any */
-	char	   *retry_after;	/* header of that name; NULL: none */
+	int64_t		at;				/* strikes at the at-th matching request from now */
+	int64_t		times;			/* number of times; 0: forever */
+	int64_t		chance;			/* chance each time, in 1,000; 0: certain */
+	char	   *method;			/* only for this method; NULL: for any */
+	char	   *retry_after;	/* value of the header Retry-After; NULL: none */
 	char	   *location;		/* of a redirect */
 	int64_t		number;			/* status, bytes, or bytes a second */
-	SbText		body;			/* the answer's, if there is any */
+	SbText		body;			/* the answer's body, if the fault has one */
 } SbFault;
 
 /* The requests that a kind of fault counts. */
@@ -60,11 +60,11 @@ typedef enum SbFaultScope
 typedef struct SbFaults
 {
 	SbFault    *first;
-	uint64_t	random;			/* generator */
-	uint64_t	struck[SB_FAULT_KINDS]; /* how often which one did */
+	uint64_t	random;			/* random number generator */
+	uint64_t	struck[SB_FAULT_KINDS]; /* how often each kind struck */
 } SbFaults;
 
-/* Writes a vendor's error body for a status; NULL message: the vendor's usual one. */
+/* Writes a vendor's error body for a status; NULL message: the vendor's usual message. */
 typedef void (*SbErrorWriter) (SbAnswer *answer, int status, const char *message);
 
 extern bool sb_fault_order(SbFaults *faults, const SbFaultKind *except, const SbQuery *query,

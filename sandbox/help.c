@@ -1,8 +1,8 @@
 /*
  * help.c
- *		What dnc_sandbox --help prints.
+ *		The text of dnc_sandbox --help.
  *
- * Complete, because who has only the program has only this.
+ * The text is complete, because a user may have nothing but the program.
  */
 #include "help.h"
 

@@ -1,6 +1,6 @@
 /*
  * help.h
- *		What dnc_sandbox --help prints.
+ *		The text of dnc_sandbox --help.
  */
 #ifndef SB_HELP_H
 #define SB_HELP_H

@@ -1,6 +1,6 @@
 /*
  * http.c
- *		Looking up a request's headers, filling answers and reading query strings.
+ *		Looking up a request's headers, filling in answers and reading query strings.
  */
 #include "http.h"
 
@@ -35,7 +35,7 @@ static const struct
 
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 
-/* What an error's status means, for vendors who have no words of their own. */
+/* The meaning of an error's status, for vendors without words of their own. */
 const char *
 sb_status_text(int status)
 {
@@ -45,7 +45,7 @@ sb_status_text(int status)
 	return "The request failed";
 }
 
-/* The value of a request's header, NULL if it has none of that name. */
+/* The value of a request's header; NULL if there is no such header. */
 const char *
 sb_request_header(const SbRequest *req, const char *name)
 {
@@ -100,7 +100,7 @@ sb_answer_header(SbAnswer *answer, const char *name, const char *format, ...)
 	answer->headers++;
 }
 
-/* Frees what the answer holds. */
+/* Frees an answer's memory. */
 void
 sb_answer_clear(SbAnswer *answer)
 {
@@ -110,7 +110,7 @@ sb_answer_clear(SbAnswer *answer)
 	sb_text_free(&answer->body);
 }
 
-/* A decoded copy of one piece of a query string, NULL if it is malformed. */
+/* A decoded copy of one piece of a query string; NULL if the piece is malformed. */
 static char *
 decode_piece(const char *from, size_t len, size_t *decoded_len)
 {
@@ -125,7 +125,7 @@ decode_piece(const char *from, size_t len, size_t *decoded_len)
 	return text.data;
 }
 
-/* Adds one name=value to the query; false, with the problem, if it will not do. */
+/* Adds one name=value to the query; false, with the problem, if it is invalid. */
 static bool
 add_param(SbQuery *query, const char *piece, size_t len, SbText *problem)
 {
@@ -156,8 +156,8 @@ add_param(SbQuery *query, const char *piece, size_t len, SbText *problem)
 }
 
 /*
- * Reads a query string (without the question mark).  False, with the problem, if it is malformed
- * or gives a parameter twice.  To be freed in either case.
+ * Reads a query string (without the question mark).  False, with the problem, if it is
+ * malformed or gives a parameter twice.  The caller must free the query in either case.
  */
 bool
 sb_query_parse(SbQuery *query, const char *string, SbText *problem)
@@ -175,7 +175,7 @@ sb_query_parse(SbQuery *query, const char *string, SbText *problem)
 	return true;
 }
 
-/* The (first) parameter of that name, NULL if it is not given. */
+/* The (first) parameter with that name; NULL if it is not given. */
 const SbParam *
 sb_query_get(const SbQuery *query, const char *name)
 {
@@ -197,7 +197,7 @@ sb_query_free(SbQuery *query)
 	query->params = 0;
 }
 
-/* Reads a decimal integer that has nothing before or behind it and is in range. */
+/* Reads a decimal integer in range, with nothing before or behind it. */
 bool
 sb_parse_integer(const char *string, int64_t min, int64_t max, int64_t *value)
 {

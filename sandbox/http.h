@@ -1,8 +1,8 @@
 /*
  * http.h
- *		A request, its answer, and a query string: what all modules mean by them.
+ *		A request, its answer, and a query string, as all modules use them.
  *
- * libmicrohttpd shows through in server.c, in deliver.c, and where http.c looks up a header.
+ * Only server.c, deliver.c and one function of http.c use libmicrohttpd.
  */
 #ifndef SB_HTTP_H
 #define SB_HTTP_H
@@ -13,15 +13,15 @@
 #define SB_MAX_PARAMS 64
 #define SB_MAX_BODY ((size_t) 256 << 20)
 
-/* How an answer goes over the wire. */
+/* The way in which an answer goes over the wire. */
 typedef enum SbDelivery
 {
-	SB_DELIVER,					/* as it should */
+	SB_DELIVER,					/* normally */
 	SB_DELIVER_CLOSE,			/* not at all: the connection is closed */
 	SB_DELIVER_STALL,			/* not at all, until the client goes away */
 	SB_DELIVER_CUT,				/* half the body, then the connection is closed */
 	SB_DELIVER_STALL_BODY,		/* half the body, then nothing until the client goes away */
-	SB_DELIVER_SLOW				/* so many bytes a second */
+	SB_DELIVER_SLOW				/* at bytes_per_second */
 } SbDelivery;
 
 typedef struct SbHeader
@@ -38,7 +38,7 @@ typedef struct SbAnswer
 	SbHeader	header[SB_MAX_HEADERS];
 	int			headers;
 	SbDelivery	delivery;
-	uint64_t	padding;		/* blanks that follow the body */
+	uint64_t	padding;		/* number of blanks after the body */
 	uint64_t	bytes_per_second;	/* for SB_DELIVER_SLOW */
 	int64_t		delay_us;		/* before the first byte */
 } SbAnswer;
@@ -47,38 +47,38 @@ typedef struct SbAnswer
 typedef struct SbPeer
 {
 	bool		loopback;
-	uint64_t   *seen;			/* accounts (their serial) that it was counted for */
+	uint64_t   *seen;			/* accounts (their serial) that have counted this connection */
 	size_t		seens;
 } SbPeer;
 
 typedef struct SbRequest
 {
 	char		method[16];
-	char	   *target;			/* as on the wire: path and query */
-	char	   *path;			/* as on the wire, without the query */
-	const char *query;			/* as on the wire, "" if there is none */
+	char	   *target;			/* path and query, as on the wire */
+	char	   *path;			/* path as on the wire, without the query */
+	const char *query;			/* query as on the wire; "" if there is none */
 	SbText		body;
-	bool		body_too_big;	/* it was not kept */
+	bool		body_too_big;	/* the body was too large to keep */
 	SbPeer	   *peer;
 	SbAnswer	answer;
 
-	/* For serve.c: whose request it is, and its line in the log. */
+	/* For serve.c: the account, and the request's line in the log. */
 	struct SbAccount *account;	/* NULL: not an API request with a good token */
 	uint64_t	log_line;
 
-	/* For server.c, deliver.c and timer.c: where it stands. */
+	/* For server.c, deliver.c and timer.c: the state of the request. */
 	struct MHD_Connection *connection;
 	struct SbRequest *previous_live;
 	struct SbRequest *next_live;
-	bool		begun;			/* the headers are there */
-	bool		thought;		/* it has waited to be worked on */
-	bool		served;			/* the answer is made */
+	bool		begun;			/* the headers have come */
+	bool		thought;		/* the wait before the work is over */
+	bool		served;			/* there is an answer */
 	bool		suspended;
-	bool		gone;			/* nobody waits for the rest */
-	bool		watched;		/* for the client's going away */
-	int64_t		started_us;		/* when the body began to be sent */
+	bool		gone;			/* the client no longer waits for the rest */
+	bool		watched;		/* we watch for the client's departure */
+	int64_t		started_us;		/* when we began to send the body */
 	int64_t		due_us;
-	size_t		timer_slot;		/* 1 and up: its place in the timer heap; 0: none */
+	size_t		timer_slot;		/* place in the timer heap, from 1; 0: none */
 } SbRequest;
 
 typedef struct SbParam

@@ -1,9 +1,9 @@
 /*
  * limit.c
- *		The rate limit: so many requests in a fixed window, per account.
+ *		The rate limit: a number of requests in a fixed window, for each account.
  *
- * The window opens with the first request after the last one ended.  Seconds are rounded up, so
- * that whoever waits as long as the headers say finds a new window.
+ * The window opens with the first request after the last window ended.  Seconds are rounded up,
+ * so a client that waits as long as the headers say finds a new window.
  */
 #include "limit.h"
 
@@ -17,8 +17,9 @@ seconds(int64_t ms)
 }
 
 /*
- * Counts one request and puts the headers that config wants on its answer (nothing while there is
- * no limit).  False: the request is one too many, and *retry_after says for how many seconds.
+ * Counts one request, and puts the headers that config asks for on its answer (none if there is
+ * no limit).  False: the request is one too many, and *retry_after is the number of seconds to
+ * wait.
  */
 bool
 sb_limit_take(SbLimit *limit, const SbConfig *config, SbAnswer *answer, long *retry_after)

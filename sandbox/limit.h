@@ -1,6 +1,6 @@
 /*
  * limit.h
- *		The rate limit: so many requests in a fixed window, per account.
+ *		The rate limit: a number of requests in a fixed window, for each account.
  */
 #ifndef SB_LIMIT_H
 #define SB_LIMIT_H

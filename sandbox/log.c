@@ -1,9 +1,9 @@
 /*
  * log.c
- *		The requests that an account got, in order of arrival.
+ *		The requests to an account, in order of arrival.
  *
- * Memory is bounded: beyond so many lines or bytes the oldest are given up (and counted), so
- * that a benchmark may run for hours.  Headers are never kept: the token stands in one of them.
+ * Memory is bounded: beyond a number of lines or bytes we drop the oldest lines (and count them),
+ * so a benchmark may run for hours.  We never keep headers, because one of them holds the token.
  */
 #include "log.h"
 
@@ -16,7 +16,7 @@
 #define MAX_LINES 200000
 #define MAX_BYTES ((size_t) 128 << 20)
 
-/* The line of that number, NULL if it is not there any more. */
+/* The line with that number; NULL if it is gone. */
 static SbLogLine *
 find_line(const SbLog *log, uint64_t number)
 {
@@ -25,7 +25,7 @@ find_line(const SbLog *log, uint64_t number)
 	return &log->line[number & (log->room - 1)];
 }
 
-/* Gives up the oldest line. */
+/* Drops the oldest line. */
 static void
 drop_first(SbLog *log)
 {
@@ -37,7 +37,7 @@ drop_first(SbLog *log)
 	log->first++;
 }
 
-/* Gives up old lines until the log is within its bounds again; the newest always stays. */
+/* Drops old lines until the log is within its bounds; the newest line always stays. */
 static void
 keep_bounds(SbLog *log)
 {
@@ -66,7 +66,7 @@ grow(SbLog *log)
 	log->room = room;
 }
 
-/* Adds a line for a request that arrived; gives its number. */
+/* Adds a line for a request that arrived; returns its number. */
 uint64_t
 sb_log_open(SbLog *log, const char *method, const char *target, int64_t now_ms)
 {
@@ -89,7 +89,7 @@ sb_log_open(SbLog *log, const char *method, const char *target, int64_t now_ms)
 	return log->next - 1;
 }
 
-/* Hands the body of a request over to its line; leaves the text empty. */
+/* Moves the body of a request to its line; leaves the text empty. */
 void
 sb_log_body(SbLog *log, uint64_t number, SbText *body)
 {
@@ -126,7 +126,7 @@ sb_log_status(SbLog *log, uint64_t number, int status, int64_t now_ms)
 	line->answered_ms = now_ms;
 }
 
-/* Appends the log as text, a line a request. */
+/* Appends the log as text, with a line for each request. */
 void
 sb_log_print(const SbLog *log, SbText *into, bool bodies, bool times)
 {

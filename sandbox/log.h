@@ -1,9 +1,9 @@
 /*
  * log.h
- *		The requests that an account got, in order of arrival.
+ *		The requests to an account, in order of arrival.
  *
- * Lines are known by a number that is never used twice, so that an answer that comes late finds
- * its line, or finds that the log was emptied meanwhile.
+ * Each line has a number that is never used twice.  So an answer that comes late finds its line,
+ * or notices that the log was emptied meanwhile.
  */
 #ifndef SB_LOG_H
 #define SB_LOG_H
@@ -27,8 +27,8 @@ typedef struct SbLog
 	size_t		room;			/* a power of two, or 0 */
 	uint64_t	first;			/* number of the oldest line */
 	uint64_t	next;			/* number of the next line */
-	size_t		bytes;			/* held by requests and bodies */
-	uint64_t	dropped;		/* lines given up since the log was last emptied */
+	size_t		bytes;			/* size of all requests and bodies */
+	uint64_t	dropped;		/* lines dropped since the log was last emptied */
 } SbLog;
 
 extern uint64_t sb_log_open(SbLog *log, const char *method, const char *target, int64_t now_ms);

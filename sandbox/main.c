@@ -37,7 +37,7 @@ static const struct option options_known[] = {
 	{NULL, 0, NULL, 0}
 };
 
-/* Ends the program over a mistake in the command line. */
+/* Ends the program because of a mistake in the command line. */
 static void
 usage_error(const char *what, const char *which)
 {
@@ -45,7 +45,7 @@ usage_error(const char *what, const char *which)
 	exit(2);
 }
 
-/* Reads N/SECONDS and makes it the rate limit of new accounts. */
+/* Reads N/SECONDS, and makes this the rate limit of new accounts. */
 static void
 set_rate_limit(const char *argument)
 {

@@ -1,9 +1,10 @@
 /*
  * page.c
- *		Pages of a list, by number or by position: what all vendors' list requests share.
+ *		Pages of a list, by number or by position: the common part of all vendors' list
+ *		requests.
  *
- * A page is known by a cursor, also where the vendor has page numbers only.  The faults that are
- * in the meaning of a page are here, as far as vendors do not differ.
+ * A cursor stands for each page, even if the vendor has only page numbers.  This file has the
+ * faults in the meaning of a page, as far as vendors do not differ.
  */
 #include "page.h"
 
@@ -20,7 +21,7 @@ sb_page_first(SbCursors cursors, int64_t limit, uint64_t filters)
 	return first;
 }
 
-/* Finds the page of a page number. */
+/* Finds the page with a page number. */
 static void
 find_by_number(SbPage *page, const SbView *view, size_t limit, int64_t number)
 {
@@ -60,7 +61,7 @@ find_by_position(SbPage *page, const SbView *view, size_t limit, SbCursorKind ki
 	}
 }
 
-/* Finds the page that a cursor stands for; its limit is SB_MAX_LIMIT at the most. */
+/* Finds the page for a cursor, whose limit is at most SB_MAX_LIMIT. */
 void
 sb_page_find(SbPage *page, const SbView *view, const SbCursor *own)
 {
@@ -75,7 +76,7 @@ sb_page_find(SbPage *page, const SbView *view, const SbCursor *own)
 	page->next.filters = page->previous.filters = own->filters;
 }
 
-/* The page to give in place of a numbered one, as a fault wants it: the page before is repeated. */
+/* The page to give instead of a numbered page: a fault may repeat the previous page. */
 SbCursor
 sb_page_repeated(SbCursor own, SbFaultKind fault)
 {
@@ -84,7 +85,7 @@ sb_page_repeated(SbCursor own, SbFaultKind fault)
 	return own;
 }
 
-/* Spoils a page as a fault wants it; whatever is claimed, next is there to be followed. */
+/* Spoils a page as a fault demands; next can be followed, whatever the page claims. */
 void
 sb_page_spoil(SbPage *page, SbFaultKind fault, const SbCursor *own)
 {
@@ -116,7 +117,7 @@ sb_page_write_entries(SbText *into, const SbPage *page)
 	sb_text_str(into, "]");
 }
 
-/* Appends the pagination of a numbered page; `pages` is the name of the number of pages. */
+/* Appends the pagination of a numbered page; `pages` names the member with the number of pages. */
 void
 sb_page_write_numbers(SbText *into, const SbPage *page, const SbCursor *own, const char *pages,
 					  SbFaultKind fault)

@@ -1,6 +1,7 @@
 /*
  * page.h
- *		Pages of a list, by number or by position: what all vendors' list requests share.
+ *		Pages of a list, by number or by position: the common part of all vendors' list
+ *		requests.
  */
 #ifndef SB_PAGE_H
 #define SB_PAGE_H
@@ -18,7 +19,7 @@ typedef struct SbPage
 	size_t		total;			/* entries that pass the filter */
 	bool		has_more;
 	bool		has_previous;
-	SbCursor	next;			/* good also if there is nothing more */
+	SbCursor	next;			/* valid even if there is nothing more */
 	SbCursor	previous;
 } SbPage;
 

@@ -10,12 +10,12 @@
 #include "sendkit.h"
 #include "weya.h"
 
-/* All APIs.  A further one is a line here and a file. */
+/* All APIs.  A new API is a line here and a file. */
 static const SbApi *const apis[] = {&sb_alta, &sb_sendkit, &sb_weya};
 
 #define APIS (sizeof(apis) / sizeof(apis[0]))
 
-/* The API of that name, NULL if there is none. */
+/* The API with that name; NULL if there is none. */
 const SbApi *
 sb_registry_find(const char *name, size_t len)
 {
@@ -25,7 +25,7 @@ sb_registry_find(const char *name, size_t len)
 	return NULL;
 }
 
-/* The APIs' path prefixes, for people. */
+/* The APIs' path prefixes, for humans. */
 const char *
 sb_registry_bases(void)
 {
@@ -41,7 +41,7 @@ sb_registry_bases(void)
 	return list;
 }
 
-/* The API whose prefix a path has, and the rest of the path; NULL if there is none. */
+/* The API whose prefix a path has, with the rest of the path; NULL if there is none. */
 const SbApi *
 sb_registry_of_path(const char *path, const char **rest)
 {

@@ -1,9 +1,9 @@
 /*
  * sendkit.c
- *		SendKit's API: keys, which request is for what, and the vendor's struct.
+ *		SendKit's API: keys, the purpose of each request, and the vendor's struct.
  *
- * An account is a workspace; its key may be the workspace's own or that of a platform user, who
- * has to say which workspace is meant.
+ * An account is a workspace.  Its key may be the workspace's own key, or that of a platform user,
+ * who has to name the workspace.
  */
 #include "sendkit.h"
 
@@ -19,7 +19,7 @@
 #define PLATFORM_KEY "sk_user_"
 #define WORKSPACE_KEY "sk_"
 
-/* Settings about what the vendor documents, or has not. */
+/* Settings for features that the vendor's documents rule out or the vendor lacks. */
 static const char *const no_settings[] = {"search", "search_case", "on_duplicate", "previous",
 	"over_limit", NULL};
 
@@ -39,7 +39,7 @@ check_workspace(const char *workspace, const char *account, const char **message
 	return 403;
 }
 
-/* The account of an API key: 0, or the status of the refusal. */
+/* Finds the account of an API key: 0, or the status of the refusal. */
 static int
 identify(const SbRequest *req, char *account, const char **message)
 {
@@ -65,7 +65,7 @@ identify(const SbRequest *req, char *account, const char **message)
 	return workspace == NULL ? 0 : 400;
 }
 
-/* What a request asks for. */
+/* The purpose of a request. */
 static SbAction
 classify(const char *method, const char *path)
 {
@@ -82,7 +82,7 @@ classify(const char *method, const char *path)
 	return SB_ACTION_OTHER;
 }
 
-/* Does what a request asks for. */
+/* Does the work of a request. */
 static void
 serve(SbCall *call)
 {

@@ -1,6 +1,6 @@
 /*
  * sendkit_entry.c
- *		SendKit's errors and entries: how both are written.
+ *		How we write SendKit's errors and entries.
  */
 #include "sendkit_entry.h"
 
@@ -19,7 +19,7 @@ static const char *const fill_forms[] = {
 	"domain%06" PRIu64 ".example"
 };
 
-/* Makes the answer an error in the vendor's form; NULL message: the usual one for the status. */
+/* Makes the answer an error in the vendor's form; NULL message: the status's usual message. */
 void
 sb_sendkit_error(SbAnswer *answer, int status, const char *message)
 {
@@ -29,7 +29,7 @@ sb_sendkit_error(SbAnswer *answer, int status, const char *message)
 	sb_text_str(&answer->body, "}");
 }
 
-/* Makes an entry and puts it on the account's list at an index. */
+/* Makes an entry and puts it into the account's list at an index. */
 SbEntry *
 sb_sendkit_insert(SbAccount *account, size_t index, const SendkitEntry *entry)
 {
@@ -58,14 +58,14 @@ sb_sendkit_insert(SbAccount *account, size_t index, const SendkitEntry *entry)
 	return inserted;
 }
 
-/* The type of what is added without one: an email has an @, anything else is a domain. */
+/* The type of an addition without a type: an email has an @, anything else is a domain. */
 int
 sb_sendkit_type(const char *email)
 {
 	return strchr(email, '@') != NULL ? 0 : 1;
 }
 
-/* Adds the entry that belongs to a number; false if its email is listed already. */
+/* Adds the entry for a number; false if its email is on the list already. */
 bool
 sb_sendkit_fill(SbAccount *account, uint64_t number, int type)
 {

@@ -1,20 +1,20 @@
 /*
  * sendkit_entry.h
- *		SendKit's errors and entries: how both are written.
+ *		How we write SendKit's errors and entries.
  */
 #ifndef SB_SENDKIT_ENTRY_H
 #define SB_SENDKIT_ENTRY_H
 
 #include "account.h"
 
-#define SB_SENDKIT_WORKSPACE "ws_"	/* and the account: a workspace's id */
+#define SB_SENDKIT_WORKSPACE "ws_"	/* a workspace's id is this, followed by the account */
 
-/* An entry to be made. */
+/* A new entry. */
 typedef struct SendkitEntry
 {
-	const char *kind;			/* with number: what the id is made from */
+	const char *kind;			/* with number: the source of the id */
 	uint64_t	number;
-	const char *email;			/* or the domain */
+	const char *email;			/* email address or domain */
 	int			type;
 	const char *reason;
 	int64_t		created_ms;

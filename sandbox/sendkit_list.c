@@ -15,17 +15,17 @@
 #define DEFAULT_LIMIT 25
 #define MAX_LIMIT 100
 
-/* What a list request asks for. */
+/* The contents of a list request. */
 typedef struct SendkitList
 {
 	SbGeneration generation;
-	int64_t		limit;			/* what is given, which may be less than what was asked for */
+	int64_t		limit;			/* entries that we give, perhaps fewer than the client asked for */
 	SbFilter	filter;
 	bool		has_cursor;
-	SbCursor	own;			/* of the page that is asked for */
+	SbCursor	own;			/* cursor of the page to give */
 } SendkitList;
 
-/* Takes over one parameter; false, with the problem, if it will not do. */
+/* Takes one parameter; false, with the problem, if it is invalid. */
 static bool
 take_param(SendkitList *list, const SbParam *param, SbText *problem)
 {
@@ -63,7 +63,7 @@ take_param(SendkitList *list, const SbParam *param, SbText *problem)
 	return false;
 }
 
-/* Checks that a cursor goes with the rest of the request; false with the problem. */
+/* Checks that a cursor fits the rest of the request; false with the problem. */
 static bool
 check_cursor(const SendkitList *list, uint64_t filters, SbText *problem)
 {
@@ -75,7 +75,7 @@ check_cursor(const SendkitList *list, uint64_t filters, SbText *problem)
 	return problem->len == 0;
 }
 
-/* Reads a list request's parameters; false, with the problem, if they will not do. */
+/* Reads a list request's parameters; false, with the problem, if they are invalid. */
 static bool
 take_list(SendkitList *list, const SbConfig *config, const SbQuery *query, SbText *problem)
 {
@@ -121,7 +121,7 @@ write_cursors(SbText *into, const SbPage *page, int64_t limit, SbFaultKind fault
 		sb_text_str(into, ",\"nextCursor\":null}");
 }
 
-/* Answers with the page that a request asks for; whether there are more. */
+/* Answers with the page that a request asks for; returns whether there are more. */
 static bool
 answer_page(SbCall *call, const SendkitList *list)
 {

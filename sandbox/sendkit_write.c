@@ -2,7 +2,7 @@
  * sendkit_write.c
  *		SendKit's requests that change the list: add, import, delete.
  *
- * A body is checked as a whole before anything is done, so that a refused batch changes nothing.
+ * We check the whole body before we do anything, so a refused batch changes nothing.
  */
 #include "sendkit_write.h"
 
@@ -17,12 +17,12 @@
 
 #define MAX_ENTRIES 10000
 
-/* What the two ways of adding do differently. */
+/* The differences between the two ways of adding. */
 typedef struct SendkitAdd
 {
-	int			members;		/* of an entry: email, reason and, with import, type */
-	const char *reason;			/* of entries that come without */
-	const char *added;			/* what the number of new entries is called */
+	int			members;		/* members of an entry: email, reason and, with import, type */
+	const char *reason;			/* reason of entries without one */
+	const char *added;			/* name of the member with the number of new entries */
 } SendkitAdd;
 
 static const SendkitAdd by_add = {2, "manual", "added"};
@@ -36,7 +36,7 @@ typedef struct SendkitItem
 	const char *reason;
 } SendkitItem;
 
-/* Puts letters of ASCII in lower case, in place. */
+/* Turns ASCII letters into lower case, in place. */
 static void
 fold(char *string)
 {
@@ -108,8 +108,8 @@ take_items(const cJSON *root, const SendkitAdd *add, int *count, SbText *problem
 }
 
 /*
- * POST: adds the entries that are not listed yet, and counts the others as skipped.  Under
- * SB_FAULT_SKIP the first that is not listed is not added either.
+ * POST: adds the entries that are not on the list yet, and counts the others as skipped.  Under
+ * SB_FAULT_SKIP, the first entry that is not on the list is skipped, too.
  */
 static void
 serve_add(SbCall *call, const cJSON *root, const SendkitAdd *add, SbText *problem)
@@ -145,7 +145,7 @@ serve_add(SbCall *call, const cJSON *root, const SendkitAdd *add, SbText *proble
 				   add->added, call->entries, count - call->entries);
 }
 
-/* Takes emails off the list; gives how many entries went, -1 with the problem. */
+/* Takes emails off the list; returns the number of entries removed, or -1 with the problem. */
 static int64_t
 delete_emails(SbStore *list, const cJSON *emails, SbText *problem)
 {
@@ -175,7 +175,7 @@ delete_emails(SbStore *list, const cJSON *emails, SbText *problem)
 	return deleted;
 }
 
-/* Takes off the list all that a search and a type leave; gives how many, -1 with the problem. */
+/* Removes all entries that match a search and a type; returns how many, or -1 with the problem. */
 static int64_t
 delete_selected(SbAccount *account, const SbMember *search, const SbMember *type,
 				SbText *problem)
@@ -208,7 +208,7 @@ delete_selected(SbAccount *account, const SbMember *search, const SbMember *type
 	return (int64_t) view.count;
 }
 
-/* DELETE: takes entries off the list, by their emails or all that match. */
+/* DELETE: removes entries from the list, by their emails or all that match. */
 static void
 serve_delete(SbCall *call, const cJSON *root, SbText *problem)
 {
@@ -234,7 +234,7 @@ serve_delete(SbCall *call, const cJSON *root, SbText *problem)
 				   "{\"success\":true,\"data\":{\"deleted\":%" PRId64 "}}", call->entries);
 }
 
-/* POST and DELETE: the body must do before anything is done. */
+/* POST and DELETE: checks the whole body before it does anything. */
 void
 sb_sendkit_write(SbCall *call)
 {

@@ -1,8 +1,9 @@
 /*
  * serve.c
- *		What happens to an API request, in which order, whichever vendor's it is.
+ *		The steps of an API request, in their order, for all vendors.
  *
- * Thinking time, token, log, rate limit, fault, work, fault of the answer, compression, latency, line.
+ * Thinking time, token, log, rate limit, fault, work, fault of the answer, compression, latency,
+ * line.
  */
 #include "serve.h"
 
@@ -14,7 +15,7 @@
 #include "registry.h"
 #include "timer.h"
 
-/* Whether a connection has not been seen by an account yet; it is from now on. */
+/* Whether an account sees a connection for the first time; the account remembers it from now on. */
 static bool
 first_seen(SbPeer *peer, uint64_t serial)
 {
@@ -41,7 +42,7 @@ count(SbAccount *account, SbRequest *req, SbAction action)
 		stats->in_flight_max = account->in_flight;
 }
 
-/* What faults count a request as. */
+/* The scope in which faults count a request. */
 static SbFaultScope
 scope_of(SbAction action)
 {
@@ -76,7 +77,7 @@ work(SbCall *call)
 	}
 }
 
-/* Says that an answer was made at some time, as RFC 9110 writes it. */
+/* Gives an answer a header Date, in the form of RFC 9110. */
 static void
 set_date(SbAnswer *answer, time_t when)
 {
@@ -91,7 +92,7 @@ set_date(SbAnswer *answer, time_t when)
 					 utc.tm_min, utc.tm_sec);
 }
 
-/* Gives an answer that is made its weight, and the time that it takes to arrive. */
+/* Gives a finished answer its weight, and the time that it takes to arrive. */
 static void
 send_later(SbRequest *req)
 {
@@ -106,7 +107,7 @@ send_later(SbRequest *req)
 										ready) - now;
 }
 
-/* For how many microseconds a request waits before it is worked on. */
+/* The microseconds for which a request waits before we work on it. */
 int64_t
 sb_serve_think(SbRequest *req)
 {
@@ -124,7 +125,7 @@ sb_serve_think(SbRequest *req)
 	return (int64_t) sb_account_random(account, (uint64_t) account->config.think_ms * 1000 + 1);
 }
 
-/* Answers a request if it is under an API's prefix; else false. */
+/* Answers a request under an API's prefix; false if it is under none. */
 bool
 sb_serve_request(SbRequest *req)
 {

@@ -1,6 +1,6 @@
 /*
  * serve.h
- *		What happens to an API request, in which order, whichever vendor's it is.
+ *		The steps of an API request, in their order, for all vendors.
  */
 #ifndef SB_SERVE_H
 #define SB_SERVE_H

@@ -2,10 +2,9 @@
  * server.c
  *		The HTTP server and its event loop.
  *
- * One thread: an epoll of our own over libmicrohttpd's epoll, the signals, stdin and the clients
- * of stalled answers, with the timer heap as its timeout.  A request is handed on when its body
- * is complete; libmicrohttpd calls once more when a request that was postponed, or its answer,
- * may go on.
+ * One thread: our own epoll over libmicrohttpd's epoll, the signals, stdin and the clients of
+ * stalled answers, with the timer heap as its timeout.  We pass a request on when its body is
+ * complete.  libmicrohttpd calls once more when a postponed request, or its answer, may continue.
  */
 #include "server.h"
 
@@ -34,7 +33,7 @@
 #define CONNECTION_MEMORY (256 * 1024)	/* bounds the request line and the headers */
 #define MAX_EVENTS 64
 
-/* What the loop waits for; epoll events carry a pointer to one of these, or to a request. */
+/* The loop's sources of events; epoll events carry a pointer to one of them, or to a request. */
 typedef struct SbLoop
 {
 	struct MHD_Daemon *daemon;
@@ -45,10 +44,10 @@ typedef struct SbLoop
 	char		stdin_tag;
 } SbLoop;
 
-/* All requests that have not ended; the stalled ones are let go at the end of the program. */
+/* All requests that have not ended; at the end of the program, we release the stalled ones. */
 static SbRequest *live_requests;
 
-/* Prints why the server cannot start; gives the exit code. */
+/* Prints why the server cannot start; returns the exit code. */
 static int
 fail(const char *what, const char *why)
 {
@@ -75,7 +74,7 @@ on_target(void *cls, const char *target, struct MHD_Connection *connection)
 	return req;
 }
 
-/* libmicrohttpd is through with a request, however it ended. */
+/* libmicrohttpd has finished a request, in any way. */
 static void
 on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 			 enum MHD_RequestTerminationCode code)
@@ -103,7 +102,7 @@ on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 	*con_cls = NULL;
 }
 
-/* Whether the client of a connection sits on this machine. */
+/* Whether the client of a connection is on this machine. */
 static bool
 is_loopback(struct MHD_Connection *connection)
 {
@@ -152,7 +151,7 @@ keep_body(SbRequest *req, const char *piece, size_t size)
 	sb_text_add(&req->body, piece, size);
 }
 
-/* Hands a complete request to whom it is for. */
+/* Passes a complete request to the module for it. */
 static void
 route(SbRequest *req)
 {
@@ -214,7 +213,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 	return result;
 }
 
-/* A whole file as a string for free(), NULL if it cannot be read. */
+/* A whole file as a string, for free(); NULL if we cannot read it. */
 static char *
 read_file(const char *prefix, const char *suffix)
 {
@@ -238,7 +237,7 @@ read_file(const char *prefix, const char *suffix)
 	return content.data;
 }
 
-/* Opens the listening socket and learns its port; -1 after a message if that fails. */
+/* Opens the listening socket and finds its port; -1, after a message, if that fails. */
 static int
 open_socket(const SbServerOptions *options, int *port)
 {
@@ -270,12 +269,12 @@ open_socket(const SbServerOptions *options, int *port)
 		fd = -1;
 	}
 	freeaddrinfo(address);
-	/* The port stands at the same place in both families' addresses. */
+	/* The port is at the same place in the addresses of both families. */
 	*port = ntohs(((struct sockaddr_in *) &bound)->sin_port);
 	return fd;
 }
 
-/* Starts libmicrohttpd on a listening socket; NULL after a message if that fails. */
+/* Starts libmicrohttpd on a listening socket; NULL, after a message, if that fails. */
 static struct MHD_Daemon *
 start_daemon(const SbServerOptions *options, int listen_fd, char *key, char *certificate)
 {
@@ -336,7 +335,7 @@ loop_add(SbLoop *loop, int fd, void *tag)
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* Makes the loop's descriptors; signals come through one of them from now on. */
+/* Makes the loop's descriptors; from now on, signals come through one of them. */
 static void
 loop_init(SbLoop *loop, struct MHD_Daemon *daemon)
 {
@@ -356,7 +355,7 @@ loop_init(SbLoop *loop, struct MHD_Daemon *daemon)
 	sb_deliver_init(loop->epoll_fd);
 }
 
-/* For how many milliseconds the loop may sleep; -1: until something happens. */
+/* The milliseconds for which the loop may sleep; -1: until something happens. */
 static int
 loop_timeout(SbLoop *loop)
 {
@@ -374,7 +373,7 @@ loop_timeout(SbLoop *loop)
 	return timeout > 60000 ? 60000 : (int) timeout;
 }
 
-/* Throws away what stdin has; true at its end. */
+/* Reads stdin and discards the data; true at its end. */
 static bool
 stdin_ended(void)
 {
@@ -384,13 +383,13 @@ stdin_ended(void)
 	return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Serves until a signal, or the end of stdin where that counts. */
+/* Serves until a signal, or until the end of stdin if exit_on_eof. */
 static void
 loop_run(SbLoop *loop, bool exit_on_eof)
 {
 	bool		ended = false;
 
-	/* What epoll cannot watch, a plain file, is never waited for: it ends at once. */
+	/* epoll cannot watch a plain file, which never makes us wait: we read it to its end. */
 	if (exit_on_eof && !loop_add(loop, STDIN_FILENO, &loop->stdin_tag))
 		while (!ended)
 			ended = stdin_ended();
@@ -417,7 +416,7 @@ loop_run(SbLoop *loop, bool exit_on_eof)
 	}
 }
 
-/* Lets every request go, stops libmicrohttpd, and frees the loop. */
+/* Releases every request, stops libmicrohttpd, and frees the loop. */
 static void
 loop_end(SbLoop *loop)
 {
@@ -430,7 +429,7 @@ loop_end(SbLoop *loop)
 	sb_timer_free();
 }
 
-/* Runs the server until it is told to end; gives the exit code. */
+/* Runs the server until it is told to end; returns the exit code. */
 int
 sb_server_run(const SbServerOptions *options)
 {

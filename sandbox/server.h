@@ -10,7 +10,7 @@
 typedef struct SbServerOptions
 {
 	const char *listen;			/* numeric address */
-	int			port;			/* 0: any free one */
+	int			port;			/* 0: any free port */
 	const char *port_file;		/* NULL: none */
 	const char *tls;			/* PREFIX of .crt and .key; NULL: plain http */
 	bool		exit_on_eof;

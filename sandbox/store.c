@@ -2,10 +2,10 @@
  * store.c
  *		One list of entries: ordered, counted, and found by name or id.
  *
- * The order is a row of blocks of pointers, so that inserting and removing anywhere moves at
- * most one block's pointers, and the n-th entry is found by a binary search over the blocks'
- * starts (computed anew, lazily, after a change).  Chained hash tables over the folded names and
- * ids find entries, by name in either case.
+ * The order is a row of blocks of pointers.  So inserting and removing anywhere moves at most one
+ * block's pointers.  A binary search over the blocks' starts finds the n-th entry; we compute the
+ * starts again, lazily, after a change.  Chained hash tables over the folded names and ids find
+ * entries, by name in either case.
  */
 #include "store.h"
 
@@ -15,7 +15,7 @@
 #define BLOCK_ENTRIES 512
 #define FIRST_BUCKETS 256
 
-/* The distance of neighbours at the ends; between them the middle is taken. */
+/* The distance between neighbours at the ends; between two entries, we take the middle. */
 #define POSITION_STEP (INT64_C(1) << 32)
 
 struct SbBlock
@@ -35,7 +35,7 @@ key_hash(const char *name, size_t len)
 	return hash ^ hash >> 15;
 }
 
-/* Puts an entry into the buckets of the keys that it has. */
+/* Puts an entry into the buckets of its keys. */
 static void
 hash_link(SbStore *store, SbEntry *entry)
 {
@@ -83,7 +83,7 @@ hash_grow(SbStore *store)
 			hash_link(store, store->block[i]->entry[j]);
 }
 
-/* A new entry that is in no list yet.  The JSON normally has the keys in it as they are. */
+/* Makes a new entry that is in no list yet.  Normally the JSON contains the keys unescaped. */
 static SbEntry *
 make_entry(const char *json, size_t json_len, const SbTraits *traits)
 {
@@ -122,7 +122,7 @@ make_entry(const char *json, size_t json_len, const SbTraits *traits)
 	return entry;
 }
 
-/* Computes the index of each block's first entry, if that is out of date. */
+/* Computes the index of each block's first entry, if it is out of date. */
 static void
 compute_starts(SbStore *store)
 {
@@ -138,7 +138,7 @@ compute_starts(SbStore *store)
 	store->start_valid = true;
 }
 
-/* Which block, and which slot of it, holds the entry of that index (below count). */
+/* Finds the block, and the slot in it, of the entry with that index (below count). */
 static void
 locate(SbStore *store, size_t index, size_t *number, size_t *slot)
 {
@@ -159,7 +159,7 @@ locate(SbStore *store, size_t index, size_t *number, size_t *slot)
 	*slot = index - store->start[low];
 }
 
-/* Adds an empty block that becomes the number-th. */
+/* Adds an empty block, which becomes the block with this number. */
 static SbBlock *
 add_block(SbStore *store, size_t number)
 {
@@ -178,7 +178,7 @@ add_block(SbStore *store, size_t number)
 	return block;
 }
 
-/* Moves the upper half of a full block to a new one behind it. */
+/* Moves the upper half of a full block to a new block after it. */
 static SbBlock *
 split_block(SbStore *store, size_t number)
 {
@@ -193,7 +193,7 @@ split_block(SbStore *store, size_t number)
 	return upper;
 }
 
-/* Opens a gap for an entry at index: gives the block and the slot, which the caller fills. */
+/* Makes a gap for an entry at index: returns the block and the slot, which the caller fills. */
 static SbBlock *
 open_slot(SbStore *store, size_t index, size_t *slot)
 {
@@ -235,7 +235,7 @@ open_slot(SbStore *store, size_t index, size_t *slot)
 	return block;
 }
 
-/* Gives all entries new positions: the gap between two neighbours was used up. */
+/* Gives all entries new positions, because the gap between two neighbours is used up. */
 static void
 renumber(SbStore *store)
 {
@@ -246,7 +246,7 @@ renumber(SbStore *store)
 			store->block[i]->entry[j]->position = position += POSITION_STEP;
 }
 
-/* The position for a new entry at index, between those of its neighbours-to-be. */
+/* The position for a new entry at index, between those of its future neighbours. */
 static int64_t
 free_position(SbStore *store, size_t index)
 {
@@ -268,7 +268,7 @@ free_position(SbStore *store, size_t index)
 	return side[0]->position + (side[1]->position - side[0]->position) / 2;
 }
 
-/* Adds an entry so that it becomes the index-th (counted from 0; count or more: the last). */
+/* Adds an entry at an index (counted from 0; count or more: at the end). */
 SbEntry *
 sb_store_insert(SbStore *store, size_t index, const char *json, size_t json_len,
 				const SbTraits *traits)
@@ -287,7 +287,7 @@ sb_store_insert(SbStore *store, size_t index, const char *json, size_t json_len,
 	return entry;
 }
 
-/* The slot of its block that an entry is in. */
+/* The slot of an entry in its block. */
 static size_t
 slot_of(const SbEntry *entry)
 {
@@ -326,7 +326,7 @@ sb_store_remove(SbStore *store, SbEntry *entry)
 	store->version++;
 }
 
-/* Gives an entry other JSON; place, keys and type stay.  The old entry is freed. */
+/* Gives an entry new JSON; place, keys and type stay.  The old entry is freed. */
 void
 sb_store_replace(SbStore *store, SbEntry *entry, const char *json, size_t json_len)
 {
@@ -369,7 +369,7 @@ sb_store_clear(SbStore *store)
 	store->version = version;
 }
 
-/* The first entry from `entry` on, along a bucket, that has that hash; NULL if there is none. */
+/* The first entry with that hash in a bucket, from `entry` on; NULL if there is none. */
 static SbEntry *
 same_hash(SbEntry *entry, SbLookup by, uint32_t hash)
 {
@@ -378,7 +378,7 @@ same_hash(SbEntry *entry, SbLookup by, uint32_t hash)
 	return entry;
 }
 
-/* The first of the entries whose folded key may be equal (compare!), NULL if there is none. */
+/* The first entry whose folded key may be equal (compare!); NULL if there is none. */
 static SbEntry *
 first_same_hash(const SbStore *store, SbLookup by, const char *key, size_t len)
 {
@@ -389,28 +389,28 @@ first_same_hash(const SbStore *store, SbLookup by, const char *key, size_t len)
 	return same_hash(store->bucket[by][hash & (store->buckets - 1)], by, hash);
 }
 
-/* The first of the entries whose folded name may be equal (compare!), NULL if there is none. */
+/* The first entry whose folded name may be equal (compare!); NULL if there is none. */
 SbEntry *
 sb_store_same_hash(const SbStore *store, const char *name, size_t name_len)
 {
 	return first_same_hash(store, SB_BY_NAME, name, name_len);
 }
 
-/* The next entry after sb_store_same_hash(), NULL at the end. */
+/* The next entry after sb_store_same_hash(); NULL at the end. */
 SbEntry *
 sb_store_next_hash(const SbEntry *entry)
 {
 	return same_hash(entry->hash_next[SB_BY_NAME], SB_BY_NAME, entry->key[SB_BY_NAME].hash);
 }
 
-/* Whether an entry's key is that one. */
+/* Whether an entry has that key. */
 static bool
 has_key(const SbEntry *entry, SbLookup by, const char *key, size_t len, bool fold)
 {
 	return entry->key[by].len == len && sb_same_bytes(sb_entry_key(entry, by), key, len, fold);
 }
 
-/* An entry of exactly that name and type, NULL if there is none. */
+/* An entry with exactly that name and type; NULL if there is none. */
 SbEntry *
 sb_store_find(const SbStore *store, const char *name, size_t name_len, int type)
 {
@@ -422,7 +422,7 @@ sb_store_find(const SbStore *store, const char *name, size_t name_len, int type)
 	return entry;
 }
 
-/* An entry of that name, in whatever case, of any type; NULL if there is none. */
+/* An entry with that name, in either case, of any type; NULL if there is none. */
 SbEntry *
 sb_store_find_folded(const SbStore *store, const char *name, size_t name_len)
 {
@@ -433,7 +433,7 @@ sb_store_find_folded(const SbStore *store, const char *name, size_t name_len)
 	return entry;
 }
 
-/* An entry of exactly that id, NULL if there is none. */
+/* An entry with exactly that id; NULL if there is none. */
 SbEntry *
 sb_store_find_id(const SbStore *store, const char *id, size_t id_len)
 {
@@ -444,7 +444,7 @@ sb_store_find_id(const SbStore *store, const char *id, size_t id_len)
 	return entry;
 }
 
-/* Copies the pointers of up to max entries from the index `from` on; gives how many. */
+/* Copies the pointers of up to max entries from the index `from` on; returns their number. */
 size_t
 sb_store_slice(SbStore *store, size_t from, size_t max, SbEntry **into)
 {
@@ -468,7 +468,7 @@ sb_store_slice(SbStore *store, size_t from, size_t max, SbEntry **into)
 	return done;
 }
 
-/* How many entries stand at that position or before it. */
+/* The number of entries at that position or before it. */
 size_t
 sb_store_rank(SbStore *store, int64_t position)
 {

@@ -2,19 +2,19 @@
  * store.h
  *		One list of entries: ordered, counted, and found by name or id.
  *
- * An entry is a piece of finished JSON with what it is found by: name (identifier, e-mail,
- * number), id and type.  The store knows nothing of what the JSON says.
+ * An entry is a piece of finished JSON, with the values that we find it by: name (identifier,
+ * e-mail, number), id and type.  The store does not know what the JSON says.
  */
 #ifndef SB_STORE_H
 #define SB_STORE_H
 
 #include "text.h"
 
-#define SB_NO_TYPE 255			/* an entry whose type is none of the API's */
+#define SB_NO_TYPE 255			/* an entry whose type is none of the API's types */
 
 typedef struct SbBlock SbBlock;
 
-/* What an entry is looked up by. */
+/* The keys for looking up an entry. */
 typedef enum SbLookup
 {
 	SB_BY_NAME,
@@ -23,27 +23,27 @@ typedef enum SbLookup
 
 #define SB_LOOKUPS 2
 
-/* One of the strings that an entry is looked up by. */
+/* One of the keys of an entry. */
 typedef struct SbKey
 {
-	uint32_t	hash;			/* letters of ASCII folded */
-	uint32_t	at;				/* where in the entry's bytes it stands, as plain UTF-8 */
-	uint32_t	len;			/* 0: it has none and is not found by it */
+	uint32_t	hash;			/* over the bytes with ASCII letters folded */
+	uint32_t	at;				/* place of the key in the entry's bytes, as plain UTF-8 */
+	uint32_t	len;			/* 0: the entry has no such key, and is not found by it */
 } SbKey;
 
 typedef struct SbEntry
 {
 	struct SbEntry *hash_next[SB_LOOKUPS];
 	SbBlock    *block;			/* the block that holds it */
-	int64_t		position;		/* grows along the list and never changes: keyset cursors */
+	int64_t		position;		/* grows along the list; only renumber() changes it */
 	SbKey		key[SB_LOOKUPS];
 	uint32_t	json_len;
-	uint32_t	text_len;		/* of what a search looks through; 0: that is the name */
+	uint32_t	text_len;		/* of the text that searches compare; 0: they use the name */
 	uint8_t		type;			/* index into the API's types, or SB_NO_TYPE */
-	char		bytes[];		/* the text, the JSON, the keys that the JSON has escaped */
+	char		bytes[];		/* the text, the JSON, the keys that the JSON escapes */
 } SbEntry;
 
-/* An entry's properties beside its JSON, to make one. */
+/* The properties of a new entry beside its JSON. */
 typedef struct SbTraits
 {
 	const char *key[SB_LOOKUPS];
@@ -61,7 +61,7 @@ typedef struct SbStore
 	size_t	   *start;			/* index of each block's first entry, if start_valid */
 	bool		start_valid;
 	SbEntry   **bucket[SB_LOOKUPS];
-	size_t		buckets;		/* of each; a power of two, or 0 */
+	size_t		buckets;		/* number for each lookup; a power of two, or 0 */
 	size_t		count;
 	uint64_t	version;		/* changes with each change of the list */
 } SbStore;
@@ -87,7 +87,7 @@ sb_entry_json(const SbEntry *entry)
 	return entry->bytes + entry->text_len;
 }
 
-/* One of the strings that an entry is looked up by; not NUL-terminated. */
+/* One of the keys of an entry; not NUL-terminated. */
 static inline const char *
 sb_entry_key(const SbEntry *entry, SbLookup by)
 {

@@ -1,8 +1,8 @@
 /*
  * text.c
- *		Memory that is there or ends the program, and growing strings.
+ *		Memory that we get or else end the program, and growing strings.
  *
- * A sandbox that is out of memory has no useful way on, so that no caller has to ask.
+ * A sandbox without memory cannot continue in a useful way.  So no caller has to check.
  */
 #include "text.h"
 
@@ -83,7 +83,7 @@ sb_text_str(SbText *text, const char *string)
 	sb_text_add(text, string, strlen(string));
 }
 
-/* Appends what printf would print. */
+/* Appends the output of printf. */
 void
 sb_text_printf(SbText *text, const char *format, ...)
 {
@@ -130,7 +130,7 @@ sb_text_json(SbText *text, const char *string, size_t len)
 	sb_text_add(text, "\"", 1);
 }
 
-/* Appends a further member of a JSON object, a string; nothing if it is NULL. */
+/* Appends a string as a further member of a JSON object; nothing if it is NULL. */
 void
 sb_text_member(SbText *text, const char *name, const char *string)
 {
@@ -154,8 +154,8 @@ sb_text_time(SbText *text, int64_t epoch_ms)
 }
 
 /*
- * Appends a string to what a search looks through: letters of ASCII in lower case, and a NUL that
- * keeps a search from matching across two strings.
+ * Appends a string to the text that a search compares: ASCII letters in lower case, and a NUL
+ * that keeps a search from matching across two strings.
  */
 void
 sb_text_search(SbText *text, const char *string)
@@ -167,7 +167,7 @@ sb_text_search(SbText *text, const char *string)
 	text->data[text->len] = '\0';
 }
 
-/* Frees what the text holds and makes it empty. */
+/* Frees the text's memory and makes the text empty. */
 void
 sb_text_free(SbText *text)
 {
@@ -175,7 +175,7 @@ sb_text_free(SbText *text)
 	memset(text, 0, sizeof(*text));
 }
 
-/* Whether len bytes are equal, with or without regard to case. */
+/* Whether len bytes are equal, with or without regard to ASCII case. */
 bool
 sb_same_bytes(const char *a, const char *b, size_t len, bool fold)
 {

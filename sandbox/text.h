@@ -1,9 +1,9 @@
 /*
  * text.h
- *		Memory that is there or ends the program, and growing strings.
+ *		Memory that we get or else end the program, and growing strings.
  *
- * Everything the sandbox serves is text put together from pieces.  It knows nothing of HTTP and
- * nothing of lists.
+ * The sandbox puts together everything that it serves from pieces of text.  This file knows
+ * nothing of HTTP or lists.
  */
 #ifndef SB_TEXT_H
 #define SB_TEXT_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A growing string; always followed by a NUL that len does not count (once anything was added). */
+/* A growing string; once something was added, a NUL follows it that len does not count. */
 typedef struct SbText
 {
 	char	   *data;
@@ -36,7 +36,7 @@ extern void sb_text_search(SbText *text, const char *string);
 extern void sb_text_free(SbText *text);
 extern bool sb_same_bytes(const char *a, const char *b, size_t len, bool fold);
 
-/* An ASCII letter in lower case, anything else as it is. */
+/* An ASCII letter in lower case; any other character unchanged. */
 static inline unsigned char
 sb_fold(char c)
 {

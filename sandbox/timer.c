@@ -1,9 +1,9 @@
 /*
  * timer.c
- *		The clock, and the requests that wait for a moment.
+ *		The clock, and the requests that wait for a point in time.
  *
- * A binary heap by due time.  Each request knows its slot, so that one that ends early is taken
- * out without a search.
+ * A binary heap by due time.  Each request knows its slot, so we can take out a request that ends
+ * early without a search.
  */
 #include "timer.h"
 
@@ -25,7 +25,7 @@ sb_now_us(void)
 	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Milliseconds since this was first called, which main() does at the start. */
+/* Milliseconds since the first call of this function, which main() makes at the start. */
 int64_t
 sb_server_ms(void)
 {
@@ -54,7 +54,7 @@ put(size_t slot, SbRequest *req)
 	req->timer_slot = slot;
 }
 
-/* Moves the request of a slot up or down to where it belongs. */
+/* Moves the request of a slot up or down to its place. */
 static void
 settle(size_t slot)
 {
@@ -76,7 +76,7 @@ settle(size_t slot)
 	put(slot, req);
 }
 
-/* Lets a request wait, which must not be waiting yet, until due_us. */
+/* Lets a request wait until due_us; it must not wait already. */
 void
 sb_timer_set(SbRequest *req, int64_t due_us)
 {
@@ -91,7 +91,7 @@ sb_timer_set(SbRequest *req, int64_t due_us)
 	settle(heap_count);
 }
 
-/* Lets a request wait no more, if it does. */
+/* Ends the wait of a request, if it waits. */
 void
 sb_timer_cancel(SbRequest *req)
 {
@@ -107,7 +107,7 @@ sb_timer_cancel(SbRequest *req)
 	settle(slot);
 }
 
-/* Takes out one request that is due, NULL if there is none. */
+/* Takes out one request that is due; NULL if there is none. */
 SbRequest *
 sb_timer_due(int64_t now_us)
 {
@@ -119,7 +119,7 @@ sb_timer_due(int64_t now_us)
 	return req;
 }
 
-/* When the next request is due, -1 if none waits. */
+/* The time when the next request is due; -1 if none waits. */
 int64_t
 sb_timer_next(void)
 {

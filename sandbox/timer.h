@@ -1,6 +1,6 @@
 /*
  * timer.h
- *		The clock, and the requests that wait for a moment.
+ *		The clock, and the requests that wait for a point in time.
  */
 #ifndef SB_TIMER_H
 #define SB_TIMER_H

@@ -1,15 +1,15 @@
 /*
  * token.c
- *		Credentials: which account a request is made for.
+ *		Credentials: the account of a request.
  *
- * A token names its account, so that nothing has to be set up before the first request.
+ * A token names its account, so nothing needs a set-up before the first request.
  */
 #include "token.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* The token of an Authorization header of the bearer kind, NULL if there is none. */
+/* The token of an Authorization header of the bearer kind; NULL if there is none. */
 const char *
 sb_token_bearer(const SbRequest *req)
 {
@@ -22,8 +22,8 @@ sb_token_bearer(const SbRequest *req)
 }
 
 /*
- * The account (SB_ACCOUNT_NAME_MAX + 1 bytes) of a token that is the prefix and ACCOUNT or
- * ACCOUNT-ANYTHING; false if it is none.
+ * Finds the account (SB_ACCOUNT_NAME_MAX + 1 bytes) of a token that consists of the prefix and
+ * ACCOUNT or ACCOUNT-ANYTHING; false if the token has another form.
  */
 bool
 sb_token_account(const char *token, const char *prefix, char *account)
@@ -41,7 +41,7 @@ sb_token_account(const char *token, const char *prefix, char *account)
 	return true;
 }
 
-/* The account of a bearer token "sandbox-ACCOUNT": 0, or the status of the refusal. */
+/* Finds the account of a bearer token "sandbox-ACCOUNT": 0, or the status of the refusal. */
 int
 sb_token_identify(const SbRequest *req, char *account, const char **message)
 {

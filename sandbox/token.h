@@ -1,6 +1,6 @@
 /*
  * token.h
- *		Credentials: which account a request is made for.
+ *		Credentials: the account of a request.
  */
 #ifndef SB_TOKEN_H
 #define SB_TOKEN_H

@@ -1,21 +1,22 @@
 /*
  * view.c
- *		What a filter leaves of a list, page by page, remembered until the list changes.
+ *		The entries of a list that pass a filter, page by page, remembered until the list
+ *		changes.
  *
- * A reader asks for the same filter once a page; walking a million entries each time would make
- * the sandbox slower than what it measures.  Exact look-ups come by the thousand, each once:
- * they go through the hash table and have a slot of their own, so that they push nothing else
- * out.
+ * A reader asks for the same filter with each page.  Walking a million entries each time would
+ * make the sandbox slower than the client that it measures.  Exact look-ups come by the thousand,
+ * each once.  They go through the hash table and have their own slot, so they push no other
+ * filter out.
  */
 #include "view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD 8					/* entries that a walk asks for memory in advance */
-#define AHEAD_BYTES 192			/* of an entry, up to the end of a usual text or name */
+#define AHEAD 8					/* a walk asks for memory this many entries in advance */
+#define AHEAD_BYTES 192			/* bytes of an entry, up to the end of a usual text or name */
 
-/* How far the end of a comparison may move on, by the byte that stands there (Horspool). */
+/* How far the end of a comparison may move on, for each byte at that end (Horspool). */
 typedef struct SbSkips
 {
 	uint8_t		by[256];
@@ -39,7 +40,7 @@ compute_skips(SbSkips *skips, const SbFilter *filter)
 	}
 }
 
-/* Whether what a search looks through contains the searched string. */
+/* Whether the text that a search compares contains the searched string. */
 static bool
 contains(const char *text, size_t text_len, const SbFilter *filter, const SbSkips *skips)
 {
@@ -101,7 +102,7 @@ by_position(const void *a, const void *b)
 	return (left->position > right->position) - (left->position < right->position);
 }
 
-/* Fills a slot with the entries of an exact name (they have no other text), by the hash table. */
+/* Fills a slot with the entries of an exact name (they have no other text), from the hash table. */
 static void
 look_up(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 {
@@ -115,7 +116,7 @@ look_up(SbViewSlot *slot, SbStore *store, const SbFilter *filter)
 		qsort(slot->entry, slot->count, sizeof(SbEntry *), by_position);
 }
 
-/* Asks for the memory of an entry that a walk comes to soon: waiting for it takes longest. */
+/* Asks for the memory of an entry that a walk needs soon: waiting for it takes longest. */
 static void
 fetch_ahead(const SbEntry *entry)
 {
@@ -157,7 +158,7 @@ same_filter(const SbFilter *a, const SbFilter *b)
 		(a->search == NULL || memcmp(a->search, b->search, a->search_len) == 0);
 }
 
-/* The slot that has the filter already, else the one that was not asked for longest. */
+/* The slot that has the filter already; otherwise the least recently used slot. */
 static SbViewSlot *
 choose_slot(SbViews *views, const SbFilter *filter)
 {
@@ -180,7 +181,7 @@ choose_slot(SbViews *views, const SbFilter *filter)
 	return oldest;
 }
 
-/* The entries that a filter leaves. */
+/* The entries that pass a filter. */
 SbView
 sb_view_open(SbViews *views, SbStore *store, const SbFilter *filter)
 {
@@ -207,7 +208,7 @@ sb_view_open(SbViews *views, SbStore *store, const SbFilter *filter)
 	return view;
 }
 
-/* Copies the pointers of up to max entries from the index `from` on; gives how many. */
+/* Copies the pointers of up to max entries from the index `from` on; returns their number. */
 size_t
 sb_view_slice(const SbView *view, size_t from, size_t max, SbEntry **into)
 {
@@ -221,7 +222,7 @@ sb_view_slice(const SbView *view, size_t from, size_t max, SbEntry **into)
 	return max;
 }
 
-/* How many of the view's entries stand at that position of the list or before it. */
+/* The number of the view's entries at that position of the list or before it. */
 size_t
 sb_view_rank(const SbView *view, int64_t position)
 {
@@ -242,7 +243,7 @@ sb_view_rank(const SbView *view, int64_t position)
 	return low;
 }
 
-/* Forgets everything and frees it. */
+/* Forgets and frees everything. */
 void
 sb_views_clear(SbViews *views)
 {

@@ -1,8 +1,9 @@
 /*
  * view.h
- *		What a filter leaves of a list, page by page, remembered until the list changes.
+ *		The entries of a list that pass a filter, page by page, remembered until the list
+ *		changes.
  *
- * It knows names, types and search texts of entries, not their JSON.
+ * This module knows names, types and search texts of entries, but not their JSON.
  */
 #ifndef SB_VIEW_H
 #define SB_VIEW_H
@@ -22,19 +23,19 @@ typedef enum SbMatch
 typedef struct SbFilter
 {
 	int			type;			/* index into the API's types, or SB_ANY_TYPE */
-	bool		loose;			/* the type that follows it passes, too */
+	bool		loose;			/* the next type passes, too */
 	const char *search;			/* NULL: any name */
 	size_t		search_len;
 	SbMatch		match;
 	bool		fold;			/* letters of ASCII match in either case */
 } SbFilter;
 
-/* One filter's entries.  The filter's search is the slot's own copy. */
+/* One filter's entries.  The slot owns a copy of the filter's search. */
 typedef struct SbViewSlot
 {
 	SbFilter	filter;
-	uint64_t	version;		/* of the store when this was computed */
-	uint64_t	used;			/* when it was last asked for; 0: never */
+	uint64_t	version;		/* the store's version when we computed this */
+	uint64_t	used;			/* time of the last use; 0: never */
 	SbEntry   **entry;
 	size_t		count;
 	size_t		room;
@@ -47,7 +48,7 @@ typedef struct SbViews
 	uint64_t	clock;
 } SbViews;
 
-/* A filter's entries, good until the list changes or the next filter is asked for. */
+/* A filter's entries, valid until the list changes or somebody asks for the next filter. */
 typedef struct SbView
 {
 	SbStore    *store;

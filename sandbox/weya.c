@@ -2,8 +2,8 @@
  * weya.c
  *		Weya's API: envelopes, entries, list, add and delete.
  *
- * An account is an organisation.  A number is the same with and without a leading +, and is given
- * back as it was sent.
+ * An account is an organisation.  A number is the same with and without a leading +, and we
+ * return it as it was sent.
  */
 #include "weya.h"
 
@@ -24,21 +24,21 @@
 #define DEFAULT_LIMIT 10
 #define UNKNOWN_BATCH "unknown"
 
-/* Filled entries come from batches of so many calls. */
+/* Filled entries come from batches of this many calls. */
 #define FILL_BATCH 100
 
 static const char *const types[] = {NULL};
 
 static const char *const search_members[] = {"phoneNumber", "type", "requestUUID", NULL};
 
-/* Settings about what the vendor documents, or has not. */
+/* Settings for features that the vendor's documents rule out or the vendor lacks. */
 static const char *const no_settings[] = {"search", "search_case", "cursors", "generation",
 "on_duplicate", "cursor_use", "previous", "type_filter", NULL};
 
-/* An entry to be made; type, recording and transcription may be NULL. */
+/* A new entry; type, recording and transcription may be NULL. */
 typedef struct WeyaEntry
 {
-	const char *kind;			/* with number: what the id is made from */
+	const char *kind;			/* with number: the source of the id */
 	uint64_t	number;
 	const char *phone;
 	const char *batch;
@@ -49,14 +49,14 @@ typedef struct WeyaEntry
 	int64_t		created_ms;
 } WeyaEntry;
 
-/* What a list request asks for. */
+/* The contents of a list request. */
 typedef struct WeyaList
 {
 	SbFilter	filter;
-	SbCursor	own;			/* of the page that is asked for */
+	SbCursor	own;			/* cursor of the page to give */
 } WeyaList;
 
-/* Begins the answer, up to where the data may follow. */
+/* Begins the answer, up to the place where the data may follow. */
 static void
 begin_envelope(SbAnswer *answer, int code, bool success, const char *message, const char *error)
 {
@@ -67,7 +67,7 @@ begin_envelope(SbAnswer *answer, int code, bool success, const char *message, co
 	sb_text_member(&answer->body, "errorMessage", error);
 }
 
-/* Makes the answer an error in the vendor's form; NULL message: the usual one for the status. */
+/* Makes the answer an error in the vendor's form; NULL message: the status's usual message. */
 static void
 answer_error(SbAnswer *answer, int status, const char *message)
 {
@@ -77,7 +77,7 @@ answer_error(SbAnswer *answer, int status, const char *message)
 	sb_text_str(&answer->body, "}");
 }
 
-/* What a request asks for. */
+/* The purpose of a request. */
 static SbAction
 classify(const char *method, const char *path)
 {
@@ -97,7 +97,7 @@ bare_number(const char *phone)
 	return phone + (phone[0] == sb_weya.name_sign);
 }
 
-/* The listed entry of a number, NULL if there is none. */
+/* The listed entry with a number; NULL if there is none. */
 static SbEntry *
 find_number(const SbAccount *account, const char *phone)
 {
@@ -128,7 +128,7 @@ write_entry(SbText *json, const SbAccount *account, const WeyaEntry *entry, cons
 	sb_text_free(&time);
 }
 
-/* Makes an entry and puts it on the account's list at an index. */
+/* Makes an entry and puts it into the account's list at an index. */
 static SbEntry *
 insert(SbAccount *account, size_t index, const WeyaEntry *entry)
 {
@@ -153,7 +153,7 @@ insert(SbAccount *account, size_t index, const WeyaEntry *entry)
 	return inserted;
 }
 
-/* Adds an entry as calls make them, numbered within its kind. */
+/* Adds an entry like those of calls, numbered within its kind. */
 static SbEntry *
 insert_numbered(SbAccount *account, size_t index, const char *kind, uint64_t number,
 				const char *phone, int64_t created_ms)
@@ -174,7 +174,7 @@ insert_numbered(SbAccount *account, size_t index, const char *kind, uint64_t num
 	return insert(account, index, &entry);
 }
 
-/* Adds the entry that belongs to a number; false if its phone number is listed already. */
+/* Adds the entry for a number; false if its phone number is on the list already. */
 static bool
 fill(SbAccount *account, uint64_t number, int type)
 {
@@ -199,7 +199,7 @@ drift(SbAccount *account, size_t index)
 	return insert_numbered(account, index, "drift", account->drifted, phone, sb_epoch_ms());
 }
 
-/* Takes over one parameter; false, with the problem, if it will not do. */
+/* Takes one parameter; false, with the problem, if it is invalid. */
 static bool
 take_param(WeyaList *list, const SbParam *param, SbText *problem)
 {
@@ -217,7 +217,7 @@ take_param(WeyaList *list, const SbParam *param, SbText *problem)
 	}
 	else if (strcmp(param->name, "search") == 0)
 	{
-		/* What is searched is in lower case too. */
+		/* The text that we search is in lower case, too. */
 		for (size_t i = 0; i < param->value_len; i++)
 			param->value[i] = (char) sb_fold(param->value[i]);
 		list->filter.search = param->value_len == 0 ? NULL : param->value;
@@ -229,7 +229,7 @@ take_param(WeyaList *list, const SbParam *param, SbText *problem)
 	return false;
 }
 
-/* Reads a list request's parameters; false, with the problem, if they will not do. */
+/* Reads a list request's parameters; false, with the problem, if they are invalid. */
 static bool
 take_list(WeyaList *list, const SbConfig *config, const SbQuery *query, SbText *problem)
 {
@@ -249,7 +249,7 @@ take_list(WeyaList *list, const SbConfig *config, const SbQuery *query, SbText *
 	return true;
 }
 
-/* Answers with the page that a request asks for; whether there are more. */
+/* Answers with the page that a request asks for; returns whether there are more. */
 static bool
 answer_page(SbCall *call, const WeyaList *list)
 {
@@ -312,7 +312,7 @@ take_entry(const cJSON *root, WeyaEntry *entry, SbText *problem)
 	return false;
 }
 
-/* Adds an entry that was checked, and answers with it. */
+/* Adds a checked entry, and answers with it. */
 static void
 add_entry(SbCall *call, WeyaEntry *entry)
 {
@@ -332,7 +332,7 @@ add_entry(SbCall *call, WeyaEntry *entry)
 	sb_text_str(&answer->body, "}");
 }
 
-/* POST: adds one number, unless it is listed already. */
+/* POST: adds one number, unless it is on the list already. */
 static void
 serve_add(SbCall *call)
 {
@@ -353,7 +353,7 @@ serve_add(SbCall *call)
 	sb_text_free(&problem);
 }
 
-/* Takes an id (SB_OBJECT_ID_SIZE bytes), in lower case, off the end of a path; false: none. */
+/* Takes an id (SB_OBJECT_ID_SIZE bytes), in lower case, from the end of a path; false: none. */
 static bool
 take_id(const char *path, char *id)
 {
@@ -392,7 +392,7 @@ serve_delete(SbCall *call)
 		answer_error(answer, 404, "DNC entry not found");
 }
 
-/* The methods that a path takes, NULL if it is none of the API's. */
+/* The methods that a path takes; NULL if the API has no such path. */
 static const char *
 methods_of(const char *path)
 {
@@ -403,7 +403,7 @@ methods_of(const char *path)
 	return strncmp(path, DELETE, strlen(DELETE)) == 0 ? "DELETE" : NULL;
 }
 
-/* Does what a request asks for. */
+/* Does the work of a request. */
 static void
 serve(SbCall *call)
 {

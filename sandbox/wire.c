@@ -1,10 +1,10 @@
 /*
  * wire.c
- *		What an answer weighs: compression, and the line that it has to pass.
+ *		The weight of an answer: compression, and the line that the answer has to pass.
  *
- * The line is one for all answers of an account, which pass it one after the other, in the order
- * in which they are ready.  An answer is handed over whole when its last byte has passed: whoever
- * reads pages cannot tell that from bytes that come singly.  Heads and requests weigh nothing.
+ * All answers of an account share one line.  They pass it one after another, in the order in
+ * which they are ready.  We deliver a whole answer when its last byte has passed: a reader of
+ * pages cannot tell that from bytes that come one at a time.  Heads and requests weigh nothing.
  */
 #include "wire.h"
 
@@ -41,8 +41,8 @@ takes_gzip(const SbRequest *req)
 }
 
 /*
- * Compresses the answer's body at one of zlib's levels (1 to 9; 0: not at all), if the client takes
- * that.  What a fault makes of a body on its way stays as ordered.
+ * Compresses the answer's body at one of zlib's levels (1 to 9; 0: not at all), if the client
+ * accepts that.  The fault of a body on its way stays as ordered.
  */
 void
 sb_wire_compress(const SbRequest *req, SbAnswer *answer, int level)
@@ -73,8 +73,8 @@ sb_wire_compress(const SbRequest *req, SbAnswer *answer, int level)
 }
 
 /*
- * When an answer that is ready at a moment has passed a line of so many bytes a second (0: any
- * number at once).
+ * The time when an answer, ready at ready_us, has passed a line of this bandwidth, in bytes a
+ * second (0: no limit).
  */
 int64_t
 sb_wire_pass(SbLine *line, const SbAnswer *answer, long bandwidth, int64_t ready_us)

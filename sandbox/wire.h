@@ -1,6 +1,6 @@
 /*
  * wire.h
- *		What an answer weighs: compression, and the line that it has to pass.
+ *		The weight of an answer: compression, and the line that the answer has to pass.
  */
 #ifndef SB_WIRE_H
 #define SB_WIRE_H
@@ -10,7 +10,7 @@
 /* The line between an account's server and its clients. */
 typedef struct SbLine
 {
-	int64_t		free_us;		/* when the last answer is through; in the past: it is free */
+	int64_t		free_us;		/* when the last answer has passed; in the past: the line is free */
 } SbLine;
 
 extern void sb_wire_compress(const SbRequest *req, SbAnswer *answer, int level);

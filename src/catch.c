@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * catch.c
- *		Errors that are caught, so that the rest of a command goes on.
+ *		Catching errors, so that the rest of a command continues.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 #include "catch.h"
 
-/* Is an error none of the work's own: a cancel, a bug, a lack of memory, a deadlock? */
+/* Must an error end the command, because it is a cancel, a bug, a lack of memory or a deadlock? */
 static bool
 ends_command(const ErrorData *error)
 {
@@ -24,8 +24,8 @@ ends_command(const ErrorData *error)
 }
 
 /*
- * Do work in a subtransaction.  Gives back the error that has ended it, in the current
- * memory context; NULL: there was none.  An error that ends the command is raised.
+ * Do work in a subtransaction.  Returns the error that ended the work, in the current memory
+ * context; NULL: there was none.  An error that must end the command is raised.
  */
 ErrorData *
 dnc_catch(void (*work) (void *argument), void *argument)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * catch.h
- *		Errors that are caught, so that the rest of a command goes on.
+ *		Catching errors, so that the rest of a command continues.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *		Every difference between the PostgreSQL versions that we build on.
+ *		All differences between the PostgreSQL versions that we support.
  *
- * No other file looks at PG_VERSION_NUM: a reader of the code follows one
- * flow, and a new major version is a change to this page.
+ * No other file looks at PG_VERSION_NUM: a reader of the code follows one flow, and a
+ * new major version only changes this file.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,14 +45,14 @@
 #include "storage/dsm_registry.h"
 #endif
 
-/* The name and version of a library in pg_get_loaded_modules(), from 18 on. */
+/* The name and version of a library in pg_get_loaded_modules(), since 18. */
 #if PG_VERSION_NUM >= 180000
 #define DNC_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = module, .version = DNC_VERSION)
 #else
 #define DNC_MODULE_MAGIC(module) PG_MODULE_MAGIC
 #endif
 
-/* What unicode_normalize() depends on: before 17, its data has the age of the version. */
+/* The version of unicode_normalize()'s data; before 17, PostgreSQL's own version stands for it. */
 #if PG_VERSION_NUM >= 170000
 #include "common/unicode_version.h"
 #define DNC_NORMALIZATION_VERSION PG_UNICODE_VERSION
@@ -61,8 +61,8 @@
 #endif
 
 /*
- * Memory that all sessions of the cluster share, made and set up by the first
- * that asks for it: from 17 on; NULL before.
+ * Memory that all sessions of the cluster share.  The first session that asks for it makes it
+ * and sets it up.  Since 17; NULL before.
  */
 static inline void *
 dnc_shared_memory(const char *name, Size size, void (*init) (void *memory))
@@ -76,7 +76,7 @@ dnc_shared_memory(const char *name, Size size, void (*init) (void *memory))
 #endif
 }
 
-/* Does this session hold a lock of a mode? */
+/* Does this session hold a lock of this mode? */
 static inline bool
 dnc_holds_lock(const LOCKTAG *tag, LOCKMODE mode)
 {
@@ -87,7 +87,7 @@ dnc_holds_lock(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
-/* A wait event of our own, with a name from 17 on. */
+/* Our own wait event; it has a name since 17. */
 static inline uint32
 dnc_wait_event(const char *name)
 {
@@ -99,8 +99,8 @@ dnc_wait_event(const char *name)
 }
 
 /*
- * The path of a scan of a base relation: 17 added the join clauses that a
- * join pushdown enforces, 18 the count of disabled nodes.
+ * The path of a scan of a base relation.  17 added the join clauses that a join pushdown
+ * enforces, 18 the count of disabled nodes.
  */
 static inline ForeignPath *
 dnc_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
@@ -118,7 +118,7 @@ dnc_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cos
 #endif
 }
 
-/* The path of a scan that takes the place of the whole grouping step. */
+/* The path of a scan that replaces the whole grouping step. */
 static inline ForeignPath *
 dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
 							  double rows, Cost total_cost, List *fdw_private)
@@ -135,7 +135,7 @@ dnc_create_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *ta
 #endif
 }
 
-/* Let functions find nothing but PostgreSQL's own: from 17 on, commands such as ANALYZE do. */
+/* Let functions find only PostgreSQL's own objects: since 17, commands such as ANALYZE do this. */
 static inline void
 dnc_restrict_search_path(void)
 {
@@ -145,8 +145,8 @@ dnc_restrict_search_path(void)
 }
 
 /*
- * Is a column computed whenever it is read, and kept nowhere?  From 18 on there are
- * such columns.
+ * Is this a virtual column, computed on each read and never stored?  There are such columns
+ * since 18.
  */
 static inline bool
 dnc_is_virtual(Form_pg_attribute att)
@@ -159,8 +159,8 @@ dnc_is_virtual(Form_pg_attribute att)
 }
 
 /*
- * Is a column in RETURNING that of the row as it was before: old.identifier?  From
- * 18 on one can ask for that.
+ * Does a column in RETURNING belong to the row as it was before, as in old.identifier?  This is
+ * possible since 18.
  */
 static inline bool
 dnc_is_of_old_row(const Var *var)
@@ -172,7 +172,7 @@ dnc_is_of_old_row(const Var *var)
 #endif
 }
 
-/* How many elements an array expression is expected to have. */
+/* The expected number of elements of an array expression. */
 static inline double
 dnc_estimate_array_length(PlannerInfo *root, Node *array)
 {
@@ -184,8 +184,8 @@ dnc_estimate_array_length(PlannerInfo *root, Node *array)
 }
 
 /*
- * The role as which a scan is done: a view's owner, or the caller.  Before 16
- * it stands in the range table entry.
+ * The role that a scan runs as: a view's owner, or the caller.  Before 16, the range table
+ * entry has it.
  */
 static inline Oid
 dnc_scan_user(ForeignScanState *node)
@@ -201,7 +201,7 @@ dnc_scan_user(ForeignScanState *node)
 	return OidIsValid(user) ? user : GetUserId();
 }
 
-/* The role as which a table is written to. */
+/* The role that writes to a table. */
 static inline Oid
 dnc_modify_user(ResultRelInfo *result, EState *estate)
 {
@@ -212,8 +212,8 @@ dnc_modify_user(ResultRelInfo *result, EState *estate)
 	Oid			user = InvalidOid;
 
 	/*
-	 * A partition that rows are routed to is not in the range table: its root
-	 * is.
+	 * The range table does not hold a partition that rows are routed to, but it holds the
+	 * partition's root.
 	 */
 	if (rti == 0 && result->ri_RootResultRelInfo)
 		rti = result->ri_RootResultRelInfo->ri_RangeTableIndex;
@@ -245,7 +245,7 @@ dnc_server_aclcheck(Oid serverid, Oid user)
 #endif
 }
 
-/* Does a role own a relation, or have the rights of its owner?  Likewise. */
+/* Does a role own a relation, or have the rights of its owner?  Changed in 16 in the same way. */
 static inline bool
 dnc_owns_relation(Oid relid, Oid user)
 {

@@ -3,8 +3,8 @@
  * settings.c
  *		The settings dnc_fdw.*.
  *
- * The variables stand in the modules that use them.  All settings are defined
- * here, so that a reader finds them, their ranges and their rights on one page.
+ * The variables are in the modules that use them.  We define all settings here, so a
+ * reader finds them, their ranges and their rights in one file.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,8 +59,8 @@ define_worker_settings(void)
 }
 
 /*
- * For _PG_init(): define our settings.  We keep their prefix to ourselves, so that
- * PostgreSQL notices a misspelt one.
+ * For _PG_init(): define our settings, and reserve their prefix, so that PostgreSQL notices a
+ * misspelt setting.
  */
 void
 dnc_settings_define(void)

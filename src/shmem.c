@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * shmem.c
- *		Memory that all sessions of the cluster share, by areas.
+ *		Memory that all sessions of the cluster share, in areas.
  *
- * With shared_preload_libraries the areas are part of the main shared memory.
- * Without it, they come from the DSM registry where PostgreSQL has one.  On an
- * older version there are none then, and a module that wants one has to do
- * without: each session keeps a state of its own.
+ * With shared_preload_libraries, the areas are part of the main shared memory.
+ * Otherwise they come from the DSM registry, if PostgreSQL has one.  An older version
+ * has no areas then, and each session keeps a state of its own instead.
  *
- * This is the only file that knows the hooks.  A module describes its area,
- * registers it in _PG_init(), and attaches to it when it needs it.
+ * Only this file knows the hooks.  A module describes its area, registers it in
+ * _PG_init(), and attaches to it when needed.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,8 +65,8 @@ start_areas(void)
 }
 
 /*
- * For _PG_init(): reserve an area where the library is preloaded.  *area must
- * be there for as long as the process is.
+ * For _PG_init(): reserve an area, if the library is preloaded.  *area must exist as long as
+ * the process.
  */
 void
 dnc_shmem_register(DncSharedArea *area)
@@ -86,10 +85,9 @@ dnc_shmem_register(DncSharedArea *area)
 }
 
 /*
- * The memory of an area; NULL: there is no shared memory.  The first session that
- * asks for an area of the DSM registry makes it.  A library that was replaced in a
- * running cluster finds the area of the old one: an area whose layout changes needs
- * another name.
+ * The memory of an area; NULL: there is no shared memory.  In the DSM registry, the first
+ * session that asks for an area makes it.  A library that was replaced in a running cluster
+ * finds the area of the old library, so an area whose layout changes needs another name.
  */
 void *
 dnc_shmem_attach(DncSharedArea *area)

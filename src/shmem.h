@@ -10,7 +10,7 @@
 
 #include "storage/lwlock.h"
 
-/* Each area begins with one: it is held while anything in the area is used. */
+/* Each area begins with such a lock; the area's module says which parts the lock guards. */
 typedef struct DncSharedLock
 {
 	LWLock		lock;
@@ -22,9 +22,9 @@ typedef struct DncSharedArea
 {
 	const char *name;			/* changes with the layout, see dnc_shmem_attach() */
 	Size		size;
-	void		(*init) (void *memory); /* sets up all of it, the lock too */
+	void		(*init) (void *memory); /* sets up all of it, including the lock */
 	DncSharedLock *memory;		/* NULL: not found yet, or there is none */
-	struct DncSharedArea *next; /* of those that are registered */
+	struct DncSharedArea *next; /* the next registered area */
 } DncSharedArea;
 
 extern void dnc_shmem_register(DncSharedArea *area);

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * account_pin.c
- *		The accounts that this transaction speaks to.
+ *		The accounts that this transaction uses.
  *
- * Address and token say whose list is meant.  They can change in mid-transaction: by the
- * transaction itself, or by another session that commits.  Then a removal could go to
- * another list than the one that its rows were read from.  So a transaction keeps to the
- * account that it used first, for each server and role, and we refuse the statement that
- * would use another one.
+ * Address and token determine the list.  They can change in mid-transaction: the
+ * transaction itself can change them, or another session that commits.  Then a removal
+ * could go to another list than the one that its rows came from.  So a transaction keeps
+ * to the account that it used first, for each server and role.  We refuse a statement
+ * that would use another account.
  *
  * A savepoint that is rolled back takes its uses with it.
  *
@@ -27,17 +27,17 @@ typedef struct AccountPin
 	Oid			serverid;
 	Oid			userid;
 	Oid			mapping;
-	int			nest_level;		/* of the (sub)transaction that used it first */
+	int			nest_level;		/* the level of the (sub)transaction that used it first */
 	const DncProvider *provider;
 	char	   *base_url;
 	char	   *token;
 	char	   *workspace_id;	/* NULL: none */
 } AccountPin;
 
-/* This transaction's; NULL: it has used none. */
+/* This transaction's accounts; NULL: none used yet. */
 static AccountPin *pins = NULL;
 
-/* XactCallback. */
+/* XactCallback: the transaction ends, so forget its accounts. */
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
@@ -46,14 +46,14 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			pins = NULL;		/* their memory goes with the transaction's */
+			pins = NULL;		/* their memory goes with the transaction's memory */
 			break;
 		default:
 			break;
 	}
 }
 
-/* SubXactCallback: forget the uses that are taken back, hand the others on to the parent. */
+/* SubXactCallback: forget uses that are rolled back, and pass the others to the parent. */
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
 						void *arg)
@@ -83,7 +83,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
-/* Are two texts equal, of which either may be NULL? */
+/* Are two texts equal, or both NULL? */
 static bool
 same_text(const char *one, const char *other)
 {
@@ -97,7 +97,7 @@ contradicts(const AccountPin *pin, const DncOptions *options, Oid userid)
 	if (pin->provider != options->provider || strcmp(pin->base_url, options->base_url) != 0)
 		return true;
 	if (pin->userid != userid && pin->mapping != options->mapping)
-		return false;			/* another role, with a mapping of its own */
+		return false;			/* another role, with its own mapping */
 	return pin->mapping != options->mapping || strcmp(pin->token, options->token) != 0 ||
 		!same_text(pin->workspace_id, options->workspace_id);
 }
@@ -132,8 +132,8 @@ remember(const DncOptions *options, Oid userid)
 }
 
 /*
- * A statement is about to use the account of *options, which have a token, as a user.
- * Raises 55000 where an earlier one of this transaction has used another account.
+ * A statement is about to use the account of *options, which hold a token, as a user.  Raises
+ * 55000 if an earlier statement of this transaction has used another account.
  */
 void
 dnc_account_pin(const DncOptions *options, Oid userid)

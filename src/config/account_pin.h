@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * account_pin.h
- *		The accounts that this transaction speaks to.
+ *		The accounts that this transaction uses.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * column.c
- *		The columns a foreign table may have, and which one each of its
- *		attributes stands for.
+ *		The columns that a foreign table may have, and the column of each attribute.
  *
- * A table may name any of them, in any order; an attribute goes by its name
- * or by OPTIONS (column_name '...').  This file knows names only: where a
- * value comes from is the provider's business.
+ * A table may have any of them, in any order.  The name of an attribute says which
+ * column it is, or OPTIONS (column_name '...') does.  This file only knows names; the
+ * provider knows where the values come from.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,7 +49,7 @@ dnc_column_name(DncColumn column)
 	return column_names[column];
 }
 
-/* The column of that name; DNC_COL_NONE if there is none. */
+/* The column with that name; DNC_COL_NONE: there is none. */
 DncColumn
 dnc_column_find(const char *name)
 {
@@ -63,8 +62,8 @@ dnc_column_find(const char *name)
 }
 
 /*
- * Refuse a column name that is none of ours.  relname is NULL where the table
- * is not known yet (in the option validator).
+ * Refuse an unknown column name.  relname is NULL if the table is not known yet, in the option
+ * validator.
  */
 void
 dnc_column_unknown(const char *name, const char *relname)
@@ -86,9 +85,9 @@ dnc_column_unknown(const char *name, const char *relname)
 }
 
 /*
- * What one attribute stands for: by its option column_name, else its name.  A column
- * that PostgreSQL computes when it is read stands for none; under a name of ours it
- * would hide what the list has.
+ * The column of one attribute: the option column_name says which, or else the name.  A virtual
+ * generated column is computed by PostgreSQL when somebody reads it, so it has no column here.
+ * We refuse such a column with a name of ours, because it would hide the list's value.
  */
 static DncColumn
 attribute_column(Oid relid, const char *relname, Form_pg_attribute att)
@@ -118,8 +117,8 @@ attribute_column(Oid relid, const char *relname, Form_pg_attribute att)
 }
 
 /*
- * Which column each attribute of a foreign table stands for, palloc'd.
- * Raises HV007 for an attribute that should stand for one and does not.
+ * The column of each attribute of a foreign table, palloc'd.  Raises HV007 for an attribute
+ * that should have a column of ours and has none.
  */
 DncColumnMap *
 dnc_column_map(Oid relid, const char *relname, TupleDesc desc)
@@ -137,9 +136,8 @@ dnc_column_map(Oid relid, const char *relname, TupleDesc desc)
 }
 
 /*
- * Does a column of a type hold any text exactly as it is: text, varchar without a length
- * that could cut something off, or a domain over these; or an enum, whose labels are the
- * vendor's words?
+ * Does a column of this type hold any text unchanged?  That is text, varchar without a length
+ * limit, or a domain over these; or an enum, whose labels are the vendor's words.
  */
 bool
 dnc_column_keeps_text(Oid type, int32 typmod)
@@ -148,7 +146,7 @@ dnc_column_keeps_text(Oid type, int32 typmod)
 	return ((type == TEXTOID || type == VARCHAROID) && typmod < 0) || type_is_enum(type);
 }
 
-/* The first attribute that stands for a column; 0 if the table has none. */
+/* The first attribute for a column; 0: the table has none. */
 AttrNumber
 dnc_column_attnum(const DncColumnMap *map, DncColumn column)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * column.h
- *		The columns a foreign table may have.
+ *		The columns that a foreign table may have.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "access/attnum.h"
 #include "access/tupdesc.h"
 
-/* In the order in which IMPORT FOREIGN SCHEMA lists them. */
+/* The order is that of IMPORT FOREIGN SCHEMA. */
 typedef enum DncColumn
 {
 	DNC_COL_NONE = -1,
@@ -38,7 +38,7 @@ typedef enum DncColumn
 
 #define DNC_NCOLUMNS (DNC_COL_MATCH_KEY + 1)
 
-/* A foreign table's columns: map[attnum - 1], DNC_COL_NONE where dropped or virtual. */
+/* A foreign table's columns: map[attnum - 1]; DNC_COL_NONE for dropped and virtual columns. */
 typedef struct DncColumnMap
 {
 	int			natts;

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * credential.c
- *		The token with which a role speaks to a server.
+ *		The token that a role uses with a server.
  *
- * As in postgres_fdw: a table is read and written with the mapping of the role
- * whose privileges count, a view's owner for instance, or with that for PUBLIC.
+ * As in postgres_fdw, the role whose privileges count (a view's owner, for instance)
+ * decides about the user mapping: its own, or the one for PUBLIC.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,10 +26,10 @@
 #include "config/credential.h"
 #include "config/option_value.h"
 
-/* The largest file that a token is read from, in bytes. */
+/* The largest token file that we read, in bytes. */
 #define MAX_TOKEN_FILE 8192
 
-/* Has a role a user mapping for a server, its own or that of PUBLIC? */
+/* Does a role have a user mapping for a server, its own or that of PUBLIC? */
 static bool
 has_mapping(Oid serverid, Oid userid)
 {
@@ -40,8 +40,8 @@ has_mapping(Oid serverid, Oid userid)
 }
 
 /*
- * A token either belongs to a workspace, or says with each request which one
- * is meant: refuse what would be refused, or worse, misunderstood.
+ * A token either belongs to one workspace, or each request has to name the workspace.  We
+ * refuse combinations that the API would refuse or, worse, misunderstand.
  */
 static void
 check_workspace(const DncOptions *options)
@@ -72,7 +72,7 @@ check_workspace(const DncOptions *options)
 						 quote_identifier(options->server_name))));
 }
 
-/* Take the last line break off a text of this length; gives back its length then. */
+/* Remove the last line break of a text with this length; returns the new length. */
 static size_t
 without_line_break(char *text, size_t length)
 {
@@ -85,9 +85,9 @@ without_line_break(char *text, size_t length)
 }
 
 /*
- * Read a file that holds a token into content[MAX_TOKEN_FILE + 2].  Gives back what is
- * wrong with the file, as the end of a sentence; NULL: nothing.  We open it without
- * blocking, since somebody may have put a FIFO in its place.
+ * Read a token file into content[MAX_TOKEN_FILE + 2].  Returns the problem with the file, as
+ * the end of a sentence; NULL: none.  We open the file without blocking, because somebody may
+ * have put a FIFO in its place.
  */
 static const char *
 read_token_file(const char *path, char *content)
@@ -119,8 +119,8 @@ read_token_file(const char *path, char *content)
 }
 
 /*
- * The token in the file that a user mapping names, palloc'd.  Raises 28000 where there is
- * none.  The error shows neither the file's name nor anything of its contents.
+ * The token in the file that a user mapping names, palloc'd.  Raises 28000 if there is none.
+ * The error shows neither the file's name nor any of its contents.
  */
 static char *
 token_of_file(const DncOptions *options)
@@ -138,9 +138,9 @@ token_of_file(const DncOptions *options)
 }
 
 /*
- * Who has to make a missing mapping, as a sentence with a blank in front; nothing, if the
- * present user can.  PostgreSQL lets the owner of the server do so, and a role with USAGE
- * on the server for itself.
+ * Says who must create a missing mapping, as a sentence with a blank in front; empty if the
+ * current user can.  PostgreSQL lets the server's owner do so, and lets a role with USAGE on
+ * the server do so for itself.
  */
 static const char *
 who_makes_mapping(const DncOptions *options, Oid userid)
@@ -156,10 +156,10 @@ who_makes_mapping(const DncOptions *options, Oid userid)
 }
 
 /*
- * The options of a server or table, and with them the token of a user's mapping, or of the
- * one for PUBLIC: a copy, palloc'd in the current context.  What it points to is in part
- * that of *given, which must outlive it.  Raises 28000 where there is no token, and 55000
- * where this transaction has used another account.
+ * Add the token of a user's mapping, or of the one for PUBLIC, to the options of a server or
+ * table.  Returns a copy, palloc'd in the current context; some of its strings belong to
+ * *given, which must outlive it.  Raises 28000 if there is no token, and 55000 if this
+ * transaction has used another account.
  */
 const DncOptions *
 dnc_credential_options(const DncOptions *given, Oid userid)
@@ -204,9 +204,9 @@ is_equal(const char *one, const char *other)
 }
 
 /*
- * Do two roles surely speak to the same address with the same token?  By what the options of
- * their servers and user mappings say: no file is read, and nothing is raised.  A role that is
- * gone has no mapping.
+ * Do two roles surely use the same address with the same token?  We only compare the options of
+ * their servers and user mappings: we read no token file, and a missing mapping raises no
+ * error.  A role that was dropped has no mapping.
  */
 bool
 dnc_credential_is_same(Oid serverid, Oid userid, Oid other_server, Oid other_user)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * credential.h
- *		The token with which a role speaks to a server.
+ *		The token that a role uses with a server.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * option.c
- *		The one table of options; its validator and its reader.
+ *		The table of options, with its validator and its reader.
  *
- * Everything that is to be known about an option stands in its row below:
- * where it may be set, its kind, range and default, whether it is a secret,
- * and its place in DncOptions.  Validator, reader, hints and the test of the
- * documentation loop over the table.
+ * The row of an option below says everything about it: where users may set it, its kind,
+ * range and default, whether it is a secret, and its place in DncOptions.  Validator,
+ * reader, hints and the test of the documentation loop over the table.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +31,7 @@
 #include "config/option_value.h"
 #include "config/registry.h"
 
-/* Where an option may be set. */
+/* The places where users may set an option. */
 #define ON_SERVER	(1 << 0)
 #define ON_TABLE	(1 << 1)
 #define ON_COLUMN	(1 << 2)
@@ -101,13 +100,13 @@ static const DncOptionDef option_defs[] = {
 	.offset = AT(workspace_id)},
 };
 
-/* Options that mean something to some providers only (own_options). */
+/* Options that only some providers have (own_options). */
 static const char *const not_for_all[] = {"pause_active_prospects", "search_match", "scan_check",
 	"workspace_id"};
 
 PG_FUNCTION_INFO_V1(dnc_fdw_validator);
 
-/* The row of an option; NULL if there is none. */
+/* The row of an option; NULL: there is none. */
 static const DncOptionDef *
 find_def(const char *name)
 {
@@ -119,7 +118,7 @@ find_def(const char *name)
 	return NULL;
 }
 
-/* What an option may be set on, for messages. */
+/* The objects that may have an option, for messages. */
 static const char *
 catalogs_text(int catalogs)
 {
@@ -136,8 +135,8 @@ catalogs_text(int catalogs)
 }
 
 /*
- * Refuse an option that cannot be set here.  A misspelling is answered with
- * the nearest name, an option of another catalog with its place.
+ * Refuse an option that cannot be set here.  For a misspelling, the error suggests the nearest
+ * name; for an option that belongs elsewhere, it says where.
  */
 static void
 refuse_option(const char *name, int catalog)
@@ -157,7 +156,7 @@ refuse_option(const char *name, int catalog)
 			continue;
 		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", def->name);
 		if (strlen(name) > 255)
-			continue;			/* beyond what the function below takes */
+			continue;			/* longer than the function below allows */
 		d = varstr_levenshtein_less_equal(name, strlen(name), def->name, strlen(def->name),
 										  1, 1, 1, distance, true);
 		if (d < distance)
@@ -176,7 +175,7 @@ refuse_option(const char *name, int catalog)
 			 : errhint("There are no options here.")));
 }
 
-/* Check and apply the options of a list that may stand in a catalog. */
+/* Check that all options of a list may be set in this catalog, and apply them. */
 static void
 apply_list(List *list, int catalog, DncOptions *options)
 {
@@ -193,7 +192,7 @@ apply_list(List *list, int catalog, DncOptions *options)
 	}
 }
 
-/* Our defaults, and those of the provider. */
+/* Apply our defaults and those of the provider. */
 static void
 apply_defaults(DncOptions *options)
 {
@@ -213,7 +212,7 @@ apply_defaults(DncOptions *options)
 	}
 }
 
-/* Refuse the options of a list that mean nothing to this provider. */
+/* Refuse those options of a list that mean nothing to this provider. */
 static void
 check_own_options(List *list, const DncProvider *provider)
 {
@@ -238,7 +237,7 @@ check_own_options(List *list, const DncProvider *provider)
 	}
 }
 
-/* Refuse sizes that the provider's API does not take. */
+/* Refuse sizes that the provider's API does not accept. */
 static void
 check_provider_ranges(const DncOptions *options)
 {
@@ -267,7 +266,7 @@ check_provider_ranges(const DncOptions *options)
 						   provider->name, max)));
 }
 
-/* What a server has to have beyond options that are right one by one. */
+/* Check the options of a server together: all required ones must be there, and fit the provider. */
 static void
 check_server(List *list, const DncOptions *options)
 {
@@ -288,7 +287,7 @@ check_server(List *list, const DncOptions *options)
 	check_provider_ranges(options);
 }
 
-/* Which provider a list of server options names; NULL if none. */
+/* The provider that a list of server options names; NULL: none. */
 static const DncProvider *
 provider_of(List *list)
 {
@@ -305,8 +304,9 @@ provider_of(List *list)
 }
 
 /*
- * Who may make the database server read a file: as in file_fdw, those who may do so
- * anyway (42501).  Opening anything but a regular file could block for ever.
+ * Refuse file options from users who may not read files on the database server otherwise
+ * (42501); file_fdw has the same rule.  Opening anything but a regular file could block
+ * forever.
  */
 static void
 check_files(List *list)
@@ -331,7 +331,7 @@ check_files(List *list)
 	}
 }
 
-/* What a user mapping has to have: a token, from one place. */
+/* Check that a user mapping has a token, from exactly one place. */
 static void
 check_user(const DncOptions *options)
 {
@@ -348,8 +348,8 @@ check_user(const DncOptions *options)
 }
 
 /*
- * dnc_fdw_validator(options text[], catalog oid): refuse options that cannot
- * be.  Called by CREATE and ALTER of whatever takes options.
+ * dnc_fdw_validator(options text[], catalog oid): refuse options that cannot be.  CREATE and
+ * ALTER call this for every object that takes options.
  */
 Datum
 dnc_fdw_validator(PG_FUNCTION_ARGS)
@@ -383,8 +383,8 @@ dnc_fdw_validator(PG_FUNCTION_ARGS)
 }
 
 /*
- * The options in force for a server, or for one foreign table of it where
- * relid is valid; without a token.  palloc'd in the current context.
+ * The options in force for a server, or for one of its foreign tables if relid is valid;
+ * without a token.  palloc'd in the current context.
  */
 const DncOptions *
 dnc_options_load(Oid serverid, Oid relid)
@@ -412,8 +412,8 @@ dnc_options_load(Oid serverid, Oid relid)
 }
 
 /*
- * Put the options of a user mapping into *options; raises HV00D, HV024.  A mapping can only
- * lower max_requests, since a role with USAGE on the server makes its own.
+ * Apply the options of a user mapping to *options; raises HV00D, HV024.  A mapping can only
+ * lower max_requests, because a role with USAGE on the server can create its own mapping.
  */
 void
 dnc_options_apply_user(DncOptions *options, List *list)
@@ -427,8 +427,8 @@ dnc_options_apply_user(DncOptions *options, List *list)
 }
 
 /*
- * A copy of options that reads numbered pages so that they overlap, whatever scan_check says;
- * with so many requests at once, or as many as before (0).
+ * A copy of options that reads numbered pages with an overlap, regardless of scan_check.
+ * concurrency is the number of concurrent requests; 0 leaves it unchanged.
  */
 const DncOptions *
 dnc_options_overlapping(const DncOptions *options, int concurrency)

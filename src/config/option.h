@@ -26,10 +26,10 @@ typedef enum DncScanCheck
 } DncScanCheck;
 
 /*
- * What is in force for one foreign table of one server: the table's options
- * over the server's over the provider's over ours.  Plain data, palloc'd in
- * one context; the enums are ints so that the option table can fill them in.
- * Nothing outside src/config/ writes to it.
+ * The options in force for one foreign table of one server.  The table's options come first,
+ * then the server's, then the provider's, then our defaults.  Plain data, palloc'd in one
+ * context; the enums are ints so that the option table can fill them in.  Only src/config/
+ * writes to it.
  */
 typedef struct DncOptions
 {
@@ -37,7 +37,7 @@ typedef struct DncOptions
 	const char *server_name;
 	const DncProvider *provider;
 
-	char	   *account;		/* whose list it is; servers of one account share its order */
+	char	   *account;		/* the list's owner; its servers share one order of writes */
 	char	   *base_url;		/* without a slash at its end */
 	int			page_size;
 	int			batch_size;
@@ -49,7 +49,7 @@ typedef struct DncOptions
 	int			max_wait;		/* ms */
 	int			max_requests;
 	int			max_response_size;	/* bytes */
-	char	   *ca_file;		/* NULL: the system's */
+	char	   *ca_file;		/* NULL: the system's roots */
 	int			write_mode;		/* DncWriteMode */
 	int			max_deletes;
 	int			max_delete_age; /* ms */
@@ -61,12 +61,12 @@ typedef struct DncOptions
 	bool		analyze;
 	bool		updatable;
 	bool		async_capable;
-	char	   *default_country;	/* ISO 3166, of numbers in national form; NULL: none */
+	char	   *default_country;	/* ISO 3166, for numbers in national form; NULL: none */
 
-	/* From the user mapping; only there in what dnc_credential_options() gives. */
+	/* From the user mapping; only dnc_credential_options() fills these in. */
 	Oid			mapping;		/* the user mapping's own OID */
-	char	   *token;			/* of the mapping, or read from token_file */
-	char	   *token_file;		/* NULL: the mapping has the token itself */
+	char	   *token;			/* from the mapping, or read from token_file */
+	char	   *token_file;		/* NULL: the mapping itself has the token */
 	char	   *workspace_id;
 } DncOptions;
 

@@ -3,8 +3,8 @@
  * option_value.c
  *		The values of options: read, checked, refused.
  *
- * What an option takes stands in its row of the table in option.c; here is what
- * the kinds of values mean, and how a bad one is refused.
+ * The table in option.c says which values each option takes.  This file reads the kinds
+ * of values, and refuses bad ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include "match/country.h"
 #include "wire/url.h"
 
-/* What values an option takes, as a sentence for DETAIL; palloc'd. */
+/* The values that an option takes, as a sentence for DETAIL; palloc'd. */
 static char *
 range_text(const DncOptionDef *def)
 {
@@ -84,8 +84,8 @@ range_text(const DncOptionDef *def)
 }
 
 /*
- * Refuse a value.  Secrets are not repeated, nor are values that may hold one: a URL, or a
- * token that was put where the name of its file belongs.
+ * Refuse a value.  The message does not repeat secrets, nor values that may hold one: a URL, or
+ * a token in place of its file's name.
  */
 void
 dnc_option_value_refuse(const DncOptionDef *def, const char *value, const char *detail)
@@ -116,7 +116,7 @@ dnc_option_value_is_header_text(const char *text)
 	return true;
 }
 
-/* The index of a word of an option; -1 if it is none. */
+/* The index of a word of an option; -1: there is no such word. */
 static int
 find_word(const DncOptionDef *def, const char *value)
 {
@@ -129,8 +129,8 @@ find_word(const DncOptionDef *def, const char *value)
 }
 
 /*
- * Read a number that counts: decimal digits and nothing else.  parse_int() would take
- * '0.4' for 0, which turns a limit off, and knows exponents and hexadecimal digits.
+ * Read a count: decimal digits and nothing else.  parse_int() would take '0.4' for 0, which
+ * turns a limit off, and it accepts exponents and hexadecimal digits.
  */
 static bool
 parse_count(const char *value, int *number)
@@ -152,9 +152,9 @@ parse_count(const char *value, int *number)
 }
 
 /*
- * Read a time or a size, with its unit or without: flags are those of parse_int().  It
- * begins with a decimal digit.  We take a fraction such as '1.5s', but only if it is a
- * whole number of the option's own unit, since '0.4' would be rounded to 0.
+ * Read a time or a size, with or without a unit; flags are those of parse_int().  The value
+ * must begin with a decimal digit.  We accept a fraction such as '1.5s' only if it is a whole
+ * number in the option's own unit; otherwise '0.4' would be rounded to 0.
  */
 static bool
 parse_quantity(const char *value, int flags, int *number)
@@ -177,7 +177,7 @@ read_country(const char *value, char **target)
 	return dnc_country_read(value, *target);
 }
 
-/* A base URL as it is used: without the slashes at its end; palloc'd. */
+/* A base URL without the slashes at its end; palloc'd. */
 static char *
 clean_base_url(const char *value)
 {
@@ -188,7 +188,7 @@ clean_base_url(const char *value)
 	return url;
 }
 
-/* Read a count, a time or a size in the range of its option; false: it is none. */
+/* Read a count, a time or a size; false: malformed, or outside the option's range. */
 static bool
 read_integer(const DncOptionDef *def, const char *value, int *number)
 {
@@ -200,9 +200,8 @@ read_integer(const DncOptionDef *def, const char *value, int *number)
 }
 
 /*
- * Check an option's value and put it into *options, the struct that the option's
- * offset counts in.  Raises HV024 for a value that cannot be, HV007 for an unknown
- * column.
+ * Check an option's value and store it in *options, the struct to which the option's offset
+ * belongs.  Raises HV024 for an invalid value, and HV007 for an unknown column.
  */
 void
 dnc_option_value_apply(const DncOptionDef *def, const char *value, void *options)
@@ -302,5 +301,5 @@ dnc_option_value_equal(const DncOptionDef *def, const void *one, const void *oth
 		case DNC_KIND_COLUMN:
 			break;
 	}
-	return true;				/* it has no place there */
+	return true;				/* the struct does not have the option */
 }

@@ -9,36 +9,36 @@
 #define DNC_OPTION_VALUE_H
 
 
-/* What values an option takes. */
+/* The kinds of values that options take. */
 typedef enum DncOptionKind
 {
-	DNC_KIND_FILE,			/* on the database server, which reads it */
+	DNC_KIND_FILE,			/* a file on the database server, which reads the file */
 	DNC_KIND_PROVIDER,
 	DNC_KIND_BASE_URL,
 	DNC_KIND_COLUMN,
-	DNC_KIND_NAME,			/* text of the user's own */
+	DNC_KIND_NAME,			/* text of the user's choice */
 	DNC_KIND_COUNTRY,		/* two letters of ISO 3166, stored in upper case */
-	DNC_KIND_SECRET,		/* text that goes into a header and is never shown */
-	DNC_KIND_SECRET_FILE,	/* holds such a text; on the database server, an absolute path */
+	DNC_KIND_SECRET,		/* text that goes into a header and that we never show */
+	DNC_KIND_SECRET_FILE,	/* absolute path of a file on the database server that holds a secret */
 	DNC_KIND_INTEGER,
 	DNC_KIND_MILLISECONDS,
 	DNC_KIND_BYTES,
 	DNC_KIND_REAL,
 	DNC_KIND_BOOLEAN,
-	DNC_KIND_WORD			/* one of words[], stored as its index */
+	DNC_KIND_WORD			/* a word from words[], stored as the word's index */
 } DncOptionKind;
 
-/* What is to be known about an option. */
+/* All facts about an option. */
 typedef struct DncOptionDef
 {
 	const char *name;
-	int			catalogs;		/* where it may be set: option.c says */
+	int			catalogs;		/* where users may set it: see option.c */
 	DncOptionKind kind;
 	double		min;
 	double		max;
-	const char *initial;		/* default, as a user would write it; NULL: the
-								 * provider's, or none */
-	size_t		offset;			/* in the options' struct; DNC_NOWHERE: it has no place there */
+	const char *initial;		/* default, as a user would write it; NULL: the provider's, or
+								 * none */
+	size_t		offset;			/* in the options' struct; DNC_NOWHERE: not part of it */
 	const char *const *words;
 } DncOptionDef;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * provider.c
- *		Questions that a provider's struct answers.
+ *		Questions about a provider, answered from its struct.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 
 #include "config/provider.h"
 
-/* Where a provider's entries carry a column; NULL: it does not have it. */
+/* The field of a provider's entries with a column; NULL: the entries do not have the column. */
 const DncField *
 dnc_provider_field(const DncProvider *provider, DncColumn column)
 {
@@ -23,7 +23,7 @@ dnc_provider_field(const DncProvider *provider, DncColumn column)
 	return NULL;
 }
 
-/* Does every way in which the provider's lists page tell their size? */
+/* Does the provider tell the size of its lists, with each of its kinds of paging? */
 bool
 dnc_provider_has_total(const DncProvider *provider)
 {
@@ -71,8 +71,8 @@ dnc_provider_has_type(const DncProvider *provider, const char *identifier_type)
 }
 
 /*
- * Does a column tell entries apart that one removal takes together?  It does where the call
- * sends the first member only, and the column is one of the others.
+ * Can one removal take several entries that differ in this column?  It can if the call sends
+ * the first member only, and the column is another member.
  */
 bool
 dnc_provider_removes_by_part(const DncProvider *provider, DncColumn column)

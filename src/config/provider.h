@@ -3,15 +3,14 @@
  * provider.h
  *		The contract between the extension and one vendor's API.
  *
- * A provider is a const struct: what can be filtered, how an entry reads,
- * how a list pages, how entries are added and removed is data that the other
- * modules loop over; the few hooks stand last.  A provider knows nothing of
- * SQL, and no file outside src/config/providers/ and the registry asks which
- * provider it deals with.  A fourth API is one file, one line in the
- * registry, and its tests.
+ * A provider is a const struct.  Data says which filters there are, how an entry reads,
+ * how a list pages, and how entries are added and removed; the other modules loop over
+ * that data.  The few hooks stand last.  A provider knows nothing of SQL, and no file
+ * outside src/config/providers/ and the registry asks which provider it deals with.  A
+ * fourth API takes one file, one line in the registry, and its tests.
  *
- * Strings here are ASCII.  A "path" names a member of a JSON object, or of an
- * object within it: "pagination.total".
+ * Strings here are ASCII.  A "path" names a member of a JSON object, or of an object
+ * within it: "pagination.total".
  *
  *-------------------------------------------------------------------------
  */
@@ -31,21 +30,21 @@ typedef enum DncFieldKind
 	DNC_FIELD_BOOLEAN
 } DncFieldKind;
 
-/* Where the value of a column stands in an entry. */
+/* The place of a column's value in an entry. */
 typedef struct DncField
 {
 	const char *name;			/* member of the entry; NULL: see constant */
-	DncColumn	column;			/* DNC_COL_NONE: checked, but not shown */
+	DncColumn	column;			/* DNC_COL_NONE: we check the member, but do not show it */
 	DncFieldKind kind;
 	bool		required;		/* an entry without it breaks the API's contract */
-	const char *constant;		/* name NULL: what every entry has */
-	const char *import_type;	/* column type, where it is not the usual one */
+	const char *constant;		/* if name is NULL: the value that every entry has */
+	const char *import_type;	/* column type, if it is not the usual one */
 } DncField;
 
 /*
- * A query parameter that narrows the list to entries whose column has a value.
- * It may let more entries through than those, never fewer.  Of several filters
- * with the same parameter a request uses the first in the provider's order.
+ * A query parameter that narrows the list to entries whose column has a value.  It may let more
+ * entries through, but never fewer.  If several filters have the same parameter, a request uses
+ * the first of them in the provider's order.
  */
 typedef struct DncFilter
 {
@@ -60,22 +59,21 @@ typedef enum DncPagingStyle
 } DncPagingStyle;
 
 /*
- * How a list goes on behind its first page.  An API that is documented in two
- * generations has two of these: the first one whose marker is in the first
- * answer is the one that the server speaks.
+ * How a list goes on after its first page.  An API that is documented in two generations has
+ * two of these.  The server speaks the first generation whose marker is in the first answer.
  */
 typedef struct DncPaging
 {
 	DncPagingStyle style;
 	const char *marker;			/* path that only this generation has */
-	const char *parameter;		/* of the cursor, or of the page number */
+	const char *parameter;		/* name of the parameter with the cursor, or with the page number */
 	const char *more;			/* cursor: path of a boolean, required */
 	const char *next;			/* cursor: path of a string, required while more */
 	const char *previous;		/* cursor: path of a string that leads back, or NULL */
 	const char *total;			/* path of a number, or NULL: the API has none */
 	const char *page;			/* number: path of this page's number */
 	const char *pages;			/* number: path of the number of pages */
-	const char *limit;			/* number: path of the page size in force */
+	const char *limit;			/* number: path of the page size that the server used */
 } DncPaging;
 
 #define DNC_MAX_PAGINGS 2
@@ -85,16 +83,16 @@ typedef struct DncListCall
 {
 	const char *path;			/* below the base URL */
 	const char *limit_parameter;
-	int			page_size_max;	/* what users may ask for */
+	int			page_size_max;	/* the largest page_size that users may set */
 	bool		numbers_first;	/* the first request carries page number 1 */
 	const char *entries;		/* path of the array of entries */
-	const DncPaging *pagings[DNC_MAX_PAGINGS];	/* NULL behind the last */
+	const DncPaging *pagings[DNC_MAX_PAGINGS];	/* NULL after the last */
 } DncListCall;
 
 /*
- * A member of what is sent for one entry.  Where only the first one is sent (in
- * the path, or in a bare list) the others are what is kept with it, to know which
- * entry is meant.
+ * A member of an entry in a write request.  If the request carries only the first member (in
+ * its path, or in a bare list), we keep the others with the write, to know which entry it
+ * means.
  */
 typedef struct DncMember
 {
@@ -111,24 +109,24 @@ typedef struct DncWriteCall
 {
 	const char *method;
 	const char *path;			/* below the base URL; "{}" stands for the first member's value */
-	int			batch;			/* entries that one request takes at the most */
-	const char *list;			/* body member that holds a list of entries; NULL: the
-								 * body is the one entry */
+	int			batch;			/* the most entries that one request takes */
+	const char *list;			/* body member that holds a list of entries; NULL: the body is
+								 * the single entry */
 	bool		bare;			/* the list holds values of the first member, not objects */
-	bool		repeatable;		/* sent twice it does what it does when sent once */
-	bool		look_first;		/* a removal that may have been taken is looked up before it is
-								 * sent again, since it would take an entry that was added since */
-	int			unchanged_status;	/* status for an entry that is not on the list (any
-									 * more), or that is on it already; 0: none */
-	const char *counts[2];		/* paths of numbers that add up to the entries sent, or, of
-								 * a removal, to no more; NULL: the answer does not count */
+	bool		repeatable;		/* sending it twice has the same effect as sending it once */
+	bool		look_first;		/* look up the entry before sending again a removal that may have
+								 * arrived: the second one would take an entry added since */
+	int			unchanged_status;	/* status for an entry that is already gone, or already on
+									 * the list; 0: none */
+	const char *counts[2];		/* paths of numbers that add up to the entries sent or, for a
+								 * removal, to no more; NULL: the answer does not count */
 	DncMember	members[DNC_MAX_MEMBERS + 1];
 } DncWriteCall;
 
-/* What the remote `search` is known to match (option search_match). */
+/* The matching of the remote `search`, as far as we know (option search_match). */
 typedef enum DncSearchMatch
 {
-	DNC_SEARCH_EXACT,			/* an identifier equal to the value is among the answer */
+	DNC_SEARCH_EXACT,			/* the answer holds each identifier that equals the value */
 	DNC_SEARCH_PREFIX,
 	DNC_SEARCH_SUBSTRING
 } DncSearchMatch;
@@ -139,36 +137,36 @@ typedef struct DncProvider
 	const char *base_url;		/* NULL: undocumented, the user gives it */
 	const char *token_header;
 	const char *token_prefix;	/* in front of the token, as "Bearer " */
-	const char *workspace_header;	/* carries workspace_id; NULL: there is none */
-	const char *workspace_token;	/* tokens that begin so need a workspace_id, others
+	const char *workspace_header;	/* carries workspace_id; NULL: no such header */
+	const char *workspace_token;	/* tokens with this beginning need a workspace_id; others
 									 * must not have one */
 	int			requests_per_minute;	/* the vendor's limit; 0: none known */
-	DncSearchMatch search_match;	/* until the option says otherwise */
+	DncSearchMatch search_match;	/* the default of the option */
 	const char *const *identifier_types;	/* NULL-terminated */
-	const char *const *own_options; /* names of options that mean something here
-									 * only; NULL-terminated, or NULL */
-	const char *success;		/* path of a boolean that is true in every good answer;
-								 * NULL: there is none */
-	const char *error_messages[2];	/* paths of the text in an error's body; the first
-									 * that is there and not empty is shown */
-	const char *error_marks[2]; /* paths of texts that each error's body has, which tell it
-								 * from that of a gateway */
+	const char *const *own_options; /* options from not_for_all (option.c) that this provider
+									 * has; NULL-terminated, or NULL */
+	const char *success;		/* path of a boolean that is true in every good answer; NULL:
+								 * none */
+	const char *error_messages[2];	/* paths of the text in an error's body; we show the first
+									 * that is there and not empty */
+	const char *error_marks[2]; /* paths of texts that every error body of this API has; the
+								 * bodies of a gateway lack them */
 
 	DncListCall list;
-	const DncField *fields;		/* an entry's, nfields of them */
+	const DncField *fields;		/* the members of an entry, nfields of them */
 	int			nfields;
-	const DncFilter *filters;	/* nfilters of them, most wanted first */
+	const DncFilter *filters;	/* nfilters of them, in the order of preference */
 	int			nfilters;
 	DncWriteCall add;
 	DncWriteCall remove;
 
-	/* What a list has only once; members of both calls.  nidentity of them. */
+	/* The columns that tell entries apart, nidentity of them; members of both write calls. */
 	DncColumn	identity[DNC_MAX_IDENTITY];
 	int			nidentity;
-	bool		ignores_plus;	/* numbers have their country code, and a + in front does not
-								 * tell them apart */
-	bool		folds_case;		/* case does not tell these apart; the API stores ASCII
-								 * letters in lower case */
+	bool		ignores_plus;	/* numbers have their country code, and a leading + makes no
+								 * difference */
+	bool		folds_case;		/* the case of identifiers makes no difference; the API stores
+								 * ASCII letters in lower case */
 
 	/* Appends members to an add request's body, each with a comma in front. */
 	void		(*append_add_options) (StringInfo body, const struct DncOptions *options);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *		The registry of providers: the one list of them.
+ *		The registry: the only list of all providers.
  *
- * A new provider is a file in providers/, its declaration in
- * providers/providers.h, and a line in the array below.
+ * A new provider is a file in providers/, its declaration in providers/providers.h, and
+ * a line in the array below.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,14 +19,14 @@ static const DncProvider *const providers[] = {
 	&dnc_provider_weya,
 };
 
-/* The index-th provider, from 0; NULL behind the last. */
+/* The provider with this index, from 0; NULL: after the last. */
 const DncProvider *
 dnc_registry_at(int index)
 {
 	return index < (int) lengthof(providers) ? providers[index] : NULL;
 }
 
-/* The provider of that name; NULL if there is none. */
+/* The provider with that name; NULL: there is none. */
 const DncProvider *
 dnc_registry_find(const char *name)
 {
@@ -51,9 +51,8 @@ dnc_registry_names(void)
 }
 
 /*
- * Is this a type that another provider documents and this one does not?  Then
- * no entry can have it.  A type that nobody documents is another matter: the
- * vendor may have added it since.
+ * Does another provider document this type, but not this provider?  Then no entry here can have
+ * it.  A type that nobody documents is another matter: the vendor may have added it since.
  */
 bool
 dnc_registry_lacks_type(const DncProvider *provider, const char *identifier_type)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wrapper.c
- *		Which foreign-data wrappers and tables are ours.
+ *		The foreign-data wrappers and tables that are ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 #include "config/wrapper.h"
 
 /*
- * Is this wrapper ours?  We go by its handler's name in our library: looking the handler up
+ * Is this wrapper ours?  We go by its handler's name in our library.  Looking the handler up
  * would load the libraries of other wrappers, and raise an error if one is missing.
  */
 bool

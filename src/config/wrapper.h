@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wrapper.h
- *		Which foreign-data wrappers and tables are ours.
+ *		The foreign-data wrappers and tables that are ours.
  *
  *-------------------------------------------------------------------------
  */

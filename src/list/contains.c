@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contains.c
- *		Is an identifier on a list, or what a request has added?
+ *		Is an identifier, or the addition of a request, on a list?
  *
  *-------------------------------------------------------------------------
  */
@@ -18,13 +18,13 @@
 #include "list/filter.h"
 #include "match/text.h"
 
-/* What is looked for, and what was found. */
+/* The values to look for, and the result. */
 typedef struct Search
 {
 	const DncOptions *options;
 	const char *identifier;		/* UTF-8 */
 	const char *type;			/* UTF-8; NULL: any */
-	const char *request_uuid;	/* UTF-8, of the entry; NULL: whatever it is */
+	const char *request_uuid;	/* UTF-8, of the entry; NULL: any */
 	DncCounters *counters;
 	TimestampTz added;			/* of the entry that was found */
 } Search;
@@ -40,8 +40,8 @@ text_of(const Search *search, const DncJson *entry, DncColumn column)
 }
 
 /*
- * Is an entry the one that a request has added?  The vendor may write its identifier in another
- * way.  A uuid alone is not enough: somebody may have used it twice.
+ * Did a certain request add this entry?  The vendor may write the identifier in another way.
+ * The uuid alone is not enough: somebody may have used it twice.
  */
 static bool
 is_of_request(const Search *search, const DncJson *entry)
@@ -54,7 +54,7 @@ is_of_request(const Search *search, const DncJson *entry)
 		*digits != '\0' && strcmp(dnc_text_digits(identifier), digits) == 0;
 }
 
-/* Is an entry the one that is looked for, as the API compares identifiers? */
+/* Is this the entry that we look for, as the API compares identifiers? */
 static bool
 is_wanted(const Search *search, const DncJson *entry)
 {
@@ -66,7 +66,7 @@ is_wanted(const Search *search, const DncJson *entry)
 		(type == NULL || strcmp(type, search->type) == 0);
 }
 
-/* When an entry was added, as the vendor says; the end of time: it does not. */
+/* The time of an entry's addition, according to the vendor; the end of time: unknown. */
 static TimestampTz
 added_at(const Search *search, const DncJson *entry)
 {
@@ -79,8 +79,8 @@ added_at(const Search *search, const DncJson *entry)
 }
 
 /*
- * The texts under which the list may have an identifier: a list of char *, in the
- * database's encoding.  With ignores_plus, a number is there with or without +.
+ * The texts under which the list may have an identifier: a list of char *, in the database's
+ * encoding.  With ignores_plus, the list may have a number with or without +.
  */
 static List *
 spellings(const DncOptions *options, const char *identifier)
@@ -111,7 +111,7 @@ chain_finds(Search *search, const DncChain *chain)
 	return found;
 }
 
-/* Does the list have what is looked for, with one of some values in a column? */
+/* Does the list have the entry that we look for, with one of these values in a column? */
 static bool
 list_has(Search *search, DncColumn column, List *values)
 {
@@ -124,7 +124,7 @@ list_has(Search *search, DncColumn column, List *values)
 	return found;
 }
 
-/* Can the API be asked for an identifier, UTF-8?  Otherwise dnc_contains() reads the list. */
+/* Can we ask the API for an identifier, UTF-8?  Otherwise dnc_contains() reads the list. */
 bool
 dnc_contains_is_lookup(const DncOptions *options, const char *identifier)
 {
@@ -135,11 +135,11 @@ dnc_contains_is_lookup(const DncOptions *options, const char *identifier)
 }
 
 /*
- * Is an identifier, UTF-8, on the list, with a type or with whatever type (NULL), as the
- * API compares identifiers?  *added, which may be NULL, is when it was added, as the vendor
- * says; the end of time where it does not say so.  Asks the API for the identifier where it
- * can be asked for that, and reads the list otherwise, until it is found.  The requests are
- * counted in *counters.  Raises what dnc_pager_next() does.
+ * Is an identifier, UTF-8, on the list, with this type or with any type (NULL), as the API
+ * compares identifiers?  *added, which may be NULL, becomes the time of its addition according
+ * to the vendor; the end of time means that the vendor does not say.  If possible, we ask the
+ * API for the identifier; otherwise we read the list until we find the identifier.  The
+ * requests are counted in *counters.  Raises the errors of dnc_pager_next().
  */
 bool
 dnc_contains(const DncOptions *options, const char *identifier, const char *type,
@@ -160,9 +160,9 @@ dnc_contains(const DncOptions *options, const char *identifier, const char *type
 }
 
 /*
- * Has the list the entry that an addition of an identifier with a uuid has made?  Both are
- * UTF-8.  The API can be asked for the uuid.  The requests are counted in *counters.  Raises
- * what dnc_pager_next() does.
+ * Is the entry on the list that was added by a request with this identifier and uuid?  Both are
+ * UTF-8.  We ask the API for the uuid.  The requests are counted in *counters.  Raises the
+ * errors of dnc_pager_next().
  */
 bool
 dnc_contains_request(const DncOptions *options, const char *identifier, const char *request_uuid,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contains.h
- *		Is an identifier on a list, or what a request has added?
+ *		Is an identifier, or the addition of a request, on a list?
  *
  *-------------------------------------------------------------------------
  */

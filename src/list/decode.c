@@ -3,10 +3,10 @@
  * decode.c
  *		Entries of a list as rows: JSON values into datums.
  *
- * The provider's struct says from which member of an entry a column comes.  We go
- * through each entry once, and leave columns NULL that the query does not need.  But
- * every entry must have the members that the API promises: an answer without them is
- * not the list that we take it for.
+ * The provider's struct says which member of an entry holds a column.  We go through
+ * each entry once, and leave columns NULL that the query does not need.  But every entry
+ * must have the members that the API promises: an answer without them is not the list
+ * that we expect.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,19 +29,19 @@
 #include "request/remote_error.h"
 #include "wire/json_text.h"
 
-/* One attribute that is needed. */
+/* One attribute that the query needs. */
 typedef struct DecoderAttribute
 {
 	AttrNumber	attnum;
 	DncColumn	column;
 	const char *name;
-	int			field;			/* index in provider->fields; -1: constant, or made here */
-	bool		constant;		/* value is the same for every entry */
+	int			field;			/* index in provider->fields; -1: a constant, attrs or match_key */
+	bool		constant;		/* the value is the same for every entry */
 	Datum		value;
 	bool		isnull;
 	Oid			type;
 	int32		typmod;
-	DncFastInput reader;		/* NULL: there is none */
+	DncFastInput reader;		/* NULL: only the input function can read it */
 	bool		is_local_time;	/* a moment, in a type that has no time zone */
 	FmgrInfo	input;
 	Oid			ioparam;
@@ -53,18 +53,18 @@ struct DncDecoder
 	int			natts;			/* of the table */
 	int			nneeded;
 	DecoderAttribute *needed;
-	const DncJson **members;	/* by field, of the entry at hand */
-	bool	   *warned;			/* of an entry whose type is another vendor's; NULL: not to be */
-	bool		no_numbers;		/* keys are stand-ins: numbers cannot be read */
+	const DncJson **members;	/* the members of the current entry, by field */
+	bool	   *warned;			/* by our warning of a foreign type; NULL: no warning */
+	bool		no_numbers;		/* keys are stand-ins: we cannot read phone numbers */
 
 	/* For errcontext. */
-	const char *current;		/* attribute at hand; NULL: none */
-	int			index;			/* entry at hand, from 0 */
+	const char *current;		/* name of the current attribute; NULL: none */
+	int			index;			/* the current entry, from 0 */
 };
 
 /*
- * A moment as the text of its local time, in the session's time zone.  The input functions
- * of date and timestamp leave a time zone out, and would give the vendor's day.
+ * A moment as the text of its local time, in the session's time zone.  The input functions of
+ * date and timestamp ignore a time zone in the text, so they would give the vendor's day.
  */
 static char *
 local_time(const char *moment)
@@ -105,8 +105,8 @@ constant_text(const DncOptions *options, DncColumn column, const char *search)
 }
 
 /*
- * The text of a column of an entry as it came, UTF-8; NULL: it has none.  It is the
- * entry's, or the provider's.
+ * The text of an entry's column as it came, UTF-8; NULL: there is none.  The text belongs to
+ * the entry or to the provider.
  */
 const char *
 dnc_decode_text(const DncProvider *provider, const DncJson *entry, DncColumn column)
@@ -122,7 +122,7 @@ dnc_decode_text(const DncProvider *provider, const DncJson *entry, DncColumn col
 	return value && dnc_json_kind(value) == DNC_JSON_STRING ? dnc_json_string(value) : NULL;
 }
 
-/* Is an attribute one for moments, of a type that has no time zone? */
+/* Does an attribute hold moments, but in a type without time zone? */
 static bool
 is_local_time(DncColumn column, Oid type)
 {
@@ -164,9 +164,9 @@ make_attribute(DncDecoder *decoder, DecoderAttribute *attribute, Form_pg_attribu
 }
 
 /*
- * A decoder for the attributes of a table that are in *needed (attribute
- * numbers).  search is what the column search reads as, or NULL.  palloc'd in
- * the current context; *options must outlive it.
+ * Make a decoder for those attributes of a table that are in *needed (attribute numbers).
+ * search is the value of the column search, or NULL.  palloc'd in the current context; *options
+ * must outlive the decoder.
  */
 DncDecoder *
 dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *map,
@@ -189,7 +189,7 @@ dnc_decoder_make(const DncOptions *options, TupleDesc desc, const DncColumnMap *
 }
 
 /*
- * Only statistics are made of the rows.  So keys can be stand-ins where dnc_fdw_phone is not
+ * The rows only serve for statistics.  So keys can be stand-ins if dnc_fdw_phone is not
  * installed.
  */
 void
@@ -199,8 +199,8 @@ dnc_decoder_for_statistics(DncDecoder *decoder)
 }
 
 /*
- * Raise a WARNING with the first entry whose type only other vendors document, unless *warned,
- * which is set then.
+ * Raise a WARNING for the first entry whose type only other vendors document, unless *warned is
+ * set already.  The warning sets *warned.
  */
 void
 dnc_decoder_watch_types(DncDecoder *decoder, bool *warned)
@@ -208,7 +208,7 @@ dnc_decoder_watch_types(DncDecoder *decoder, bool *warned)
 	decoder->warned = warned;
 }
 
-/* errcontext: which entry of the page, and which column of it. */
+/* errcontext: the entry of the page, and its column. */
 static void
 describe_entry(void *arg)
 {
@@ -221,9 +221,9 @@ describe_entry(void *arg)
 }
 
 /*
- * The index of the field for a member of an entry; -1: we know none.  A
- * provider lists its fields in the order in which its API writes them, so that the
- * search goes on behind the one that was found last, which is previous (-1: none).
+ * The index of the field for a member of an entry; -1: we know no such field.  A provider lists
+ * its fields in the order in which its API writes them.  So the search begins after the field
+ * that was found last, previous (-1: none).
  */
 static int
 find_field(const DncProvider *provider, const char *name, int previous)
@@ -242,7 +242,7 @@ find_field(const DncProvider *provider, const char *name, int previous)
 	return -1;
 }
 
-/* Has a value the type that the API documents for the field? */
+/* Does a value have the type that the API documents for the field? */
 static bool
 is_of_kind(const DncJson *json, const DncField *field)
 {
@@ -250,7 +250,7 @@ is_of_kind(const DncJson *json, const DncField *field)
 		(field->kind == DNC_FIELD_BOOLEAN ? DNC_JSON_BOOLEAN : DNC_JSON_STRING);
 }
 
-/* Fill decoder->members from an entry, and check that it has what the API promises. */
+/* Fill decoder->members from an entry, and check that the entry has all that the API promises. */
 static void
 collect_members(DncDecoder *decoder, const DncJson *entry)
 {
@@ -312,10 +312,10 @@ decode_member(DncDecoder *decoder, DecoderAttribute *attribute, Datum *value)
 }
 
 /*
- * The entry that stands at a place of a page (UTF-8) as jsonb, palloc'd.  jsonb
- * reads the text itself: cJSON's numbers are doubles, so a tree printed again could
- * differ from the vendor's text.  Raises 22P05 where the database's encoding lacks a
- * character of it, and jsonb's own errors where it has a limit.
+ * Read the entry at a place of a page (UTF-8) as jsonb, palloc'd.  jsonb reads the text itself:
+ * cJSON's numbers are doubles, so a tree printed again could differ from the vendor's text.
+ * Raises 22P05 if the database's encoding lacks a character of the text, and jsonb's own errors
+ * for jsonb's limits.
  */
 static Jsonb *
 read_attrs(const char *entry)
@@ -338,8 +338,8 @@ decode_attrs(DecoderAttribute *attribute, DncEntries *entries)
 }
 
 /*
- * The value of match_key, of an entry's identifier and type in UTF-8; NULL: it has none.
- * Raises 0A000 for a number where dnc_fdw_phone is not installed.
+ * The value of match_key, from an entry's identifier and type in UTF-8; either may be NULL.
+ * Raises 0A000 for a number if dnc_fdw_phone is not installed.
  */
 static Datum
 make_key(DncDecoder *decoder, DecoderAttribute *attribute, const char *identifier,
@@ -357,7 +357,7 @@ make_key(DncDecoder *decoder, DecoderAttribute *attribute, const char *identifie
 	return input_text(attribute, dnc_match_to_server(key, &whole));
 }
 
-/* The text of a column of the entry at hand, UTF-8; NULL: it has none. */
+/* The text of a column of the current entry, UTF-8; NULL: there is none. */
 static const char *
 member_text(const DncDecoder *decoder, DncColumn column)
 {
@@ -372,8 +372,8 @@ member_text(const DncDecoder *decoder, DncColumn column)
 }
 
 /*
- * Look at the type of the entry at hand.  Queries for a type that only other vendors document
- * send nothing, so they would miss it.
+ * Check the type of the current entry.  Queries for a type that only other vendors document
+ * send nothing, so they would miss this entry.
  */
 static void
 look_at_type(DncDecoder *decoder)
@@ -391,7 +391,7 @@ look_at_type(DncDecoder *decoder)
 			 errhint("To find them, compare in a way that is not sent, such as lower(identifier_type) = '%s'.", type)));
 }
 
-/* Fill in the attributes that are needed; the others are NULL. */
+/* Fill in the needed attributes; the others stay NULL. */
 static void
 decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
 {
@@ -428,9 +428,9 @@ decode_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *null
 }
 
 /*
- * The entry at hand as values[] and nulls[] of the table's attributes; datums in the
- * current context.  Raises 08P01 where the entry is not as the API promises, and what
- * the input functions raise.
+ * Put the current entry into values[] and nulls[] of the table's attributes; the datums are in
+ * the current context.  Raises 08P01 if the entry is not as the API promises, and the errors of
+ * the input functions.
  */
 void
 dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool *nulls)
@@ -449,8 +449,8 @@ dnc_decoder_entry(DncDecoder *decoder, DncEntries *entries, Datum *values, bool 
 }
 
 /*
- * A row of texts[DNC_NCOLUMNS], UTF-8, in place of an entry; NULL where a text is
- * NULL.  Raises what the input functions raise.
+ * Make a row from texts[DNC_NCOLUMNS], UTF-8, in place of an entry; a NULL text gives NULL.
+ * Raises the errors of the input functions.
  */
 void
 dnc_decoder_texts(DncDecoder *decoder, const char *const *texts, Datum *values, bool *nulls)

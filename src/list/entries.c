@@ -3,9 +3,9 @@
  * entries.c
  *		The entries of a list, one by one: as a tree, and as the text that came.
  *
- * An entry that was given with an earlier page is left out.  The caller turns the pages:
- * a scan must not wait for a page while Append has other work, and others stop after the
- * first one.
+ * We leave out an entry that was given with an earlier page.  The caller turns the
+ * pages: a scan must not wait for a page while Append has other work, and other callers
+ * stop after the first page.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@
 #include "list/entries.h"
 #include "wire/json_text.h"
 
-/* Go to a page that was read, in front of its first entry. */
+/* Go to a page that was read, before its first entry. */
 void
 dnc_entries_begin_page(DncEntries *entries, const DncPage *page)
 {
@@ -25,7 +25,7 @@ dnc_entries_begin_page(DncEntries *entries, const DncPage *page)
 	entries->text = NULL;
 }
 
-/* Go to the next page of the list; false: there is none.  Raises what dnc_pager_next() does. */
+/* Go to the next page of the list; false: there is none.  Raises the errors of dnc_pager_next(). */
 bool
 dnc_entries_next_page(DncEntries *entries)
 {
@@ -63,8 +63,8 @@ dnc_entries_page_is_read(const DncEntries *entries)
 }
 
 /*
- * The entry at hand as it came, UTF-8, and what follows it.  Looked for only when it is
- * asked for: few queries want it.
+ * The current entry as it came, UTF-8, with the text behind it.  We look for the text only on
+ * request, because few queries need it.
  */
 const char *
 dnc_entries_text(DncEntries *entries)

@@ -11,20 +11,20 @@
 #include "list/pager.h"
 
 /*
- * The loop over the entries of a list.  The entry at hand lives until the next page is
- * read.  Begins as {.pager = ...}.
+ * The loop over the entries of a list.  The current entry lives until the next page is read.
+ * Begins as {.pager = ...}.
  */
 typedef struct DncEntries
 {
 	DncPager   *pager;
-	const DncJson *entry;		/* at hand, as a tree; NULL: none */
-	int			index;			/* its place on the page, from 0 */
+	const DncJson *entry;		/* the current entry, as a tree; NULL: none */
+	int			index;			/* the entry's place on the page, from 0 */
 
 	/* Known to entries.c only. */
 	DncPage		page;
-	const DncJson *next;		/* the entry behind it, on the same page; NULL: none */
+	const DncJson *next;		/* the entry after the current one, on the same page; NULL: none */
 	int			next_index;
-	const char *text;			/* of the entry at text_index; NULL: of none yet */
+	const char *text;			/* the text of the entry at text_index; NULL: no entry yet */
 	int			text_index;
 } DncEntries;
 

@@ -29,8 +29,8 @@ read_text(const char *text, Datum *value)
 }
 
 /*
- * The value of a hexadecimal digit, plus 1; 0: it is none.  A table, since the digits
- * of a uuid are random, and so would be the branches of a comparison.
+ * The value of a hexadecimal digit, plus 1; 0: not a digit.  This is a table because the digits
+ * of a uuid are random, so a comparison's branches would be unpredictable.
  */
 static const uint8 hex_digits[256] = {
 	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
@@ -69,7 +69,7 @@ read_uuid(const char *text, Datum *value)
 	return true;
 }
 
-/* A number of so many digits, and *text behind it; -1: it is none. */
+/* Read a number with this many digits, and move *text behind it; -1: there is no such number. */
 static inline int
 read_digits(const char **text, int digits)
 {
@@ -84,7 +84,7 @@ read_digits(const char **text, int digits)
 	return number;
 }
 
-/* Step over a character; false: another is there. */
+/* Step over a character; false: there is another one. */
 static inline bool
 skip(const char **text, char c)
 {
@@ -94,7 +94,7 @@ skip(const char **text, char c)
 	return true;
 }
 
-/* "2025-01-31" as days since 2000-01-01; false: it is no such day. */
+/* Read "2025-01-31" as days since 2000-01-01; false: there is no such day. */
 static bool
 read_date(const char **text, int *days)
 {
@@ -108,7 +108,7 @@ read_date(const char **text, int *days)
 	return true;
 }
 
-/* "23:59:59.999999" in microseconds; false: it is no such time. */
+/* Read "23:59:59.999999" as microseconds; false: there is no such time. */
 static bool
 read_time(const char **text, int64 *time)
 {
@@ -129,13 +129,13 @@ read_time(const char **text, int64 *time)
 	{
 		unit /= 10;
 		if (unit == 0)
-			return false;		/* has to be rounded */
+			return false;		/* needs rounding */
 		*time += (int64) (**text - '0') * unit;
 	}
 	return true;
 }
 
-/* "Z" or "+02:00" as seconds east of UTC; false: it is neither, or far off. */
+/* Read "Z" or "+02:00" as seconds east of UTC; false: neither is there, or it is too far off. */
 static bool
 read_offset(const char **text, int *offset)
 {
@@ -172,7 +172,7 @@ read_timestamptz(const char *text, Datum *value)
 	return true;
 }
 
-/* The reader of a type; NULL: only its input function knows. */
+/* The reader of a type; NULL: only its input function can read it. */
 DncFastInput
 dnc_fast_input_find(Oid type, int32 typmod)
 {

@@ -8,7 +8,7 @@
 #ifndef DNC_FAST_INPUT_H
 #define DNC_FAST_INPUT_H
 
-/* Reads a text, in the database's encoding; false: the input function has to. */
+/* Reads a text in the database's encoding; false: use the input function. */
 typedef bool (*DncFastInput) (const char *text, Datum *value);
 
 extern DncFastInput dnc_fast_input_find(Oid type, int32 typmod);

@@ -3,8 +3,8 @@
  * fetch.c
  *		One page of a list, from its request until it is parsed.
  *
- * A page is one memory context: call, body and tree go together when the next page
- * takes its place.  Nothing here knows which page comes next.
+ * Each page has one memory context: call, body and tree go together when the next page
+ * takes its place.  This file does not know which page comes next.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +16,8 @@
 #include "request/remote_error.h"
 
 /*
- * Send the request for a page of a list that is narrowed by filters, a list of
- * DncParameter.  The page's context is a child of the current one.
+ * Send the request for a page of a list.  The filters, a list of DncParameter, narrow the list.
+ * The page's context is a child of the current context.
  */
 DncFetch *
 dnc_fetch_start(const DncOptions *options, const List *filters, DncCounters *counters,
@@ -40,9 +40,9 @@ dnc_fetch_start(const DncOptions *options, const List *filters, DncCounters *cou
 }
 
 /*
- * Wait for a page that was asked for; its answer, not parsed yet.  *has_come says for errors
- * whether we wait no longer.  Raises what dnc_call_wait() does, and 08P01 for a status that
- * does not say that the list is whole.
+ * Wait for a page that was asked for; returns its answer, not parsed yet.  *has_come becomes
+ * true when the wait is over, so that errors can say so.  Raises the errors of dnc_call_wait(),
+ * and 08P01 for a status that does not say that the list is whole.
  */
 DncAnswer *
 dnc_fetch_wait(DncFetch *fetch, const DncOptions *options, bool *has_come)
@@ -58,9 +58,9 @@ dnc_fetch_wait(DncFetch *fetch, const DncOptions *options, bool *has_come)
 }
 
 /*
- * Wait for a page that was asked for.  Does the vendor refuse to give it?  Vendors
- * document no status for a cursor that they do not take (any more).  400 and 422 say that
- * the request is bad, 404 and 410 that there is no such page (RFC 9110 15.5).
+ * Wait for a page that was asked for.  Does the vendor refuse to give it?  Vendors document no
+ * status for a cursor that they no longer accept.  400 and 422 say that the request is bad, 404
+ * and 410 that there is no such page (RFC 9110 15.5).
  */
 bool
 dnc_fetch_wait_refused(DncFetch *fetch)
@@ -75,8 +75,8 @@ dnc_fetch_wait_refused(DncFetch *fetch)
 }
 
 /*
- * Parse a page that has come: the answer as a tree, and the page's entries in *page.
- * They live as long as the fetch.  Raises 08P01 for an answer that has none.
+ * Parse a page that has come: returns the answer as a tree, and puts the page's entries into
+ * *page.  Both live as long as the fetch.  Raises 08P01 if the answer has no array of entries.
  */
 const DncJson *
 dnc_fetch_parse(DncFetch *fetch, DncAnswer *answer, DncPage *page)
@@ -94,7 +94,7 @@ dnc_fetch_parse(DncFetch *fetch, DncAnswer *answer, DncPage *page)
 	return tree;
 }
 
-/* Is this the page that was asked for? */
+/* Did a fetch ask for this page? */
 bool
 dnc_fetch_asks_for(const DncFetch *fetch, const DncPageRequest *page)
 {
@@ -107,7 +107,7 @@ dnc_fetch_asks_for(const DncFetch *fetch, const DncPageRequest *page)
 	return strcmp(asked->cursor, page->cursor) == 0;
 }
 
-/* Give up a page, read or not; NULL is none. */
+/* Give up a page, read or not; the page may be NULL. */
 void
 dnc_fetch_drop(DncFetch *fetch)
 {

@@ -22,7 +22,7 @@
 /* A longer value is not worth a URL that a server may refuse; bytes. */
 #define MAX_FILTER_VALUE 1024
 
-/* A filter of the provider, and the values it is sent with, one a chain. */
+/* A filter of the provider, and the values that we send, one for each chain. */
 typedef struct UsedFilter
 {
 	const DncFilter *filter;
@@ -45,7 +45,7 @@ constant_of(const DncOptions *options, DncColumn column)
 	return field && field->name == NULL ? field->constant : NULL;
 }
 
-/* Does a condition on this column change what is asked for? */
+/* Does a condition on this column change our requests? */
 bool
 dnc_filter_has_column(const DncProvider *provider, DncColumn column)
 {
@@ -104,9 +104,9 @@ possible_values(const DncOptions *options, const DncCondition *condition)
 }
 
 /*
- * Does a byte of a LIKE pattern stand for itself in whatever case?  ILIKE folds case by
- * the rules of a locale, which are not the remote's.  So we do not search for letters,
- * nor for bytes that may be part of a letter.
+ * Does a byte of a LIKE pattern stand for itself in any case?  ILIKE folds case by the rules of
+ * a locale, and the remote's rules may differ.  So we do not search for letters, nor for bytes
+ * that may be part of a letter.
  */
 static bool
 is_literal(char c, DncOp op)
@@ -147,8 +147,8 @@ like_piece(const char *pattern, DncOp op, bool prefix)
 }
 
 /*
- * Does a number without + in front find all entries that are the same to the API?  A
- * search for parts of a value does; any other may miss the entry that has a +.
+ * Does a number without a leading + find all entries that are the same to the API?  A search
+ * for parts of a value does.  Any other search may miss the entry that has a +.
  */
 static bool
 finds_without_plus(const DncOptions *options, DncColumn column)
@@ -162,7 +162,7 @@ static char *
 value_to_send(const DncOptions *options, const DncCondition *condition, char *value)
 {
 	if (condition->placeholder || condition->column == DNC_COL_SEARCH)
-		return value;			/* a search is whatever the API makes of it */
+		return value;			/* the API decides how to read a search */
 	if (condition->column == DNC_COL_IDENTIFIER_TYPE)
 		return dnc_provider_has_type(options->provider, value) ? value : NULL;
 	if (finds_without_plus(options, condition->column) && condition->op == DNC_OP_EQ)
@@ -197,7 +197,7 @@ values_to_send(const DncOptions *options, const DncCondition *condition, List *v
 	return sent;
 }
 
-/* Is a filter's parameter taken by one that was chosen before it? */
+/* Does a filter that we chose earlier use this filter's parameter? */
 static bool
 is_taken(List *used, const DncFilter *filter)
 {
@@ -212,8 +212,8 @@ is_taken(List *used, const DncFilter *filter)
 }
 
 /*
- * Do the values of a condition take more requests than the list, so that the list is read?
- * The lists of all types have as many pages as the list, if not more.  A search cannot be
+ * Do the values of a condition take more requests than the list itself?  Then we read the list.
+ * The lists of all types together have at least as many pages as the list.  A search cannot be
  * answered from the list.
  */
 static bool
@@ -228,9 +228,9 @@ takes_too_many(const DncProvider *provider, const UsedFilter *filter, double lis
 }
 
 /*
- * Choose the filters to send, in the provider's order.  Only one of them may
- * have several values: a chain for each pair of values would ask for the same
- * again and again, since a search finds an entry whatever its type.
+ * Choose the filters to send, in the provider's order.  Only one of them may have several
+ * values.  A chain for each pair of values would ask for the same entries again and again,
+ * because a search finds an entry of any type.
  */
 static List *
 choose_filters(const DncOptions *options, const DncCondition *conditions, int count,
@@ -280,8 +280,8 @@ make_parameter(const UsedFilter *used, const char *value)
 }
 
 /*
- * The check that an entry has a filter's value; NULL: no member of the entry holds it.
- * palloc'd.
+ * Make the check that an entry has a filter's value, palloc'd; NULL: no member of the entry
+ * holds the value.
  */
 static DncChainCheck *
 make_check(const DncOptions *options, const UsedFilter *used, const DncParameter *parameter)
@@ -298,7 +298,7 @@ make_check(const DncOptions *options, const UsedFilter *used, const DncParameter
 	return check;
 }
 
-/* Append a name and a value to a chain's key.  The length tells where the value ends. */
+/* Append a name and a value to a chain's key.  The length shows where the value ends. */
 static void
 append_to_key(StringInfo key, const char *name, const char *value)
 {
@@ -306,8 +306,8 @@ append_to_key(StringInfo key, const char *name, const char *value)
 }
 
 /*
- * The index-th of some chains, from 0: the filter with several values has its index-th one
- * there, and the others have the one they have.  palloc'd.
+ * Make the chain with this index, from 0.  The filter with several values uses the value with
+ * this index; every other filter uses its single value.  palloc'd.
  */
 DncChain *
 dnc_filter_chain(const DncChains *chains, int index)
@@ -339,7 +339,7 @@ dnc_filter_chain(const DncChains *chains, int index)
 	return chain;
 }
 
-/* With how many values of a column the requests of some chains narrow the list; 0: they do not. */
+/* The number of a column's values that narrow the list in the requests; 0: none does. */
 int
 dnc_filter_values(const DncChains *chains, DncColumn column)
 {
@@ -355,7 +355,7 @@ dnc_filter_values(const DncChains *chains, DncColumn column)
 	return 0;
 }
 
-/* Does each of some chains find the few entries of a value? */
+/* Does each of these chains find the few entries of a value? */
 bool
 dnc_filter_sends_lookup(const DncChains *chains)
 {
@@ -372,10 +372,9 @@ dnc_filter_sends_lookup(const DncChains *chains)
 }
 
 /*
- * The chains that together find all entries that meet the conditions.  list_requests is
- * the number of requests that reading the list is expected to take: a condition with more
- * values than that is left to PostgreSQL.  palloc'd; *options and the conditions must
- * outlive it.
+ * Make the chains that together find all entries that meet the conditions.  list_requests is
+ * the expected number of requests for reading the list; we leave a condition with more values
+ * than that to PostgreSQL.  palloc'd; *options and the conditions must outlive the chains.
  */
 DncChains *
 dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int count,
@@ -400,10 +399,10 @@ dnc_filter_chains(const DncOptions *options, const DncCondition *conditions, int
 }
 
 /*
- * The chains that together find all entries that meet the conditions, and also those
- * that share the identity of such an entry, but have another value in a column such as
- * the type.  A scan with own writes needs them, to know whether an addition is listed
- * already.  As dnc_filter_chains(); the conditions are copied.
+ * Make the chains that together find all entries that meet the conditions, and all entries that
+ * share the identity of such an entry, but have another value in a column such as the type.  A
+ * scan with own writes needs them, to know whether an addition is already on the list.
+ * Otherwise like dnc_filter_chains(); the conditions are copied.
  */
 DncChains *
 dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *conditions,
@@ -425,9 +424,9 @@ dnc_filter_chains_by_identity(const DncOptions *options, const DncCondition *con
 }
 
 /*
- * The one chain that finds what some chains for many types find, on a list of any type;
- * NULL: they are not chains for many types.  The conditions are those that they were made
- * of; they are copied.
+ * Make the single chain that finds the same as some chains for many types, on a list of any
+ * type; NULL: they are not chains for many types.  The conditions are those of the given
+ * chains; they are copied.
  */
 DncChains *
 dnc_filter_chains_of_any_type(const DncChains *chains, const DncCondition *conditions, int count)

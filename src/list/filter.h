@@ -34,44 +34,44 @@ typedef struct DncCondition
 } DncCondition;
 
 /*
- * One reading of the list, narrowed by filters.  Where a scan has several chains, an
- * entry belongs to the chain whose value it has.  So it comes once, even if the remote
- * search finds it for another chain too.
+ * One reading of the list, narrowed by filters.  If a scan has several chains, an entry belongs
+ * to the chain whose value the entry has.  So each entry comes once, even if the remote search
+ * finds it for another chain, too.
  */
 typedef struct DncChain
 {
-	List	   *filters;		/* of DncParameter: what the requests carry */
+	List	   *filters;		/* of DncParameter: the parameters in the requests */
 	char	   *key;			/* filters and checks as a text: equal for chains that find the
-								 * same */
-	const char *search;			/* what the column search reads as; NULL: NULL */
-	List	   *checks;			/* of DncChainCheck: what an entry has to have */
+								 * same entries */
+	const char *search;			/* the value of the column search; NULL: NULL */
+	List	   *checks;			/* of DncChainCheck: the values that an entry must have */
 } DncChain;
 
 typedef struct DncChainCheck
 {
 	const char *member;			/* of the entry */
 	const char *value;			/* UTF-8 */
-	bool		ignores_plus;	/* a + in front of the entry's value does not count */
+	bool		ignores_plus;	/* ignore a + in front of the entry's value */
 } DncChainCheck;
 
 /*
- * The chains that together find all entries that meet some conditions.  Each is made only
- * when it is wanted, since there may be as many as an array has values.
+ * The chains that together find all entries that meet some conditions.  Each chain is made only
+ * when it is needed, because there may be as many as an array has values.
  */
 typedef struct DncChains
 {
-	int			count;			/* 0: no entry can meet the conditions, so nothing is asked */
+	int			count;			/* 0: no entry can meet the conditions, so we ask for nothing */
 	const DncOptions *options;
 	List	   *used;			/* known to filter.c only */
 } DncChains;
 
 /*
- * With so many types, a list of unknown size is looked at first: if it has one page only, that
- * page has all of them.
+ * With at least this many types, we first look at a list of unknown size: if the list has only
+ * one page, that page has all of the types.
  */
 #define DNC_FILTER_MANY_TYPES 3
 
-/* For list_requests: each value is asked for, however many there are. */
+/* For list_requests: send each value, no matter how many there are. */
 #define DNC_ANY_NUMBER HUGE_VAL
 
 extern bool dnc_filter_has_column(const DncProvider *provider, DncColumn column);

@@ -1,18 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * known_entries.c
- *		The entries of a list that were given last, to be recognised.
+ *		The entries of a list that were given last, so that we recognise them.
  *
- * We remember two hashes of each entry, and only of the latest few thousand: enough to
- * find our place in a list that moves, and no more memory for a longer list.  One hash is
- * of the id, the other one of the content, which is identifier and type.  An id that comes
- * again with another content is an error: one of the two entries would be left out.
- * Labels, times and the like are no content, since they may change while we read.
+ * We remember two hashes of each entry, and only of the latest few thousand entries.
+ * That is enough to find our place in a list that moves, and takes no more memory for a
+ * longer list.  One hash is of the id, the other of the content, which is identifier and
+ * type.  If an id comes again with another content, we raise an error: otherwise we
+ * would leave out one of the two entries.  Labels, times and the like are not part of
+ * the content, because they may change while we read.
  *
- * Hashes of 64 bits are safe here.  Two ids with the same hash, which we expect once in a
- * billion scans of a million entries, make that error.  An entry is taken for another one
- * only if both hashes are the same.  The hashes of each scan have a random seed, so that
- * the error does not come again.
+ * Hashes of 64 bits are safe here.  If two ids have the same hash, which we expect once
+ * in a billion scans of a million entries, we raise that error.  We take an entry for
+ * another one only if both hashes are the same.  The hashes of each scan have a random
+ * seed, so the error does not come again.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,19 +25,19 @@
 #include "request/remote_error.h"
 
 /*
- * Entries of a generation.  We remember two of them, the current and the one before, and
- * forget a whole one at a time.  So the window is of 4096 to 8192 entries: several times
- * the largest page.
+ * Entries in a generation.  We remember two generations, the current and the previous one, and
+ * forget a whole generation at a time.  So we remember the last 4096 to 8192 entries, which is
+ * several times the largest page.
  */
 #define GENERATION 4096
 
-/* Entries that we have room for at first: most lookups give no more. */
+/* The first capacity, in entries: most lookups give no more. */
 #define FIRST_CAPACITY 32
 
 /*
- * A slot of a hash table has the place of an entry, counted from 1, and above it bits of
- * the id's hash, so that we look at few entries but the one that we search.  Three slots of
- * four are empty, and the first one tells most entries that we do not know.
+ * A slot of a hash table holds the place of an entry, counted from 1, and above that some bits
+ * of the id's hash, so we rarely look at a wrong entry.  Three of four slots are empty, so for
+ * most unknown entries the first slot is enough.
  */
 #define PLACE_BITS 13
 #define PLACE_MASK ((1 << PLACE_BITS) - 1)
@@ -50,12 +51,12 @@ enum
 	ID, IDENTIFIER, TYPE, NTEXTS
 };
 
-/* Entries that were given one after the other. */
+/* Entries that were given one after another. */
 typedef struct Generation
 {
 	DncEntryMark *marks;		/* NULL: none yet */
 	int			count;
-	int			capacity;		/* a power of 2, GENERATION at the most */
+	int			capacity;		/* a power of 2, at most GENERATION */
 	uint32	   *slots;			/* capacity * SLOTS_PER_ENTRY of them; 0: empty */
 } Generation;
 
@@ -63,15 +64,15 @@ struct DncKnownEntries
 {
 	MemoryContext context;
 	const DncOptions *options;
-	const char *names[NTEXTS];	/* of the members; NULL: entries have none */
+	const char *names[NTEXTS];	/* names of the members; NULL: entries have no such member */
 	uint64		seed;
 	Generation	current;
 	Generation	before;
-	int64		added;			/* entries that were ever put there */
-	bool		forgot;			/* entries were given that are not there */
+	int64		added;			/* entries that we ever added */
+	bool		forgot;			/* some entries were given that are not here */
 };
 
-/* The member of an entry that has a column; NULL: none has. */
+/* The member of an entry that holds a column; NULL: none. */
 static const char *
 member_name(const DncProvider *provider, DncColumn column)
 {
@@ -80,7 +81,7 @@ member_name(const DncProvider *provider, DncColumn column)
 	return field ? field->name : NULL;
 }
 
-/* An empty memory, in the current memory context; *options must outlive it. */
+/* Make an empty memory, in the current memory context; *options must outlive it. */
 DncKnownEntries *
 dnc_known_entries_make(const DncOptions *options)
 {
@@ -95,7 +96,7 @@ dnc_known_entries_make(const DncOptions *options)
 	return known;
 }
 
-/* The texts of an entry that tell it from others; NULL: it has none. */
+/* Find the texts of an entry that tell it from others; NULL: the entry lacks that text. */
 static void
 find_texts(const DncKnownEntries *known, const DncJson *entry, const char *texts[NTEXTS])
 {
@@ -134,8 +135,8 @@ mix(uint64 hash, uint64 bytes)
 }
 
 /*
- * The hash of a text.  PostgreSQL's hash_bytes_extended() takes four times as long for texts
- * of this length, and every entry of a list has two of them.
+ * The hash of a text.  PostgreSQL's hash_bytes_extended() takes four times as long for texts of
+ * this length, and every entry of a list needs two hashes.
  */
 static uint64
 hash_text(const char *text, uint64 seed)
@@ -185,7 +186,7 @@ first_slot(const Generation *generation, uint64 id)
 	return (uint32) (id >> 1) & ((uint32) generation->capacity * SLOTS_PER_ENTRY - 1);
 }
 
-/* Have the processor fetch what the search for an entry will look at first. */
+/* Let the processor fetch the memory that a search for an entry looks at first. */
 static inline void
 fetch_slot(const Generation *generation, uint64 id)
 {
@@ -194,9 +195,9 @@ fetch_slot(const Generation *generation, uint64 id)
 }
 
 /*
- * The marks of the entries of a page, in order: an array, palloc'd in the current context.
- * *count is their number.  A page at a time, since we wait for memory much longer than we
- * count, and so wait for all of them at once.
+ * The marks of a page's entries, in order: an array of *count marks, palloc'd in the current
+ * context.  We make them for a page at a time: waiting for memory takes much longer than the
+ * computation, so we wait for all of them at once.
  */
 DncEntryMark *
 dnc_known_entries_marks(const DncKnownEntries *known, const DncPage *page, int *count)
@@ -217,7 +218,7 @@ dnc_known_entries_marks(const DncKnownEntries *known, const DncPage *page, int *
 	return marks;
 }
 
-/* The slot of an entry in a generation that has slots, or the empty one where it would be. */
+/* The slot of an entry in a generation that has slots, or the empty slot where it belongs. */
 static inline uint32
 find_slot(const Generation *generation, uint64 id)
 {
@@ -264,7 +265,7 @@ grow(DncKnownEntries *known)
 	MemoryContextSwitchTo(before);
 }
 
-/* Begin another generation, and forget the one before the current one. */
+/* Begin a new generation, and forget the oldest one. */
 static void
 turn_over(DncKnownEntries *known)
 {
@@ -280,7 +281,7 @@ turn_over(DncKnownEntries *known)
 }
 
 /*
- * Is an entry in a generation?  Raises 08P01 if one with the same id and another content
+ * Is an entry in a generation?  Raises 08P01 if an entry with the same id, but other content,
  * is.
  */
 static inline bool
@@ -303,7 +304,7 @@ generation_has(const DncKnownEntries *known, const Generation *generation,
 	return true;
 }
 
-/* Is an entry remembered?  Raises 08P01 if one with the same id and another content is. */
+/* Do we remember an entry?  Raises 08P01 if we remember the same id with other content. */
 bool
 dnc_known_entries_has(const DncKnownEntries *known, const DncEntryMark *mark)
 {
@@ -312,8 +313,8 @@ dnc_known_entries_has(const DncKnownEntries *known, const DncEntryMark *mark)
 }
 
 /*
- * Remember an entry that is given.  False: it was remembered before.  Raises 08P01 if one
- * with the same id and another content was.
+ * Remember an entry that is given.  False: we remembered it already.  Raises 08P01 if we
+ * remember the same id with other content.
  */
 bool
 dnc_known_entries_add(DncKnownEntries *known, const DncEntryMark *mark)
@@ -332,7 +333,7 @@ dnc_known_entries_add(DncKnownEntries *known, const DncEntryMark *mark)
 	return true;
 }
 
-/* Remember the ids of a stored position, of a list of which so many entries were given. */
+/* Remember the ids of a stored position; given is the number of entries given before it. */
 void
 dnc_known_entries_restore(DncKnownEntries *known, const List *ids, int64 given)
 {
@@ -347,7 +348,7 @@ dnc_known_entries_restore(DncKnownEntries *known, const List *ids, int64 given)
 	known->forgot = known->forgot || known->added < given;
 }
 
-/* Were entries given that are not remembered (any more)? */
+/* Were entries given that we do not remember, or no longer? */
 bool
 dnc_known_entries_forgot(const DncKnownEntries *known)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * known_entries.h
- *		The entries of a list that were given last, to be recognised.
+ *		The entries of a list that were given last, so that we recognise them.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,10 +12,10 @@
 
 typedef struct DncKnownEntries DncKnownEntries;
 
-/* By which an entry is recognised. */
+/* The hashes by which we recognise an entry. */
 typedef struct DncEntryMark
 {
-	uint64		id;				/* hash of the id; 0: the entry has none */
+	uint64		id;				/* hash of the id; 0: the entry has no id */
 	uint64		content;		/* hash of identifier and type; 0: not known */
 } DncEntryMark;
 

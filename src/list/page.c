@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * page.c
- *		Pages of a list, whatever way the list is paged.
+ *		Pages of a list, for every kind of paging.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 #include "list/page.h"
 #include "request/remote_error.h"
 
-/* How many entries of a page were not given before? */
+/* How many entries of a page are new? */
 int64
 dnc_page_count_new(const DncPage *page)
 {

@@ -3,14 +3,14 @@
  * page_cursor.c
  *		Lists in which each page carries the cursor of the next one.
  *
- * A page says whether the list goes on, and where.  It must not lead back to a page
- * that was read before, and as long as the total that some APIs tell does not change,
- * the entries have to add up to it.
+ * A page says whether the list goes on, and where.  A page must not lead back to a page
+ * that was read before.  Some APIs also give a total: as long as it does not change, the
+ * entries must add up to it.
  *
  * Some cursors count pages.  If entries come at the front of such a list, the next page
- * begins with entries that we have given.  So we compare each page with those before, and
- * give an entry once.  Many pages in a row with nothing new have no end that we could
- * reach, whatever their cursors are.
+ * begins with entries that we have given already.  So we compare each page with those
+ * before, and give each entry once.  If many pages in a row have nothing new, we give
+ * up: such a list has no end that we could reach.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,10 +23,10 @@
 #include "list/page_cursor.h"
 #include "request/remote_error.h"
 
-/* Bytes of a cursor.  No server takes the URL that a longer one makes. */
+/* The longest cursor, in bytes.  No server accepts the URL that a longer cursor makes. */
 #define MAX_CURSOR 8192
 
-/* Pages in a row that bring nothing before the list is given up. */
+/* After this many pages in a row with nothing new, we give up the list. */
 #define MAX_BARREN 16
 
 struct DncPageCursor
@@ -35,19 +35,19 @@ struct DncPageCursor
 	const DncOptions *options;
 	const DncPaging *paging;
 	int			page_size;
-	char	   *cursor;			/* of the next page, UTF-8; NULL: that is the first one */
+	char	   *cursor;			/* of the next page, UTF-8; NULL: the next page is the first one */
 	HTAB	   *cursors;		/* hashes of all cursors so far */
 	int64		given;			/* entries so far, each once */
-	int64		total;			/* as the first answer has it; -1: none */
-	bool		moved;			/* the list was seen to change */
-	bool		resuming;		/* the last page of a stored position is to be read again */
-	int			barren;			/* pages in a row that brought nothing */
-	DncKnownEntries *known;		/* the last of the entries that were given */
+	int64		total;			/* from the first answer; -1: none */
+	bool		moved;			/* we saw the list change */
+	bool		resuming;		/* we have yet to read the last page of a stored position again */
+	int			barren;			/* pages in a row with nothing new */
+	DncKnownEntries *known;		/* the entries that were given last */
 };
 
 /*
- * Begin to read a list, of which nothing is known yet but its paging.  palloc'd in the
- * current memory context; *options must outlive it.
+ * Begin to read a list; we only know its paging yet.  palloc'd in the current memory context;
+ * *options must outlive it.
  */
 DncPageCursor *
 dnc_page_cursor_begin(const DncOptions *options, const DncPaging *paging, int page_size)
@@ -67,7 +67,7 @@ dnc_page_cursor_begin(const DncOptions *options, const DncPaging *paging, int pa
 	return reader;
 }
 
-/* A cursor's hash: exact enough to tell that a cursor comes again, and small. */
+/* A cursor's hash: small, and exact enough to notice a cursor that comes again. */
 static uint64
 cursor_hash(const char *cursor)
 {
@@ -95,7 +95,7 @@ set_cursor(DncPageCursor *reader, const char *cursor)
 	reader->cursor = MemoryContextStrdup(reader->context, cursor);
 }
 
-/* Begin with the last page of a stored position, which is to be read again. */
+/* Begin with the last page of a stored position, to read it again. */
 void
 dnc_page_cursor_resume(DncPageCursor *reader, const DncPosition *position)
 {
@@ -122,10 +122,10 @@ dnc_page_cursor_request(const DncPageCursor *reader)
 }
 
 /*
- * The page behind one that has come, but has not been parsed yet, so that the server can
- * make it while we make this one's tree; limit 0: it is not known.  The cursor is a
- * guess until the page is accepted.  For a well-formed page, this is exactly the request
- * that dnc_page_cursor_request() gives then.  palloc'd in the current context.
+ * Guess the request for the page after one that has come, but is not parsed yet; limit 0: not
+ * known.  Then the server can make that page while we make this page's tree.  The cursor is a
+ * guess until we accept the page.  For a well-formed page, this is exactly the request that
+ * dnc_page_cursor_request() then gives.  palloc'd in the current context.
  */
 DncPageRequest
 dnc_page_cursor_guess(const DncPageCursor *reader, DncAnswer *answer)
@@ -146,7 +146,7 @@ dnc_page_cursor_guess(const DncPageCursor *reader, DncAnswer *answer)
 	return knows_cursor(reader, guess.cursor) ? none : guess;
 }
 
-/* Note that an entry of a page, by index, was given before. */
+/* Note that an entry of a page was given before. */
 static void
 set_given(DncPage *page, int index)
 {
@@ -156,9 +156,9 @@ set_given(DncPage *page, int index)
 }
 
 /*
- * Remember the entries of a page, and find those that were given before: page->given.  An
- * entry without an id counts as new; it is an error when it is read, as it may not be if
- * the scan ends in front of it.  How many are new?
+ * Remember the entries of a page, and set page->given for those that were given before.
+ * Returns the number of new entries.  An entry without an id counts as new: it becomes an error
+ * when it is read, which may not happen if the scan ends before it.
  */
 static int64
 give_entries(DncPageCursor *reader, DncPage *page)
@@ -178,7 +178,7 @@ give_entries(DncPageCursor *reader, DncPage *page)
 	return new;
 }
 
-/* Watch for a list that goes on and on, and brings nothing. */
+/* Watch for a list that goes on and on without anything new. */
 static void
 check_progress(DncPageCursor *reader, int64 new)
 {
@@ -190,9 +190,9 @@ check_progress(DncPageCursor *reader, int64 new)
 }
 
 /*
- * Does a page that is read again carry on from the stored position?  It does if it
- * begins with an entry that was given.  Whatever else it begins with, entries that we
- * have not seen may stand in front of it, unless it is the first page of the list.
+ * Does a page that we read again continue from the stored position?  It does if it begins with
+ * an entry that was given.  If it begins with any other entry, entries that we have not seen
+ * may stand in front of it, unless it is the first page of the list.
  */
 static bool
 carries_on(const DncPageCursor *reader, const DncPage *page)
@@ -200,9 +200,7 @@ carries_on(const DncPageCursor *reader, const DncPage *page)
 	return reader->cursor == NULL || (page->given && page->given[0]);
 }
 
-/*
- * Watch the total.  As long as it does not change, the pages have to add up to it.
- */
+/* Watch the total.  As long as it does not change, the pages must add up to it. */
 static void
 check_total(DncPageCursor *reader, const DncJson *answer, bool at_end)
 {
@@ -228,7 +226,7 @@ check_total(DncPageCursor *reader, const DncJson *answer, bool at_end)
 								  path, (long long) total, (long long) reader->given);
 }
 
-/* Does the list go on, as an answer has it? */
+/* Does the list go on, according to an answer? */
 static bool
 goes_on(const DncPageCursor *reader, const DncJson *answer)
 {
@@ -241,7 +239,7 @@ goes_on(const DncPageCursor *reader, const DncJson *answer)
 	return dnc_json_boolean(more);
 }
 
-/* The cursor of the next page, as an answer has it. */
+/* The cursor of the next page, according to an answer. */
 static const char *
 next_cursor(const DncPageCursor *reader, const DncJson *answer, const DncPage *page)
 {
@@ -266,10 +264,10 @@ next_cursor(const DncPageCursor *reader, const DncJson *answer, const DncPage *p
 
 /*
  * Take the page that was asked for.  *at_end says whether the list ends with it.
- * DNC_PAGE_LOST: it is not the page that was to be read again.  Sets page->given
- * (palloc'd in the current context) where entries were given before.
+ * DNC_PAGE_LOST: this is not the page that we wanted to read again.  Sets page->given (palloc'd
+ * in the current context) for entries that were given before.
  *
- * Raises 08P01 for a page that contradicts itself or those before, or does not lead on.
+ * Raises 08P01 for a page that contradicts itself or earlier pages, or does not lead on.
  */
 DncPageFit
 dnc_page_cursor_accept(DncPageCursor *reader, const DncJson *answer, DncPage *page, bool *at_end)
@@ -290,7 +288,7 @@ dnc_page_cursor_accept(DncPageCursor *reader, const DncJson *answer, DncPage *pa
 	return DNC_PAGE_TAKEN;
 }
 
-/* Note what a position has to know of the list, except for the last page's cursor. */
+/* Store in a position what we know about the list, except for the last page's cursor. */
 void
 dnc_page_cursor_position(const DncPageCursor *reader, DncPosition *position)
 {
@@ -299,7 +297,7 @@ dnc_page_cursor_position(const DncPageCursor *reader, DncPosition *position)
 	position->moved = reader->moved;
 }
 
-/* How many entries the list has, as the first answer said; -1: it did not. */
+/* The size of the list according to the first answer; -1: the answer did not say. */
 int64
 dnc_page_cursor_total(const DncPageCursor *reader)
 {

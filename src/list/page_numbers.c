@@ -3,38 +3,37 @@
  * page_numbers.c
  *		Lists whose pages are numbered, and that change while they are read.
  *
- * A page is a slice of the list as it is at that moment.  When an entry in
- * front of the reader goes, all behind it move up by one, and the next page
- * begins one entry too late.  We promise all the same: every entry that is on the
- * list during the whole scan comes exactly once, or the scan fails.
+ * A page is a slice of the list as it is at that moment.  When an entry in front of the
+ * reader goes, all entries behind it move up by one, and the next page begins one entry
+ * too late.  We promise all the same: every entry that is on the list during the whole
+ * scan comes exactly once, or the scan fails.
  *
- * The proof is this.  Let X be an entry that was given, such that
- * every entry in front of X that stays on the list was given too.  A page that
- * has X on it shows, in one moment, what follows X; so when all behind X on
- * that page is given, the last entry of the page is the new X.  Hence: a page
- * on which an entry is known, however the list has moved, carries on where the
- * reader was, and what is not known on it is given.  A page on which none is
- * known may have left a gap, and is not used: the reader steps back until it
- * finds one that it knows, or the beginning of the list.  This needs no more of
- * the API than that entries keep their order and their ids.  (The known entry
- * has to be the first of its page: an entry that was taken off and put back
- * elsewhere is known too, but would not show the place.)
+ * This is the proof.  Let X be an entry that was given, such that every entry in front
+ * of X that stays on the list was given, too.  A page with X on it shows, in one moment,
+ * the entries that follow X.  When we have given all entries behind X on that page, the
+ * page's last entry is the new X.  Hence: a page with a known entry continues at the
+ * reader's place, however the list has moved, and we give the unknown entries on it.  A
+ * page without a known entry may have left a gap, so we do not use it: the reader steps
+ * back until it finds a page that it knows, or the beginning of the list.  This only
+ * needs an API whose entries keep their order and their ids.  (The known entry has to be
+ * the first of its page: an entry that was taken off and put back elsewhere is known,
+ * too, but would not show the place.)
  *
- * Nothing in this speaks of time: the order of two entries stays the same for as long
- * as both are on the list.  So pages can be asked for ahead, and it does not matter in
- * which order the server makes them.  We plan them as if nothing moved: of the page
- * sizes up to the one in force we take one that has a page reaching from in front of the
- * reader as far behind as can be.  (No plan needs fewer requests.  A reader that stands
- * further behind can take each page that one further in front can, so that the greedy
- * choice is the best.)  If we see a change, we use the pages that are under way as far as
- * they fit, and plan the others anew, with a wider overlap.
+ * The proof does not depend on time: the order of two entries stays the same for as long
+ * as both are on the list.  So we can ask for pages ahead, and the server may make them
+ * in any order.  We plan them as if nothing moved.  Among the page sizes up to the
+ * current one, we take a size with a page that begins in front of the reader and reaches
+ * as far behind it as possible.  (No plan needs fewer requests.  A reader further back
+ * in the list can take every page that a reader further in front can take, so the greedy
+ * choice is the best.)  If we see a change, we use the pages under way as far as they
+ * fit, and plan the others anew, with a wider overlap.
  *
- * With scan_check 'total', pages are taken to fit together without such a proof, and
- * each is read once, as long as the total stays the same and no entry comes where another
- * was.  Changes that cancel each other out are not seen then.
+ * With scan_check 'total', we assume without such a proof that pages fit together, and
+ * read each page once, as long as the total stays the same and no entry comes in place
+ * of another.  Then we do not see changes that cancel each other out.
  *
- * A list whose position was stored is taken up again in the same way: by a page that
- * overlaps with the last one that was read.
+ * We take up a stored position of a list in the same way: with a page that overlaps with
+ * the last page that was read.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,50 +45,50 @@
 #include "list/page_numbers.h"
 #include "request/remote_error.h"
 
-/* Once a list was seen to change, pages overlap by one in so many entries; before, by one. */
+/* After we saw the list change, pages overlap by a tenth of their entries; before, by one entry. */
 #define OVERLAP_SHARE 10
 
 /*
- * The smallest page size that has a page reaching over any place of a list, if smaller
- * sizes are taken, too.  For 16 there is none at the 720,720th entry, which all numbers up
- * to 16 divide; for 17 that is the 12,252,240th.
+ * The smallest limit with which some page of that size, or of a smaller size, reaches over any
+ * place of a list that we expect.  With 16, none reaches over the 720,720th entry, because all
+ * numbers up to 16 divide that; with 17, this first happens at the 12,252,240th.
  */
 #define MIN_OVERLAPPING_LIMIT 17
 
-/* Pages in a row that bring nothing before the scan is given up. */
+/* After this many pages in a row with nothing new, we give up the scan. */
 #define MAX_ATTEMPTS 16
 
-/* Pages that are asked for to find a stored position again. */
+/* We ask for at most this many pages to find a stored position again. */
 #define MAX_RESUMING 4
 
 struct DncPageNumbers
 {
 	const DncOptions *options;
 	const DncPaging *paging;
-	int			limit;			/* page size to ask for at the most */
-	bool		is_cut;			/* the server gives no larger pages than that */
+	int			limit;			/* largest page size to ask for */
+	bool		is_cut;			/* the server gives no larger pages than limit */
 	int64		place;			/* entries in front of the reader, when last seen */
 	int64		total;			/* when last seen; -1: not yet */
-	bool		moved;			/* the list was seen to change */
-	bool		resuming;		/* the place of a stored position was not found yet */
-	int			attempts;		/* pages in a row that brought nothing */
-	int64		given;			/* entries so far */
-	DncKnownEntries *known;		/* the last of them */
+	bool		moved;			/* we saw the list change */
+	bool		resuming;		/* we have not yet found the place of a stored position */
+	int			attempts;		/* pages in a row with nothing new */
+	int64		given;			/* entries given so far */
+	DncKnownEntries *known;		/* the entries that were given last */
 };
 
-/* The facts that a page tells of itself and of the list. */
+/* The facts that a page tells about itself and about the list. */
 typedef struct PageFacts
 {
 	int64		total;
 	int64		start;			/* entries in front of the page */
 	int			count;			/* entries on the page */
-	DncEntryMark *marks;		/* of its entries */
-	bool	   *known;			/* by index: was given before */
+	DncEntryMark *marks;		/* marks of the page's entries */
+	bool	   *known;			/* by index: the entry was given before */
 } PageFacts;
 
 /*
- * Begin to read a list, of which nothing is known yet but its paging.  palloc'd in the
- * current memory context; *options must outlive it.
+ * Begin to read a list; we only know its paging yet.  palloc'd in the current memory context;
+ * *options must outlive it.
  */
 DncPageNumbers *
 dnc_page_numbers_begin(const DncOptions *options, const DncPaging *paging, int page_size)
@@ -116,7 +115,7 @@ dnc_page_numbers_resume(DncPageNumbers *reader, const DncPosition *position)
 	dnc_known_entries_restore(reader->known, position->ids, position->given);
 }
 
-/* Does a page have to overlap with those before? */
+/* Must a page overlap with those before? */
 static bool
 has_to_overlap(const DncPageNumbers *reader)
 {
@@ -131,7 +130,7 @@ wide_overlap(const DncPageNumbers *reader)
 	return Max(reader->limit / OVERLAP_SHARE, 1);
 }
 
-/* The largest page that we ask for. */
+/* The largest page size that we ask for. */
 static int
 largest_limit(const DncPageNumbers *reader)
 {
@@ -141,10 +140,10 @@ largest_limit(const DncPageNumbers *reader)
 }
 
 /*
- * The page that begins at least so many entries in front of a place, and reaches as far
- * behind it as can be; limit 0: none reaches over it.  For a size m, page number k covers
- * the entries from (k - 1) m to k m.  Half of the largest size and less are never better:
- * the page of twice the size that ends there, or one entry page later, does as well.
+ * Find the page that begins at least overlap entries in front of a place, and reaches as far
+ * behind it as possible; limit 0: no page reaches over it.  With size m, page number k covers
+ * the entries from (k - 1) m to k m.  Half of the largest size, or less, is never better: the
+ * page of twice the size that ends there, or one smaller page later, does as well.
  */
 static DncPageRequest
 furthest_page(const DncPageNumbers *reader, int64 place, int64 overlap)
@@ -168,9 +167,9 @@ furthest_page(const DncPageNumbers *reader, int64 place, int64 overlap)
 }
 
 /*
- * The requests that a list of so many entries is expected to take.  Where pages overlap, the
- * furthest one from some place falls short of its size by 1.25 square roots of that on average
- * (counted for lists of up to 1,000 pages of 20 to 1,000 entries).
+ * The expected number of requests for a list with this many entries.  If pages overlap, the
+ * furthest page from a place falls short of its size by 1.25 times the square root of the size,
+ * on average (counted for lists of up to 1,000 pages of 20 to 1,000 entries).
  */
 double
 dnc_page_numbers_expected(const DncOptions *options, double entries)
@@ -183,7 +182,7 @@ dnc_page_numbers_expected(const DncOptions *options, double entries)
 	return 1 + ceil((entries - size) / (size - 1.25 * sqrt(size)));
 }
 
-/* The page to ask for at a place; limit 0: none reaches over it. */
+/* The page to ask for at a place; limit 0: no page reaches over it. */
 static DncPageRequest
 plan_page(const DncPageNumbers *reader, int64 place)
 {
@@ -196,7 +195,7 @@ plan_page(const DncPageNumbers *reader, int64 place)
 	return page.limit > 0 ? page : furthest_page(reader, place, 1);
 }
 
-/* The list does not settle: raise an error. */
+/* Raise the error for a list that does not settle. */
 static void
 give_up(const DncPageNumbers *reader)
 {
@@ -208,7 +207,7 @@ give_up(const DncPageNumbers *reader)
 			 errhint("Run the query again. A larger page_size leaves less room for changes.")));
 }
 
-/* No page reaches over the place of the reader: raise an error. */
+/* Raise the error for a place of the reader that no page reaches over. */
 static void
 refuse_small_pages(const DncPageNumbers *reader)
 {
@@ -222,8 +221,8 @@ refuse_small_pages(const DncPageNumbers *reader)
 }
 
 /*
- * The page to ask for next, or the one behind a page that was asked for ahead; limit 0:
- * there is none.  Raises 0A000 where pages have to overlap and are too small for it.
+ * The page to ask for next; with behind, the page after that one, which was asked for ahead.
+ * Limit 0: there is none.  Raises 0A000 if pages must overlap and are too small for that.
  */
 DncPageRequest
 dnc_page_numbers_request(const DncPageNumbers *reader, const DncPageRequest *behind)
@@ -243,8 +242,8 @@ dnc_page_numbers_request(const DncPageNumbers *reader, const DncPageRequest *beh
 }
 
 /*
- * Is a page that was asked for ahead still of use?  It has to reach over the place of the
- * reader, as far as we know that.  Whether it fits is seen when it has come.
+ * Is a page that we asked for ahead still useful?  It must reach over the place of the reader,
+ * as far as we know that place.  We see whether it fits when it has come.
  */
 bool
 dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRequest *asked)
@@ -255,14 +254,14 @@ dnc_page_numbers_wants(const DncPageNumbers *reader, const DncPageRequest *asked
 		(start == 0 || start < reader->place + !has_to_overlap(reader));
 }
 
-/* The page of some number, in the size in force. */
+/* The page with this number, in the current size. */
 DncPageRequest
 dnc_page_numbers_page(const DncPageNumbers *reader, int64 number)
 {
 	return (DncPageRequest) {.limit = reader->limit, .paging = reader->paging, .number = number};
 }
 
-/* A number that the answer has to have. */
+/* A number that the answer must have. */
 static int64
 required_count(const DncPageNumbers *reader, const DncJson *answer, const char *path)
 {
@@ -276,8 +275,8 @@ required_count(const DncPageNumbers *reader, const DncJson *answer, const char *
 }
 
 /*
- * Find out how many entries a page has, and which of them were given before.  Raises 08P01
- * for an entry without an id.
+ * Count the entries of a page, and find those that were given before.  Raises 08P01 for an
+ * entry without an id.
  */
 static void
 find_known(const DncPageNumbers *reader, const DncPage *page, PageFacts *facts)
@@ -336,7 +335,7 @@ read_facts(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *a
 								  "The answer counts %lld entries and %lld pages of %lld: that does not add up.",
 								  (long long) facts.total, (long long) pages, (long long) limit);
 
-	/* A server that gives smaller pages than asked for is believed. */
+	/* We accept a server that gives smaller pages than we ask for. */
 	if (limit < asked->limit)
 	{
 		reader->limit = (int) limit;
@@ -349,9 +348,9 @@ read_facts(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *a
 }
 
 /*
- * Does a page look as it would on a list that has not moved?  The total is the
- * same, the page does not begin behind the reader, and of its entries those in
- * front of the reader are known, and no others.
+ * Does a page look as it would if the list had not moved?  The total must be the same, the page
+ * must not begin behind the reader, and exactly those of its entries must be known that are in
+ * front of the reader.
  */
 static bool
 looks_unmoved(const DncPageNumbers *reader, const PageFacts *facts)
@@ -367,9 +366,9 @@ looks_unmoved(const DncPageNumbers *reader, const PageFacts *facts)
 }
 
 /*
- * Does a page carry on where the reader is?  Either its first entry is known,
- * or it is the beginning of the list and nothing that was given is forgotten,
- * or it need not overlap.
+ * Does a page continue at the reader's place?  It does if its first entry is known; or if it is
+ * the beginning of the list and we have forgotten none of the given entries; or if pages need
+ * not overlap.
  */
 static bool
 carries_on(const DncPageNumbers *reader, const PageFacts *facts)
@@ -381,7 +380,7 @@ carries_on(const DncPageNumbers *reader, const PageFacts *facts)
 	return !has_to_overlap(reader);
 }
 
-/* A page that brought nothing: give up when there were too many in a row. */
+/* A page had nothing new: give up after too many in a row. */
 static void
 count_attempt(DncPageNumbers *reader)
 {
@@ -390,11 +389,11 @@ count_attempt(DncPageNumbers *reader)
 }
 
 /*
- * A page did not fit: choose another place to look for an entry that is known.  First we
- * take it that all that came or went, by the totals, was in front of the reader, and look
- * there with the wide overlap.  Then we step back, further with each time: by a part of a
- * page at first, since of a position that was stored only the last page is known.
- * DNC_PAGE_LOST: the place of a stored position is not there any more, as far as we look.
+ * A page did not fit: choose another place to look for a known entry.  First we assume that all
+ * entries that came or went, by the totals, were in front of the reader, and look there with
+ * the wide overlap.  Then we step back, further each time.  The first step is only a part of a
+ * page, because we know only the last page of a stored position.  DNC_PAGE_LOST: we cannot find
+ * the place of a stored position within the pages that we are willing to ask for.
  */
 static DncPageFit
 look_elsewhere(DncPageNumbers *reader, const PageFacts *facts)
@@ -413,7 +412,7 @@ look_elsewhere(DncPageNumbers *reader, const PageFacts *facts)
 	return DNC_PAGE_UNFIT;
 }
 
-/* Remember the entries of a page that are given now. */
+/* Remember the entries of a page that we give now. */
 static void
 give_entries(DncPageNumbers *reader, const PageFacts *facts)
 {
@@ -428,13 +427,12 @@ give_entries(DncPageNumbers *reader, const PageFacts *facts)
 }
 
 /*
- * Take the page that was asked for.  DNC_PAGE_UNFIT: it does not fit what was read
- * before, another has to be asked for.  DNC_PAGE_LOST: a stored position cannot be taken
- * up again.  Otherwise page->given[i] says whether the i-th entry was given before
- * (palloc'd in the current context), and *at_end whether the list ends with this page.
+ * Take the page that was asked for.  DNC_PAGE_UNFIT: it does not fit the pages before, so ask
+ * for another one.  DNC_PAGE_LOST: we cannot take up a stored position.  Otherwise
+ * page->given[i] says whether the i-th entry was given before (palloc'd in the current
+ * context), and *at_end says whether the list ends with this page.
  *
- * Raises 08P01 for a page that contradicts itself, 40001 where the list does
- * not settle.
+ * Raises 08P01 for a page that contradicts itself, and 40001 if the list does not settle.
  */
 DncPageFit
 dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
@@ -465,7 +463,7 @@ dnc_page_numbers_accept(DncPageNumbers *reader, const DncPageRequest *asked,
 	return DNC_PAGE_TAKEN;
 }
 
-/* Check a page that is not taken, and note how many entries the list has by it. */
+/* Check a page that we do not take, and note the list's total from it. */
 void
 dnc_page_numbers_note(DncPageNumbers *reader, const DncPageRequest *asked, const DncJson *answer,
 					  const DncPage *page)
@@ -475,7 +473,7 @@ dnc_page_numbers_note(DncPageNumbers *reader, const DncPageRequest *asked, const
 		dnc_remote_error_contract(reader->options, "Pages had %d entries, and now have %d.", asked->limit, reader->limit);
 }
 
-/* Note what a position has to know of the list. */
+/* Store in a position what we know about the list. */
 void
 dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position)
 {
@@ -485,14 +483,14 @@ dnc_page_numbers_position(const DncPageNumbers *reader, DncPosition *position)
 	position->moved = reader->moved;
 }
 
-/* How many entries the list has, as the last page said. */
+/* The size of the list, according to the last page. */
 int64
 dnc_page_numbers_total(const DncPageNumbers *reader)
 {
 	return reader->total;
 }
 
-/* How many pages that makes, in the size in force. */
+/* The number of the list's pages, in the current page size. */
 int64
 dnc_page_numbers_pages(const DncPageNumbers *reader)
 {

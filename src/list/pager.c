@@ -3,11 +3,11 @@
  * pager.c
  *		A list, page by page, to its end: every page, or an error.
  *
- * This is where "a list that was not read to its end is an error" is kept.  The pager
- * asks for the pages in their order, some of them ahead, and hands each answer to the
- * rules of the list's paging: page_cursor.c or page_numbers.c.  They check whatever an
- * answer says about the pages that follow.  A pager can tell its position after each page,
- * and begin at a position that was stored.
+ * This file keeps the promise that "a list that was not read to its end is an error".
+ * The pager asks for the pages in their order, some of them ahead.  It hands each answer
+ * to the rules of the list's paging, page_cursor.c or page_numbers.c.  They check
+ * everything that an answer says about the following pages.  A pager can tell its
+ * position after each page, and can begin at a stored position.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,32 +25,32 @@ struct DncPager
 {
 	MemoryContext context;
 	const DncOptions *options;
-	List	   *filters;		/* of DncParameter: of each request */
+	List	   *filters;		/* of DncParameter: in each request */
 	DncCounters *counters;
-	int			page_size;		/* that is asked for */
+	int			page_size;		/* the page size that we ask for */
 	DncPageRequest first;		/* the page to begin with */
-	double		limit;			/* entries that will be enough; 0: not known */
+	double		limit;			/* we need no more entries than this; 0: not known */
 
-	/* How the list is paged; all NULL until the first answer has shown it. */
+	/* The paging of the list; all NULL until the first answer has shown it. */
 	const DncPaging *paging;
-	DncPageCursor *cursors;		/* one of these two */
+	DncPageCursor *cursors;		/* either this or numbers */
 	DncPageNumbers *numbers;
 
-	DncFetch   *current;		/* the page that is being read; NULL: none */
-	DncPage		page;			/* its entries */
-	DncFetch  **ahead;			/* those that come next, max_concurrency at the most */
+	DncFetch   *current;		/* the page that the caller reads; NULL: none */
+	DncPage		page;			/* the current page's entries */
+	DncFetch  **ahead;			/* the pages that come next, at most max_concurrency */
 	int			nahead;
-	int			count;			/* how many pages were waited for */
-	int64		given;			/* entries, each once */
-	bool		at_end;			/* no page follows the one that is being read */
-	bool		resuming;		/* a stored position was not found yet */
-	bool		has_come;		/* the page that was waited for last */
+	int			count;			/* pages that we waited for */
+	int64		given;			/* entries given, each once */
+	bool		at_end;			/* no page follows the current page */
+	bool		resuming;		/* we have not yet found a stored position */
+	bool		has_come;		/* the page that we waited for last has come */
 };
 
 /*
- * Begin to read a list that is narrowed by filters, a list of DncParameter.  The pager
- * belongs to the current memory context; *options, filters and *counters must outlive
- * it.  Sends nothing yet.
+ * Begin to read a list.  The filters, a list of DncParameter, narrow the list.  The pager
+ * belongs to the current memory context; *options, filters and *counters must outlive it.
+ * Sends nothing yet.
  */
 DncPager *
 dnc_pager_begin(const DncOptions *options, List *filters, DncCounters *counters)
@@ -67,14 +67,14 @@ dnc_pager_begin(const DncOptions *options, List *filters, DncCounters *counters)
 	return pager;
 }
 
-/* Ask for pages of another size than the option page_size says; before anything is asked. */
+/* Use another page size than the option page_size says.  Call this before the first request. */
 void
 dnc_pager_set_page_size(DncPager *pager, int page_size)
 {
 	pager->page_size = pager->first.limit = page_size;
 }
 
-/* Begin with a page by its number, in a paging that has numbers; before anything is asked. */
+/* Begin with the page of this number, if pages are numbered.  Only before the first request. */
 void
 dnc_pager_set_first(DncPager *pager, const DncPaging *paging, int64 number)
 {
@@ -82,21 +82,21 @@ dnc_pager_set_first(DncPager *pager, const DncPaging *paging, int64 number)
 	pager->first.number = number;
 }
 
-/* So many entries will be enough: ask for no page ahead that is beyond them. */
+/* This many entries will be enough: ask for no page beyond them ahead. */
 void
 dnc_pager_set_limit(DncPager *pager, double entries)
 {
 	pager->limit = entries;
 }
 
-/* Are so many entries all that will be wanted? */
+/* Are this many entries all that we will need? */
 static bool
 is_enough(const DncPager *pager, double entries)
 {
 	return pager->limit > 0 && entries >= pager->limit;
 }
 
-/* Go by a paging from now on. */
+/* Use a paging from now on. */
 static void
 set_paging(DncPager *pager, const DncPaging *paging)
 {
@@ -110,7 +110,7 @@ set_paging(DncPager *pager, const DncPaging *paging)
 	MemoryContextSwitchTo(before);
 }
 
-/* Find out from the first answer which way of paging the server speaks. */
+/* Find out from the first answer which paging the server uses. */
 static void
 find_paging(DncPager *pager, const DncJson *answer)
 {
@@ -132,7 +132,7 @@ drop_ahead(DncPager *pager)
 		dnc_fetch_drop(pager->ahead[--pager->nahead]);
 }
 
-/* The page to ask for next, or the one behind what was asked for; limit 0: none, or not known. */
+/* The page to ask for next, after those that were asked for; limit 0: none, or not known. */
 static DncPageRequest
 next_page(const DncPager *pager)
 {
@@ -157,7 +157,7 @@ start_fetch(DncPager *pager, const DncPageRequest *page)
 	return fetch;
 }
 
-/* Send the request for a page that is needed now.  Raises an error beyond max_requests. */
+/* Send the request for a page that we need now.  Raises 54000 beyond max_requests. */
 static DncFetch *
 start_needed(DncPager *pager, const DncPageRequest *page)
 {
@@ -167,8 +167,8 @@ start_needed(DncPager *pager, const DncPageRequest *page)
 }
 
 /*
- * Ask for pages ahead, so that they come while others are read.  Not before the
- * second page is wanted, since many a query ends on the first.
+ * Ask for pages ahead, so that they come while the caller reads others.  We begin when the
+ * second page is wanted, because many queries end on the first page.
  */
 static void
 fetch_ahead(DncPager *pager)
@@ -188,8 +188,8 @@ fetch_ahead(DncPager *pager)
 }
 
 /*
- * Ask for the page behind one that has come, but has not been parsed yet.  The cursor is
- * a guess: whether the request was the right one is seen when the page is taken.
+ * Ask for the page after one that has come, but is not parsed yet.  The cursor is a guess: when
+ * we take the page, we see whether the request was right.
  */
 static void
 ask_early(DncPager *pager, DncAnswer *answer)
@@ -204,7 +204,7 @@ ask_early(DncPager *pager, DncAnswer *answer)
 		pager->ahead[pager->nahead++] = start_fetch(pager, &guess);
 }
 
-/* Wait for a page, and parse it into *page; gives the answer. */
+/* Wait for a page, and parse it into *page; returns the answer. */
 static const DncJson *
 receive_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
@@ -230,7 +230,7 @@ accept_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 	return dnc_page_cursor_accept(pager->cursors, answer, page, &pager->at_end);
 }
 
-/* A page takes the place of the one that was read before. */
+/* Put a page in the place of the current page. */
 static void
 set_current(DncPager *pager, DncFetch *fetch, const DncPage *page)
 {
@@ -245,7 +245,7 @@ set_current(DncPager *pager, DncFetch *fetch, const DncPage *page)
 		dnc_progress_expect(pager->counters->progress, dnc_pager_total(pager));
 }
 
-/* Wait for a page, and read it into *page, or drop it if it is of no use. */
+/* Wait for a page, and read it into *page, or drop it if it is useless. */
 static DncPageFit
 take_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 {
@@ -260,7 +260,7 @@ take_page(DncPager *pager, DncFetch *fetch, DncPage *page)
 	return fit;
 }
 
-/* Is the first page that was asked for ahead the one to be read now? */
+/* Is the first page that we asked for ahead the page to read now? */
 static bool
 is_wanted(const DncPager *pager)
 {
@@ -272,7 +272,7 @@ is_wanted(const DncPager *pager)
 	return dnc_fetch_asks_for(pager->ahead[0], &wanted);
 }
 
-/* Give up what was asked for ahead if the list has moved, or a cursor was guessed wrong. */
+/* Give up the pages asked for ahead, if the list has moved or a guessed cursor was wrong. */
 static void
 drop_unwanted(DncPager *pager)
 {
@@ -281,8 +281,8 @@ drop_unwanted(DncPager *pager)
 }
 
 /*
- * Ask for the next page, unless that is done: the call that is under way; NULL:
- * there is no next page.  The page before it can still be read.
+ * Ask for the next page, unless we have already done so.  Returns the call under way; NULL:
+ * there is no next page.  The caller can still read the page before it.
  */
 DncCall *
 dnc_pager_ask(DncPager *pager)
@@ -316,8 +316,8 @@ take_first(DncPager *pager)
 /*
  * Read the next page into *page; false: the list was read to its end.
  *
- * Raises 08P01 where an answer leaves any doubt that the list is read to its
- * end, 40001 where it kept changing, and what dnc_call_wait() raises.
+ * Raises 08P01 if an answer leaves any doubt that the list is read to its end, 40001 if the
+ * list kept changing, and the errors of dnc_call_wait().
  */
 bool
 dnc_pager_next(DncPager *pager, DncPage *page)
@@ -340,8 +340,9 @@ dnc_pager_next(DncPager *pager, DncPage *page)
 }
 
 /*
- * Read some page by its number: nothing is said about the rest of the list.  False: it has no
- * entries.  Raises 08P01 for a page that contradicts itself, or is not the one asked for.
+ * Read any page by its number; this says nothing about the rest of the list.  False: the page
+ * has no entries.  Raises 08P01 for a page that contradicts itself, or is not the page that we
+ * asked for.
  */
 bool
 dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
@@ -360,14 +361,14 @@ dnc_pager_jump(DncPager *pager, int64 number, DncPage *page)
 	return page->first != NULL;
 }
 
-/* Is the page that was read last the last one of the list? */
+/* Is the current page the last page of the list? */
 bool
 dnc_pager_at_end(const DncPager *pager)
 {
 	return pager->at_end;
 }
 
-/* How many entries the list has, as the last answer with numbers said, or the first one; -1: it did not. */
+/* The list's size, by the last answer with numbers or the first with cursors; -1: not known. */
 int64
 dnc_pager_total(const DncPager *pager)
 {
@@ -376,21 +377,21 @@ dnc_pager_total(const DncPager *pager)
 	return pager->cursors ? dnc_page_cursor_total(pager->cursors) : -1;
 }
 
-/* How many pages the list has, where pages are numbered; else -1. */
+/* The number of the list's pages, if pages are numbered; else -1. */
 int64
 dnc_pager_pages(const DncPager *pager)
 {
 	return pager->numbers ? dnc_page_numbers_pages(pager->numbers) : -1;
 }
 
-/* How many pages were waited for. */
+/* The number of pages that we waited for. */
 int
 dnc_pager_count(const DncPager *pager)
 {
 	return pager->count;
 }
 
-/* errcontext, of a pager: which page, and its request, which the call names while it waits. */
+/* errcontext of a pager: the page, and its request, unless the call names that while it waits. */
 void
 dnc_pager_describe(void *arg)
 {
@@ -403,8 +404,8 @@ dnc_pager_describe(void *arg)
 }
 
 /*
- * The position behind the page that is being read, all of whose entries the caller has
- * taken: in *position, palloc'd in the current context.
+ * Store the position after the current page in *position, palloc'd in the current context.  The
+ * caller has taken all entries of the page.
  */
 void
 dnc_pager_position(const DncPager *pager, DncPosition *position)
@@ -466,14 +467,14 @@ take_up(DncPager *pager, const DncPosition *position, DncPage *page)
 }
 
 /*
- * Begin at a stored position, with a pager that has not asked for anything.  Reads the
- * last page before it again, into *page: entries of it that were given before are marked
- * there, the others are new.  Nothing is read, and *page is empty, where the position is
- * the end of the list, or no page was read before it.
+ * Begin at a stored position, with a pager that has sent no request.  Reads the last page
+ * before the position again, into *page: entries that were given before are marked there, the
+ * others are new.  If the position is the end of the list, or no page was read before it, we
+ * read nothing, and *page is empty.
  *
- * NULL: dnc_pager_next() goes on from there.  Otherwise a sentence that says why this
- * cannot be done, and dnc_pager_next() begins with the first page.  Raises what
- * dnc_pager_next() does.
+ * NULL: dnc_pager_next() goes on from there.  Otherwise the result is a sentence that says why
+ * this cannot be done, and dnc_pager_next() begins with the first page.  Raises the errors of
+ * dnc_pager_next().
  */
 const char *
 dnc_pager_resume(DncPager *pager, const DncPosition *position, DncPage *page)

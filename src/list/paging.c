@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * paging.c
- *		The ways in which a provider's lists go on behind their first page.
+ *		The ways in which a provider's lists go on after their first page.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,7 @@
 
 #include "list/paging.h"
 
-/* The way of paging that an answer speaks; NULL: none that we know. */
+/* The paging that an answer uses; NULL: none that we know. */
 const DncPaging *
 dnc_paging_of_answer(const DncProvider *provider, const DncJson *answer)
 {
@@ -23,7 +23,7 @@ dnc_paging_of_answer(const DncProvider *provider, const DncJson *answer)
 	return NULL;
 }
 
-/* The way of paging that has this marker; NULL: none. */
+/* The paging with this marker; NULL: none. */
 const DncPaging *
 dnc_paging_of_marker(const DncProvider *provider, const char *marker)
 {

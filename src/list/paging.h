@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * paging.h
- *		The ways in which a provider's lists go on behind their first page.
+ *		The ways in which a provider's lists go on after their first page.
  *
  *-------------------------------------------------------------------------
  */

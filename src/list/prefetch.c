@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * prefetch.c
- *		The pagers of a scan's chains, some of them begun ahead.
+ *		The pagers of a scan's chains; some of them start ahead.
  *
- * Each has a memory context of its own, so that we can let go of it by itself.
+ * Each pager has its own memory context, so we can free it separately.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,9 +24,9 @@ struct DncPrefetch
 };
 
 /*
- * For the chains of a scan that asks for pages of so many entries and ends after limit
- * entries (0: not known).  palloc'd in the current context, with which all of its pagers
- * end; *chains and *counters must outlive it.
+ * Make this for the chains of a scan that asks for pages of page_size entries and ends after
+ * limit entries (0: not known).  palloc'd in the current context, and all pagers end with that
+ * context; *chains and *counters must outlive it.
  */
 DncPrefetch *
 dnc_prefetch_make(const DncChains *chains, DncCounters *counters, int page_size, double limit)
@@ -41,7 +41,7 @@ dnc_prefetch_make(const DncChains *chains, DncCounters *counters, int page_size,
 	return prefetch;
 }
 
-/* The index-th chain, if it is open; else NULL. */
+/* The chain with this index, if it is open; else NULL. */
 static DncOpenChain *
 find_open(const DncPrefetch *prefetch, int index)
 {
@@ -55,7 +55,7 @@ find_open(const DncPrefetch *prefetch, int index)
 	return NULL;
 }
 
-/* Open the index-th chain, unless that is done.  Sends nothing. */
+/* Open the chain with this index, if it is not open yet.  Sends nothing. */
 const DncOpenChain *
 dnc_prefetch_open(DncPrefetch *prefetch, int index)
 {
@@ -93,7 +93,7 @@ dnc_prefetch_ask_ahead(DncPrefetch *prefetch, int index)
 	return true;
 }
 
-/* A chain was read: let go of it. */
+/* Free a chain that was read. */
 void
 dnc_prefetch_close(DncPrefetch *prefetch, int index)
 {

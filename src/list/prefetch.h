@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * prefetch.h
- *		The pagers of a scan's chains, some of them begun ahead.
+ *		The pagers of a scan's chains; some of them start ahead.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,13 +11,13 @@
 #include "list/filter.h"
 #include "list/pager.h"
 
-/* A chain that is being read, or comes soon. */
+/* A chain that we read now or soon. */
 typedef struct DncOpenChain
 {
 	int			index;			/* among the scan's chains */
 	DncChain   *chain;
 	DncPager   *pager;
-	MemoryContext context;		/* holds all of it */
+	MemoryContext context;		/* holds all of this */
 } DncOpenChain;
 
 typedef struct DncPrefetch DncPrefetch;

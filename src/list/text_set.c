@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * text_set.c
- *		A set of texts, to tell the values of an array apart.
+ *		A set of texts, to find equal values of an array.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@ typedef struct TextKey
 
 struct DncTextSet
 {
-	HTAB	   *texts;			/* NULL: at most one is expected */
+	HTAB	   *texts;			/* NULL: we expect at most one text */
 };
 
 /* HashValueFunc. */
@@ -39,8 +39,8 @@ compare_texts(const void *one, const void *other, Size size)
 }
 
 /*
- * An empty set, for so many texts that are to be added.  palloc'd; the texts must outlive
- * it.  Of a set for a single text nothing has to be remembered.
+ * Make an empty set for this many texts.  palloc'd; the texts must outlive the set.  A set for
+ * a single text need not remember anything.
  */
 DncTextSet *
 dnc_text_set_make(int expected)

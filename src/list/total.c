@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * total.c
- *		How many entries has a list?
+ *		The number of entries of a list.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,9 +11,9 @@
 #include "list/total.h"
 
 /*
- * The total that the first page of a chain tells, a page of so many entries: one request,
- * counted in *counters.  For providers that have totals (dnc_provider_has_total()).  Raises
- * what dnc_pager_next() does.
+ * The total of a chain according to its first page, with this page size: one request, counted
+ * in *counters.  Only for providers that have totals (dnc_provider_has_total()).  Raises the
+ * errors of dnc_pager_next().
  */
 int64
 dnc_total(const DncOptions *options, const DncChain *chain, int page_size, DncCounters *counters)

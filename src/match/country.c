@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * country.c
- *		Countries that numbers in national form belong to.
+ *		The countries of numbers in national form.
  *
- * The list is here, so that a country is checked before a number is seen, and without
- * the library for numbers.
+ * This file has its own list, so we can check a country before we see any number, and
+ * without the library for numbers.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,8 +47,8 @@ static const char *const second_letters[] = {
 };
 
 /*
- * Takes the two letters of a country, in either case.  country has space for three bytes.
- * False if there is no such country.
+ * Read the two letters of a country, in either case, into country, which has space for three
+ * bytes.  False: there is no such country.
  */
 bool
 dnc_country_read(const char *text, char *country)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * country.h
- *		Countries that numbers in national form belong to.
+ *		The countries of numbers in national form.
  *
  *-------------------------------------------------------------------------
  */

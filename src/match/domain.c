@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * domain.c
- *		Domains as they are compared, by libidn2 (UTS 46, non-transitional).
+ *		Domains in the form that we compare, by libidn2 (UTS 46, non-transitional).
  *
- * A domain of ASCII is its lower case: libidn2 would say the same or refuse it, so that
- * we ask it for others only.
+ * For a domain in ASCII, we only fold to lower case: libidn2 would do the same, or
+ * refuse the domain.  So we use libidn2 only for other domains.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,8 +16,8 @@
 #include "match/text.h"
 
 /*
- * Are the labels of a domain such as can be in a host name, or in names that are seen
- * in practice (underscores)?  Characters beyond ASCII pass.
+ * Can a host name have the labels of a domain?  We also allow underscores, which occur in
+ * practice.  Characters beyond ASCII pass.
  */
 static bool
 has_good_labels(const char *name)
@@ -44,8 +44,8 @@ has_good_labels(const char *name)
 }
 
 /*
- * What libidn2 has made, in our memory; NULL if it has made nothing.  Its own memory is
- * freed before an error can be raised.
+ * Copy libidn2's result into our memory; NULL: there is none.  libidn2's own memory is freed
+ * before an error can be raised.
  */
 static char *
 take(int status, char *found)
@@ -62,7 +62,7 @@ take(int status, char *found)
 	return length < sizeof(name) ? pstrdup(name) : NULL;
 }
 
-/* A domain in ASCII, by libidn2; NULL if it cannot say it. */
+/* Convert a domain to ASCII with libidn2; NULL: libidn2 cannot. */
 static char *
 to_ascii(const char *text)
 {
@@ -72,7 +72,7 @@ to_ascii(const char *text)
 	char	   *c;
 	int			status;
 
-	/* Before Unicode 15.1, UTS 46 made ss of the capital letter of what it keeps. */
+	/* Before Unicode 15.1, UTS 46 turned the capital sharp s into ss, but kept the small letter. */
 	while ((c = strstr(copy, capital_sharp_s)) != NULL)
 	{
 		memcpy(c, "\xc3\x9f", 2);
@@ -83,8 +83,8 @@ to_ascii(const char *text)
 }
 
 /*
- * Reads the domain of an email or a host: without the dots at its end, in ASCII and lower
- * case.  A domain that libidn2 refuses stays in its own script.  False if it is no domain.
+ * Read the domain of an email or of a host: without dots at its end, in ASCII and lower case.
+ * A domain that libidn2 refuses stays in its own script.  False: the text is no domain.
  */
 bool
 dnc_domain_read(const char *text, DncDomain *domain)
@@ -105,7 +105,7 @@ dnc_domain_read(const char *text, DncDomain *domain)
 		domain->certain = domain->name != NULL;
 	}
 	domain->name = dnc_text_lower(domain->name ? domain->name : name);
-	/* A dot of another script may have been at the end. */
+	/* There may have been a dot of another script at the end. */
 	length = strlen(domain->name);
 	while (length > 0 && domain->name[length - 1] == '.')
 		domain->name[--length] = '\0';
@@ -113,8 +113,8 @@ dnc_domain_read(const char *text, DncDomain *domain)
 }
 
 /*
- * Reads what stands for a domain on a list: @acme.com, *@acme.com, *.acme.com, and the
- * address of its web site, too.  False if it is none.
+ * Read an entry that stands for a domain on a list: @acme.com, *@acme.com, *.acme.com, or the
+ * address of a web site.  False: the text is none of these.
  */
 bool
 dnc_domain_read_entry(const char *text, DncDomain *domain)
@@ -130,14 +130,14 @@ dnc_domain_read_entry(const char *text, DncDomain *domain)
 		rest++;
 	length = strcspn(rest, "/?#");
 	text = pnstrdup(rest, length);
-	/* A port goes off; an address in brackets has colons of its own. */
+	/* Remove a port.  An address in brackets has colons of its own. */
 	if (strchr(text, ']') == NULL && (rest = strchr(text, ':')) != NULL &&
 		rest[1 + strspn(rest + 1, "0123456789")] == '\0')
 		text = pnstrdup(text, rest - text);
 	return dnc_domain_read(text, domain);
 }
 
-/* Does a text without a type look like a domain: labels, the last one of no digits? */
+/* Does a text without a type look like a domain: several labels, and no digits in the last? */
 bool
 dnc_domain_looks_like(const char *text)
 {
@@ -150,7 +150,7 @@ dnc_domain_looks_like(const char *text)
 	return last && strlen(last) > 2 && strpbrk(last, "0123456789") == NULL;
 }
 
-/* A domain in its own script; NULL if it is not one of another form. */
+/* The domain in its own script; NULL: that form does not differ. */
 char *
 dnc_domain_unicode(const char *name)
 {
@@ -169,8 +169,8 @@ dnc_domain_unicode(const char *name)
 }
 
 /*
- * Adds to the set, with the prefix, the domain and each domain above it that has two
- * labels or more, and the names of their web servers.
+ * Add to the set, with the prefix, the domain, each domain above it that has at least two
+ * labels, and the names of their web servers.
  */
 void
 dnc_domain_widen(const char *name, const char *prefix, DncKeySet *set)
@@ -191,7 +191,7 @@ dnc_domain_widen(const char *name, const char *prefix, DncKeySet *set)
 	}
 }
 
-/* The version of libidn2 that we run with. */
+/* The version of libidn2 at run time. */
 const char *
 dnc_domain_library_version(void)
 {

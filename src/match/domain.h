@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * domain.h
- *		Domains as they are compared.
+ *		Domains in the form that we compare.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,8 +12,8 @@
 
 typedef struct DncDomain
 {
-	char	   *name;			/* in ASCII if libidn2 can say it so; lower case */
-	bool		certain;		/* no other spelling of it can have another name */
+	char	   *name;			/* in ASCII if libidn2 can convert it; lower case */
+	bool		certain;		/* no other spelling of this domain can have another name */
 } DncDomain;
 
 extern bool dnc_domain_read(const char *text, DncDomain *domain);

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * email.c
- *		Email addresses as they are compared.
+ *		Email addresses in the form that we compare.
  *
- * The domain is compared without case (RFC 5321 2.3.11).  Of the local part only the
- * mail server knows more (RFC 5321 2.3.11 again), but none in use tells letters' case
- * apart, and some mailboxes are documented to have many spellings.
+ * We compare domains without case (RFC 5321 2.3.11).  About the local part, only the
+ * mail server knows more (again RFC 5321 2.3.11).  But no server in use distinguishes
+ * case there, and the documentation of some mailboxes says that they have many
+ * spellings.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,7 @@ typedef struct MailboxRule
 	bool		dots;			/* dots in the local part count */
 } MailboxRule;
 
-/* In all of them, + and what follows in the local part are no part of the mailbox. */
+/* In all of these, + and the text behind it in the local part do not belong to the mailbox. */
 static const MailboxRule mailbox_rules[] = {
 	/* support.google.com/mail/answer/7436150 (dots), /10313 (googlemail.com), /22370 (+) */
 	{"gmail.com", "gmail.com", false},
@@ -56,14 +57,14 @@ find_rule(const char *domain)
 	return NULL;
 }
 
-/* The text between the first and the last byte of another, trimmed. */
+/* The text without its first and last byte, trimmed. */
 static char *
 inner(const char *text)
 {
 	return dnc_text_strip(pnstrdup(text + 1, strlen(text) - 2));
 }
 
-/* The place of the parenthesis that the last one of a text belongs to; NULL: none. */
+/* The place of the parenthesis that belongs to the last one of a text; NULL: none. */
 static const char *
 open_comment(const char *text, size_t length)
 {
@@ -79,7 +80,7 @@ open_comment(const char *text, size_t length)
 	return NULL;
 }
 
-/* Quotes of text processors, and the apostrophe that makes a text of a spreadsheet's cell. */
+/* Quotes of text processors, and the apostrophe that marks a spreadsheet's cell as text. */
 static const char *const quotes[] = {
 	"'", "`", "\xc2\xb4", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9c", "\xe2\x80\x9d",
 	"\xe2\x80\x9e", "\xc2\xab", "\xc2\xbb", "\xe2\x80\xb9", "\xe2\x80\xba"
@@ -92,7 +93,7 @@ may_be_quote(char c)
 	return c == '\'' || c == '`' || (unsigned char) c >= 0x80;
 }
 
-/* The text without one quote at its start or its end; NULL if there is none. */
+/* The text without one quote at its start or its end; NULL: there is none. */
 static char *
 unquote(const char *text, size_t length)
 {
@@ -113,9 +114,9 @@ unquote(const char *text, size_t length)
 }
 
 /*
- * One thing less around an address: mailto: with its query (RFC 6068), a display name
- * or a comment (RFC 5322 3.4), quotes and brackets around all of it, punctuation behind
- * it.  NULL if there is none of these.
+ * Remove one thing around an address: mailto: with its query (RFC 6068), a display name or a
+ * comment (RFC 5322 3.4), quotes or brackets around all of it, or punctuation behind it.  NULL:
+ * there is nothing to remove.
  */
 static char *
 unwrap(const char *text)
@@ -142,7 +143,7 @@ unwrap(const char *text)
 	return unquote(text, length);
 }
 
-/* A local part of no characters but those that need no quotes (RFC 5321 4.1.2, 6531 3.3)? */
+/* Does a local part have only characters that need no quotes (RFC 5321 4.1.2, 6531 3.3)? */
 static bool
 is_plain(const char *local)
 {
@@ -150,8 +151,8 @@ is_plain(const char *local)
 }
 
 /*
- * Cut a local part at a length, and take off apostrophes at its end: each is the other one of
- * a pair that unwrap() has begun.
+ * Cut a local part to a length, and remove apostrophes at its end: unwrap() has removed the
+ * other apostrophe of such a pair.
  */
 static void
 cut_local(char *local, size_t length)
@@ -162,8 +163,8 @@ cut_local(char *local, size_t length)
 }
 
 /*
- * The text of a local part in quotes without the quotes of text processors that unwrap()
- * takes off an address: it means the same.  NULL if nothing of a mailbox is left.
+ * Remove the quotes of text processors from a quoted local part.  unwrap() removes them from an
+ * address, too, so the meaning is the same.  NULL: nothing of a mailbox is left.
  */
 static char *
 bare_local(char *plain)
@@ -179,7 +180,7 @@ bare_local(char *plain)
 	return *plain == '\0' || strcmp(plain, "*") == 0 ? NULL : plain;
 }
 
-/* The local part as it is compared; NULL if there is none that could be. */
+/* The local part in the form that we compare; NULL: it is not a possible local part. */
 static char *
 read_local(char *local)
 {
@@ -210,8 +211,8 @@ read_local(char *local)
 }
 
 /*
- * Reads a cleaned text as an email address.  @acme.com and *@acme.com stand for the
- * domain.  False if it is no address, or more than one.
+ * Read a cleaned text as an email address.  @acme.com and *@acme.com stand for the domain.
+ * False: the text is no address, or more than one.
  */
 bool
 dnc_email_read(const char *clean, DncEmail *email)
@@ -242,8 +243,8 @@ is_separator(char c)
 }
 
 /*
- * Finds the one address in a text that is none as a whole: with words around it, or with
- * blanks at its @.  False if there is none, or more than one.
+ * Find the only address in a text that is more than an address: with words around it, or with
+ * blanks at its @.  False: there is none, or more than one.
  */
 bool
 dnc_email_find(const char *clean, DncEmail *email)
@@ -267,7 +268,7 @@ dnc_email_find(const char *clean, DncEmail *email)
 		email->local != NULL;
 }
 
-/* The address of a mailbox: what is known to reach the same one is the same. */
+/* The address of a mailbox.  Addresses known to reach the same mailbox give the same result. */
 char *
 dnc_email_address(const DncEmail *email)
 {
@@ -279,7 +280,7 @@ dnc_email_address(const DncEmail *email)
 		char	   *to = local;
 		size_t		length = strcspn(local, "+");
 
-		/* Nothing is a mailbox's name, so that a + in front is part of one. */
+		/* A mailbox's name is not empty, so a leading + is part of the name. */
 		cut_local(local, length > 0 ? length : strlen(local));
 		if (!rule->dots && strspn(local, ".") < strlen(local))
 		{
@@ -295,8 +296,8 @@ dnc_email_address(const DncEmail *email)
 }
 
 /*
- * The domains that have the mailboxes of the address's own one, itself among them, by
- * numbers from 0 on; NULL behind the last one.
+ * The domains with the same mailboxes as the address's own domain, which is one of them.
+ * number counts them from 0; NULL: after the last one.
  */
 const char *
 dnc_email_alias(const DncEmail *email, int number)
@@ -313,7 +314,7 @@ dnc_email_alias(const DncEmail *email, int number)
 	return NULL;
 }
 
-/* The key of an address or, of @acme.com, of a domain. */
+/* The key of an address; for @acme.com, the key of a domain. */
 char *
 dnc_email_key(const DncEmail *email)
 {
@@ -322,8 +323,8 @@ dnc_email_key(const DncEmail *email)
 }
 
 /*
- * Adds the keys of all entries that would block the address: of it, without a tag behind
- * a +, and of its domains, as lists of emails have them too.
+ * Add the keys of all entries that would block the address: its own key, the one without a tag
+ * behind a +, and those of its domains, which lists of emails contain, too.
  */
 void
 dnc_email_widen(const DncEmail *email, DncKeySet *set)

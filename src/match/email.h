@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * email.h
- *		Email addresses as they are compared.
+ *		Email addresses in the form that we compare.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 
 typedef struct DncEmail
 {
-	char	   *local;			/* lower case, unquoted where that is the same; NULL: a domain */
+	char	   *local;			/* lower case, without quotes that change nothing; NULL: a domain */
 	DncDomain	domain;
 } DncEmail;
 

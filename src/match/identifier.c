@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * identifier.c
- *		An identifier and its type, as they are compared.
+ *		An identifier and its type, in the form that we compare.
  *
- * The channel is no part of a key: phone, sms and whatsapp are all numbers.
+ * The channel is not part of a key: phone, sms and whatsapp are all numbers.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ static const struct
 	{"web_chat", DNC_KIND_CHAT},
 };
 
-/* Finds the kind of a type as it is written, whose case does not count. */
+/* Find the kind of a type, as written; we ignore case. */
 static bool
 find_written_type(const char *type, DncKind *kind)
 {
@@ -50,14 +50,14 @@ find_written_type(const char *type, DncKind *kind)
 	return false;
 }
 
-/* Finds the kind of a type; false if no vendor documents it.  Blanks do not count. */
+/* Find the kind of a type; false: no vendor documents it.  We ignore blanks around it. */
 static bool
 find_type(const char *type, DncKind *kind)
 {
 	return type && (find_written_type(type, kind) || find_written_type(dnc_text_clean(type), kind));
 }
 
-/* Is a text that looks like a number one, where an identifier has this type?  It may be NULL. */
+/* Do identifiers of this type count as numbers if they look like numbers?  The type may be NULL. */
 bool
 dnc_identifier_type_takes_numbers(const char *type)
 {
@@ -83,7 +83,7 @@ dnc_identifier_shape(const DncIdentifier *identifier)
 	return dnc_domain_looks_like(clean) ? DNC_KIND_DOMAIN : DNC_KIND_CHAT;
 }
 
-/* Refuses a country that does not exist; of a long text, the message has the start. */
+/* Refuse a country that does not exist; the message shows only the start of a long text. */
 static void
 refuse_country(const char *country)
 {
@@ -96,7 +96,7 @@ refuse_country(const char *country)
 			 errhint("Give the two letters that the country has in ISO 3166, as in DE or US, or NULL if it is not known.")));
 }
 
-/* Reads an identifier; an error if there is no such country. */
+/* Read an identifier; raises 22023 for a country that does not exist. */
 void
 dnc_identifier_read(const char *text, const char *type, const char *country,
 					DncIdentifier *identifier)

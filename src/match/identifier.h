@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * identifier.h
- *		An identifier and its type, as they are compared.
+ *		An identifier and its type, in the form that we compare.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,16 +14,16 @@ typedef enum DncKind
 	DNC_KIND_DOMAIN,
 	DNC_KIND_NUMBER,
 	DNC_KIND_PROFILE,
-	DNC_KIND_CHAT				/* nothing is known but the text itself */
+	DNC_KIND_CHAT				/* we know nothing but the text itself */
 } DncKind;
 
 typedef struct DncIdentifier
 {
-	char	   *trimmed;		/* as given */
+	char	   *trimmed;		/* as given, trimmed */
 	char	   *clean;			/* normalised; see dnc_text_clean() */
-	DncKind		kind;			/* that of the type; without a type, that of the text */
+	DncKind		kind;			/* from the type; without a known type, from the text */
 	bool		typed;			/* a vendor documents the type */
-	bool		too_long;		/* not looked into */
+	bool		too_long;		/* we do not look into it */
 	const char *country;		/* two letters in upper case; NULL: not given */
 	char		letters[3];
 } DncIdentifier;

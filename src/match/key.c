@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- *		Keys: texts that are equal where two identifiers mean the same.
+ *		Keys: texts that are equal if two identifiers mean the same.
  *
- * A contact has a key only if there is no doubt whom it means: one that cannot be told is
- * unknown, and never free.  An entry of a list always has a key, if a wide one.  A
- * contact's other keys are those under which an entry for the same person can stand.
+ * A contact has a key only if there is no doubt whom it means.  If we cannot tell, the
+ * contact is unknown, and never free.  An entry of a list always has a key, even if only
+ * a wide one.  A contact's other keys are those that an entry for the same person can
+ * have.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +22,8 @@
 #include "match/text.h"
 
 /*
- * The key of an identifier as one of a kind; NULL if it is none.  certain: there is no
- * doubt whom it means.
+ * The key of an identifier as a certain kind; NULL: the identifier is not of that kind.
+ * *certain: there is no doubt whom it means.
  */
 static char *
 key_of_kind(const DncIdentifier *identifier, DncKind kind, bool international, bool *certain)
@@ -56,7 +57,7 @@ key_of_kind(const DncIdentifier *identifier, DncKind kind, bool international, b
 		case DNC_KIND_CHAT:
 			if (*identifier->trimmed == '\0' || strlen(identifier->trimmed) > DNC_KEY_MAX - 16)
 				return NULL;
-			/* Words without a type are no visitor's number. */
+			/* Words without a type are not a visitor's id. */
 			*certain = identifier->typed || !dnc_text_has_space(identifier->clean);
 			return dnc_text_join("web_chat:", identifier->trimmed);
 	}
@@ -80,7 +81,7 @@ dnc_match_key(const char *identifier, const char *type, const char *country)
 
 /* ----- keys of entries ----- */
 
-/* The wide key of a text that is not looked into: a hash where it is long. */
+/* The wide key of a text that we do not look into; for a long text, a hash. */
 static char *
 raw_key(const char *clean)
 {
@@ -92,8 +93,8 @@ raw_key(const char *clean)
 }
 
 /*
- * May an entry's text be of another kind than its type says?  A number in a list of
- * emails is a number; in the place of a profile's name it may be a name.
+ * May an entry's text be of another kind than its type says?  A number in a list of emails is a
+ * number.  But in place of a profile's name, a number may be a name.
  */
 static bool
 may_be_of_shape(const DncIdentifier *identifier, DncKind shape)
@@ -158,7 +159,7 @@ dnc_match_key_stand_in(const char *identifier, const char *type)
 
 /* ----- keys of contacts ----- */
 
-/* Adds the keys that an identifier has as a profile, or as the name of one. */
+/* Add the keys of an identifier as a profile, or as the name of a profile. */
 static void
 widen_profile(const DncIdentifier *identifier, DncKeySet *set)
 {
@@ -176,7 +177,7 @@ widen_profile(const DncIdentifier *identifier, DncKeySet *set)
 	dnc_key_set_add(set, raw_key(profile.path));
 }
 
-/* Adds the keys of an address. */
+/* Add the keys of an address. */
 static void
 widen_address(const DncEmail *email, DncKeySet *set)
 {
@@ -188,7 +189,7 @@ widen_address(const DncEmail *email, DncKeySet *set)
 	}
 }
 
-/* Adds the keys that an identifier has as an email, or as a text with one in it. */
+/* Add the keys of an identifier as an email, or as a text that contains an email. */
 static void
 widen_email(const DncIdentifier *identifier, DncKeySet *set)
 {
@@ -200,7 +201,7 @@ widen_email(const DncIdentifier *identifier, DncKeySet *set)
 		widen_address(&email, set);
 }
 
-/* Adds the keys that an identifier has as one of a kind. */
+/* Add the keys of an identifier as one kind. */
 static void
 widen_kind(const DncIdentifier *identifier, DncKind kind, DncKeySet *set)
 {
@@ -253,14 +254,14 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 			widen_kind(&read, shape, &set);
 		if (strchr(read.clean, '@'))
 			widen_kind(&read, DNC_KIND_EMAIL, &set);
-		/* Without a type, the contact is whatever an entry's type makes of the text. */
+		/* Without a type, the contact may be of any kind: the entry's type decides. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{
 			if (kind != (int) read.kind &&
 				(kind != DNC_KIND_NUMBER || *dnc_text_digits(read.clean) != '\0'))
 				widen_kind(&read, kind, &set);
 		}
-		/* An entry of a chat has the text as it is given. */
+		/* An entry of a chat has the text exactly as given. */
 		if (strlen(read.trimmed) <= DNC_KEY_MAX - 16)
 			dnc_key_set_add_to(&set, "web_chat:", read.trimmed);
 	}

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * key.h
- *		Keys: texts that are equal where two identifiers mean the same.
+ *		Keys: texts that are equal if two identifiers mean the same.
  *
- * All texts are UTF-8; results are palloc'd.  Arguments may be NULL.  country is
- * two letters of ISO 3166 in either case; any other text is an error (22023).  Keys of
- * numbers are an error (0A000) where dnc_fdw_phone is not installed.
+ * All texts are UTF-8; results are palloc'd.  Arguments may be NULL.  country is two
+ * letters of ISO 3166 in either case; any other text is an error (22023).  Keys of
+ * numbers are an error (0A000) if dnc_fdw_phone is not installed.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,26 +14,26 @@
 
 #include "match/key_set.h"
 
-/* A contact's key; NULL if it cannot be told whom the identifier means. */
+/* A contact's key; NULL: we cannot tell whom the identifier means. */
 extern char *dnc_match_key(const char *identifier, const char *type, const char *country);
 
 /*
- * The key of a list's entry, never NULL.  international_digits: the list's numbers have
- * their country code, if without +.
+ * The key of a list's entry, never NULL.  international_digits: the list's numbers have their
+ * country code, even without +.
  */
 extern char *dnc_match_entry_key(const char *identifier, const char *type, const char *country,
 								 bool international_digits);
 
 /*
- * A text in place of an entry's key, for statistics: as different from those of others as the
- * key is.  It takes no library.
+ * A text in place of an entry's key, for statistics.  It differs from the texts of other
+ * entries as the key does, and needs no library.
  */
 extern char *dnc_match_key_stand_in(const char *identifier, const char *type);
 
-/* The keys of all entries that block a contact; none if the identifier is blank. */
+/* The keys of all entries that block a contact; none for a blank identifier. */
 extern DncKeySet dnc_match_keys(const char *identifier, const char *type, const char *country);
 
-/* The usual spellings of an identifier; none if it is blank. */
+/* The usual spellings of an identifier; none for a blank identifier. */
 extern DncKeySet dnc_match_spellings(const char *identifier, const char *type,
 									 const char *country);
 

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * key_filter.c
- *		A quick look whether an entry can have one of some keys.
+ *		A quick check whether an entry can have one of some keys.
  *
- * The key of a number takes libphonenumber, which is slow.  Most numbers in a list are plain:
- * digits, and signs between them.  Such a number is certain only if its text ends in the
- * last digits of what was read (see ends_as_read() in phone.c).  If it is not certain, its
- * key is the digits that are written.  So few digits of a text can tell that it has none of
- * some keys.  All other texts pass: their keys have to be made.
+ * The key of a number needs libphonenumber, which is slow.  Most numbers in a list are
+ * plain: digits, and signs between them.  Such a number is certain only if its text ends
+ * in the last digits of the number that was read (see ends_as_read() in phone.c).
+ * Otherwise its key is the digits as written.  So a few digits of a text can show that
+ * the text has none of some keys.  All other texts pass: their keys must be made.
  *
- * The keys are in a bit table.  Two of them may have the same bit.  So a text may pass without
- * need, and none is stopped that has one of the keys.
+ * The keys are in a bit table.  Two keys may share a bit.  So a text may pass
+ * needlessly, but a text that has one of the keys always passes.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,28 +24,28 @@
 #include "match/text.h"
 
 /*
- * phone.c compares so many digits at the end.  It compares fewer where a number without its
- * calling code is shorter.
+ * phone.c compares this many digits at the end, or fewer if a number without its calling code
+ * is shorter.
  */
 #define TAIL 6
 
-/* A calling code has so many digits at most (ITU-T E.164). */
+/* A calling code has at most this many digits (ITU-T E.164). */
 #define CALLING_CODE_MAX 3
 
 /* Longer texts of digits pass. */
 #define DIGITS_MAX 64
 
-/* The table has so many bits for each key. */
+/* The table has this many bits for each key. */
 #define BITS_A_KEY 32
 
 struct DncKeyFilter
 {
-	uint32		mask;			/* number of bits, less one */
-	uint32		tails;			/* bit i: there is a key of whose number the last i digits count */
+	uint32		mask;			/* number of bits, minus one */
+	uint32		tails;			/* bit i: for the number of some key, the last i digits count */
 	uint8	   *bits;
 };
 
-/* An empty filter for about so many keys.  palloc'd. */
+/* Make an empty filter for about this many keys; palloc'd. */
 DncKeyFilter *
 dnc_key_filter_make(int expected)
 {
@@ -57,7 +57,7 @@ dnc_key_filter_make(int expected)
 	return filter;
 }
 
-/* The bit for some digits; kind tells digits at the end from all digits. */
+/* The bit for some digits; kind distinguishes digits at the end from all digits. */
 static uint32
 bit_of(const DncKeyFilter *filter, const char *digits, int kind)
 {
@@ -81,7 +81,7 @@ has_bit(const DncKeyFilter *filter, const char *digits, int kind)
 	return (filter->bits[bit / 8] & (1 << bit % 8)) != 0;
 }
 
-/* Add the key of an entry.  Only those of numbers count: texts of others always pass. */
+/* Add the key of an entry.  Only keys of numbers count: texts of other kinds always pass. */
 void
 dnc_key_filter_add(DncKeyFilter *filter, const char *key)
 {
@@ -100,8 +100,8 @@ dnc_key_filter_add(DncKeyFilter *filter, const char *key)
 }
 
 /*
- * Read the digits of a text that is a plain number; false: it is none.  digits takes
- * DIGITS_MAX + 1 bytes.
+ * Read the digits of a text that is a plain number; false: the text is not.  digits has room
+ * for DIGITS_MAX + 1 bytes.
  */
 static bool
 read_plain(const char *text, char *digits)

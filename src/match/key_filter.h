@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key_filter.h
- *		A quick look whether an entry can have one of some keys.
+ *		A quick check whether an entry can have one of some keys.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * key_set.c
- *		Some texts, each once, in the order in which they came.
+ *		A few texts, each once, in the order in which they came.
  *
- * A contact has a few dozen keys at most, so that we compare each with each.
+ * A contact has at most a few dozen keys, so we compare each with each.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include "match/key_set.h"
 #include "match/text.h"
 
-/* Takes a key into the set; the key is palloc'd and belongs to the set then. */
+/* Add a key to the set; the key is palloc'd, and belongs to the set from now on. */
 void
 dnc_key_set_add(DncKeySet *set, char *key)
 {
@@ -30,7 +30,7 @@ dnc_key_set_add(DncKeySet *set, char *key)
 	set->keys[set->count++] = key;
 }
 
-/* Takes a key of two parts into the set. */
+/* Add a key made of two parts to the set. */
 void
 dnc_key_set_add_to(DncKeySet *set, const char *prefix, const char *rest)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key_set.h
- *		Some texts, each once, in the order in which they came.
+ *		A few texts, each once, in the order in which they came.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,9 +10,9 @@
 
 typedef struct DncKeySet
 {
-	char	  **keys;			/* palloc'd; NULL if there are none */
+	char	  **keys;			/* palloc'd; NULL: there are none */
 	int			count;
-	int			space;			/* number of keys that there is space for */
+	int			space;			/* number of keys that fit */
 } DncKeySet;
 
 extern void dnc_key_set_add(DncKeySet *set, char *key);

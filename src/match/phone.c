@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * phone.c
- *		What number a text means, if that can be told.
+ *		The number that a text means, if we can tell.
  *
- * libphonenumber reads the text.  It takes what is possible for what is meant, which is
- * right for a dialler and wrong for us: a second number in the same text, a word behind
- * the number or a missing area code give another number, and that one is not listed.  So
- * we look at its reading again, and where the text may mean something else, the number
- * cannot be told.
+ * libphonenumber reads the text.  It takes any possible number for the right one.  That
+ * is fine for a dialler, but wrong for us: a second number in the same text, a word
+ * behind the number or a missing area code give another number, and that number is not
+ * on the list.  So we check libphonenumber's reading.  If the text may mean something
+ * else, we say that we cannot tell the number.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,16 +18,16 @@
 #include "match/phone_text.h"
 #include "match/text.h"
 
-/* The region of numbers without a country: libphonenumber knows none of this name. */
+/* The region for numbers without a country: libphonenumber has no region of this name. */
 #define NO_REGION "ZZ"
 
-/* An extension of more digits may be another number. */
+/* An extension with more digits may be another number. */
 #define EXTENSION_MAX 5
 
-/* Digits at the end by which we find a number in its text again. */
+/* We find a number in its text again by this many digits at its end. */
 #define TAIL 6
 
-/* Fewer digits than these are no number without the letters beside them: 0800 REIMANN. */
+/* Fewer digits than this are not a number without the letters beside them: 0800 REIMANN. */
 #define VANITY_MAX 5
 
 /* ----- the library, with its errors as ours ----- */
@@ -45,10 +45,10 @@ check_status(DncPhoneStatus status, const DncPhoneError *error)
 }
 
 /*
- * Puts a text of nothing but digits, blanks, hyphens, dots and parentheses into squeezed, without
- * all but the digits and a + in front.  libphonenumber reads the same, in less time:
- * its expressions run over each character several times.  False: the text has something else,
- * or fewer than three digits, of which it reads 12 and not 1-2.
+ * Copy a text into squeezed if it holds only digits, blanks, hyphens, dots, parentheses and a
+ * leading +; only the + and the digits are kept.  libphonenumber reads the same number in less
+ * time, because its expressions scan each character several times.  False: the text holds
+ * something else, or fewer than three digits: libphonenumber reads 12, but not 1-2.
  */
 static bool
 squeeze(const char *text, char *squeezed)
@@ -71,7 +71,7 @@ squeeze(const char *text, char *squeezed)
 	return digits > 2;
 }
 
-/* Reads a text as a number; false if it is none. */
+/* Read a text as a number; false: it is none. */
 static bool
 read_text(const char *text, const char *region, DncPhoneNumber *number)
 {
@@ -89,11 +89,10 @@ read_text(const char *text, const char *region, DncPhoneNumber *number)
 }
 
 /*
- * Takes the prefixes off that were dialled in front of Mexican numbers until 2019: 01 for
- * other towns, 044 and 045 for mobiles, 1 for mobiles from abroad.  Newer versions of
- * libphonenumber do not know them any more.  True if there was one.  digits: a national
- * number of Mexico, of which ten digits are significant (national
- * numbering plan of 2019).
+ * Remove the prefixes that were dialled in front of Mexican numbers until 2019: 01 for other
+ * towns, 044 and 045 for mobiles, 1 for mobiles from abroad.  Newer versions of libphonenumber
+ * no longer know them.  digits is a national number of Mexico; ten of its digits are
+ * significant (national numbering plan of 2019).  True: there was such a prefix.
  */
 static bool
 strip_mexican_prefix(char *digits)
@@ -116,8 +115,9 @@ strip_mexican_prefix(char *digits)
 }
 
 /*
- * The same, as a number that is read the same again.  libphonenumber takes one zero off
- * each time it reads +43 0061, and older versions the 1 off that Mexican mobiles had.
+ * Read a text as a number that stays the same when it is read again; false: it is no number.
+ * Each time that libphonenumber reads +43 0061, it removes one zero; older versions also remove
+ * the 1 of Mexican mobiles.
  */
 static bool
 read_number(const char *text, const char *region, DncPhoneNumber *number)
@@ -141,7 +141,7 @@ read_number(const char *text, const char *region, DncPhoneNumber *number)
 	return true;
 }
 
-/* Reads a text as a number that is possible. */
+/* Read a text as a number; false: it is no possible number. */
 bool
 dnc_phone_read_possible(const char *text, const char *region, DncPhoneNumber *number)
 {
@@ -158,7 +158,7 @@ is_valid(const DncPhoneNumber *number)
 	return valid != 0;
 }
 
-/* How numbers of the number's country are dialled. */
+/* The dialling plan of the number's country. */
 DncPhonePlan
 dnc_phone_plan(const DncPhoneNumber *number)
 {
@@ -169,7 +169,7 @@ dnc_phone_plan(const DncPhoneNumber *number)
 	return plan;
 }
 
-/* How the number is usually written. */
+/* The usual ways to write the number. */
 DncPhoneForms
 dnc_phone_forms(const DncPhoneNumber *number)
 {
@@ -208,7 +208,7 @@ dnc_phone_e164(const DncPhoneNumber *number)
 
 /* ----- reading ----- */
 
-/* Is what libphonenumber has read all that is written? */
+/* Has libphonenumber read the text up to its end? */
 static bool
 ends_as_read(const char *digits, const DncPhoneNumber *number)
 {
@@ -219,8 +219,8 @@ ends_as_read(const char *digits, const DncPhoneNumber *number)
 }
 
 /*
- * Is something between the digits of a number, or right behind them, that stands for
- * other digits: 030 9O1820, 030 9018xx, 030 9018**?  digits: all that are written.
+ * Does something between the digits of a number, or right behind them, stand for other digits:
+ * 030 9O1820, 030 9018xx, 030 9018**?  digits are all digits of the text.
  */
 static bool
 is_masked(const char *written, const char *digits, const DncPhoneNumber *number)
@@ -240,8 +240,8 @@ is_masked(const char *written, const char *digits, const DncPhoneNumber *number)
 }
 
 /*
- * May this be two numbers with a blank between them?  They are as long as numbers of
- * some countries may be, but hardly any number of a telephone is.
+ * May this be two numbers with a blank between them?  Some countries allow numbers of this
+ * length, but hardly any telephone has one.
  */
 static bool
 may_be_two(const DncPhoneNumber *number)
@@ -252,8 +252,8 @@ may_be_two(const DncPhoneNumber *number)
 }
 
 /*
- * May a number in national form lack its area code?  Where a trunk prefix is dialled in
- * front of area codes, a number without it may be a local one.
+ * May a number in national form lack its area code?  If a country dials a trunk prefix in front
+ * of area codes, a number without that prefix may be a local one.
  */
 static bool
 may_be_local(const char *digits, const DncPhoneNumber *number)
@@ -266,9 +266,9 @@ may_be_local(const char *digits, const DncPhoneNumber *number)
 }
 
 /*
- * May a number begin with the exit code of another country, so that it has a calling code
- * that was not seen?  There are 00 (ITU-T E.123), 011, 010 and 810.  In Brazil, 0055 is an
- * exit code as well as 00 and Brazil's own calling code.
+ * May a number begin with the exit code of another country, with a calling code behind it that
+ * we have not recognized?  Exit codes are 00 (ITU-T E.123), 011, 010 and 810.  In Brazil, 0055
+ * is an exit code, and also 00 with Brazil's own calling code.
  */
 static bool
 may_be_exit_code(const char *digits, const DncPhoneNumber *number)
@@ -293,8 +293,8 @@ add_reading(DncPhone *phone, const DncPhoneNumber *number)
 }
 
 /*
- * Reads a text as a number of a region.  True if no other number can be meant; what may
- * be meant is added to the readings anyway.
+ * Read a text as a number of a region.  True: no other number can be meant.  In any case, we
+ * add the possible numbers to the readings.
  */
 static bool
 read_as(const char *text, const char *written, bool plus, const char *region, DncPhone *phone)
@@ -314,7 +314,7 @@ read_as(const char *text, const char *written, bool plus, const char *region, Dn
 	if (!dnc_phone_text_has_letters(written) ||
 		!ends_as_read(dnc_phone_text_keypad(written), &number) || !is_valid(&number))
 		return false;
-	/* Letters were read as digits.  They may have been words beside a number. */
+	/* Letters were read as digits, but may have been words beside a number. */
 	if (strlen(digits) < VANITY_MAX ||
 		!dnc_phone_read_possible(plus ? dnc_text_join("+", digits) : digits, region, &other))
 		return true;
@@ -322,7 +322,7 @@ read_as(const char *text, const char *written, bool plus, const char *region, Dn
 	return false;
 }
 
-/* The text of a number that has its country code, with a + in front. */
+/* The text of a number that has its country code, with a leading +. */
 static char *
 international_text(const char *text)
 {
@@ -330,8 +330,9 @@ international_text(const char *text)
 }
 
 /*
- * Reads a cleaned text as a number.  country: two letters, in upper case, of numbers in
- * national form, or NULL.  international: numbers have their country code, if without +.
+ * Read a cleaned text as a number.  country is the country of numbers in national form, two
+ * letters in upper case, or NULL.  international: numbers have their country code, even without
+ * +.
  */
 void
 dnc_phone_read(const char *clean, const char *country, bool international, DncPhone *phone)
@@ -347,7 +348,7 @@ dnc_phone_read(const char *clean, const char *country, bool international, DncPh
 		phone->certain = read_as(international_text(subject.text), subject.written, true, NULL, phone);
 	if (!phone->certain && !subject.international)
 	{
-		/* The first reading is the one that can be certain. */
+		/* Only the first reading can be certain. */
 		DncPhone	before = *phone;
 
 		phone->nreadings = 0;
@@ -359,7 +360,7 @@ dnc_phone_read(const char *clean, const char *country, bool international, DncPh
 		phone->certain = false;
 }
 
-/* The digits that are written, without those of an extension. */
+/* The digits in the text, without those of an extension. */
 char *
 dnc_phone_digits(const DncPhone *phone)
 {
@@ -370,14 +371,14 @@ dnc_phone_digits(const DncPhone *phone)
 		return digits;
 	if (dnc_phone_text_has_letters(phone->written) && strlen(digits) < VANITY_MAX)
 		return dnc_phone_text_keypad(phone->written);
-	/* A plan that has numbers of many lengths lets us see which digits are an extension. */
+	/* Germany's plan has numbers of many lengths, so it shows which digits are an extension. */
 	if (read_number(phone->written, "DE", &number) && *number.extension &&
 		strlen(number.extension) <= EXTENSION_MAX && dnc_text_ends(digits, number.extension))
 		digits[strlen(digits) - strlen(number.extension)] = '\0';
 	return digits;
 }
 
-/* Adds the readings of a text without + as a number that has its country code. */
+/* Add the readings of a text without + as a number that has its country code. */
 void
 dnc_phone_read_on(DncPhone *phone)
 {
@@ -392,14 +393,14 @@ dnc_phone_read_on(DncPhone *phone)
 		add_reading(phone, &number);
 }
 
-/* The key of a number; NULL if it cannot be told. */
+/* The key of a number; NULL: we cannot tell the number. */
 char *
 dnc_phone_key(const DncPhone *phone)
 {
 	return phone->certain ? dnc_text_join("tel:", dnc_phone_e164(&phone->readings[0])) : NULL;
 }
 
-/* The wide key of a number that cannot be told; NULL if it has no digits. */
+/* The wide key of a number that we cannot tell; NULL: it has no digits. */
 char *
 dnc_phone_wide_key(const DncPhone *phone)
 {

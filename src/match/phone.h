@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * phone.h
- *		Phone numbers as they are compared.
+ *		Phone numbers in the form that we compare.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,11 +14,11 @@
 
 typedef struct DncPhone
 {
-	char	   *written;		/* the text, without what stands around it */
-	bool		plus;			/* it has a + in front */
-	bool		certain;		/* the first reading is what is meant */
+	char	   *written;		/* the text, without the parts around the number */
+	bool		plus;			/* there is a + in front */
+	bool		certain;		/* the first reading is surely right */
 	int			nreadings;
-	DncPhoneNumber readings[DNC_PHONE_READINGS];	/* possible numbers that may be meant */
+	DncPhoneNumber readings[DNC_PHONE_READINGS];	/* possible numbers that the text may mean */
 } DncPhone;
 
 extern void dnc_phone_read(const char *clean, const char *country, bool international,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * phone_library.h
- *		What the C++ library dnc_fdw_phone gives to the C code of dnc_fdw.
+ *		The interface of the C++ library dnc_fdw_phone for the C code of dnc_fdw.
  *
- * This is the wall: nothing of PostgreSQL on the one side, nothing of C++ on the other.
- * All memory is the caller's, and nothing is thrown.
+ * This is the wall: the one side has nothing of PostgreSQL, the other side nothing of
+ * C++.  The caller owns all memory, and nothing throws.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,18 +16,18 @@ extern "C"
 {
 #endif
 
-/* libphonenumber takes time in proportion to the square of a text: it never gets more bytes. */
+/* libphonenumber's time grows with the square of a text's length: we never give it more bytes. */
 #define DNC_PHONE_MAX 250
 
-/* A national significant number has 17 digits at most (PhoneNumberUtil: kMaxLengthForNsn). */
+/* A national significant number has at most 17 digits (PhoneNumberUtil: kMaxLengthForNsn). */
 #define DNC_PHONE_DIGITS 24
 
 typedef enum DncPhoneStatus
 {
-	DNC_PHONE_READ,				/* it is a number: see possible */
+	DNC_PHONE_READ,				/* the text is a number: see possible */
 	DNC_PHONE_NO_NUMBER,
 	DNC_PHONE_NO_MEMORY,
-	DNC_PHONE_BROKEN			/* an exception; the error has its words */
+	DNC_PHONE_BROKEN			/* an exception; the error has its text */
 } DncPhoneStatus;
 
 typedef struct DncPhoneNumber
@@ -35,17 +35,17 @@ typedef struct DncPhoneNumber
 	int			country_code;	/* 49 */
 	char		national[DNC_PHONE_DIGITS]; /* national significant number, with its zeros */
 	char		extension[DNC_PHONE_DIGITS];
-	int			possible;		/* its length is one of its country's: IS_POSSIBLE */
+	int			possible;		/* the length is one that the country has: IS_POSSIBLE */
 } DncPhoneNumber;
 
 /* How numbers of a country are dialled. */
 typedef struct DncPhonePlan
 {
-	char		region[4];		/* DE; 001 if it is no country's */
-	char		trunk[8];		/* what is dialled in front of the national number: 0 */
+	char		region[4];		/* DE; 001 if it belongs to no country */
+	char		trunk[8];		/* the prefix in front of the national number: 0 */
 } DncPhonePlan;
 
-/* How a number is usually written. */
+/* The usual ways to write a number. */
 typedef struct DncPhoneForms
 {
 	char		national[64];	/* 030 901820 */
@@ -60,10 +60,10 @@ typedef struct DncPhoneError
 
 typedef struct DncPhoneLibrary
 {
-	/* Reads a text as a number dialled in a region (DE), or in none (ZZ). */
+	/* Reads a text as a number dialled in a region (DE), or in no region (ZZ). */
 	DncPhoneStatus (*read) (const char *text, const char *region, DncPhoneNumber *number,
 							DncPhoneError *error);
-	/* Is it a number that its country's plan has? */
+	/* Does the plan of the number's country have this number? */
 	DncPhoneStatus (*is_valid) (const DncPhoneNumber *number, int *valid, DncPhoneError *error);
 	DncPhoneStatus (*plan) (const DncPhoneNumber *number, DncPhonePlan *plan, DncPhoneError *error);
 	DncPhoneStatus (*forms) (const DncPhoneNumber *number, DncPhoneForms *forms,
@@ -72,7 +72,7 @@ typedef struct DncPhoneLibrary
 	void		(*version) (char *file, int size, char *build, int build_size);
 } DncPhoneLibrary;
 
-/* Looked up by its name in dnc_fdw_phone. */
+/* We look this function up by its name in dnc_fdw_phone. */
 extern const DncPhoneLibrary *dnc_phone_library(void);
 
 /* Sets libphonenumber up; for the postmaster, so that sessions share its memory. */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * phone_load.c
- *		Loading the library for phone numbers, when the first one is looked at.
+ *		Loading the library for phone numbers, when we need it first.
  *
- * Without the library we raise an error.  A key that we made by ourselves would not be
- * the one that the library makes, and somebody who is listed would come out as free.
+ * Without the library we raise an error.  If we made a key by ourselves, it would not be
+ * the library's key, and somebody who is listed would come out as free.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 #include "compat.h"
 #include "match/phone_load.h"
 
-/* Is the library installed?  It is where dnc_fdw itself is installed. */
+/* Is the library installed?  It must be in the directory of dnc_fdw itself. */
 bool
 dnc_phone_load_possible(void)
 {
@@ -28,7 +28,7 @@ dnc_phone_load_possible(void)
 	return access(path, F_OK) == 0;
 }
 
-/* The library, loaded once a process. */
+/* The library, loaded once in each process. */
 const DncPhoneLibrary *
 dnc_phone_load(void)
 {

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * phone_module.c
- *		What makes dnc_fdw_phone a library that PostgreSQL loads.
+ *		The part of dnc_fdw_phone that lets PostgreSQL load it as a library.
  *
- * The library is apart from dnc_fdw, since it needs C++ and libphonenumber with some
- * 30 MB of other libraries.  Sessions that look at no number do without.
+ * The library is separate from dnc_fdw, because it needs C++ and libphonenumber, with
+ * some 30 MB of other libraries.  A session that looks at no number does not load it.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@ DNC_MODULE_MAGIC("dnc_fdw_phone");
 
 void		_PG_init(void);
 
-/* Preloaded: sessions inherit what libphonenumber sets up once, 12 ms and some memory. */
+/* When preloaded: sessions inherit libphonenumber's set-up, which takes 12 ms and some memory. */
 void
 _PG_init(void)
 {

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * phone_text.c
- *		The text of a number, out of what stands around it.
+ *		The text of a number, without the parts around it.
  *
- * Numbers come as URIs, as links and addresses of chats, and with letters of a phone's
- * keys.
+ * Numbers come as URIs, as links and addresses of chats, and with the letters on a
+ * phone's keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "match/phone_text.h"
 #include "match/text.h"
 
-/* Prefixes of URIs that have a number (RFC 3966, RFC 5724; the others are in use). */
+/* Prefixes of URIs that hold a number (RFC 3966, RFC 5724; the others are in use). */
 static const char *const schemes[] = {"tel:", "sms:", "smsto:", "mms:", "callto:", "fax:", "whatsapp:"};
 
 /* Addresses in front of a number with its country code. */
@@ -22,7 +22,7 @@ static const char *const links[] = {"wa.me/", "api.whatsapp.com/send", "web.what
 /* Endings of chat addresses that are numbers with their country codes. */
 static const char *const chats[] = {"@c.us", "@s.whatsapp.net"};
 
-/* A text behind the prefix of a URI that has a number; NULL if it has none. */
+/* The text behind the prefix of a URI that holds a number; NULL: there is no such prefix. */
 static const char *
 past_scheme(const char *text)
 {
@@ -36,7 +36,7 @@ past_scheme(const char *text)
 	return NULL;
 }
 
-/* A text behind the address of a chat with a number; NULL if it is none. */
+/* The text behind the address of a chat with a number; NULL: there is no such address. */
 static const char *
 past_link(const char *text)
 {
@@ -54,7 +54,7 @@ past_link(const char *text)
 	return NULL;
 }
 
-/* The text in front of the ending of a chat address; NULL if it is none. */
+/* The text in front of the ending of a chat address; NULL: it is not such an address. */
 static char *
 chat_number(const char *text)
 {
@@ -62,7 +62,7 @@ chat_number(const char *text)
 	{
 		if (dnc_text_ends(text, chats[i]))
 		{
-			/* Behind the number may be that of a device: 15550000003:12, 15550000003.0:12 */
+			/* A device's number may follow: 15550000003:12, 15550000003.0:12 */
 			size_t		length = strcspn(text, ":.@");
 
 			return strspn(text, "+0123456789") == length ? pnstrdup(text, length) : NULL;
@@ -71,7 +71,7 @@ chat_number(const char *text)
 	return NULL;
 }
 
-/* What is behind phone= in a query; the text itself if there is no such thing. */
+/* The text behind phone= in a query; the text itself if there is no phone=. */
 static const char *
 phone_parameter(const char *text)
 {
@@ -87,7 +87,7 @@ phone_parameter(const char *text)
 	return text;
 }
 
-/* Takes a parameter of a tel: URI out of a text; its value, or NULL. */
+/* Remove a parameter of a tel: URI from a text; returns its value, or NULL. */
 static char *
 take_parameter(char *text, const char *name)
 {
@@ -107,7 +107,7 @@ take_parameter(char *text, const char *name)
 	return NULL;
 }
 
-/* Cuts the text of a number out of what stands around it. */
+/* Cut the text of a number out of the parts around it. */
 DncPhoneText
 dnc_phone_text_find(const char *clean)
 {
@@ -160,7 +160,7 @@ dnc_phone_text_keypad(const char *text)
 	return dnc_text_digits(mapped);
 }
 
-/* Has a text letters of ASCII? */
+/* Does a text have ASCII letters? */
 bool
 dnc_phone_text_has_letters(const char *text)
 {

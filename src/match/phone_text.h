@@ -1,21 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * phone_text.h
- *		The text of a number, out of what stands around it.
+ *		The text of a number, without the parts around it.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DNC_PHONE_TEXT_H
 #define DNC_PHONE_TEXT_H
 
-/* A text of a number, cut out of its URI or chat address. */
+/* The text of a number, cut out of its URI or chat address. */
 typedef struct DncPhoneText
 {
 	const char *text;			/* for libphonenumber */
-	char	   *written;		/* the same without parameters of a tel: URI */
+	char	   *written;		/* the same without the parameters of a tel: URI */
 	bool		plus;			/* begins with + */
-	bool		international;	/* has its country code, if without + */
-	bool		local;			/* means something in a context that we do not know */
+	bool		international;	/* has its country code, even without + */
+	bool		local;			/* depends on a context that we do not know */
 } DncPhoneText;
 
 extern DncPhoneText dnc_phone_text_find(const char *clean);

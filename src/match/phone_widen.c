@@ -3,9 +3,9 @@
  * phone_widen.c
  *		The other keys and the spellings of a number.
  *
- * An entry of a list may be written without its country, with the prefixes of another
- * country, or as it was before a plan changed.  Its key is another one then.  We know the
- * number of the contact, so that we can say under which keys such entries stand.
+ * The entry of a list may be written without its country, with the prefixes of another
+ * country, or in the form before a plan changed.  Then it has another key.  We know the
+ * contact's number, so we can tell the keys of such entries.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@
 #include "match/phone_widen.h"
 #include "match/text.h"
 
-/* Adds the number that these digits are in a region, if they can be one. */
+/* Add the number that these digits are in a region, if they are a possible one. */
 static void
 add_as_read(DncKeySet *set, const char *digits, const char *region)
 {
@@ -25,8 +25,8 @@ add_as_read(DncKeySet *set, const char *digits, const char *region)
 }
 
 /*
- * Adds the keys of an entry that is written with these digits: the wide one, and that of
- * a list whose numbers are international, which takes the digits for such a number.
+ * Add the keys of an entry that is written with these digits: the wide key, and the key in a
+ * list of international numbers, which reads the digits as such a number.
  */
 static void
 add_wide(DncKeySet *set, const char *first, const char *second)
@@ -51,11 +51,11 @@ local_digits(const char *international)
 	return dnc_text_digits(rest);
 }
 
-/* Adds the keys under which an entry for this number can stand. */
+/* Add the keys that an entry for this number can have. */
 static void
 add_number(DncKeySet *set, const DncPhoneNumber *number)
 {
-	/* Behind these, numbers of other countries are dialled; 00 is gone with the zeros. */
+	/* Exit codes for calls to other countries; 00 goes with the leading zeros. */
 	static const char *const exits[] = {"11", "10", "810"};
 	DncPhonePlan plan = dnc_phone_plan(number);
 	DncPhoneForms forms = dnc_phone_forms(number);
@@ -70,10 +70,10 @@ add_number(DncKeySet *set, const DncPhoneNumber *number)
 	add_wide(set, plan.trunk, number->national);
 	for (int i = 0; i < (int) lengthof(exits); i++)
 		add_wide(set, exits[i], all);
-	/* An entry of somebody's own town. */
+	/* An entry within one town, without area code. */
 	if (strlen(local) >= 5)
 		add_wide(set, local, "");
-	/* With a zero too many, or one too few: +49 030, +39 6. */
+	/* Entries with a zero too many, or one too few: +49 030, +39 6. */
 	if (strlen(number->national) < DNC_PHONE_DIGITS - 1)
 	{
 		snprintf(other.national, sizeof(other.national), "0%s", number->national);
@@ -85,7 +85,7 @@ add_number(DncKeySet *set, const DncPhoneNumber *number)
 	add_wide(set, dnc_phone_all_digits(&other), "");
 	if (number->country_code == 52)
 	{
-		/* Mexico's prefixes until 2019: 01, and of calls to mobiles 044 and 045 */
+		/* Mexico's prefixes until 2019: 01, and 044 and 045 for calls to mobiles */
 		add_wide(set, "1", number->national);
 		add_wide(set, "44", number->national);
 		add_wide(set, "45", number->national);
@@ -93,9 +93,8 @@ add_number(DncKeySet *set, const DncPhoneNumber *number)
 }
 
 /*
- * The other form of a number that is written in two ways: Brazil's ninth digit of mobiles
- * (since 2016), Argentina's 9 and Mexico's 1 (until 2019) in front of them.  False if
- * there is none.
+ * The other form of a number with two forms: Brazil's ninth digit of mobiles (since 2016),
+ * Argentina's 9 and Mexico's 1 (until 2019) in front of them.  False: there is only one form.
  */
 static bool
 other_form(const DncPhoneNumber *number, DncPhoneNumber *other)
@@ -127,8 +126,8 @@ other_form(const DncPhoneNumber *number, DncPhoneNumber *other)
 }
 
 /*
- * Adds the keys of an entry for this number whose + was lost, so that it was read as one
- * in national form.
+ * Add the keys of an entry for this number that lost its +, so that it was read as a number in
+ * national form.
  */
 static void
 add_mistaken(DncKeySet *set, const DncPhoneNumber *number, const char *country)
@@ -143,7 +142,7 @@ add_mistaken(DncKeySet *set, const DncPhoneNumber *number, const char *country)
 	}
 }
 
-/* Adds the keys of all entries that would block the number. */
+/* Add the keys of all entries that would block the number. */
 void
 dnc_phone_widen(DncPhone *phone, const char *country, DncKeySet *set)
 {
@@ -165,7 +164,7 @@ dnc_phone_widen(DncPhone *phone, const char *country, DncKeySet *set)
 		add_wide(set, digits, "");
 }
 
-/* Adds the usual spellings of a number. */
+/* Add the usual spellings of a number. */
 void
 dnc_phone_widen_spellings(DncPhone *phone, DncKeySet *set)
 {

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * profile_url.c
- *		LinkedIn profiles as they are compared.
+ *		LinkedIn profiles in the form that we compare.
  *
- * A profile has one public URL, https://www.linkedin.com/in/NAME, which is seen with
+ * A profile has one public URL, https://www.linkedin.com/in/NAME.  It occurs with
  * country hosts, tracking queries, locale suffixes and paths of its sub-pages.  Other
- * URLs (of member numbers, of Sales Navigator, of the old /pub/) lead to the same profile
- * and do not tell its name, so that they cannot be compared with it.
+ * URLs (with member numbers, of Sales Navigator, of the old /pub/) lead to the same
+ * profile without its name, so we cannot compare them with the public URL.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,13 +15,13 @@
 #include "match/profile_url.h"
 #include "match/text.h"
 
-/* Pages that have a name of their own, in the first part of a path. */
+/* The kinds of pages that have a name, in the first part of a path. */
 static const char *const named[] = {"in", "company", "school", "showcase"};
 
-/* Parts of a path that stand in front of what is named. */
+/* Parts of a path that may stand before the kind of a page. */
 static const char *const before[] = {"mwlite", "m", "incareer"};
 
-/* Numbers of members as they stand in URLs: base64 of a structure. */
+/* Beginnings of member numbers in URLs: they are base64 of a structure. */
 static const char *const member_number[] = {"acoaa", "acwaa", "aeoaa", "aemaa"};
 
 static bool
@@ -35,7 +35,7 @@ is_one_of(const char *text, const char *const *list, int count)
 	return false;
 }
 
-/* Is this LinkedIn's host, of whatever country? */
+/* Is this LinkedIn's host, for any country? */
 static bool
 is_linkedin_host(const char *host, size_t length)
 {
@@ -49,8 +49,8 @@ is_linkedin_host(const char *host, size_t length)
 }
 
 /*
- * The path of a text that has one: of a URL of LinkedIn's, or the text itself where it
- * begins with a page's kind (in/person-2).  NULL for other hosts and texts.
+ * The path of a LinkedIn URL, or the text itself if it begins with a page's kind (in/person-2).
+ * NULL for other hosts and texts.
  */
 static const char *
 find_path(const char *text)
@@ -62,7 +62,7 @@ find_path(const char *text)
 		rest = strstr(rest, "//");
 	if (dnc_text_past(rest, "//"))
 	{
-		/* The host is behind user info, and in front of a port. */
+		/* The host is behind the user info and before the port. */
 		rest += 2;
 		length = strcspn(rest, "/?#");
 		for (size_t i = 0; i < length; i++)
@@ -92,7 +92,7 @@ find_path(const char *text)
 	return rest[length] == '/' ? rest + length : "";
 }
 
-/* The next part of a path, from *rest on, which moves behind it; NULL at the end. */
+/* The next part of a path, from *rest, which moves behind that part; NULL: at the end. */
 static char *
 next_part(const char **rest)
 {
@@ -115,7 +115,7 @@ is_number(const char *name)
 	return strspn(name, "0123456789") == strlen(name);
 }
 
-/* Does what is behind a profile's name lead to another one? */
+/* Does the text behind a profile's name lead to another profile? */
 static bool
 names_linkedin(const char *path)
 {
@@ -123,8 +123,8 @@ names_linkedin(const char *path)
 }
 
 /*
- * Reads a cleaned text as a profile's URL.  False if it is none, or none that names what
- * it leads to.
+ * Read a cleaned text as a profile's URL.  False: it is no such URL, or does not name the page
+ * that it leads to.
  */
 bool
 dnc_profile_read(const char *clean, DncProfile *profile)
@@ -140,7 +140,7 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 	if (decoded == NULL)
 		return false;
 	decoded = dnc_text_lower(dnc_text_clean(decoded));
-	/* What was encoded may have been a query or a fragment. */
+	/* The encoded text may have held a query or a fragment. */
 	decoded[strcspn(decoded, "?#")] = '\0';
 	path = decoded;
 	kind = next_part(&path);
@@ -153,7 +153,7 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 	{
 		size_t		length = strcspn(name, " \t\r\n,;:|<>()[]{}\"");
 
-		/* Behind the name: a locale, or a sub-page; or words, or another profile. */
+		/* The text behind the name: a locale or a sub-page, or words, or another profile. */
 		profile->certain = name[length] == '\0' && !is_number(name) &&
 			!dnc_text_has_space(clean) && !names_linkedin(path) &&
 			strpbrk(clean, ",;|") == NULL;
@@ -177,7 +177,7 @@ dnc_profile_looks_like(const char *clean)
 	return find_path(clean) != NULL;
 }
 
-/* The name of a person's profile; NULL if it is another page. */
+/* The name of a person's profile; NULL: it is another kind of page. */
 const char *
 dnc_profile_slug(const DncProfile *profile)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * profile_url.h
- *		LinkedIn profiles as they are compared.
+ *		LinkedIn profiles in the form that we compare.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 typedef struct DncProfile
 {
 	char	   *path;			/* in/person-2; lower case */
-	bool		certain;		/* no other path is known to lead to the same profile */
+	bool		certain;		/* we know no other path to the same profile */
 } DncProfile;
 
 extern bool dnc_profile_read(const char *clean, DncProfile *profile);

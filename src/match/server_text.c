@@ -3,9 +3,9 @@
  * server_text.c
  *		Keys in the database's encoding.
  *
- * Keys are made of UTF-8, whatever the database's encoding is.  A character that the
- * database cannot hold is no reason for an error, which would end a scrub half way: its
- * code point stands in the key in its place.
+ * We make keys in UTF-8, in any encoding of the database.  A character that the database
+ * cannot hold must not raise an error, because that would end a scrub half way.
+ * Instead, the key holds the character's code point.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +19,12 @@
 #include "match/server_text.h"
 #include "match/text.h"
 
-/* Bytes of a character's code point in a key, as \u20ac or \u01f600, and of a character. */
+/* Room for a character in a key, itself or as its code point (\u20ac, \u01f600); in bytes. */
 #define ESCAPE_SIZE 16
 
 /*
- * Converts the start of a text; *converted is set to the bytes of it that were taken.
- * Palloc'd; the text ends where a character has no equal.
+ * Convert the start of a text, up to the first character without an equivalent; palloc'd.
+ * *converted is set to the number of its bytes that were converted.
  */
 char *
 dnc_match_convert(const char *given, int length, int from, int to, int *converted)
@@ -41,7 +41,7 @@ dnc_match_convert(const char *given, int length, int from, int to, int *converte
 	return result;
 }
 
-/* Is a text of UTF-8, as it is, one of the database's encoding? */
+/* Is a UTF-8 text, unchanged, also valid in the database's encoding? */
 static bool
 is_of_server(const char *utf8)
 {
@@ -50,8 +50,8 @@ is_of_server(const char *utf8)
 }
 
 /*
- * A key, UTF-8, in the database's encoding; palloc'd.  *whole is set to false if it has
- * code points in place of characters.
+ * A UTF-8 key in the database's encoding; palloc'd.  *whole is set to false if the key has code
+ * points in place of characters.
  */
 char *
 dnc_match_to_server(const char *utf8, bool *whole)
@@ -87,7 +87,7 @@ dnc_match_to_server(const char *utf8, bool *whole)
 	return all;
 }
 
-/* An argument of a function in UTF-8; NULL if it has a character that UTF-8 does not have. */
+/* A function's argument in UTF-8; NULL: UTF-8 lacks one of its characters. */
 char *
 dnc_match_from_server(const text *argument)
 {
@@ -104,7 +104,7 @@ dnc_match_from_server(const text *argument)
 	return converted == length ? given : NULL;
 }
 
-/* An optional argument of a function in UTF-8; one that UTF-8 does not have is none that we know. */
+/* A function's optional argument in UTF-8; "?", which no rule knows, if UTF-8 lacks a character. */
 const char *
 dnc_match_optional_argument(FunctionCallInfo fcinfo, int number)
 {

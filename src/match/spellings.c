@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * spellings.c
- *		The usual spellings of an identifier, to look entries up by.
+ *		The usual spellings of an identifier, for looking up entries.
  *
- * An API finds an entry by its text.  No list of spellings is complete, so that nobody is
- * free because a look-up found nothing; but most entries are found.
+ * An API finds an entry by its text.  No list of spellings is complete, so nobody counts
+ * as free because a look-up found nothing.  But a look-up finds most entries.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "match/profile_url.h"
 #include "match/text.h"
 
-/* Adds a domain and those above it, as entries of lists have them. */
+/* Add a domain and the domains above it, as entries of lists spell them. */
 static void
 spell_domain(const char *name, DncKeySet *set)
 {

@@ -3,9 +3,9 @@
  * text.c
  *		Texts of identifiers: white space, invisible characters, case, digits.
  *
- * All texts are valid UTF-8, and everything that is returned is palloc'd.  Nothing
- * here depends on a locale: isspace() and tolower() do, and a key that depends on
- * one would not be found again after the database has moved.
+ * All texts are valid UTF-8, and all results are palloc'd.  Nothing here depends on a
+ * locale, so we do not use isspace() and tolower(): we would not find a key that depends
+ * on a locale again after the database has moved.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,7 +48,7 @@ is_space(uint32 code)
 	return in_ranges(code, dnc_unicode_space, lengthof(dnc_unicode_space));
 }
 
-/* Does a code point show as nothing, and is no white space either? */
+/* Is a code point invisible, but not white space? */
 static bool
 is_invisible(uint32 code)
 {
@@ -72,7 +72,7 @@ next_code(const char **text)
 	return utf8_to_unicode(start);
 }
 
-/* Writes a code point as UTF-8; the place behind it. */
+/* Write a code point as UTF-8; returns the place behind it. */
 static char *
 put_code(char *to, uint32 code)
 {
@@ -91,7 +91,7 @@ dnc_text_is_ascii(const char *text)
 	return true;
 }
 
-/* Is a text of visible ASCII characters only, as nearly all are?  Then nothing goes off. */
+/* Does a text have only visible ASCII characters, as most texts do?  Then we strip nothing. */
 static bool
 is_plain(const char *text)
 {
@@ -103,10 +103,7 @@ is_plain(const char *text)
 	return true;
 }
 
-/*
- * The text without white space and invisible characters at its ends.  Within it, all
- * stays as it is.
- */
+/* The text without white space and invisible characters at its ends.  Everything between stays. */
 char *
 dnc_text_trim(const char *text)
 {
@@ -181,9 +178,9 @@ normalize(const char *text)
 }
 
 /*
- * An identifier as it is compared: without invisible characters, in normalisation form
- * KC (fullwidth letters and digits are the usual ones then), trimmed.  A text of more
- * than DNC_TEXT_MAX bytes is not normalised.
+ * An identifier in the form that we compare: without invisible characters, in normalisation
+ * form KC (which turns fullwidth letters and digits into the usual ones), trimmed.  We do not
+ * normalise a text of more than DNC_TEXT_MAX bytes.
  */
 char *
 dnc_text_clean(const char *text)
@@ -225,7 +222,7 @@ dnc_text_lower(const char *text)
 	char	   *lower;
 	char	   *to;
 
-	/* Few letters take more bytes in lower case, and none of those two bytes more. */
+	/* A few letters take more bytes in lower case, but at most one byte more. */
 	to = lower = palloc(strlen(text) * 2 + 1);
 	while (*text)
 	{
@@ -241,7 +238,7 @@ dnc_text_lower(const char *text)
 	return lower;
 }
 
-/* The value of a hexadecimal digit; -1 if it is none. */
+/* The value of a hexadecimal digit; -1: not a digit. */
 static int
 hex_value(char c)
 {
@@ -253,9 +250,9 @@ hex_value(char c)
 }
 
 /*
- * The first length bytes of the text with percent-encoded bytes decoded (RFC 3986 2.1),
- * again and again until nothing is left to decode: so that the result is its own decoded
- * form.  NULL if that is not UTF-8 or has a zero byte.
+ * The first length bytes of the text, with percent-encoded bytes decoded (RFC 3986 2.1), again
+ * and again until nothing is left to decode.  So decoding the result would not change it.
+ * NULL: the result is not UTF-8, or has a zero byte.
  */
 char *
 dnc_text_decode(const char *text, size_t length)
@@ -290,7 +287,7 @@ dnc_text_decode(const char *text, size_t length)
 	return pg_verify_mbstr(PG_UTF8, decoded, length, true) ? decoded : NULL;
 }
 
-/* A code point's value as a decimal digit of any script; -1 if it is none. */
+/* A code point's value as a decimal digit of any script; -1: not a digit. */
 static int
 digit_value(uint32 code)
 {
@@ -331,7 +328,7 @@ dnc_text_digits(const char *text)
 	return digits;
 }
 
-/* Two texts as one. */
+/* Join two texts. */
 char *
 dnc_text_join(const char *first, const char *second)
 {
@@ -356,7 +353,7 @@ dnc_text_has_space(const char *text)
 	return false;
 }
 
-/* The text behind a prefix of ASCII, whose case does not count; NULL if it is not there. */
+/* The text behind an ASCII prefix, whose case does not matter; NULL: the text does not begin so. */
 const char *
 dnc_text_past(const char *text, const char *prefix)
 {
@@ -368,7 +365,7 @@ dnc_text_past(const char *text, const char *prefix)
 	return text;
 }
 
-/* Does the text end so?  ASCII, whose case does not count. */
+/* Does the text end like this?  The ending is ASCII, and its case does not matter. */
 bool
 dnc_text_ends(const char *text, const char *ending)
 {
@@ -403,7 +400,7 @@ dnc_text_hash(const char *text)
 	return result;
 }
 
-/* The version of Unicode that the table is of. */
+/* The Unicode version of the table. */
 const char *
 dnc_text_unicode_version(void)
 {

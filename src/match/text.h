@@ -9,13 +9,13 @@
 #define DNC_TEXT_H
 
 /*
- * The longest identifier that we look into, in bytes.  Emails have 320 bytes at most
- * (RFC 5321 4.5.3.1), URLs of profiles a few hundred.  Normalisation takes time in
- * proportion to the square of a run of combining marks, so that there has to be a limit.
+ * The longest identifier that we look into, in bytes.  Emails have at most 320 bytes (RFC 5321
+ * 4.5.3.1), URLs of profiles a few hundred.  There must be a limit, because the time for
+ * normalisation grows with the square of a run of combining marks.
  */
 #define DNC_TEXT_MAX 4096
 
-/* The longest key, in bytes: an entry of a B-tree has 2,700. */
+/* The longest key, in bytes: a B-tree entry has room for 2,700. */
 #define DNC_KEY_MAX 1024
 
 extern bool dnc_text_is_ascii(const char *text);
@@ -32,7 +32,7 @@ extern bool dnc_text_ends(const char *text, const char *ending);
 extern char *dnc_text_hash(const char *text);
 extern const char *dnc_text_unicode_version(void);
 
-/* ASCII character classes that no locale changes. */
+/* ASCII character classes, independent of the locale. */
 static inline bool
 dnc_is_digit(char c)
 {

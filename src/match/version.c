@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * version.c
- *		Versions of what keys depend on.
+ *		Versions of everything that keys depend on.
  *
- * Keys are stored, in indexes and in mirrors of lists.  They are good as long as rules
- * and libraries are those that made them.
+ * Keys are stored in indexes and in mirrors of lists.  They are valid as long as the
+ * rules and the libraries are those that made them.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +16,10 @@
 #include "match/text.h"
 #include "match/version.h"
 
-/* Counts up with each change of the code that changes a key. */
+/* Raise this with each change of the code that changes a key. */
 #define RULES "1"
 
-/* The file and the build of libphonenumber; empty where it is not installed. */
+/* The file and the build of libphonenumber; empty if it is not installed. */
 static void
 phone_version(char *file, int size, char *build, int build_size)
 {
@@ -49,8 +49,8 @@ dnc_match_key_version(void)
 }
 
 /*
- * libidn2/2.3.3 libphonenumber/8.12.  libphonenumber does not tell its version, so that
- * it is that in the name of its file: libphonenumber.so.8.12.
+ * Returns a text such as: libidn2/2.3.3 libphonenumber/8.12.  libphonenumber does not tell its
+ * version, so we take it from the file name: libphonenumber.so.8.12.
  */
 char *
 dnc_match_libraries(void)

@@ -3,14 +3,15 @@
  * bound.c
  *		The bound of a foreign table that is a partition.
  *
- * The list behind a partition knows nothing of its bound, and may hold entries that belong
- * to other partitions.  PostgreSQL trusts the bound: a query for those entries skips this
- * partition.  So an entry outside is never removed through it.  A scan leaves it out where
- * its type is one that the vendor documents, since it is then another partition's.  Else
- * nobody might ever see it: the scan shows it, with a WARNING.
+ * The list behind a partition knows nothing about the bound, and may hold entries that
+ * belong to other partitions.  PostgreSQL trusts the bound: a query for those entries
+ * skips this partition.  So we never remove an entry outside the bound through this
+ * partition.  A scan leaves such an entry out if the vendor documents its type, because
+ * then the entry belongs to another partition.  Otherwise nobody might ever see the
+ * entry, so the scan shows it, with a WARNING.
  *
- * A bound on what is the same for all entries of the list, as the server's name, hides
- * nothing: if it is wrong, it is wrong for all of them.
+ * A bound on a value that all entries of the list share, such as the server's name,
+ * hides nothing: if it is wrong, it is wrong for all of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,15 +33,15 @@ struct DncBound
 	Relation	relation;
 	const DncOptions *options;
 	List	   *clauses;
-	bool		never;			/* no entry of the list is within */
+	bool		never;			/* the bound excludes all entries of the list */
 	ExprState  *state;
 	ExprContext *context;
 	bool		warned;
 };
 
 /*
- * What an entry of the list has to meet to be within the bounds of a table: clauses on
- * varno 1, palloc'd.  NIL: it is no partition, or all entries are within.
+ * The conditions for an entry of the list to be within the bounds of a table: clauses on varno
+ * 1, palloc'd.  NIL: the table is no partition, or all entries are within.
  */
 List *
 dnc_bound_clauses(Relation relation, const DncOptions *options, const DncColumnMap *map)
@@ -61,7 +62,7 @@ dnc_bound_clauses(Relation relation, const DncOptions *options, const DncColumnM
 	return clauses;
 }
 
-/* Are the entries that meet the clauses of a table all within its bound? */
+/* Are all entries that meet the clauses of a table also within its bound? */
 bool
 dnc_bound_is_implied(List *bound, RelOptInfo *rel)
 {
@@ -73,8 +74,8 @@ dnc_bound_is_implied(List *bound, RelOptInfo *rel)
 }
 
 /*
- * Get ready to compare rows of a table with its bound; palloc'd in the current context,
- * which has to last as long as the query.  NULL: all entries of the list are within.
+ * Prepare to compare rows of a table with its bound; palloc'd in the current context, which
+ * must last as long as the query.  NULL: all entries of the list are within.
  */
 DncBound *
 dnc_bound_begin(Relation relation, const DncOptions *options, const DncColumnMap *map,
@@ -97,7 +98,7 @@ dnc_bound_begin(Relation relation, const DncOptions *options, const DncColumnMap
 	return bound;
 }
 
-/* Add the attributes that the bound looks at to a set of attribute numbers. */
+/* Add the attributes that the bound uses to a set of attribute numbers. */
 Bitmapset *
 dnc_bound_add_attributes(const DncBound *bound, Bitmapset *attributes)
 {
@@ -123,7 +124,7 @@ dnc_bound_holds(DncBound *bound, TupleTableSlot *slot)
 }
 
 /*
- * Does a scan leave a row out?  type is the entry's, UTF-8, or NULL.  Raises a WARNING with
+ * Does a scan leave out a row?  type is the entry's type, UTF-8, or NULL.  Raises a WARNING for
  * the first row that is outside and shown.
  */
 bool

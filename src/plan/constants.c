@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * constants.c
- *		Columns that read the same for all entries of a list: the server's name, and what a
- *		provider's entries all have.
+ *		Columns with the same value for all entries of a list: the server's name, and constants of
+ *		the provider.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@ typedef struct ConstantsContext
 	const DncColumnMap *map;
 } ConstantsContext;
 
-/* The text that all entries have in a column of the table; NULL: it is not known. */
+/* The text that all entries have in a column of the table; NULL: not known. */
 const char *
 dnc_constants_text(const Var *var, const DncOptions *options, const DncColumnMap *map)
 {
@@ -40,7 +40,7 @@ dnc_constants_text(const Var *var, const DncOptions *options, const DncColumnMap
 	return field && field->name == NULL ? field->constant : NULL;
 }
 
-/* Put the texts that all entries share in place of their columns. */
+/* Replace columns by the text that all entries share. */
 static Node *
 put_constants_in(Node *node, void *arg)
 {
@@ -62,8 +62,8 @@ put_constants_in(Node *node, void *arg)
 }
 
 /*
- * An expression with the texts that all entries of table relid share, as far as it can be
- * evaluated without an entry; palloc'd.  root may be NULL.
+ * Put the texts that all entries of table relid share into an expression, and evaluate it as
+ * far as that needs no entry; palloc'd.  root may be NULL.
  */
 Node *
 dnc_constants_reduce(PlannerInfo *root, Node *expression, Index relid, const DncOptions *options,
@@ -74,7 +74,7 @@ dnc_constants_reduce(PlannerInfo *root, Node *expression, Index relid, const Dnc
 	return eval_const_expressions(root, put_constants_in(expression, &context));
 }
 
-/* Is a clause FALSE or NULL, whatever the entry? */
+/* Is a clause FALSE or NULL for every entry? */
 bool
 dnc_constants_is_never(const Node *clause)
 {
@@ -83,7 +83,7 @@ dnc_constants_is_never(const Node *clause)
 		 !DatumGetBool(((const Const *) clause)->constvalue));
 }
 
-/* Is a clause TRUE, whatever the entry? */
+/* Is a clause TRUE for every entry? */
 bool
 dnc_constants_is_always(const Node *clause)
 {

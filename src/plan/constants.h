@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * constants.h
- *		Columns that read the same for all entries of a list.
+ *		Columns with the same value for all entries of a list.
  *
  *-------------------------------------------------------------------------
  */

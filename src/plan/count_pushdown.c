@@ -3,12 +3,13 @@
  * count_pushdown.c
  *		count(*) from the total that comes with a list: one request.
  *
- * Only where the total counts just what the query would: each clause of the one table is
- * matched exactly by the remote filter, and the grouping step needs nothing but the count
- * and columns that are the same for all entries.
+ * We do this only if the total counts exactly the same entries as the query: the remote
+ * filter matches each clause of the single table exactly, and the grouping step needs
+ * only the count and columns that are the same for all entries.
  *
- * GROUP BY identifier_type takes the totals of the types that the vendor documents, and that
- * of the list: if they differ, the list has other types, and the scan reads it.
+ * GROUP BY identifier_type takes the totals of the types that the vendor documents, and
+ * the total of the list.  If they differ, the list has other types, and the scan reads
+ * it.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,15 +33,15 @@
 #include "plan/count_pushdown.h"
 #include "plan/qual.h"
 
-/* The table whose entries are counted. */
+/* The table whose entries we count. */
 typedef struct CountContext
 {
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const DncOptions *options;
 	const DncColumnMap *map;
-	const char *type;			/* the only type that is counted; NULL: all */
-	bool		by_type;		/* there is a row for each type */
+	const char *type;			/* the only type that we count; NULL: all */
+	bool		by_type;		/* the query wants a row for each type */
 } CountContext;
 
 /* Is an aggregate the number of rows: count(*), or count() of a constant? */
@@ -60,8 +61,8 @@ is_plain_count(const Aggref *count)
 }
 
 /*
- * Does the remote filter keep exactly the entries that a condition keeps?  It does for a
- * type that the provider documents, and where no entry can match.
+ * Does the remote filter keep exactly the entries that a condition keeps?  It does for a type
+ * that the provider documents, and if no entry can match.
  */
 static bool
 is_exact(const DncOptions *options, const DncPushed *pushed)
@@ -81,8 +82,8 @@ is_exact(const DncOptions *options, const DncPushed *pushed)
 }
 
 /*
- * Does a condition that is sent match each clause of a table exactly?  A clause that all
- * entries meet needs none; one that no entry meets is enough.
+ * Does the condition that we send match each clause of a table exactly?  A clause that all
+ * entries meet needs no condition; a single clause that no entry meets is enough.
  */
 static bool
 all_exact(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const DncColumnMap *map,
@@ -111,7 +112,7 @@ all_exact(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, const D
 	return true;
 }
 
-/* Is an expression the column for the type, as the remote filter compares it? */
+/* Is an expression the column for the type, compared as the remote filter compares it? */
 static bool
 is_type(const CountContext *context, const Node *node)
 {
@@ -131,7 +132,7 @@ is_type(const CountContext *context, const Node *node)
 	return false;
 }
 
-/* The text that all entries that are counted have in a column; NULL: they may differ. */
+/* The text that all counted entries have in a column; NULL: they may differ. */
 static const char *
 shared_text(const CountContext *context, const Node *node)
 {
@@ -166,7 +167,7 @@ find_groups(CountContext *context)
 	return true;
 }
 
-/* How a scan fills a column, for its plan; NULL: the total does not tell. */
+/* The way to fill a column of a scan, for its plan; NULL: the total does not give the column. */
 static Node *
 fill_of(const CountContext *context, Node *node)
 {
@@ -181,8 +182,8 @@ fill_of(const CountContext *context, Node *node)
 }
 
 /*
- * Find the columns that the grouping step needs, for its output and HAVING.  False: it needs
- * others than the total tells.
+ * Find the columns that the grouping step needs, for its output and HAVING.  False: the total
+ * does not give all of them.
  */
 static bool
 find_columns(const CountContext *context, DncCounting *counting)
@@ -220,7 +221,7 @@ documented_types(const DncProvider *provider)
 	return types;
 }
 
-/* The type to which conditions that are exact narrow the list; NULL: to none. */
+/* The only type that exact conditions leave in the list; NULL: there is no such condition. */
 static const char *
 only_type(const DncOptions *options, List *pushed)
 {
@@ -232,9 +233,9 @@ only_type(const DncOptions *options, List *pushed)
 }
 
 /*
- * Can the grouping step over a table be replaced by totals of its list?  pushed are the
- * conditions of the table's clauses that can go into its requests.  *counting is what the
- * scan has to give then.
+ * Can totals of its list replace the grouping step over a table?  pushed are the conditions of
+ * the table's clauses that can go into its requests.  If so, *counting is the result that the
+ * scan must give.
  */
 bool
 dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
@@ -249,7 +250,7 @@ dnc_count_pushdown_is_total(PlannerInfo *root, RelOptInfo *rel, const DncOptions
 	context.type = only_type(options, pushed);
 	if (!find_groups(&context) || !find_columns(&context, counting))
 		return false;
-	/* The totals of types know no other conditions. */
+	/* The totals of types cannot take other conditions into account. */
 	if (context.by_type)
 		counting->types = documented_types(options->provider);
 	return !context.by_type || pushed == NIL;

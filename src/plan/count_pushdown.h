@@ -12,16 +12,16 @@
 
 #include "config/option.h"
 
-/* What a scan that counts gives. */
+/* The result of a scan that counts. */
 typedef struct DncCounting
 {
-	List	   *columns;		/* Aggref: a count; Var: a column that its rows share, or the type */
-	List	   *fills;			/* how each of them is filled (DNC_PLAN_COUNTS) */
-	List	   *types;			/* String: a row for each of these types, and others if there are
-								 * any; NIL: one row */
+	List	   *columns;		/* Aggref: a count; Var: the type, or one that all rows share */
+	List	   *fills;			/* how to fill each of them (DNC_PLAN_COUNTS) */
+	List	   *types;			/* String: a row for each of these types, and for others if there
+								 * are any; NIL: one row */
 } DncCounting;
 
-/* In the lists of how columns are filled; a String is the text that all rows have there. */
+/* Ways to fill a column; a String is the text that all rows have in that column. */
 #define DNC_FILL_COUNT 0
 #define DNC_FILL_TYPE 1
 

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * estimate.c
- *		How many requests a scan is expected to take, and how many entries it gets.
+ *		The expected number of requests of a scan, and of the entries that it gets.
  *
- * The rules are those of filter.c, which makes the requests: here they are asked for values
- * as far as the planner knows them.
+ * The rules are those of filter.c, which makes the requests.  We apply them to values as
+ * far as the planner knows them.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 #include "plan/estimate.h"
 #include "plan/runtime_values.h"
 
-/* Does a value of this find its few entries with a request of its own? */
+/* Does each value of this condition find its few entries with its own request? */
 bool
 dnc_estimate_is_lookup(const DncPushed *pushed)
 {
@@ -30,8 +30,8 @@ dnc_estimate_is_lookup(const DncPushed *pushed)
 }
 
 /*
- * Is it worth a request to find out whether the list has one page only?  Not where statistics
- * tell its size, nor in a query that ends after some rows.
+ * Is a request worthwhile that finds out whether the list has only one page?  It is not if
+ * statistics give the list's size, nor in a query that ends after some rows.
  */
 bool
 dnc_estimate_may_be_short(PlannerInfo *root, bool analyzed)
@@ -40,9 +40,8 @@ dnc_estimate_may_be_short(PlannerInfo *root, bool analyzed)
 }
 
 /*
- * Which part of the list a condition keeps.  Without statistics PostgreSQL
- * takes each of 200 values to be as frequent, which is far off for the few
- * types that there are.
+ * The part of the list that a condition keeps.  Without statistics, PostgreSQL assumes 200
+ * equally frequent values, which is far off for the few types that there are.
  */
 static double
 selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, bool analyzed,
@@ -54,14 +53,14 @@ selectivity_of(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, bo
 	return Min(values / dnc_provider_count_types(options->provider), 1);
 }
 
-/* Has a condition a value that is known only when the scan is run? */
+/* Does a condition have a value that we only know when the scan runs? */
 static bool
 is_placeholder(const DncPushed *pushed)
 {
 	return !IsA(pushed->value, Const);
 }
 
-/* Is there a value in an expression that changes while a query is run? */
+/* Does an expression contain a value that changes while a query runs? */
 static bool
 varies(Node *node, void *context)
 {
@@ -72,7 +71,7 @@ varies(Node *node, void *context)
 	return expression_tree_walker(node, varies, context);
 }
 
-/* The conditions of a list of DncPushed as far as they are known: an array, palloc'd. */
+/* The conditions of a list of DncPushed as far as we know them: an array, palloc'd. */
 static DncCondition *
 conditions_of(List *sent)
 {
@@ -94,7 +93,7 @@ conditions_of(List *sent)
 	return conditions;
 }
 
-/* How many values of a condition narrow the requests of some chains; 0: it does not. */
+/* The number of a condition's values that narrow the requests of some chains; 0: none does. */
 static double
 values_sent(PlannerInfo *root, const DncChains *chains, const DncPushed *pushed)
 {
@@ -105,7 +104,7 @@ values_sent(PlannerInfo *root, const DncChains *chains, const DncPushed *pushed)
 	return values;
 }
 
-/* The pages that so many entries of a list are expected to take, by the newest of the provider's APIs. */
+/* The expected pages for this many entries, by the newest of the provider's APIs. */
 static double
 pages_of(const DncOptions *options, double entries)
 {
@@ -114,8 +113,8 @@ pages_of(const DncOptions *options, double entries)
 }
 
 /*
- * Estimate a scan that sends these conditions.  list_requests is the number of requests
- * beyond which values are not looked up one by one.
+ * Estimate a scan that sends these conditions.  If the values take more requests than
+ * list_requests, we do not look them up one at a time.
  */
 static DncEstimate
 estimate_conditions(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, bool analyzed,
@@ -155,8 +154,8 @@ estimate_conditions(PlannerInfo *root, RelOptInfo *rel, const DncOptions *option
 }
 
 /*
- * The requests that reading the list is expected to take in place of lookups: it is narrowed
- * only by conditions of a single value that stays the same.
+ * The expected number of requests for reading the list instead of lookups.  Only conditions
+ * with a single value that stays the same narrow the list then.
  */
 double
 dnc_estimate_list_requests(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
@@ -176,8 +175,8 @@ dnc_estimate_list_requests(PlannerInfo *root, RelOptInfo *rel, const DncOptions 
 }
 
 /*
- * Estimate a scan that sends these conditions.  If the values of an array turn out to be more
- * than the list has pages, the list is read.
+ * Estimate a scan that sends these conditions.  If an array turns out to have more values than
+ * the list has pages, the scan reads the list.
  */
 DncEstimate
 dnc_estimate_scan(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options, bool analyzed,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * estimate.h
- *		How many requests a scan is expected to take.
+ *		The expected number of requests of a scan.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 typedef struct DncEstimate
 {
 	double		requests;
-	double		entries;		/* that the remote sends */
+	double		entries;		/* entries that the remote sends */
 } DncEstimate;
 
 extern bool dnc_estimate_may_be_short(PlannerInfo *root, bool analyzed);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *		Values that are evaluated before a scan, and the conditions that guard them.
+ *		Values that we evaluate before a scan, and the conditions that guard them.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 
 #include "plan/guard.h"
 
-/* Can an expression be evaluated before a scan of this table begins? */
+/* Can we evaluate an expression before a scan of this table begins? */
 bool
 dnc_guard_is_run_time_value(PlannerInfo *root, RelOptInfo *rel, Expr *expr)
 {
@@ -31,7 +31,7 @@ dnc_guard_clause_of(Node *node)
 	return IsA(node, RestrictInfo) ? (Node *) castNode(RestrictInfo, node)->clause : node;
 }
 
-/* Is a clause a comparison of columns, parameters and constants that is never an error? */
+/* Is a clause a comparison of columns, parameters and constants that never raises an error? */
 static bool
 cannot_fail(const Node *clause)
 {
@@ -52,9 +52,9 @@ cannot_fail(const Node *clause)
 }
 
 /*
- * The members of an arm that guard its value: they do not look at the table.  A member that
- * could be an error has to stand in front of all that look at the table, since PostgreSQL
- * evaluates the others only for some entries.
+ * The members of an arm that guard its value: those that do not use the table.  A member that
+ * could raise an error must stand before all members that use the table, because PostgreSQL
+ * evaluates later members only for some entries.
  */
 static List *
 guards_of(PlannerInfo *root, RelOptInfo *rel, Node *arm)
@@ -79,8 +79,8 @@ guards_of(PlannerInfo *root, RelOptInfo *rel, Node *arm)
 }
 
 /*
- * The value of an arm where its guards hold, and NULL elsewhere: then the arm finds no entry.
- * PostgreSQL would not evaluate the value there either, and it may be an error.
+ * The value of an arm if its guards hold, and NULL otherwise: then the arm finds no entry.
+ * PostgreSQL would not evaluate the value then either, and the value may raise an error.
  */
 Expr *
 dnc_guard_value(PlannerInfo *root, RelOptInfo *rel, Node *arm, Expr *value)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guard.h
- *		Values that are evaluated before a scan, and the conditions that guard them.
+ *		Values that we evaluate before a scan, and the conditions that guard them.
  *
  *-------------------------------------------------------------------------
  */

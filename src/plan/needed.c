@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * needed.c
- *		The columns that a scan has to give.
+ *		The columns that a scan must deliver.
  *
- * Most are cheap, so that we give those of a row whenever somebody asks for the whole row.
- * The column match_key is not: keys of numbers take microseconds each, and a library that
- * may not be installed.  PostgreSQL itself asks for whole rows where nobody reads them: to
- * delete a row, or to lock it.  There we leave match_key out, unless somebody reads it.
+ * Most columns are cheap, so we deliver all of them when the query asks for the whole
+ * row.  The column match_key is not cheap: keys of numbers take microseconds each, and a
+ * library that may be missing.  PostgreSQL itself asks for whole rows that nobody reads,
+ * to delete or to lock a row.  Then we leave match_key out, unless somebody reads it.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,13 +22,13 @@
 
 #include "plan/needed.h"
 
-/* An attribute as pull_varattnos() numbers it. */
+/* An attribute's number in the result of pull_varattnos(). */
 #define MEMBER(attnum) ((attnum) - FirstLowInvalidHeapAttributeNumber)
 
-/* The name with which the planner marks a whole row that it asks for by itself. */
+/* The planner's name for a whole row that it asks for by itself. */
 #define ROW_NAME "wholerow"
 
-/* Do expressions read an attribute of a relation, by its name or in a whole row? */
+/* Do expressions read an attribute of a relation, by name or in a whole row? */
 static bool
 reads(Node *expressions, Index relid, AttrNumber attnum)
 {
@@ -71,7 +71,7 @@ triggers_see_rows(Oid relid)
 	return see;
 }
 
-/* Is a relation a target of the statement, whose rows triggers see?  relid is the table's. */
+/* Is a relation a target of the statement, and do triggers see its rows?  relid: its OID. */
 static bool
 is_seen_by_triggers(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
@@ -82,8 +82,8 @@ is_seen_by_triggers(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 }
 
 /*
- * Does somebody read an attribute of the whole row that the scan gives?  Where we cannot tell,
- * yes.  Columns that the query names were looked for before.
+ * Does somebody read an attribute of the whole row that the scan delivers?  If we cannot tell,
+ * the answer is yes.  The caller has already looked for columns that the query names.
  */
 static bool
 is_row_read(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum, Oid relid)
@@ -98,7 +98,7 @@ is_row_read(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum, Oid relid)
 	if (is_seen_by_triggers(root, rel, relid) || output_reads(root, index, attnum))
 		return true;
 
-	/* A partition: the query names columns of its ancestors. */
+	/* For a partition, the query names columns of its ancestors. */
 	while (root->append_rel_array && root->append_rel_array[index])
 	{
 		const AppendRelInfo *parent = root->append_rel_array[index];
@@ -109,15 +109,15 @@ is_row_read(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum, Oid relid)
 		if (output_reads(root, index, attnum))
 			return true;
 	}
-	/* Joins, and expressions above them.  0 is the output, which we have looked at. */
+	/* Check joins, and expressions above them.  0 is the output, which we have checked. */
 	rel = find_base_rel(root, index);
 	above = rel->min_attr > 0 ? NULL : rel->attr_needed[0 - rel->min_attr];
 	return !bms_is_empty(bms_del_member(bms_copy(above), 0));
 }
 
 /*
- * The attribute numbers of the columns that a scan of a table gives, for its output and for
- * all clauses (expressions); palloc'd.  relid is the table's OID.
+ * The attribute numbers of the columns that a scan of a table must deliver, for its output and
+ * for all clauses (expressions); palloc'd.  relid is the table's OID.
  */
 List *
 dnc_needed_attributes(PlannerInfo *root, RelOptInfo *rel, List *clauses, Oid relid,

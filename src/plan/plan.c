@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * plan.c
- *		Paths and plans for scans, costed by the requests they take.
+ *		Paths and plans for scans, costed by the requests that they take.
  *
- * A request costs hundreds of milliseconds of a limited allowance, a row next to
- * nothing.  So we compare requests: the pages of the list, or a lookup for each value.
- * Nothing is sent while planning.
+ * A request takes hundreds of milliseconds and part of a limited allowance; a row costs
+ * almost nothing.  So we compare requests: the pages of the list, or a lookup for each
+ * value.  We send nothing while planning.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,13 +35,13 @@
 #include "plan/qual.h"
 #include "plan/search_column.h"
 
-/* The facts about a table that planning needs, in RelOptInfo.fdw_private. */
+/* The facts about a table that we need for planning, in RelOptInfo.fdw_private. */
 typedef struct DncRelPlan
 {
 	Oid			relid;
 	const DncOptions *options;
 	DncColumnMap *map;
-	List	   *bound;			/* as dnc_bound_clauses() gives it */
+	List	   *bound;			/* the result of dnc_bound_clauses() */
 	bool		reads_search;	/* the query reads the column search */
 	bool		analyzed;		/* there are statistics */
 } DncRelPlan;
@@ -49,11 +49,11 @@ typedef struct DncRelPlan
 /* The members of fdw_private in a path. */
 typedef enum DncPathPrivate
 {
-	DNC_PATH_LOOKUPS,			/* Integer: 1 if values are looked up, 0 if the list is read */
-	DNC_PATH_REQUESTS			/* Float: requests that are expected of one scan */
+	DNC_PATH_LOOKUPS,			/* Integer: 1 if the scan looks values up, 0 if it reads the list */
+	DNC_PATH_REQUESTS			/* Float: expected requests of one scan */
 } DncPathPrivate;
 
-/* The members of a list of DncPushed that a scan with or without lookups sends. */
+/* Those members of a list of DncPushed that a scan with or without lookups sends. */
 static List *
 sent_by(List *pushed, bool lookups)
 {
@@ -77,9 +77,9 @@ is_deleted_from(PlannerInfo *root, RelOptInfo *rel)
 }
 
 /*
- * The conditions of some clauses that go into the requests of a scan: a list of DncPushed.
- * A DELETE has to see all the entries that one removal would take, so that what tells these
- * apart is not asked for.
+ * The conditions of some clauses that go into the requests of a scan: a list of DncPushed.  A
+ * DELETE must see all entries that one removal would take, so we do not send conditions on
+ * columns that distinguish these entries.
  */
 static List *
 pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses)
@@ -99,7 +99,7 @@ pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 	return pushed;
 }
 
-/* Does a clause of a table, or a join with it, look at one of its system columns? */
+/* Does a clause of a table, or a join with it, use one of its system columns? */
 static bool
 compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 {
@@ -123,16 +123,16 @@ compares_system_column(PlannerInfo *root, RelOptInfo *rel, AttrNumber attnum)
 }
 
 /*
- * Refuse queries that look at a system column (0A000), tableoid excepted.  Entries have
- * none: all rows would have the same ctid, and DELETE ... WHERE ctid = would remove the
- * whole list.  That is what postgres_fdw sends from another server for a condition that
- * it does not hand on.
+ * Refuse queries that use a system column other than tableoid (0A000).  Entries have no system
+ * columns: all rows would have the same ctid, and DELETE ... WHERE ctid = would remove the
+ * whole list.  postgres_fdw sends just that from another server, for a condition that it does
+ * not pass on.
  *
  * A DELETE's own ctid is in the output of its table: row_identity.c says why.
  *
- * Where rows are locked, ctid may be in the output: the planner itself asks for it where
- * other partitions are ordinary tables, and postgres_fdw for an estimate.  So may it in
- * MERGE, which PostgreSQL refuses by itself for foreign tables.
+ * If rows are locked, ctid may be in the output: the planner itself asks for it if other
+ * partitions are ordinary tables, and postgres_fdw asks for it for an estimate.  ctid may also
+ * be in the output of MERGE, which PostgreSQL itself refuses for foreign tables.
  */
 static void
 refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
@@ -162,9 +162,10 @@ refuse_system_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 }
 
 /*
- * Tell the planner that nearly each entry has a match_key of its own.  Without statistics it
- * expects 200 keys, so it sorts for joins in place of hashing.  A unique index is a sign of
- * that to it, and no proof if it is not immediate: keys may repeat.
+ * Tell the planner that almost every entry has its own match_key.  Without statistics, the
+ * planner expects 200 keys, so it would sort for joins instead of hashing.  A unique index
+ * tells it that keys are distinct; if the index is not immediate, it is no proof, since keys
+ * may repeat.
  */
 static void
 expect_distinct_keys(RelOptInfo *rel, Oid relid, AttrNumber attnum)
@@ -213,13 +214,13 @@ dnc_plan_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 }
 
 /*
- * The cost of a scan that would have to give the column search, but searches for nothing.
- * The planner cannot do without the path of a table by itself.  So the path is there, and a
- * plan that takes it is refused.
+ * The cost of a scan that would have to deliver the column search, but searches for nothing.
+ * The planner needs a path for the table alone.  So we add the path, and refuse a plan that
+ * uses it.
  */
 #define LACKS_SEARCH_COST 1.0e10
 
-/* Would a scan with these conditions have to give the column search without a search? */
+/* Would a scan with these conditions have to deliver the column search without a search? */
 static bool
 lacks_search(const DncRelPlan *plan, List *sent)
 {
@@ -227,7 +228,7 @@ lacks_search(const DncRelPlan *plan, List *sent)
 		dnc_qual_find(sent, DNC_COL_SEARCH) == NULL;
 }
 
-/* Add the path of a scan that sends the given clauses' conditions. */
+/* Add the path of a scan that sends these conditions. */
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, double rows,
 			  Relids required_outer)
@@ -252,8 +253,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, List *sent, bool lookups, doub
 }
 
 /*
- * Add the paths for some clauses: one that sends all that can be sent; and one
- * that reads the list where the other would look up many values.
+ * Add the paths for some clauses: one that sends all conditions that can be sent, and one that
+ * reads the list if the first would look up many values.
  */
 static void
 add_scan_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
@@ -267,7 +268,7 @@ add_scan_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, double rows,
 		add_scan_path(root, rel, without, false, rows, required_outer);
 }
 
-/* Add the paths of a table: scans by its own clauses, and lookups for joins. */
+/* Add the paths of a table: scans with its own clauses, and lookups for joins. */
 void
 dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 {
@@ -294,7 +295,7 @@ dnc_plan_paths(PlannerInfo *root, RelOptInfo *rel)
 	}
 }
 
-/* fdw_private of a plan, but for the conditions that are sent; as in DncPlanPrivate. */
+/* fdw_private of a plan, without the conditions that we send; see DncPlanPrivate. */
 typedef struct DncPlanFacts
 {
 	List	   *needed;
@@ -342,7 +343,7 @@ make_private(List *sent, const DncPlanFacts *facts)
 								  makeInteger(facts->may_be_short)));
 }
 
-/* The values of the conditions that are sent, for fdw_exprs. */
+/* The values of the conditions that we send, for fdw_exprs. */
 static List *
 values_of(List *sent)
 {
@@ -354,7 +355,7 @@ values_of(List *sent)
 	return values;
 }
 
-/* Add the path that answers count(*) with totals of the list, where that is right. */
+/* Add the path that answers count(*) with totals of the list, if these are exact. */
 void
 dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 {
@@ -372,7 +373,7 @@ dnc_plan_count(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
 	if (!dnc_count_pushdown_is_total(root, input_rel, plan->options, plan->map, pushed, &counting) ||
 		!dnc_bound_is_implied(plan->bound, input_rel))
 		return;
-	/* The total of each type, and that of the list. */
+	/* One request for the total of each type, and one for that of the list. */
 	requests = list_length(counting.types) + 1;
 	facts.requests = make_number(requests);
 	facts.relid = plan->relid;
@@ -399,14 +400,14 @@ dnc_plan_count_scan(ForeignPath *path, List *tlist)
 							scan_tlist, NIL, NULL);
 }
 
-/* The requests that one run of a scan is expected to take. */
+/* The expected requests of one run of a scan. */
 double
 dnc_plan_expected_requests(const ForeignScan *plan)
 {
 	return floatVal(list_nth(plan->fdw_private, DNC_PLAN_REQUESTS));
 }
 
-/* The table whose entries a scan counts; InvalidOid: it gives entries. */
+/* The table whose entries a scan counts; InvalidOid: the scan delivers entries. */
 Oid
 dnc_plan_counted_table(const ForeignScan *plan)
 {
@@ -414,7 +415,7 @@ dnc_plan_counted_table(const ForeignScan *plan)
 		: linitial_oid(list_nth(plan->fdw_private, DNC_PLAN_TABLE));
 }
 
-/* May Append read this along with other scans? */
+/* May Append read this at the same time as other scans? */
 bool
 dnc_plan_is_async_capable(const ForeignPath *path)
 {
@@ -424,9 +425,9 @@ dnc_plan_is_async_capable(const ForeignPath *path)
 }
 
 /*
- * The rows after which LIMIT ends a query in which nothing is left to local
- * evaluation; 0: it is not known.  A hint, for the page size and what is asked for
- * ahead: what follows is read all the same if it is asked for.
+ * The number of rows after which LIMIT ends a query, if PostgreSQL evaluates nothing else; 0:
+ * not known.  This is only a hint, for the page size and for asking ahead: if the query wants
+ * more rows, we read on.
  */
 static double
 rows_to_limit(PlannerInfo *root, List *clauses)

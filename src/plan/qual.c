@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * qual.c
- *		Which clauses can go into a request.
+ *		The clauses that can go into a request.
  *
- * The remote narrows, PostgreSQL decides.  Every clause is evaluated again locally, so a
+ * The remote narrows, PostgreSQL decides.  PostgreSQL evaluates every clause again, so a
  * clause qualifies if the remote filter cannot lose an entry that the clause keeps.
  * Equality of texts under a deterministic collation is equality of bytes, and the APIs'
- * filters keep at least the entries whose bytes are equal.  Values are not known yet:
- * filter.c looks at them when the request is made.
+ * filters keep at least the entries whose bytes are equal.  We do not know the values
+ * yet: filter.c looks at them when it makes the request.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,21 +32,20 @@
 #include "plan/guard.h"
 #include "plan/qual.h"
 
-/* The table, and the kind of columns, that clauses are matched for. */
+/* The table, and the kind of columns, for which we match clauses. */
 typedef struct MatchContext
 {
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const DncOptions *options;
 	const DncColumnMap *map;
-	bool		any_column;		/* also those that no request can be filtered on */
+	bool		any_column;		/* match also columns on which no request can filter */
 } MatchContext;
 
 /*
- * The column that an expression is, if it is one whose text is exactly what
- * the remote has: text, or a domain or varchar over it without a length that
- * could have cut something off; or an enum, whose labels are the remote's.
- * DNC_COL_NONE: it is something else.
+ * The column that an expression stands for, if its text is exactly the remote's text: a column
+ * of type text, of a domain or varchar without a length that could have cut something off, or
+ * of an enum, whose labels are the remote's.  DNC_COL_NONE: the expression is something else.
  */
 static DncColumn
 column_of(const MatchContext *context, Expr *expr)
@@ -55,7 +54,7 @@ column_of(const MatchContext *context, Expr *expr)
 
 	while (IsA(expr, RelabelType) || IsA(expr, CoerceViaIO))
 	{
-		/* An enum's label as text; other types may read back differently. */
+		/* An enum's label as text is fine; other types may read back differently. */
 		if (IsA(expr, CoerceViaIO) &&
 			!type_is_enum(exprType((Node *) castNode(CoerceViaIO, expr)->arg)))
 			return DNC_COL_NONE;
@@ -72,7 +71,7 @@ column_of(const MatchContext *context, Expr *expr)
 	return context->map->columns[var->varattno - 1];
 }
 
-/* The column that an expression is, if a condition on it changes the request. */
+/* The column that an expression stands for, if a condition on it changes the request. */
 static DncColumn
 filter_column(const MatchContext *context, Expr *expr)
 {
@@ -83,7 +82,7 @@ filter_column(const MatchContext *context, Expr *expr)
 		? column : DNC_COL_NONE;
 }
 
-/* Is this equality of texts, as btree indexes know it, or of enums? */
+/* Is this equality of texts, as in btree indexes, or equality of enums? */
 static bool
 is_equality(Oid opno, Oid collation)
 {
@@ -99,7 +98,7 @@ is_equality(Oid opno, Oid collation)
 		OidIsValid(collation) && get_collation_isdeterministic(collation);
 }
 
-/* A clause that can go into a request; palloc'd. */
+/* Make a clause that can go into a request; palloc'd. */
 static DncPushed *
 make_pushed(DncColumn column, DncOp op, Expr *value, bool is_array)
 {
@@ -112,7 +111,7 @@ make_pushed(DncColumn column, DncOp op, Expr *value, bool is_array)
 	return pushed;
 }
 
-/* "column = value", either way round; NULL: it is something else. */
+/* "column = value", in either order; NULL: it is something else. */
 static DncPushed *
 match_equality(const MatchContext *context, OpExpr *op)
 {
@@ -130,8 +129,8 @@ match_equality(const MatchContext *context, OpExpr *op)
 }
 
 /*
- * "identifier LIKE pattern", where the remote search is known to look at parts
- * of a value; NULL: it is something else.
+ * "identifier LIKE pattern", if the remote search is known to look at parts of a value; NULL:
+ * it is something else.
  */
 static DncPushed *
 match_pattern(const MatchContext *context, OpExpr *op)
@@ -147,7 +146,7 @@ match_pattern(const MatchContext *context, OpExpr *op)
 					   lsecond(op->args), false);
 }
 
-/* "column = ANY (array)", which IN is too; NULL: it is something else. */
+/* "column = ANY (array)", which also comes from IN; NULL: it is something else. */
 static DncPushed *
 match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 {
@@ -161,7 +160,7 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op)
 	return make_pushed(column, DNC_OP_EQ, lsecond(op->args), true);
 }
 
-/* The equality by which an arm of an OR demands a value of a column; NULL: there is none. */
+/* The equality in an arm of an OR that demands a value of a column; NULL: there is none. */
 static OpExpr *
 equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr **value)
 {
@@ -190,7 +189,7 @@ equality_in_arm(const MatchContext *context, Node *arm, DncColumn column, Expr *
 	return NULL;
 }
 
-/* "column = ANY (array)" as an expression, by the operator of "column = value". */
+/* Make the expression "column = ANY (array)", with the operator of "column = value". */
 static Expr *
 make_any(const MatchContext *context, const OpExpr *equality, Expr *array)
 {
@@ -206,8 +205,8 @@ make_any(const MatchContext *context, const OpExpr *equality, Expr *array)
 }
 
 /*
- * An OR each of whose arms demands a value of this column, as "column = ANY";
- * NULL: it is something else.
+ * An OR whose arms all demand a value of this column, as "column = ANY"; NULL: it is something
+ * else.
  */
 static DncPushed *
 match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
@@ -243,7 +242,7 @@ match_or(const MatchContext *context, BoolExpr *clause, DncColumn column)
 	return pushed;
 }
 
-/* Append the conditions that a clause lets a request carry to a list of DncPushed. */
+/* Append the conditions that a request can carry for a clause to a list of DncPushed. */
 static List *
 match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 {
@@ -277,7 +276,7 @@ match_clause(const MatchContext *context, RestrictInfo *rinfo, List *list)
 	return list;
 }
 
-/* Do the conditions of a list of DncPushed say that no entry meets them? */
+/* Do the conditions of a list of DncPushed exclude all entries? */
 bool
 dnc_qual_is_never(List *pushed)
 {
@@ -301,14 +300,14 @@ dnc_qual_find(List *pushed, DncColumn column)
 	return NULL;
 }
 
-/* The less, the more it narrows: one value, several, a pattern. */
+/* The rank of a condition; lower ranks narrow more: one value, several, a pattern. */
 static int
 rank_of(const DncPushed *pushed)
 {
 	return pushed->op != DNC_OP_EQ ? 2 : pushed->is_array ? 1 : 0;
 }
 
-/* Is a clause FALSE or NULL for all entries, by the columns that they share? */
+/* Is a clause FALSE or NULL for all entries, because of the columns that they share? */
 static bool
 is_never(const MatchContext *context, RestrictInfo *rinfo)
 {
@@ -317,7 +316,7 @@ is_never(const MatchContext *context, RestrictInfo *rinfo)
 													   context->map));
 }
 
-/* The condition of a clause that no entry meets: a column is NULL. */
+/* Make the condition for a clause that no entry meets: a column is NULL. */
 static DncPushed *
 make_never(RestrictInfo *rinfo)
 {
@@ -329,9 +328,9 @@ make_never(RestrictInfo *rinfo)
 }
 
 /*
- * The conditions of some clauses (RestrictInfos) that can go into the requests of a
- * scan, at most one for a column: a list of DncPushed, palloc'd.  If no entry can meet one
- * of the clauses, that is the only condition.
+ * The conditions of some clauses (RestrictInfos) that can go into the requests of a scan, at
+ * most one for each column: a list of DncPushed, palloc'd.  If no entry can meet one of the
+ * clauses, the list holds only the condition for that clause.
  */
 List *
 dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOptions *options,
@@ -346,7 +345,7 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 
-		/* EXPLAIN ANALYZE would tell how many entries match that a view hides. */
+		/* EXPLAIN ANALYZE would show how many matching entries a view hides. */
 		if (!restriction_is_securely_promotable(rinfo, rel))
 			continue;
 		if (is_never(&context, rinfo))
@@ -366,10 +365,7 @@ dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses, const DncOp
 	return result;
 }
 
-/*
- * The clauses "column = value" of a table, on whatever column: a list of DncPushed,
- * palloc'd.
- */
+/* The clauses "column = value" of a table, on any column: a list of DncPushed, palloc'd. */
 List *
 dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,
 					const DncColumnMap *map)
@@ -390,7 +386,7 @@ dnc_qual_equalities(PlannerInfo *root, RelOptInfo *rel, const DncOptions *option
 	return equalities;
 }
 
-/* ec_matches_callback_type: is this a column that a request can be filtered on? */
+/* ec_matches_callback_type: is this a column on which a request can filter? */
 static bool
 is_filter_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
 				 void *arg)
@@ -399,8 +395,8 @@ is_filter_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equiv
 }
 
 /*
- * The join clauses with which each row of other tables could ask for its
- * entries: a list of RestrictInfo, palloc'd.
+ * The join clauses with which each row of other tables could ask for its entries: a list of
+ * RestrictInfo, palloc'd.
  */
 List *
 dnc_qual_join_clauses(PlannerInfo *root, RelOptInfo *rel, const DncOptions *options,

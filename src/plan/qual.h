@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * qual.h
- *		Which clauses can go into a request.
+ *		The clauses that can go into a request.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,10 +17,10 @@ typedef struct DncPushed
 {
 	DncColumn	column;
 	DncOp		op;
-	Expr	   *value;			/* no column of this table in it */
-	bool		is_array;		/* value is an array of values, one of which is meant */
+	Expr	   *value;			/* contains no column of this table */
+	bool		is_array;		/* value is an array; the column equals any of its elements */
 	RestrictInfo *rinfo;
-	Expr	   *derived;		/* the condition itself, where rinfo demands more; else NULL */
+	Expr	   *derived;		/* the condition itself, if rinfo demands more; else NULL */
 } DncPushed;
 
 extern List *dnc_qual_pushable(PlannerInfo *root, RelOptInfo *rel, List *clauses,

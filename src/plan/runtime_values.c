@@ -3,9 +3,9 @@
  * runtime_values.c
  *		The conditions of a scan's plan, and their values.
  *
- * The planner leaves a column, an operator and an expression for each.  We evaluate the
- * expressions when the scan begins, and each time it begins anew.  Their values become
- * the texts that are sent.
+ * The planner leaves a column, an operator and an expression for each condition.  We
+ * evaluate the expressions when the scan begins, and each time that it begins again.
+ * Their values become the texts that we send.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,16 +21,16 @@
 #include "plan/plan_private.h"
 #include "plan/runtime_values.h"
 
-/* A condition, and how its value is evaluated and read as text. */
+/* A condition, and the way to evaluate its value and to read it as text. */
 typedef struct PlanCondition
 {
 	DncColumn	column;
 	DncOp		op;
 	bool		is_array;
-	bool		varies;			/* its value can be another one when the scan is run again */
+	bool		varies;			/* the value may differ when the scan runs again */
 	Expr	   *expression;
 	ExprState  *value;
-	Oid			type;			/* of the value, or of its elements */
+	Oid			type;			/* of the value, or of the array's elements */
 	int16		length;			/* of the type, for arrays */
 	bool		by_value;
 	char		align;
@@ -43,7 +43,7 @@ struct DncRuntimeValues
 	PlanCondition list[FLEXIBLE_ARRAY_MEMBER];
 };
 
-/* Is there a parameter in an expression that changes while a query is run? */
+/* Does an expression contain a parameter that changes while a query runs? */
 static bool
 has_exec_param(Node *node, void *context)
 {
@@ -54,7 +54,7 @@ has_exec_param(Node *node, void *context)
 	return expression_tree_walker(node, has_exec_param, context);
 }
 
-/* Set up how values of a type, or of its elements, are read as texts. */
+/* Set up the way to read values of a type, or of its elements, as texts. */
 static void
 prepare_texts(PlanCondition *condition, Oid type, bool is_array)
 {
@@ -70,8 +70,8 @@ prepare_texts(PlanCondition *condition, Oid type, bool is_array)
 }
 
 /*
- * Set up the conditions of a plan, for expressions that are evaluated as part
- * of parent.  palloc'd in the current context, which must be the executor's.
+ * Set up the conditions of a plan, for expressions that are evaluated as part of parent.
+ * palloc'd in the current context, which must be the executor's.
  */
 DncRuntimeValues *
 dnc_runtime_values_make(ForeignScan *plan, PlanState *parent)
@@ -96,7 +96,7 @@ dnc_runtime_values_make(ForeignScan *plan, PlanState *parent)
 	return conditions;
 }
 
-/* Can the values be others when the scan is run again? */
+/* May the values differ when the scan runs again? */
 bool
 dnc_runtime_values_vary(const DncRuntimeValues *conditions)
 {
@@ -108,14 +108,14 @@ dnc_runtime_values_vary(const DncRuntimeValues *conditions)
 	return false;
 }
 
-/* How many conditions there are. */
+/* The number of conditions. */
 int
 dnc_runtime_values_count(const DncRuntimeValues *conditions)
 {
 	return conditions->count;
 }
 
-/* The values of a condition, as texts, from what its expression gives. */
+/* The values of a condition, as texts, from the result of its expression. */
 static List *
 value_texts(PlanCondition *condition, Datum value, bool isnull)
 {
@@ -139,7 +139,7 @@ value_texts(PlanCondition *condition, Datum value, bool isnull)
 	return texts;
 }
 
-/* The conditions with the values that they have now; an array, palloc'd. */
+/* The conditions with their current values; an array, palloc'd. */
 DncCondition *
 dnc_runtime_values_evaluate(DncRuntimeValues *conditions, ExprContext *econtext)
 {
@@ -160,8 +160,8 @@ dnc_runtime_values_evaluate(DncRuntimeValues *conditions, ExprContext *econtext)
 }
 
 /*
- * Move the evaluated conditions whose values stay the same to the front, lookups left out,
- * and give their number: with these the list is read in place of lookups.
+ * Move the evaluated conditions whose values stay the same to the front, without lookups, and
+ * return their number.  We use these if we read the list instead of looking values up.
  */
 int
 dnc_runtime_values_keep_fixed(const DncRuntimeValues *conditions, DncCondition *evaluated)
@@ -177,7 +177,7 @@ dnc_runtime_values_keep_fixed(const DncRuntimeValues *conditions, DncCondition *
 	return count;
 }
 
-/* The values of a constant, or of the elements of one, as texts, for the planner. */
+/* The values of a constant, or of its elements, as texts, for the planner. */
 List *
 dnc_runtime_values_of_const(const Const *value, bool is_array)
 {
@@ -188,7 +188,7 @@ dnc_runtime_values_of_const(const Const *value, bool is_array)
 }
 
 /*
- * The one value, UTF-8, that evaluated conditions leave a column; NULL: there may be
+ * The single value, UTF-8, that evaluated conditions leave for a column; NULL: there may be
  * several.
  */
 const char *
@@ -209,8 +209,8 @@ dnc_runtime_values_only_value(const DncRuntimeValues *conditions, const DncCondi
 }
 
 /*
- * The conditions as far as they are known without running the plan: "$1" for a
- * value that is known at run time only.  An array, palloc'd.
+ * The conditions as far as we know them without running the plan: "$1" stands for a value that
+ * is only known at run time.  An array, palloc'd.
  */
 DncCondition *
 dnc_runtime_values_planned(DncRuntimeValues *conditions)

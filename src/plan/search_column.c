@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * search_column.c
- *		The column search, which reads as what was searched for.
+ *		The column search, whose value is the search itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,9 +15,9 @@
 #include "plan/search_column.h"
 
 /*
- * Does a query read the column search of a table: in its output, in a join or in a clause,
- * at this level or above?  Whole rows that the executor itself asks for, to lock or to
- * delete them, do not count.
+ * Does a query read the column search of a table: in its output, in a join or in a clause, at
+ * this level or above?  Whole rows that the executor itself asks for, to lock or to delete
+ * them, do not count.
  */
 bool
 dnc_search_column_is_read(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap *map)
@@ -42,9 +42,9 @@ dnc_search_column_is_read(PlannerInfo *root, RelOptInfo *rel, const DncColumnMap
 }
 
 /*
- * The column search reads as what was searched for.  A query that reads it from a scan that
- * searches for nothing would find nothing, and look as if the list held nothing: refuse it
- * (0A000).
+ * Refuse a query that reads the column search from a scan that searches for nothing (0A000).
+ * The column's value is the search itself.  Such a query would find nothing, and look as if the
+ * list were empty.
  */
 void
 dnc_search_column_refuse(const DncOptions *options)

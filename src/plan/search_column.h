@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * search_column.h
- *		The column search, which reads as what was searched for.
+ *		The column search, whose value is the search itself.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * allowance.c
- *		What is known of the requests that accounts are allowed.
+ *		The requests that accounts may send, as far as we know.
  *
- * The allowances are in shared memory (shmem.c).  Where there is none, and for an
- * allowance that finds no room there, each session has its own.
+ * The allowances are in shared memory (shmem.c).  If there is none, or no room for an
+ * allowance, each session has its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,26 +16,26 @@
 #include "request/allowance.h"
 #include "shmem.h"
 
-/* Allowances in shared memory, and for how many microseconds one is kept that is not used. */
+/* Most allowances in shared memory; microseconds for which we keep an unused one. */
 #define MAX_SHARED 256
 #define KEPT INT64CONST(300000000)
 
 typedef struct SharedAllowances
 {
-	DncSharedLock lock;			/* over all that follows */
+	DncSharedLock lock;			/* guards everything below */
 	int			count;
 	DncAllowance allowances[MAX_SHARED];
 } SharedAllowances;
 
 static void init_shared(void *memory);
 
-/* The number changes with the layout. */
+/* Change the number with the layout. */
 static DncSharedArea shared_area = {
 	.name = "dnc_fdw 2", .size = sizeof(SharedAllowances), .init = init_shared};
 
 static SharedAllowances *shared = NULL;
 
-/* This session's own, those that are not shared. */
+/* This session's own allowances, outside of shared memory. */
 static HTAB *own_allowances = NULL;
 
 /* Set up the shared memory. */
@@ -48,14 +48,14 @@ init_shared(void *memory)
 	all->count = 0;
 }
 
-/* For _PG_init(): have the memory reserved where the library is preloaded. */
+/* For _PG_init(): reserve the memory, if the library is preloaded. */
 void
 dnc_allowance_register(void)
 {
 	dnc_shmem_register(&shared_area);
 }
 
-/* A new allowance, of which nothing is known. */
+/* A new allowance, with nothing known. */
 static void
 begin_allowance(DncAllowance *allowance, const DncAllowanceKey *key)
 {
@@ -64,7 +64,7 @@ begin_allowance(DncAllowance *allowance, const DncAllowanceKey *key)
 	allowance->remaining = DNC_RATE_UNKNOWN;
 }
 
-/* May an allowance that was not used for so long be forgotten? */
+/* May we forget an allowance that was not used for long? */
 static bool
 is_idle(const DncAllowance *allowance, int64 now)
 {
@@ -72,8 +72,8 @@ is_idle(const DncAllowance *allowance, int64 now)
 }
 
 /*
- * The shared allowance of a key, a new one if make says so; NULL: there is
- * none, or no room for it.  With the lock held.
+ * The shared allowance of a key; with make, a new one if needed.  NULL: there is none, or no
+ * room for a new one.  The caller holds the lock.
  */
 static DncAllowance *
 find_shared(const DncAllowanceKey *key, bool make, int64 now)
@@ -98,7 +98,7 @@ find_shared(const DncAllowanceKey *key, bool make, int64 now)
 	return room;
 }
 
-/* Forget this session's own allowances that were not used for long. */
+/* Forget those of this session's own allowances that were not used for long. */
 static void
 forget_own(int64 now)
 {
@@ -113,7 +113,7 @@ forget_own(int64 now)
 	}
 }
 
-/* This session's own allowance of a key, made if make says so; NULL: none. */
+/* This session's own allowance of a key; with make, a new one if needed.  NULL: there is none. */
 static DncAllowance *
 find_own(const DncAllowanceKey *key, bool make, int64 now)
 {
@@ -137,9 +137,9 @@ find_own(const DncAllowanceKey *key, bool make, int64 now)
 }
 
 /*
- * The allowance for a server and its user mapping; NULL: make is false, and
- * there is none.  One that has become a session's own stays so, as there are
- * requests that count on it.  dnc_allowance_unlock() has to follow.
+ * The allowance for a server and its user mapping; NULL: make is false, and there is none.
+ * Once a session has its own allowance, it keeps that one, because requests are counted there.
+ * Call dnc_allowance_unlock() afterwards, even after NULL.
  */
 DncAllowance *
 dnc_allowance_lock(Oid serverid, Oid mapping, bool make, int64 now)
@@ -162,7 +162,7 @@ dnc_allowance_lock(Oid serverid, Oid mapping, bool make, int64 now)
 	return allowance;
 }
 
-/* Let go of an allowance, if there was one. */
+/* Release the lock of the shared allowances, if we hold it. */
 void
 dnc_allowance_unlock(void)
 {

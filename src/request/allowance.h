@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * allowance.h
- *		What is known of the requests that accounts are allowed.
+ *		The requests that accounts may send, as far as we know.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,9 @@
 #include "request/need.h"
 
 /*
- * Starts of requests are counted by slots of time.  Those of the last minute
- * lie in the slot at hand and 240 before it; one more is for the time that a
- * request takes to get to the server.  So a minute is taken for half a second
- * longer than it is at the most.
+ * We count the starts of requests in slots of time.  The last minute takes the current slot and
+ * the 240 before it.  One more slot covers the time that a request takes to reach the server.
+ * So we count a request for at most half a second longer than a minute.
  */
 #define DNC_RATE_SLOTS (240 + 2)
 
@@ -33,22 +32,22 @@ typedef struct DncAllowanceKey
 typedef struct DncAllowance
 {
 	DncAllowanceKey key;
-	int64		used;			/* when it was looked at last */
+	int64		used;			/* when somebody last looked at it */
 	int64		paused_until;
 
-	/* The server's window, as its headers tell. */
+	/* The server's window, as its headers describe it. */
 	int			limit;			/* 0: its answers have no headers */
-	int			remaining;		/* in this window; DNC_RATE_UNKNOWN */
-	int			promised;		/* to requests that are under way, of these */
-	uint32		window;			/* its number */
+	int			remaining;		/* in this window, or DNC_RATE_UNKNOWN */
+	int			promised;		/* how many of these are reserved for requests under way */
+	uint32		window;			/* counts the windows */
 	int			by_people;		/* requests in this window that were not of the background */
-	int64		previous_end;	/* when the window before it had surely ended */
-	int64		end;			/* when it will surely have ended; 0: not known yet */
+	int64		previous_end;	/* when the previous window had surely ended */
+	int64		end;			/* when this window will surely have ended; 0: not known yet */
 
 	/* Requests of the last minute. */
-	int64		slot;			/* the one at hand; DNC_RATE_SLOTS at the clock's zero */
+	int64		slot;			/* the current slot; DNC_RATE_SLOTS at the clock's zero */
 	int64		started;		/* in all slots */
-	int64		people_started;	/* likewise, those that were not of the background */
+	int64		people_started;	/* of these, requests not sent by the background */
 	uint32		starts[DNC_RATE_SLOTS];	/* by slot modulo DNC_RATE_SLOTS */
 	uint16		people_starts[DNC_RATE_SLOTS];
 

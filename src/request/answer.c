@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * answer.c
- *		The body of a successful answer: as a tree, and at a glance before.
+ *		The body of a successful answer: as a tree, and at a glance before that.
  *
- * What is no JSON, or says itself that the request failed, is an error here,
- * so that nobody else has to look for that.
+ * A body that is no JSON, or that says itself that the request failed, is an error here.
+ * So no other file has to check for that.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 #include "request/answer.h"
 #include "request/remote_error.h"
 
-/* Look through the text, once. */
+/* Check the text, once. */
 static void
 look_at(DncAnswer *answer)
 {
@@ -24,8 +24,8 @@ look_at(DncAnswer *answer)
 }
 
 /*
- * Where in the text the value at a path seems to stand, without making a tree;
- * NULL: not found.  See dnc_json_text_find().
+ * The place in the text where the value at a path seems to be, found without a tree; NULL: not
+ * found.  See dnc_json_text_find().
  */
 const char *
 dnc_answer_peek(DncAnswer *answer, const char *path)
@@ -34,7 +34,7 @@ dnc_answer_peek(DncAnswer *answer, const char *path)
 	return answer->problem ? NULL : dnc_json_text_find(&answer->outline, path);
 }
 
-/* Does the answer say that the request has succeeded, if its API says so?  Else why not. */
+/* Does the answer say that the request succeeded, if its API says so?  If not, *problem is set. */
 static bool
 says_success(const DncAnswer *answer, const DncJson *tree, DncProblem *problem)
 {
@@ -61,7 +61,7 @@ says_success(const DncAnswer *answer, const DncJson *tree, DncProblem *problem)
 }
 
 /*
- * The body as a tree; NULL: it is not JSON, or says itself that the request failed, and
+ * The body as a tree.  NULL: the body is not JSON, or says itself that the request failed;
  * *problem (08P01) says which.  Both live as long as the body's context.
  */
 const DncJson *
@@ -88,7 +88,7 @@ dnc_answer_read(DncAnswer *answer, DncProblem *problem)
 	return tree;
 }
 
-/* The same, but raises the problem. */
+/* The body as a tree, like dnc_answer_read(); raises the problem as an error. */
 const DncJson *
 dnc_answer_tree(DncAnswer *answer)
 {
@@ -100,7 +100,7 @@ dnc_answer_tree(DncAnswer *answer)
 	return tree;
 }
 
-/* Is the body a web page, as gateways and proxies send it? */
+/* Is the body a web page, such as gateways and proxies send? */
 static bool
 is_web_page(const DncHttpAnswer *http)
 {
@@ -111,7 +111,7 @@ is_web_page(const DncHttpAnswer *http)
 		http->body[begin] == '<';
 }
 
-/* Does a tree say that the request has failed?  With words of the API, or by a flag. */
+/* Does a tree say that the request failed, with words of the API or with a flag? */
 static bool
 says_failure(const DncJson *tree)
 {
@@ -123,9 +123,9 @@ says_failure(const DncJson *tree)
 }
 
 /*
- * Has a write succeeded, where its API answers with no envelope?  The status is 200, and the
- * body is empty, or is no web page and does not say that the write has failed.  Else
- * *problem (08P01) says why not.
+ * Has a write succeeded, for an API whose answers have no envelope?  It has if the status is
+ * 200 and the body is empty, or is no web page and does not say that the write failed.  Broken
+ * JSON is no success either.  Otherwise *problem (08P01) says why.
  */
 bool
 dnc_answer_is_success(DncAnswer *answer, DncProblem *problem)
@@ -164,7 +164,7 @@ dnc_answer_is_success(DncAnswer *answer, DncProblem *problem)
 	return what == NULL;
 }
 
-/* Is an answer of an error's status in the form that the API's own errors have? */
+/* Does an answer with an error status have the form of the API's own errors? */
 bool
 dnc_answer_is_own_error(DncAnswer *answer)
 {

@@ -13,14 +13,14 @@
 #include "wire/http.h"
 #include "wire/json.h"
 
-/* A body; its first three members are set before it is used, the others are zero. */
+/* The body of an answer.  Set the first three members before use; the others begin as zeros. */
 typedef struct DncAnswer
 {
 	const DncOptions *options;
 	const DncHttpAnswer *http;
 	MemoryContext context;		/* for the tree */
 	bool		looked_at;		/* problem and outline are known */
-	const char *problem;		/* of the text, as a sentence; NULL: none */
+	const char *problem;		/* a sentence about the text; NULL: none */
 	DncJsonOutline outline;
 } DncAnswer;
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * attempts.c
- *		The tries of one request, one after the other.
+ *		The tries of one request, one after another.
  *
- * A request waits until it may be sent (rate_limit.c says when) and is under way
- * until its try has ended.  Then it is done, or has failed, or waits for the next
- * try (retry.c says which, and for how long).  Each step that can be done at once
- * is done here; the waiting is the business of call.c.
+ * A request waits until we may send it (rate_limit.c says when), and is under way until
+ * its try has ended.  Then the request is done, or has failed, or waits for the next try
+ * (retry.c says which, and for how long).  This file does each step that needs no
+ * waiting; call.c does the waiting.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 #include "request/attempts.h"
 #include "request/request_log.h"
 
-/* Tell the rate limit how the last try has ended. */
+/* Tell the rate limit how the last try ended. */
 static void
 report_to_rate_limit(const DncAttempts *attempts, const DncJudgement *judgement)
 {
@@ -31,7 +31,7 @@ report_to_rate_limit(const DncAttempts *attempts, const DncJudgement *judgement)
 		dnc_rate_limit_pause(&attempts->ticket, judgement->pause_ms);
 }
 
-/* Write the try at hand, which ends now, to the server's log. */
+/* Write the current try, which ends now, to the server's log. */
 static void
 log_try(const DncAttempts *attempts)
 {
@@ -40,8 +40,8 @@ log_try(const DncAttempts *attempts)
 }
 
 /*
- * Count what libcurl has sent again by itself, on a new connection, since the kept one was
- * dead.
+ * Count the request that libcurl sent once more by itself, on a new connection, because the
+ * kept connection was dead.
  */
 static void
 count_resent(const DncAttempts *attempts)
@@ -54,7 +54,7 @@ count_resent(const DncAttempts *attempts)
 	dnc_rate_limit_resent(&attempts->ticket);
 }
 
-/* Take in the answer of a try that has ended, and what it says about further ones. */
+/* Take in the answer of a try that has ended, and its limits for further tries. */
 static DncJudgement
 judge_try(DncAttempts *attempts)
 {
@@ -78,7 +78,7 @@ judge_try(DncAttempts *attempts)
 	return judgement;
 }
 
-/* A try has ended: the request is done, has failed, or waits for the next one. */
+/* A try has ended: the request is done, has failed, or waits for the next try. */
 static void
 finish_try(DncAttempts *attempts)
 {
@@ -103,7 +103,7 @@ finish_try(DncAttempts *attempts)
 	}
 }
 
-/* Send the request, once more or for the first time, unless it has to wait on. */
+/* Send the request, for the first time or once more, unless it must wait longer. */
 static void
 try_to_send(DncAttempts *attempts)
 {
@@ -128,8 +128,8 @@ try_to_send(DncAttempts *attempts)
 }
 
 /*
- * Go on with a request as far as can be without waiting.  Exchanges are made in the
- * current context, which must last as long as *attempts.
+ * Advance a request as far as possible without waiting.  Exchanges are made in the current
+ * context, which must last as long as *attempts.
  */
 void
 dnc_attempts_advance(DncAttempts *attempts)
@@ -140,7 +140,7 @@ dnc_attempts_advance(DncAttempts *attempts)
 		try_to_send(attempts);
 }
 
-/* Milliseconds until a request is sent, or we ask again whether it may be; else 0. */
+/* Milliseconds until we send the request, or ask again whether we may; 0: it does not wait. */
 double
 dnc_attempts_wait_left(const DncAttempts *attempts)
 {
@@ -156,7 +156,7 @@ dnc_attempts_are_over(const DncAttempts *attempts)
 	return attempts->state == DNC_ATTEMPTS_DONE || attempts->state == DNC_ATTEMPTS_FAILED;
 }
 
-/* Let a request fail that would wait for too long. */
+/* Let a request fail if its wait would be too long. */
 void
 dnc_attempts_refuse_long_wait(DncAttempts *attempts)
 {
@@ -168,7 +168,7 @@ dnc_attempts_refuse_long_wait(DncAttempts *attempts)
 	attempts->state = DNC_ATTEMPTS_FAILED;
 }
 
-/* Send no further try. */
+/* Send no further try; a request that waits fails. */
 void
 dnc_attempts_stop(DncAttempts *attempts)
 {
@@ -177,7 +177,7 @@ dnc_attempts_stop(DncAttempts *attempts)
 		attempts->state = DNC_ATTEMPTS_FAILED;
 }
 
-/* A request is given up, whatever its state: what is under way counts as sent.  Raises nothing. */
+/* Give up a request in any state; a try under way counts as sent.  Raises nothing. */
 void
 dnc_attempts_abandon(DncAttempts *attempts)
 {
@@ -187,7 +187,7 @@ dnc_attempts_abandon(DncAttempts *attempts)
 	log_try(attempts);
 }
 
-/* Why a request has failed, in the words of an error; palloc'd in the current context. */
+/* The reason why a request failed, in the words of an error; palloc'd in the current context. */
 DncProblem
 dnc_attempts_problem(const DncAttempts *attempts)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * attempts.h
- *		The tries of one request, one after the other.
+ *		The tries of one request, one after another.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,34 +26,34 @@ typedef enum DncAttemptsState
 } DncAttemptsState;
 
 /*
- * Begins as zeros but for the first group, and with state and due at that: a first try that
- * may be sent at once.  Times are on dnc_rate_limit_clock().
+ * Set the first group; everything else begins as zeros.  Zeros in state and due mean a first
+ * try that we may send at once.  Times are on dnc_rate_limit_clock().
  */
 typedef struct DncAttempts
 {
 	const DncOptions *options;	/* with the token */
 	DncCounters *counters;
 	DncRequest	request;
-	DncHttpRequest http;		/* the same, as transport takes it */
+	DncHttpRequest http;		/* the same request in the form that wire/http.c takes */
 
 	DncAttemptsState state;
-	int			count;			/* tries that were sent */
+	int			count;			/* tries sent */
 	int64		first_sent;
-	bool		stopped;		/* no further try is sent */
+	bool		stopped;		/* we send no further try */
 
-	/* While it waits. */
-	int64		due;			/* when to send, or to ask again whether we may */
-	bool		limited;		/* the server wants us to wait, or requests_per_minute does */
+	/* While the request waits. */
+	int64		due;			/* when to send, or to ask again whether we may send */
+	bool		limited;		/* the wait is for the server or for requests_per_minute */
 
-	/* The try at hand, or the last one. */
+	/* The current try, or the last one. */
 	DncRateTicket ticket;
 	DncHttpExchange *exchange;	/* NULL: waiting */
 	const DncHttpAnswer *answer;	/* NULL: waiting or under way */
-	int64		ended;			/* the last one; 0: none has */
-	DncRateHeaders rate;		/* of its answer; limit 0: it does not say */
-	DncVerdict	verdict;		/* on it */
-	bool		unclear;		/* some try may have arrived without our knowing */
-	double		asked_wait_ms;	/* FAILED because that is over max_wait; else 0 */
+	int64		ended;			/* when the last try ended; 0: no try has ended */
+	DncRateHeaders rate;		/* from the try's answer; limit 0: the answer does not say */
+	DncVerdict	verdict;		/* about the try */
+	bool		unclear;		/* the remote may have acted on some try without our knowing */
+	double		asked_wait_ms;	/* FAILED because this wait is over max_wait; else 0 */
 } DncAttempts;
 
 extern void dnc_attempts_advance(DncAttempts *attempts);

@@ -1,16 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * call.c
- *		The calls of a session: requests to servers that are under way side by
- *		side, and the waiting for them.
+ *		The calls of a session: concurrent requests to servers, and the wait for them.
  *
- * A call is one request, tried until it is answered or given up (attempts.c).  It
- * is started, waited for and dropped by itself, so that several can be under way.
- * Code that waits for one call goes on with all calls of the session meanwhile, so
- * that none holds up another.
+ * A call is one request, tried until it is answered or given up (attempts.c).  Each call
+ * starts and ends by itself, so several can be under way.  Code that waits for one call
+ * advances all calls of the session meanwhile, so no call holds up another.
  *
- * A call lives in a memory context of its own.  Where that goes, with a scan, an
- * error or an abort, the call ends.
+ * Each call has its own memory context.  When that context goes, with a scan, an error
+ * or an abort, the call ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +24,7 @@
 #include "request/call.h"
 #include "wire/http_session.h"
 
-/* Shorter waits are not announced, whatever wait_notice is. */
+/* We announce no shorter waits, even if wait_notice is lower. */
 #define SHORT_WAIT_MS 1000.0
 
 struct DncCall
@@ -35,16 +33,16 @@ struct DncCall
 	MemoryContextCallback cleanup;
 	MemoryContext context;		/* holds the call, its answer and its tree */
 	DncAttempts attempts;
-	int64		announced;		/* the user was told of the wait until then */
+	int64		announced;		/* we have told the user about the wait until this time */
 	DncAnswer	answer;			/* see dnc_call_answer() */
 };
 
 int			dnc_wait_notice = 5000;
 
-/* The session's, in the order in which they were started. */
+/* The session's calls, in the order of their starts. */
 static dlist_head calls = DLIST_STATIC_INIT(calls);
 
-/* errcontext: the request, without its query, which may hold identifiers. */
+/* errcontext: the request without its query, which may hold identifiers. */
 static void
 describe_call(void *arg)
 {
@@ -54,7 +52,7 @@ describe_call(void *arg)
 			   attempts->request.path, attempts->options->server_name);
 }
 
-/* errcontext for what is done about a call. */
+/* Set the errcontext for work on a call. */
 static void
 enter_call(DncCall *call, ErrorContextCallback *context)
 {
@@ -65,8 +63,8 @@ enter_call(DncCall *call, ErrorContextCallback *context)
 }
 
 /*
- * Is there room for one more request to a server, that is not needed yet?  By
- * max_concurrency, and by the budget that it would be charged to.
+ * Is there room for one more request to a server, a request that can still wait?
+ * max_concurrency and the budget decide that.
  */
 bool
 dnc_call_has_room(const DncOptions *options, const DncBudget *budget)
@@ -84,7 +82,7 @@ dnc_call_has_room(const DncOptions *options, const DncBudget *budget)
 	return open < options->max_concurrency && dnc_max_requests_allows(budget, 1);
 }
 
-/* Runs when a call's context goes, whatever the reason. */
+/* Runs when a call's context goes, for any reason. */
 static void
 release_call(void *arg)
 {
@@ -94,7 +92,7 @@ release_call(void *arg)
 	dnc_attempts_abandon(&call->attempts);
 }
 
-/* Go on with all calls of the session as far as can be without waiting. */
+/* Advance all calls of the session as far as possible without waiting. */
 static void
 advance_all(void)
 {
@@ -111,14 +109,14 @@ advance_all(void)
 	}
 }
 
-/* Copy a request into a new call, in whose context we are, as its attempts send it. */
+/* Copy a request into a new call, whose context is current, in the form that its attempts send. */
 static void
 take_request(DncCall *call, const DncOptions *options, const DncRequest *request)
 {
 	DncAttempts *attempts = &call->attempts;
 
 	attempts->request = *request;
-	attempts->request.target = NULL;	/* not ours, and not needed any more */
+	attempts->request.target = NULL;	/* belongs to the caller, and no longer needed */
 	attempts->request.path = pstrdup(request->path);
 	if (request->body)
 	{
@@ -128,15 +126,14 @@ take_request(DncCall *call, const DncOptions *options, const DncRequest *request
 		attempts->request.body = body;
 	}
 	dnc_request_prepare(options, request, &attempts->http);
-	attempts->http.body = attempts->request.body;	/* our own copy of it */
+	attempts->http.body = attempts->request.body;	/* our own copy */
 }
 
 /*
- * Start a request to a server, with the token in *options: it is sent now, or
- * when its turn comes while some call is waited for.  It is charged to the budget
- * in *counters.  The call belongs to the current memory context, and ends with it
- * or by dnc_call_drop().  *options and *counters must outlive it; the request's
- * strings need not.
+ * Start a request to a server, with the token in *options.  We send it now, or when its turn
+ * comes while somebody waits for any call.  The request is charged to the budget in *counters.
+ * The call belongs to the current memory context, and ends with it.  *options and *counters
+ * must outlive the call; the request's strings need not.
  */
 DncCall *
 dnc_call_start(const DncOptions *options, const DncRequest *request, DncCounters *counters)
@@ -165,7 +162,7 @@ dnc_call_start(const DncOptions *options, const DncRequest *request, DncCounters
 	return call;
 }
 
-/* Tell the user of a long wait for the rate limit, once. */
+/* Tell the user about a long wait for the rate limit, once. */
 static void
 announce_wait(DncCall *call)
 {
@@ -186,14 +183,14 @@ announce_wait(DncCall *call)
 						 (long long) counts[DNC_COUNT_REQUESTS])));
 }
 
-/* Is a call waiting for the time of its next try? */
+/* Does a call wait for the time of its next try? */
 static bool
 is_waiting(const DncCall *call)
 {
 	return call->attempts.state == DNC_ATTEMPTS_WAITING;
 }
 
-/* When the first of the session's calls that wait is due; PG_INT64_MAX: none waits. */
+/* The earliest time when a waiting call of the session is due; PG_INT64_MAX: none waits. */
 static int64
 next_due(void)
 {
@@ -211,9 +208,8 @@ next_due(void)
 }
 
 /*
- * Wait for the network, for the next call of the session to be due, or for a
- * slice, whichever comes first.  The time is counted for those of the calls that
- * wait for their turn.
+ * Wait until the network has something, the next call of the session is due, or a slice of time
+ * is over.  The time is counted for those of the awaited calls that wait for their turn.
  */
 static void
 wait_a_while(DncCall **awaited, int count)
@@ -232,13 +228,13 @@ wait_a_while(DncCall **awaited, int count)
 	for (int i = 0; i < count; i++)
 	{
 		if (!is_waiting(awaited[i]) || awaited[i]->attempts.counters == counted)
-			continue;			/* calls of one scan come one after the other */
+			continue;			/* the calls of a scan are next to each other */
 		counted = awaited[i]->attempts.counters;
 		dnc_counters_add(counted, DNC_COUNT_WAITED, dnc_rate_limit_clock() - begin);
 	}
 }
 
-/* Show in dnc_fdw_progress which of some calls wait for their turn; if not waiting, none. */
+/* Show in dnc_fdw_progress which awaited calls wait for their turn; waiting = false: none does. */
 static void
 show_waits(DncCall **awaited, int count, bool waiting)
 {
@@ -255,9 +251,9 @@ show_waits(DncCall **awaited, int count, bool waiting)
 }
 
 /*
- * Go on with all calls of the session as far as can be without waiting; true: this one is
- * over, and dnc_call_wait() would return or raise its error at once.  A call that would
- * have to wait for too long fails.
+ * Advance all calls of the session as far as possible without waiting.  True: this call is
+ * over, and dnc_call_wait() would return or raise its error at once.  A call that would have to
+ * wait too long fails.
  */
 bool
 dnc_call_poll(DncCall *call)
@@ -271,8 +267,8 @@ dnc_call_poll(DncCall *call)
 }
 
 /*
- * Wait until one of several calls is over.  Interrupts are served.  A long
- * wait for a rate limit is announced.  However a call ends, that is no error here.
+ * Wait until one of several calls is over.  Interrupts are served, and a long wait for a rate
+ * limit is announced.  A call that fails raises no error here.
  */
 void
 dnc_call_wait_any(DncCall **awaited, int count)
@@ -306,8 +302,8 @@ give_up(const DncCall *call)
 }
 
 /*
- * Wait until a call has been answered with success (2xx), or accepted_status.
- * Otherwise raises the remote's error (remote_error.c).  Interrupts are served.
+ * Wait until a call has been answered with success (2xx) or accepted_status.  Otherwise this
+ * raises the remote's error (remote_error.c).  Interrupts are served.
  */
 void
 dnc_call_wait(DncCall *call)
@@ -323,14 +319,14 @@ dnc_call_wait(DncCall *call)
 	MemoryContextSwitchTo(before);
 }
 
-/* The status of a call that was waited for. */
+/* The status of the answer to a call that is over. */
 int
 dnc_call_status(const DncCall *call)
 {
 	return call->attempts.answer->status;
 }
 
-/* What the status of a call means as an error, although it was accepted; palloc'd. */
+/* The status of a call as an error, even if the status was accepted; palloc'd. */
 DncProblem
 dnc_call_refusal(const DncCall *call)
 {
@@ -338,8 +334,8 @@ dnc_call_refusal(const DncCall *call)
 }
 
 /*
- * How a call stands, or has ended, for code that wants to know what became of its
- * request.  Raises nothing.
+ * How a call stands or has ended, for code that must know the fate of its request.  Raises
+ * nothing.
  */
 DncCallOutcome
 dnc_call_outcome(const DncCall *call)
@@ -357,8 +353,8 @@ dnc_call_outcome(const DncCall *call)
 }
 
 /*
- * What a call that is over has failed by, in the words of the error that
- * dnc_call_wait() would raise; palloc'd.  False: it has not failed.
+ * The reason why a call that is over has failed, in the words of the error that dnc_call_wait()
+ * would raise; palloc'd.  False: the call has not failed.
  */
 bool
 dnc_call_problem(const DncCall *call, DncProblem *problem)
@@ -369,7 +365,7 @@ dnc_call_problem(const DncCall *call, DncProblem *problem)
 	return true;
 }
 
-/* The time of an answer as its server says; -1: it does not. */
+/* The time that the server puts on its answer; -1: there is none. */
 static int64
 date_of(const DncAttempts *attempts)
 {
@@ -380,7 +376,7 @@ date_of(const DncAttempts *attempts)
 	return date ? dnc_http_date(date) : -1;
 }
 
-/* How the last try of a call that is over ended; false: nothing was sent. */
+/* The facts about the last try of a call that is over; false: no try has ended. */
 bool
 dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 {
@@ -396,7 +392,7 @@ dnc_call_last_try(const DncCall *call, DncTryFacts *facts)
 	return true;
 }
 
-/* The answer to a call that was waited for; lives as long as the call. */
+/* The answer to a call that is over; lives as long as the call. */
 DncAnswer *
 dnc_call_answer(DncCall *call)
 {
@@ -407,8 +403,8 @@ dnc_call_answer(DncCall *call)
 }
 
 /*
- * May the remote have acted on a call that ended in an error?  It may where no whole
- * answer came, and where the answer was success but contradicts itself.
+ * May the remote have acted on a call that ended in an error?  It may have if no whole answer
+ * came, or if the answer was a success that contradicts itself.
  */
 bool
 dnc_call_unclear(const DncCall *call)
@@ -422,8 +418,8 @@ dnc_call_unclear(const DncCall *call)
 }
 
 /*
- * Send no further try of a call.  For the time after an error, when we only want to know
- * what became of the tries that were sent.
+ * Send no further try of a call.  We use this after an error, when we only want to know the
+ * fate of the tries that were sent.
  */
 void
 dnc_call_stop(DncCall *call)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call.h
- *		Requests to servers that are under way side by side.
+ *		Requests to servers that are under way at the same time.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,23 +15,23 @@
 #include "request/remote_error.h"
 #include "request/request.h"
 
-/* What became of a call's request. */
+/* The fate of a call's request. */
 typedef enum DncCallOutcome
 {
 	DNC_CALL_SUCCEEDED,			/* the answer is success by its status, or accepted_status */
 	DNC_CALL_REFUSED,			/* the remote says no, and would again */
-	DNC_CALL_UNCLEAR,			/* the remote may have acted on it without our knowing */
-	DNC_CALL_NOT_TAKEN			/* nothing has arrived, or it was turned away for now (408, 429) */
+	DNC_CALL_UNCLEAR,			/* the remote may have acted on the request without our knowing */
+	DNC_CALL_NOT_TAKEN			/* it did not arrive, or was turned away for now (408, 429) */
 } DncCallOutcome;
 
 /* How the last try of a call ended. */
 typedef struct DncTryFacts
 {
-	double		elapsed_ms;		/* since it was sent */
-	double		age_ms;			/* from when it was sent until now */
+	double		elapsed_ms;		/* from the sending to the end */
+	double		age_ms;			/* from the sending until now */
 	int			status;			/* 0: none came */
 	DncRateHeaders rate;
-	int64		date;			/* seconds since 1970, as its header Date says; -1: it does not */
+	int64		date;			/* seconds since 1970, from the header Date; -1: no such header */
 } DncTryFacts;
 
 typedef struct DncCall DncCall;

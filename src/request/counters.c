@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * counters.c
- *		What requests came to: of one scan or write, for EXPLAIN; of the session,
- *		by server, for dnc_fdw_stats(); and of the cluster, for dnc_fdw_totals().
+ *		Counts of requests: for one scan or write, for EXPLAIN; for the session, by server, for
+ *		dnc_fdw_stats(); and for the cluster, for dnc_fdw_totals().
  *
- * All are counted here in one go, so that they cannot tell different stories.
- * An error or a rollback takes nothing back: this is about what went over the
- * wire.
+ * This file adds to all of them at once, so they cannot contradict each other.  An error
+ * or a rollback takes nothing back: we count what went over the wire.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,14 +16,14 @@
 #include "request/counters.h"
 
 /*
- * The session's, by server.  An entry stays until the session ends, since counters
- * of scans and writes point to it.
+ * The session's counts, by server.  An entry stays until the session ends, because counters of
+ * scans and writes point to it.
  */
 static HTAB *servers = NULL;
 
 /*
- * From now on session and cluster count along for a server, and requests are charged to
- * a budget.  *budget must outlive *counters.
+ * From now on, session and cluster count the same for a server, and requests are charged to a
+ * budget.  *budget must outlive *counters.
  */
 void
 dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget)
@@ -48,7 +47,7 @@ dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *
 	counters->budget = budget;
 }
 
-/* Count something. */
+/* Add to a count, everywhere. */
 void
 dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
 {
@@ -59,8 +58,8 @@ dnc_counters_add(DncCounters *counters, DncCount what, int64 more)
 }
 
 /*
- * What the session has counted since the last reset: a list of const
- * DncServerCounters *, palloc'd, in no order, of the servers with anything to tell.
+ * The session's counts since the last reset: a list of const DncServerCounters *, palloc'd, in
+ * no order.  Servers with nothing but zeros are left out.
  */
 List *
 dnc_counters_servers(void)
@@ -81,7 +80,7 @@ dnc_counters_servers(void)
 	return list;
 }
 
-/* Begin the session's counts anew; those of scans and writes go on. */
+/* Set the session's counts to zero; those of scans and writes go on. */
 void
 dnc_counters_reset(void)
 {

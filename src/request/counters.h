@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * counters.h
- *		What requests came to: of one scan or write, of the session, and of the cluster.
+ *		Counts of requests: for one scan or write, for the session, and for the cluster.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,24 +15,24 @@
 #include "request/progress.h"
 #include "request/totals.h"
 
-/* The session's, of one server. */
+/* The session's counts for one server. */
 typedef struct DncServerCounters
 {
 	Oid			serverid;
 	int64		counts[DNC_NCOUNTS];
-	DncTotalsPlace *cluster;	/* counts along; NULL: there is no shared memory */
+	DncTotalsPlace *cluster;	/* adds the same counts; NULL: there is no shared memory */
 } DncServerCounters;
 
 /*
- * Those of one scan or write, which goes to one server.  They begin as zeros, and
- * dnc_counters_begin() comes before the first request.
+ * The counts of one scan or write, which uses one server.  They begin as zeros.  Call
+ * dnc_counters_begin() before the first request.
  */
 typedef struct DncCounters
 {
 	int64		counts[DNC_NCOUNTS];
-	DncServerCounters *session; /* counts along */
+	DncServerCounters *session; /* adds the same counts */
 	DncBudget  *budget;			/* requests are charged to it */
-	DncProgress *progress;		/* counts along, if the user of the counters has set it; or NULL */
+	DncProgress *progress;		/* adds the same counts; NULL, unless the user sets it */
 } DncCounters;
 
 extern void dnc_counters_begin(DncCounters *counters, const DncOptions *options, DncBudget *budget);

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * max_requests.c
- *		The requests that may be sent to a server: budgets.
+ *		Budgets: the requests that we may send to a server.
  *
- * Each request is charged to the budget that its sender hands in.  A statement
- * has one for each server and user mapping, which all of its scans and its COMMIT share;
- * the option max_requests of both and the setting limit it.  Another mapping, that of a
- * view's owner for instance, may have another limit.
+ * Each request is charged to the budget that its sender hands in.  A statement has one
+ * budget for each server and user mapping; all of its scans and its COMMIT share it.
+ * The option max_requests of server and mapping limits it, and so does the setting.
+ * Another mapping, for instance that of a view's owner, may have another limit.
  *
- * A scan can outlive the statement that began it: a cursor is read by one FETCH
- * after another.  So a statement's budget remembers when its statement began, and
- * begins anew with the next one.  That time does not move within a procedure or a
- * background worker, which is why these have budgets of their own.
+ * A scan can outlive the statement that began it: each FETCH reads more of a cursor.  So
+ * a statement's budget remembers when its statement began, and starts again at zero with
+ * the next statement.  That time does not move within a procedure or a background
+ * worker, so these have budgets of their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,16 +26,16 @@ int			dnc_max_requests = 0;
 
 typedef struct ServerBudget
 {
-	Oid			mapping;		/* says which server, too */
+	Oid			mapping;		/* implies the server */
 	DncBudget	budget;
 } ServerBudget;
 
-/* The statements', by user mapping.  An entry stays until the session ends, since scans point to it. */
+/* Statements' budgets, by user mapping.  They stay for the session, because scans point to them. */
 static HTAB *server_budgets = NULL;
 
 /*
- * The budget of the present statement for a server and user mapping, with the limit of
- * *options.  Lasts as long as the session.
+ * The budget of the current statement for a server and user mapping, with the limit of
+ * *options.  It lasts as long as the session.
  */
 DncBudget *
 dnc_max_requests_of_statement(const DncOptions *options)
@@ -60,21 +60,21 @@ dnc_max_requests_of_statement(const DncOptions *options)
 	return &entry->budget;
 }
 
-/* Was what a budget has counted sent by an earlier statement? */
+/* Are a budget's requests from an earlier statement? */
 static bool
 is_stale(const DncBudget *budget)
 {
 	return budget->of_statement && budget->statement != GetCurrentStatementStartTimestamp();
 }
 
-/* How many requests were charged to a budget. */
+/* The number of requests charged to a budget. */
 static int64
 sent(const DncBudget *budget)
 {
 	return is_stale(budget) ? 0 : budget->sent;
 }
 
-/* The limit of a budget; 0: there is none.  The setting can lower a statement's. */
+/* The limit of a budget; 0: there is none.  The setting can lower the limit of a statement. */
 static int
 limit_of(const DncBudget *budget)
 {
@@ -84,7 +84,7 @@ limit_of(const DncBudget *budget)
 	return budget->limit;
 }
 
-/* Is there enough in a budget for some more requests? */
+/* Is there enough in a budget for this many more requests? */
 bool
 dnc_max_requests_allows(const DncBudget *budget, int64 more)
 {
@@ -106,8 +106,8 @@ dnc_max_requests_spend(DncBudget *budget)
 }
 
 /*
- * A statement is about to send some more requests to the server of *options.  Raises 54000
- * where its budget forbids that, and is not soft.
+ * A statement is about to send this many more requests to the server of *options.  Raises 54000
+ * if the budget forbids that and is not soft.
  */
 void
 dnc_max_requests_require(const DncBudget *budget, const DncOptions *options, int64 more)

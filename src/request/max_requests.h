@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * max_requests.h
- *		The requests that may be sent to a server: budgets.
+ *		Budgets: the requests that we may send to a server.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,17 +13,18 @@
 #include "config/option.h"
 
 /*
- * What may be sent to one server.  The present statement has one for each user mapping, found
- * by dnc_max_requests_of_statement().  Code that sends outside of a statement, or with a
- * limit of its own, keeps a budget of its own, which begins as zeros but for the limit.
+ * The number of requests that we may send to one server.  Each statement has one budget for
+ * each user mapping: see dnc_max_requests_of_statement().  Code that sends outside of a
+ * statement, or with another limit, keeps its own budget, which begins as zeros except for the
+ * limit.
  */
 typedef struct DncBudget
 {
 	int			limit;			/* 0: none */
-	int64		sent;			/* so far, waiting ones among them */
-	bool		is_soft;		/* whoever has it looks for its end; one request more is no error */
-	bool		of_statement;	/* begins anew with each statement */
-	TimestampTz statement;		/* of_statement: when the one began that sent is of */
+	int64		sent;			/* so far, including requests that still wait */
+	bool		is_soft;		/* the owner checks for the end; one request more is no error */
+	bool		of_statement;	/* starts again at zero with each statement */
+	TimestampTz statement;		/* of_statement: start of the statement that sent is about */
 } DncBudget;
 
 extern int	dnc_max_requests;	/* setting dnc_fdw.max_requests; 0: no limit */

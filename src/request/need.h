@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * need.h
- *		Why a request is sent.
+ *		The purpose of a request.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DNC_NEED_H
 #define DNC_NEED_H
 
-/* The most needed first. */
+/* Most urgent first. */
 typedef enum DncNeed
 {
 	DNC_NEED_ADDITION,

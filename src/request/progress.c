@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * progress.c
- *		What runs now in any session of the cluster: for the view dnc_fdw_progress.
+ *		The work that runs now in any session of the cluster, for the view dnc_fdw_progress.
  *
- * A scan, an ANALYZE or the sending of writes takes a place in shared memory when it sends
- * its first request.  It gives it back when the memory context goes in which it began: at
- * its end, with an error, or with an abort.  If there is no shared memory (shmem.c), or no
- * place is left, it runs without being seen.
+ * A scan, an ANALYZE or the sending of writes takes a place in shared memory when it
+ * sends its first request.  It gives the place back when its memory context goes: at its
+ * end, with an error, or with an abort.  If there is no shared memory (shmem.c), or no
+ * free place, the work runs without being shown.
  *
- * Only the session that has a place writes to it.  Who it is and whom it asks is written
- * under the lock, and the counts are atomic, so that a reader never sees half of one.
+ * Only the session that holds a place writes to it.  It writes the descriptive fields
+ * under the lock.  The counts are atomic, so a reader never sees half of a count.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,13 +44,13 @@ struct DncProgress
 
 typedef struct SharedProgress
 {
-	DncSharedLock lock;			/* over all but the counts */
+	DncSharedLock lock;			/* guards everything except the counts */
 	DncProgress places[MAX_RUNNING];
 } SharedProgress;
 
 static void init_shared(void *memory);
 
-/* The number changes with the layout. */
+/* Change the number with the layout. */
 static DncSharedArea shared_area = {.name = "dnc_fdw progress 1", .size = sizeof(SharedProgress),
 .init = init_shared};
 
@@ -74,14 +74,14 @@ init_shared(void *memory)
 	}
 }
 
-/* For _PG_init(): have the memory reserved where the library is preloaded. */
+/* For _PG_init(): reserve the memory, if the library is preloaded. */
 void
 dnc_progress_init(void)
 {
 	dnc_shmem_register(&shared_area);
 }
 
-/* Give a place back.  Raises nothing. */
+/* Give a place back, if it is ours.  Raises nothing. */
 static void
 give_back(void *arg)
 {
@@ -93,7 +93,7 @@ give_back(void *arg)
 	LWLockRelease(&shared->lock.lock);
 }
 
-/* before_shmem_exit: a process may end without letting go of its memory. */
+/* before_shmem_exit: a process may end without deleting its memory contexts. */
 static void
 give_all_back(int code, Datum arg)
 {
@@ -146,9 +146,9 @@ take_place(const char *action, const DncOptions *options, Oid relid)
 }
 
 /*
- * Show that something runs, until the current memory context goes: action is one word, relid
- * may be InvalidOid, and expected_rows -1 if it is not known.  NULL: it cannot be shown,
- * which all functions here take.
+ * Show that work runs, until the current memory context goes.  action is one word; relid may be
+ * InvalidOid; expected_rows is -1 if not known.  NULL: there is no place for it.  All functions
+ * here accept NULL.
  */
 DncProgress *
 dnc_progress_begin(const char *action, const DncOptions *options, Oid relid, double expected_rows)
@@ -169,7 +169,7 @@ dnc_progress_begin(const char *action, const DncOptions *options, Oid relid, dou
 	return progress;
 }
 
-/* So many rows are expected; less than 0: the number is not known, and nothing changes. */
+/* Set the number of expected rows; less than 0: not known, and nothing changes. */
 void
 dnc_progress_expect(DncProgress *progress, int64 rows)
 {
@@ -177,7 +177,7 @@ dnc_progress_expect(DncProgress *progress, int64 rows)
 		pg_atomic_write_u64(&progress->expected_rows, (uint64) rows);
 }
 
-/* Count along. */
+/* Add to the counts that the view shows. */
 void
 dnc_progress_count(DncProgress *progress, DncCount what, int64 more)
 {
@@ -191,7 +191,7 @@ dnc_progress_count(DncProgress *progress, DncCount what, int64 more)
 		pg_atomic_fetch_add_u64(&progress->rows, more);
 }
 
-/* It waits for so many microseconds to be allowed to send; less than 0: it does not wait. */
+/* The work waits this many microseconds for permission to send; less than 0: it does not wait. */
 void
 dnc_progress_wait(DncProgress *progress, int64 wait)
 {
@@ -200,7 +200,7 @@ dnc_progress_wait(DncProgress *progress, int64 wait)
 							wait < 0 ? 0 : (uint64) (GetCurrentTimestamp() + wait));
 }
 
-/* Everything that runs: a list of DncProgressRow *, palloc'd.  False: there is no shared memory. */
+/* All work that runs: a list of DncProgressRow *, palloc'd.  False: there is no shared memory. */
 bool
 dnc_progress_read(List **rows)
 {

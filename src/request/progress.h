@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * progress.h
- *		What runs now in any session of the cluster.
+ *		The work that runs now in any session of the cluster.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,24 +14,24 @@
 #include "config/option.h"
 #include "request/count.h"
 
-/* The place of something that runs in shared memory. */
+/* A place in shared memory for work that runs. */
 typedef struct DncProgress DncProgress;
 
-/* Something that runs; a copy. */
+/* A copy of such a place. */
 typedef struct DncProgressRow
 {
 	int			pid;
 	Oid			databaseid;
-	Oid			userid;			/* the session's */
-	Oid			relid;			/* InvalidOid: it is about no table in particular */
+	Oid			userid;			/* the session user */
+	Oid			relid;			/* InvalidOid: the work is not about one table */
 	NameData	server;
 	NameData	action;
 	TimestampTz started_at;
-	int64		pages;			/* of a list, read */
-	int64		rows;			/* entries that were read, or added and deleted */
+	int64		pages;			/* pages of a list that were read */
+	int64		rows;			/* entries that were read, added or deleted */
 	int64		expected_rows;	/* -1: not known */
-	int64		requests;		/* sent, retries among them */
-	TimestampTz waiting_until;	/* 0: it does not wait to be allowed to send */
+	int64		requests;		/* sent, including retries */
+	TimestampTz waiting_until;	/* 0: the work does not wait for permission to send */
 } DncProgressRow;
 
 extern void dnc_progress_init(void);

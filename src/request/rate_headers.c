@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * rate_headers.c
- *		What the headers of an answer say about further requests.
+ *		The headers of an answer that limit further requests.
  *
- * RateLimit-Limit, -Remaining and -Reset are those of the IETF's draft
- * "RateLimit header fields for HTTP" up to version 07: requests, and seconds
- * from now.  Retry-After is that of RFC 9110 10.2.3.  A header that is not of
- * the documented form counts as not there.  What follows from them is decided in
- * retry.c and rate_limit.c.
+ * RateLimit-Limit, -Remaining and -Reset are those of the IETF's draft "RateLimit header
+ * fields for HTTP" up to version 07: requests, and seconds from now.  Retry-After is
+ * that of RFC 9110 10.2.3.  We ignore a header that does not have the documented form.
+ * retry.c and rate_limit.c decide about the consequences.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +16,7 @@
 
 #include "request/rate_headers.h"
 
-/* As large as any number is taken to be: in seconds, about 30 years. */
+/* We cap every number at this; in seconds, it is about 30 years. */
 #define MAX_NUMBER 1000000000
 
 /* The whole number at the beginning of a text; -1: there is none. */
@@ -32,8 +31,8 @@ leading_number(const char *text, const char **rest)
 }
 
 /*
- * The number in a header; -1: none.  A list of quotas ("100, 100;w=60") begins
- * with the one in force.
+ * The number in a header; -1: none.  A list of quotas ("100, 100;w=60") begins with the quota
+ * in force.
  */
 static int
 header_number(const DncHttpExchange *exchange, const char *name)
@@ -49,9 +48,9 @@ header_number(const DncHttpExchange *exchange, const char *name)
 }
 
 /*
- * Seconds to wait as Retry-After says, a number or a date; -1: it says nothing.
- * A date in the past means now.  It is set against the answer's own Date, so
- * that it does not matter whether the clocks of both machines agree.
+ * The seconds to wait according to Retry-After, which is a number or a date; -1: it does not
+ * say.  A date in the past means now.  We compare the date with the answer's own Date header,
+ * so the clocks of the two machines need not agree.
  */
 static int
 retry_after(const DncHttpExchange *exchange)

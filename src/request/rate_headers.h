@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rate_headers.h
- *		What the headers of an answer say about further requests.
+ *		The headers of an answer that limit further requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,12 +12,12 @@
 
 typedef struct DncRateHeaders
 {
-	int			limit;			/* requests in a window; 0: the answer does not say it all, and
+	int			limit;			/* requests in a window; 0: some RateLimit header is missing, and
 								 * remaining means nothing */
-	int			remaining;		/* of them, in the window at hand */
+	int			remaining;		/* how many of these remain in the current window */
 	double		reset_ms;		/* until the next window; whole seconds, rounded up; -1: the
 								 * answer does not say */
-	double		retry_after_ms; /* likewise, until the next try */
+	double		retry_after_ms; /* until the next try; whole seconds; -1: the answer does not say */
 } DncRateHeaders;
 
 extern void dnc_rate_headers_read(const DncHttpExchange *exchange, DncRateHeaders *rate);

@@ -1,32 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * rate_limit.c
- *		When the next request to a server may be sent.
+ *		The time when we may send the next request to a server.
  *
- * A vendor allows an account so many requests in a window of time.  What is
- * known of that is an allowance, which all sessions of the cluster share that
- * speak to the same server with the same user mapping.  A request is let
- * through, or told how long it has to wait; what its answer says of the
- * allowance is taken in.  Nothing waits here.
+ * A vendor allows an account a number of requests in a window of time.  We keep what we
+ * know about that in an allowance.  All sessions of the cluster that speak to the same
+ * server with the same user mapping share it.  This file lets a request through, or says
+ * how long it has to wait, and learns from the answers.  Nothing waits here.
  *
- * Where answers carry RateLimit headers, these count: no more requests are let
- * through than remain, less those that are under way, until the window ends.
- * Where they do not, or before the first has come, no more than
- * requests_per_minute begin within any 60 seconds.  After a Retry-After none
- * is let through until that is over.
+ * If answers carry RateLimit headers, these decide: we let through at most the remaining
+ * requests, minus those under way, until the window ends.  If answers have none, or none
+ * has come yet, at most requests_per_minute requests begin within any 60 seconds.  After
+ * a Retry-After, we let no request through until that time is over.
  *
- * The headers have whole seconds, rounded up (rounded down, they would earn the
- * next request a 429), and the answer was made at some time between its
- * request and its arrival.  So an answer gives bounds for the window's end.  Of
- * several answers in a window the earliest bound is the best; and an answer
- * whose bounds lie behind the window's end speaks of a later one.  An answer
- * that is looked at late, because its session had something else to do, is told
- * by its bounds too.
+ * The headers have whole seconds, rounded up.  (Rounded down, they would earn the next
+ * request a 429.)  The server made the answer at some time between the request and the
+ * answer's arrival.  So an answer only gives bounds for the window's end.  Among several
+ * answers in a window, the earliest upper bound is the best.  An answer whose bounds lie
+ * behind the window's end is about a later window.  The bounds also show this for an
+ * answer that we look at late, because its session was busy.
  *
- * Where there is not enough for all, requests go in the order of their need.  A request that
- * has to wait leaves a mark, and less needed ones wait behind it.  But people get a few
- * requests in each minute or window, the reserve, whatever else waits: background processes
- * leave that room, as far as people have not used it.
+ * If there is not enough for all, more urgent requests go first (DncNeed).  A request
+ * that has to wait leaves a mark, and less urgent requests wait behind it.  But people
+ * get a few requests in each minute or window, the reserve, even if other requests wait:
+ * background processes leave that room, as far as people have not used it.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,20 +39,20 @@
 #define MINUTE (60 * SECOND)
 #define SLOT (MINUTE / 240)
 
-/* A request that waits comes back within so many ms after its time. */
+/* A waiting request comes back within this time after its due time; ms. */
 #define COMES_BACK_MS 500
 
-/* When to ask again where a more needed request goes first; ms. */
+/* Wait before asking again, if a more urgent request goes first; ms. */
 #define BEHIND_MS 50
 
-/* When to ask again where it depends on answers that may come any time; ms. */
+/* Wait before asking again, if answers may come any time and decide; ms. */
 #define ASK_AGAIN_MS 20
 
 int			dnc_reserve = 10;
 bool		dnc_rate_limit_background = false;
 bool		dnc_rate_limit_mirror = false;
 
-/* For _PG_init(): have the memory reserved where the library is preloaded. */
+/* For _PG_init(): reserve the memory, if the library is preloaded. */
 void
 dnc_rate_limit_init(void)
 {
@@ -63,9 +60,8 @@ dnc_rate_limit_init(void)
 }
 
 /*
- * Microseconds of a monotonic clock that all processes of a machine share and
- * nobody sets.  Wall-clock time can be set back, and would then stop all
- * requests until it has caught up.
+ * Microseconds of a monotonic clock that all processes of a machine share and nobody sets.
+ * Wall-clock time can be set back; then no request could start until it has caught up.
  */
 int64
 dnc_rate_limit_clock(void)
@@ -78,7 +74,7 @@ dnc_rate_limit_clock(void)
 
 /* ----- the last minute ----- */
 
-/* Go to the slot of a time; what was counted in those that are over is gone. */
+/* Go to the slot of a time, and clear the slots that are out of the minute. */
 static void
 go_to_slot(DncAllowance *allowance, int64 now)
 {
@@ -95,7 +91,7 @@ go_to_slot(DncAllowance *allowance, int64 now)
 	allowance->slot = Max(slot, allowance->slot);
 }
 
-/* Count a request that begins now. */
+/* Count a request that begins now.  Requests of people are counted separately, too. */
 static void
 count_start(DncAllowance *allowance)
 {
@@ -113,8 +109,8 @@ count_start(DncAllowance *allowance)
 }
 
 /*
- * How long until one more request may begin by requests_per_minute, of which some are not
- * ours to use: until as many of the oldest slots are over as have to be.
+ * How long until requests_per_minute allows one more request?  The caller has taken off the
+ * requests that are not ours to use.  We wait until enough of the oldest slots are over.
  */
 static int64
 wait_for_slot(const DncAllowance *allowance, int per_minute, int64 now)
@@ -131,10 +127,7 @@ wait_for_slot(const DncAllowance *allowance, int per_minute, int64 now)
 
 /* ----- the server's window ----- */
 
-/*
- * The window is over.  What is under way was counted in it, and no longer
- * matters.
- */
+/* The window is over.  Requests under way were counted in it, and no longer matter. */
 static void
 next_window(DncAllowance *allowance)
 {
@@ -146,7 +139,7 @@ next_window(DncAllowance *allowance)
 	allowance->end = 0;
 }
 
-/* Go to the window of a time: the next one, if that at hand is over. */
+/* Go on to the next window, if the current one is over. */
 static void
 go_to_window(DncAllowance *allowance, int64 now)
 {
@@ -154,16 +147,13 @@ go_to_window(DncAllowance *allowance, int64 now)
 		next_window(allowance);
 }
 
-/*
- * How long until one more request may be sent by what the headers say, with so many left for
- * others.
- */
+/* How long until the headers allow one more request, if we leave this many for others? */
 static int64
 wait_for_window(const DncAllowance *allowance, int left, int64 now)
 {
 	if (allowance->remaining - left > allowance->promised)
 		return 0;
-	/* When a window ends, its first answer says: somebody has to ask. */
+	/* Only a window's first answer says when it ends, so somebody has to ask. */
 	if (allowance->end == 0)
 		return allowance->promised == 0 ? 0 : ASK_AGAIN_MS * 1000;
 	if (allowance->remaining <= left)
@@ -171,7 +161,7 @@ wait_for_window(const DncAllowance *allowance, int left, int64 now)
 	return Min(allowance->end - now, ASK_AGAIN_MS * 1000);
 }
 
-/* Take in what the headers of an answer say. */
+/* Learn from the headers of an answer. */
 static void
 learn(DncAllowance *allowance, int64 sent, const DncRateHeaders *rate)
 {
@@ -181,14 +171,14 @@ learn(DncAllowance *allowance, int64 sent, const DncRateHeaders *rate)
 
 	allowance->limit = rate->limit;
 	if (from <= allowance->previous_end)
-		return;					/* an old window's */
+		return;					/* about an old window */
 	if (allowance->end != 0 && from > allowance->end)
 		next_window(allowance);
 	allowance->remaining = Min(allowance->remaining, rate->remaining);
 	allowance->end = allowance->end == 0 ? to : Min(allowance->end, to);
 }
 
-/* A request of this window is no longer under way; false: it is of another. */
+/* A request of this window is no longer under way; false: it belongs to another window. */
 static bool
 end_promise(DncAllowance *allowance, const DncRateTicket *ticket)
 {
@@ -200,7 +190,7 @@ end_promise(DncAllowance *allowance, const DncRateTicket *ticket)
 
 /* ----- who goes first ----- */
 
-/* Requests of the reserve that people have not used in this minute or window. */
+/* The requests of the reserve that people have not yet used in this minute or window. */
 static int
 left_of_reserve(const DncAllowance *allowance, int per_minute)
 {
@@ -210,7 +200,7 @@ left_of_reserve(const DncAllowance *allowance, int per_minute)
 	return (int) Max(Min(dnc_reserve, limit / 2) - used, 0);
 }
 
-/* Does a request wait that is more needed? */
+/* Does a more urgent request wait? */
 static bool
 is_behind(const DncAllowance *allowance, DncNeed need, int64 now)
 {
@@ -222,7 +212,7 @@ is_behind(const DncAllowance *allowance, DncNeed need, int64 now)
 	return false;
 }
 
-/* Microseconds until a request of a need may be sent, or we ask again; 0: now. */
+/* Microseconds until we may send a request of this need, or should ask again; 0: send now. */
 static int64
 wait_for_turn(DncAllowance *allowance, DncNeed need, int per_minute, int64 now)
 {
@@ -245,9 +235,9 @@ wait_for_turn(DncAllowance *allowance, DncNeed need, int per_minute, int64 now)
 /* ----- what others call ----- */
 
 /*
- * May a request be sent now?  0: yes, it is counted, and *ticket goes with it
- * until dnc_rate_limit_answered() or dnc_rate_limit_lost() takes it back.  Otherwise
- * milliseconds, after which to ask again.
+ * May we send a request now?  0: yes; it is counted, and *ticket goes with it until
+ * dnc_rate_limit_answered() or dnc_rate_limit_lost() takes the ticket back.  Otherwise, the
+ * result is the milliseconds after which to ask again.
  */
 double
 dnc_rate_limit_admit(const DncOptions *options, DncNeed need, DncRateTicket *ticket)
@@ -278,7 +268,7 @@ dnc_rate_limit_admit(const DncOptions *options, DncNeed need, DncRateTicket *tic
 	return wait / 1000.0;
 }
 
-/* A request was answered: take in what the headers of the answer say. */
+/* A request was answered: learn from the answer's headers. */
 void
 dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 {
@@ -297,8 +287,8 @@ dnc_rate_limit_answered(const DncRateTicket *ticket, const DncRateHeaders *rate)
 }
 
 /*
- * A request ended without an answer that tells anything, or was cancelled.  It
- * stays counted, unless it surely has not arrived.  Raises nothing.
+ * A request ended without an answer that helps, or was cancelled.  If it may have arrived, it
+ * counts against the window.  Raises nothing.
  */
 void
 dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
@@ -312,7 +302,7 @@ dnc_rate_limit_lost(const DncRateTicket *ticket, bool arrived)
 	dnc_allowance_unlock();
 }
 
-/* libcurl has sent a request once more by itself: the vendor counts that one, too. */
+/* libcurl has sent a request once more by itself: the vendor counts that request, too. */
 void
 dnc_rate_limit_resent(const DncRateTicket *ticket)
 {
@@ -329,7 +319,7 @@ dnc_rate_limit_resent(const DncRateTicket *ticket)
 	dnc_allowance_unlock();
 }
 
-/* No request is to be let through for so many milliseconds. */
+/* Let no request through for this many milliseconds. */
 void
 dnc_rate_limit_pause(const DncRateTicket *ticket, double ms)
 {

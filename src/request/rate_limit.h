@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rate_limit.h
- *		When the next request to a server may be sent.
+ *		The time when we may send the next request to a server.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,10 @@
 #include "request/rate_headers.h"
 
 extern int	dnc_reserve;		/* setting dnc_fdw.reserve, requests a minute */
-extern bool dnc_rate_limit_background;	/* this process sends for nobody who waits for it */
-extern bool dnc_rate_limit_mirror;	/* what this session reads, a mirror needs */
+extern bool dnc_rate_limit_background;	/* this process is in the background: nobody waits for it */
+extern bool dnc_rate_limit_mirror;	/* this session reads for a mirror */
 
-/* Goes with a request that was let through, until it is known how it ended. */
+/* Accompanies a request that was let through, until we know how the request ended. */
 typedef struct DncRateTicket
 {
 	Oid			serverid;

@@ -3,10 +3,10 @@
  * redact.c
  *		Secrets and invisible characters in the remote's words.
  *
- * A vendor's message may repeat the token that we have sent, and not always as we have
- * sent it: percent-encoded, in other case, in base64 as HTTP's Basic scheme has it, in
- * hexadecimal digits, or only a part of it.  So we look for each of these forms, and blot
- * out whatever has a long run of characters in common with one.
+ * A vendor's message may repeat the token that we have sent, and perhaps in another
+ * form: percent-encoded, in other case, in base64 as in HTTP's Basic scheme, in
+ * hexadecimal digits, or only in part.  So we look for each of these forms, and blot out
+ * any text that has a long run of characters in common with one of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,14 +15,14 @@
 #include "request/redact.h"
 
 /*
- * The shortest run that is blotted out: half of the form, at least 8 and at most 32
- * characters.  A vendor that shows the first or last few characters of a key, to say which
- * one it means, helps the reader.
+ * The shortest run that we blot out: half of the form, but at least 8 and at most 32
+ * characters.  A vendor may show the first or last few characters of a key to say which key it
+ * means; that helps the reader.
  */
 #define SHORTEST_PART	8
 #define LONGEST_NEEDED	32
 
-/* A character of the text as it is compared, and the bytes that stand for it. */
+/* A character of the text in the form that we compare, and the place of its bytes. */
 typedef struct Seen
 {
 	char		character;
@@ -31,9 +31,9 @@ typedef struct Seen
 } Seen;
 
 /*
- * Code points that are not shown as they are: controls, line and paragraph separators, and
- * Unicode's category Cf (format), as of Unicode 16.0.  Cf holds the bidirectional controls,
- * which can make a text read as another one.
+ * Code points that we do not show: controls, line and paragraph separators, and Unicode's
+ * category Cf (format), as of Unicode 16.0.  Cf holds the bidirectional controls, which can
+ * make a text look like another text.
  */
 static const struct
 {
@@ -49,8 +49,8 @@ static const struct
 };
 
 /*
- * May a terminal or a reader of logs take this character for an order or the end of a
- * line, or not see it at all?
+ * May a terminal or a log reader take this character for a command or for the end of a line, or
+ * not see it at all?
  */
 bool
 dnc_redact_is_invisible(pg_wchar character)
@@ -63,7 +63,7 @@ dnc_redact_is_invisible(pg_wchar character)
 	return false;
 }
 
-/* The length of a UTF-8 character; 1 for a byte that begins none. */
+/* The length of a UTF-8 character; 1 for a byte that begins no character. */
 int
 dnc_redact_character_length(const char *utf8)
 {
@@ -75,7 +75,7 @@ dnc_redact_character_length(const char *utf8)
 	return length;
 }
 
-/* A character as it is compared: without case, and in one of base64's two alphabets. */
+/* A character in the form that we compare: without case, and in one of base64's two alphabets. */
 static char
 fold(char character)
 {
@@ -84,7 +84,7 @@ fold(char character)
 	return character == '-' ? '+' : character == '_' ? '/' : character;
 }
 
-/* The value of a hexadecimal digit; -1: it is none. */
+/* The value of a hexadecimal digit; -1: not a digit. */
 static int
 hex_value(char digit)
 {
@@ -96,8 +96,8 @@ hex_value(char digit)
 }
 
 /*
- * The character that a text begins with, percent-decoded (RFC 3986 2.1) as often as it was
- * encoded; *length is how many bytes stand for it.
+ * The first character of a text, percent-decoded (RFC 3986 2.1) as often as it was encoded;
+ * *length is the number of bytes that stand for it.
  */
 static char
 decode_percent(const char *text, int *length)
@@ -115,7 +115,7 @@ decode_percent(const char *text, int *length)
 	return character;
 }
 
-/* The visible characters of a text, as they are compared; palloc'd, *count of them. */
+/* The visible characters of a text, in the form that we compare; palloc'd, *count of them. */
 static Seen *
 look_at(const char *utf8, int *count)
 {
@@ -139,7 +139,7 @@ look_at(const char *utf8, int *count)
 	return seen;
 }
 
-/* Put asterisks over what a text has in common with one form of a secret. */
+/* Put asterisks over the runs that a text has in common with one form of a secret. */
 static void
 blot_out(char *utf8, const Seen *seen, int count, const char *form)
 {
@@ -151,7 +151,7 @@ blot_out(char *utf8, const Seen *seen, int count, const char *form)
 	{
 		int			longest = 0;
 
-		/* runs[j]: how many characters before seen[i] are those before form[j]. */
+		/* runs[j]: how many characters up to seen[i] equal the characters up to form[j - 1]. */
 		for (int j = length; j > 0; j--)
 		{
 			runs[j] = seen[i].character == fold(form[j - 1]) ? runs[j - 1] + 1 : 0;
@@ -159,7 +159,7 @@ blot_out(char *utf8, const Seen *seen, int count, const char *form)
 		}
 		if (longest < needed)
 			continue;
-		/* A longer run was blotted out up to here when it was that long. */
+		/* When the run reached "needed", we blotted out all of it; now only its new end is left. */
 		for (int j = longest == needed ? i - needed + 1 : i; j <= i; j++)
 			memset(utf8 + seen[j].start, '*', seen[j].length);
 	}
@@ -167,8 +167,9 @@ blot_out(char *utf8, const Seen *seen, int count, const char *form)
 }
 
 /*
- * The base64 form (RFC 4648 4) of a secret within a longer text, palloc'd.  There its first
- * group of six bits begins at bit 0, 2 or 4, according to what stands before it.
+ * The base64 form (RFC 4648 4) that a secret has within a longer text, palloc'd.  The first
+ * whole group of six bits begins at bit 0, 2 or 4, depending on the text in front of the
+ * secret.
  */
 static char *
 base64_form(const char *secret, size_t first_bit)
@@ -202,9 +203,9 @@ hex_form(const char *secret)
 }
 
 /*
- * Put asterisks over each occurrence of a secret in a text in UTF-8, in place: as it is, in
- * other case, percent-encoded, in base64 or hexadecimal digits, whole or a large part of
- * it.  The secret may be NULL.  Takes time in proportion to the product of both lengths.
+ * Put asterisks over each occurrence of a secret in a UTF-8 text, in place: the secret as it
+ * is, in other case, percent-encoded, in base64 or hexadecimal digits, whole or in large part.
+ * The secret may be NULL.  The time is proportional to the product of both lengths.
  */
 void
 dnc_redact_secret(char *utf8, const char *secret)
@@ -216,7 +217,7 @@ dnc_redact_secret(char *utf8, const char *secret)
 		return;
 	seen = look_at(utf8, &count);
 	blot_out(utf8, seen, count, secret);
-	/* The other forms of a short secret would be found in any text. */
+	/* The other forms of a short secret would match in any text. */
 	if (strlen(secret) >= SHORTEST_PART)
 	{
 		for (size_t bit = 0; bit <= 4; bit += 2)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * remote_error.c
- *		The one funnel from what the remote did wrong to PostgreSQL errors.
+ *		The single way from the remote's faults to PostgreSQL errors.
  *
- * The message is stable and names the server; what varies (libcurl's words,
- * the API's) is DETAIL; what to do is HINT.  No word of the remote gets out
- * of here without a look for the token in it.
+ * The message is stable and names the server.  DETAIL has the parts that vary, such as
+ * the words of libcurl or the API.  HINT says what to do.  No word of the remote leaves
+ * this file before we have looked for the token in it.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,19 +20,16 @@
 #include "request/redact.h"
 #include "request/remote_error.h"
 
-/* The most that is shown of what the API says, in characters. */
+/* We show at most this many characters of the API's words. */
 #define MAX_REMOTE_TEXT 500
 
 /*
- * How many bytes of it are looked at: what is shown, and enough behind it to know a secret
- * that the end cuts.
+ * We look at this many bytes of the API's words: the part that we show, and enough behind it to
+ * recognize a secret that the end of that part cuts.
  */
 #define MAX_LOOKED_AT (MAX_REMOTE_TEXT * 4 + 512)
 
-/*
- * Append a UTF-8 character in the database's encoding; false: that does not
- * have it.
- */
+/* Append a UTF-8 character in the database's encoding; false: the encoding lacks it. */
 static bool
 append_converted(StringInfo text, const char *character, int length)
 {
@@ -56,10 +53,10 @@ append_converted(StringInfo text, const char *character, int length)
 }
 
 /*
- * A text that came from the remote, fit to be shown: in the database's encoding,
- * with a question mark for what that lacks or is not UTF-8, a blank for invisible
- * characters, cut, and without the token.  Never raises an error, which would hide
- * the one that is being told.  palloc'd.
+ * A text from the remote, made fit to be shown; palloc'd.  It is in the database's encoding,
+ * cut to a length, and without the token.  A question mark stands for a character that the
+ * encoding lacks and for bytes that are not UTF-8, a blank for an invisible character.  This
+ * function never raises an error, because that would hide the error that we report.
  */
 char *
 dnc_remote_error_text(const DncOptions *options, const char *utf8)
@@ -88,7 +85,7 @@ dnc_remote_error_text(const DncOptions *options, const char *utf8)
 	return text.data;
 }
 
-/* What the API itself says in an error's body, palloc'd; NULL: nothing. */
+/* The API's own words in the body of an error, palloc'd; NULL: none. */
 char *
 dnc_remote_error_api_message(const DncOptions *options, const DncJson *tree)
 {
@@ -104,7 +101,7 @@ dnc_remote_error_api_message(const DncOptions *options, const DncJson *tree)
 	return NULL;
 }
 
-/* How often it was tried, as a sentence with a blank in front, or nothing. */
+/* The number of tries, as a sentence with a blank in front; empty for a single try. */
 static char *
 tries_text(const DncTries *tries)
 {
@@ -113,7 +110,7 @@ tries_text(const DncTries *tries)
 	return psprintf(" Tried %d times in %.1f s.", tries->count, tries->elapsed_ms / 1000);
 }
 
-/* Where an answer leads, without its query, which may hold identifiers; palloc'd. */
+/* The target of a redirect, without its query, which may hold identifiers; palloc'd. */
 static char *
 redirect_text(const DncOptions *options, const char *url)
 {
@@ -121,7 +118,7 @@ redirect_text(const DncOptions *options, const char *url)
 					dnc_remote_error_text(options, pnstrdup(url, strcspn(url, "?#"))));
 }
 
-/* What the remote asks for beyond max_wait, as a sentence with a blank behind, or nothing. */
+/* The wait that the remote asks for beyond max_wait, as a sentence with a blank behind; or empty */
 static char *
 asked_text(const DncOptions *options, const DncTries *tries)
 {
@@ -131,7 +128,7 @@ asked_text(const DncOptions *options, const DncTries *tries)
 					tries->asked_wait_ms / 1000, options->max_wait / 1000.0);
 }
 
-/* The status and what the API says about it, for DETAIL; palloc'd. */
+/* The status and the API's words about it, for DETAIL; palloc'd. */
 static char *
 status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
@@ -148,7 +145,7 @@ status_text(const DncOptions *options, const DncHttpAnswer *answer, const DncTri
 					tries_text(tries));
 }
 
-/* A problem of these words; *detail and *hint are sentences. */
+/* Make a problem of these words; detail and hint are sentences. */
 static DncProblem
 make_problem(int sqlstate, const char *message, const char *detail, const char *hint)
 {
@@ -168,7 +165,7 @@ broken_contract(const DncOptions *options, const char *detail)
 						"An answer that cannot be relied on is not used, not even in part. Check base_url; if it is right, tell the vendor.");
 }
 
-/* No connection came about, or it broke before an answer came. */
+/* There was no connection, or it broke before an answer came. */
 static DncProblem
 no_connection(const DncOptions *options, const DncHttpAnswer *answer, const char *detail)
 {
@@ -199,7 +196,7 @@ no_connection(const DncOptions *options, const DncHttpAnswer *answer, const char
 	return make_problem(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, message, detail, hint);
 }
 
-/* No answer came, or not a whole one. */
+/* No answer came, or only part of one. */
 static DncProblem
 no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
@@ -208,7 +205,7 @@ no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries
 	char	   *detail;
 
 	if (length > 0 && words[length - 1] == '.')
-		words[length - 1] = '\0';	/* it gets one below */
+		words[length - 1] = '\0';	/* we add a full stop below */
 	detail = psprintf("%s.%s", words, tries_text(tries));
 	switch (answer->outcome)
 	{
@@ -232,7 +229,7 @@ no_answer(const DncOptions *options, const DncHttpAnswer *answer, const DncTries
 	}
 }
 
-/* An answer came whole, and says no. */
+/* A whole answer came, and it says no. */
 static DncProblem
 refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
 {
@@ -242,7 +239,7 @@ refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *
 
 	if (status < 200)
 		return broken_contract(options, detail);
-	if (status == 429)			/* and we wait no longer, or have been told so too often */
+	if (status == 429)			/* and we wait no longer, or got 429 too often */
 		return make_problem(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 							psprintf("rate limit of server \"%s\" reached", name), detail,
 							tries->asked_wait_ms > 0
@@ -267,9 +264,9 @@ refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *
 }
 
 /*
- * Why a request has not succeeded, in the words of an error; palloc'd.  answer is
- * NULL where the rate limit does not let it through within max_wait, or within it
- * another time.
+ * The reason why a request has not succeeded, in the words of an error; palloc'd.  answer is
+ * NULL if the rate limit does not let the request through within max_wait, whether for the
+ * first time or once more.
  */
 DncProblem
 dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *tries)
@@ -286,7 +283,7 @@ dnc_remote_error_problem(const DncOptions *options, const DncHttpAnswer *answer,
 						"Try again later, or raise max_wait with ALTER SERVER.");
 }
 
-/* Raise the error that a problem is. */
+/* Raise a problem as an error. */
 void
 dnc_remote_error_raise(const DncProblem *problem)
 {
@@ -297,7 +294,7 @@ dnc_remote_error_raise(const DncProblem *problem)
 			 errhint("%s", problem->hint)));
 }
 
-/* Is this the SQLSTATE of a problem that the remote has made? */
+/* Is this an SQLSTATE of a problem that the remote causes? */
 bool
 dnc_remote_error_is(int sqlstate)
 {
@@ -318,7 +315,7 @@ dnc_remote_error_is(int sqlstate)
 
 static char *format_sentence(const char *format, va_list args) pg_attribute_printf(1, 0);
 
-/* A sentence from a format and its arguments; palloc'd. */
+/* Make a sentence from a format and its arguments; palloc'd. */
 static char *
 format_sentence(const char *format, va_list args)
 {
@@ -340,8 +337,8 @@ format_sentence(const char *format, va_list args)
 }
 
 /*
- * The remote broke the contract of its API, so that we cannot rely on anything it said:
- * 08P01.  The format gives the DETAIL, a sentence.  palloc'd.
+ * The remote broke the contract of its API, so we cannot rely on anything that it said: 08P01.
+ * The format gives the DETAIL, a sentence.  palloc'd.
  */
 DncProblem
 dnc_remote_error_breach(const DncOptions *options, const char *format,...)
@@ -355,7 +352,7 @@ dnc_remote_error_breach(const DncOptions *options, const char *format,...)
 	return broken_contract(options, detail);
 }
 
-/* The same, raised. */
+/* Raise the problem of dnc_remote_error_breach() as an error. */
 void
 dnc_remote_error_contract(const DncOptions *options, const char *format,...)
 {

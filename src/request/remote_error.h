@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * remote_error.h
- *		What the remote did wrong, as PostgreSQL errors.
+ *		The remote's faults as PostgreSQL errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,20 +12,20 @@
 #include "wire/http.h"
 #include "wire/json.h"
 
-/* How often a request was tried before it was given up, and for how long. */
+/* How often, and for how long, we tried a request before we gave up. */
 typedef struct DncTries
 {
 	int			count;
 	double		elapsed_ms;
-	double		asked_wait_ms;	/* given up because that is longer than max_wait; else 0 */
+	double		asked_wait_ms;	/* we gave up because this is longer than max_wait; else 0 */
 } DncTries;
 
-/* What went wrong, in the words of an error. */
+/* A fault, in the words of an error. */
 typedef struct DncProblem
 {
 	int			sqlstate;
 	const char *message;
-	const char *detail;			/* a sentence, or several; so is hint */
+	const char *detail;			/* one sentence or several; hint has the same form */
 	const char *hint;
 } DncProblem;
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *		List requests and writes as HTTP requests: query strings, JSON bodies
- *		and headers, by what the provider's struct says.
+ *		List requests and writes as HTTP requests: query strings, JSON bodies and headers, as the
+ *		provider's struct says.
  *
- * Bodies are written with PostgreSQL's own escape_json() into a StringInfo:
- * of a flat list of strings a tree would be a detour, and a StringInfo is on
- * a memory context.
+ * We write bodies with PostgreSQL's own escape_json() into a StringInfo.  The bodies are
+ * flat lists of strings, so a tree would be a detour, and a StringInfo belongs to a
+ * memory context.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,9 +20,9 @@
 #include "wire/url.h"
 
 /*
- * The first page of a list: the only one that is asked for before an answer has shown
- * how the list goes on.  Its number is 1 where pages are numbered.  Some APIs want to be
- * told (numbers_first); for the others it is what a request without a page means.
+ * The first page of a list: the only page that we ask for before an answer has shown how the
+ * list goes on.  Its number is 1 if pages are numbered.  Some APIs want that number in the
+ * request (numbers_first); the others take a request without a page for the first page.
  */
 DncPageRequest
 dnc_request_first_page(const DncOptions *options, int limit)
@@ -43,8 +43,8 @@ append_parameter(StringInfo target, const char *name, const char *value)
 }
 
 /*
- * The request for a page of a list that is narrowed by filters, a list of DncParameter,
- * in *request.  The target is palloc'd in the current context.
+ * Make the request for a page of a list, in *request.  The filters, a list of DncParameter,
+ * narrow the list.  The target is palloc'd in the current context.
  */
 void
 dnc_request_list(const DncOptions *options, const DncPageRequest *page, const List *filters,
@@ -76,7 +76,7 @@ dnc_request_list(const DncOptions *options, const DncPageRequest *page, const Li
 	request->need = DNC_NEED_LOOKUP;
 }
 
-/* Append an entry as an object of the members that it has a value for. */
+/* Append an entry as a JSON object, without the members that have no value. */
 static void
 append_json_entry(StringInfo body, const DncWriteCall *write, DncMemberValues values)
 {
@@ -94,7 +94,7 @@ append_json_entry(StringInfo body, const DncWriteCall *write, DncMemberValues va
 	appendStringInfoChar(body, '}');
 }
 
-/* The body of a write request. */
+/* Append the body of a write request. */
 static void
 make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
 				int count, StringInfo body)
@@ -121,8 +121,8 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 }
 
 /*
- * Can a path hold an entry's id as one segment?  libcurl and proxies take dot segments
- * out, and some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
+ * Can a path hold an entry's id as one segment?  libcurl and proxies remove dot segments, and
+ * some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
  */
 static bool
 path_can_hold(const char *id)
@@ -150,9 +150,7 @@ path_problem(const DncOptions *options)
 	return problem;
 }
 
-/*
- * Can a request carry the entry of these values?  If not, *problem says why, palloc'd.
- */
+/* Can a request carry the entry with these values?  If not, *problem says why, palloc'd. */
 bool
 dnc_request_can_write(const DncOptions *options, const DncWriteCall *write,
 					  DncMemberValues values, DncProblem *problem)
@@ -164,9 +162,9 @@ dnc_request_can_write(const DncOptions *options, const DncWriteCall *write,
 }
 
 /*
- * The request that adds or removes some entries, up to the call's batch, in *request.
- * What it points to is palloc'd in the current context.  False: no request can carry
- * them, for the reason in *problem.
+ * Make the request that adds or removes some entries, up to the call's batch, in *request.  Its
+ * strings are palloc'd in the current context.  False: no request can carry the entries;
+ * *problem has the reason.
  */
 bool
 dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMemberValues *entries,
@@ -185,7 +183,7 @@ dnc_request_write(const DncOptions *options, const DncWriteCall *write, DncMembe
 	request->accepted_status = write->unchanged_status;
 	if (slot)
 	{
-		/* The entry is named by the path, and there is no body. */
+		/* The path names the entry, and there is no body. */
 		if (!dnc_request_can_write(options, write, entries[0], problem))
 			return false;
 		request->target = psprintf("%.*s%s%s", (int) (slot - write->path), write->path,
@@ -217,14 +215,14 @@ make_headers(const DncOptions *options, bool with_body)
 	if (with_body)
 	{
 		headers = lappend(headers, "Content-Type: application/json");
-		headers = lappend(headers, "Expect:");	/* no waiting for 100 Continue */
+		headers = lappend(headers, "Expect:");	/* do not wait for 100 Continue */
 	}
 	return headers;
 }
 
 /*
- * A request to a server as transport takes it, with the token in *options.  What
- * is new is palloc'd in the current context; the rest is the request's.
+ * A request to a server in the form that wire/http.c takes, with the token in *options.  New
+ * strings are palloc'd in the current context; the others belong to the request.
  */
 void
 dnc_request_prepare(const DncOptions *options, const DncRequest *request, DncHttpRequest *http)

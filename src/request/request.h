@@ -15,36 +15,36 @@
 #include "request/remote_error.h"
 #include "wire/http.h"
 
-/* A query parameter that narrows a list.  Both are as they are, not percent-encoded. */
+/* A query parameter that narrows a list.  Neither field is percent-encoded. */
 typedef struct DncParameter
 {
 	const char *name;
 	const char *value;			/* UTF-8 */
-	bool		placeholder;	/* the value is "$1", for EXPLAIN, and is shown as it is */
+	bool		placeholder;	/* the value is "$1", for EXPLAIN, and stays unescaped */
 } DncParameter;
 
-/* Which page of a list is asked for. */
+/* The page of a list that we ask for. */
 typedef struct DncPageRequest
 {
-	int			limit;			/* entries, at the most; 0: there is no such page */
-	const DncPaging *paging;	/* says which parameter names the page; NULL: none does, which
+	int			limit;			/* entries, at most; 0: there is no such page */
+	const DncPaging *paging;	/* says which parameter names the page; NULL: no parameter, which
 								 * means the first page */
-	int64		number;			/* where pages are numbered, from 1; else 0 */
-	const char *cursor;			/* where a cursor leads to the page, UTF-8; else NULL */
+	int64		number;			/* for numbered pages: the page's number, from 1; else 0 */
+	const char *cursor;			/* for pages with cursors: this one, UTF-8; else NULL */
 } DncPageRequest;
 
-/* What is to be sent.  Strings are UTF-8. */
+/* The content of a request.  Strings are UTF-8. */
 typedef struct DncRequest
 {
 	const char *method;
-	const char *path;			/* below the base URL, as messages show it */
+	const char *path;			/* below the base URL; messages show this */
 	const char *target;			/* path and query */
 	const char *body;			/* JSON; NULL: none */
 	int			body_length;
-	bool		repeatable;		/* sent twice it does what it does when sent once */
-	bool		once;			/* it must not arrive twice, not even by a connection that dies */
+	bool		repeatable;		/* sending it twice has the same effect as sending it once */
+	bool		once;			/* must not arrive twice, not even if a kept connection dies */
 	DncNeed		need;
-	int			accepted_status;	/* a status that the caller sees to itself; 0: none */
+	int			accepted_status;	/* a status that the caller handles itself; 0: none */
 } DncRequest;
 
 /*

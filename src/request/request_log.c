@@ -3,10 +3,10 @@
  * request_log.c
  *		The requests in the server's log, a line each (dnc_fdw.log_requests).
  *
- * A line has no identifier and no token in it.  So we leave out the query, the body and
- * the headers, and PostgreSQL adds neither the statement nor the context.  The path is
- * that of the provider's struct: where an entry's id belongs into it, {} stands.  No
- * vendor documents what its ids are made of, so we treat them as secrets.
+ * A line never holds an identifier or a token.  So we leave out the query, the body and
+ * the headers, and tell PostgreSQL to add neither the statement nor the context.  The
+ * path is that of the provider's struct, with {} in place of an entry's id.  No vendor
+ * documents how its ids are made, so we treat them as secrets.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +28,7 @@ static const char *const endings[] = {
 	[DNC_HTTP_TOO_LARGE] = "answer too large",
 };
 
-/* How a try has ended, in a few words. */
+/* The end of a try, in a few words. */
 static const char *
 ending(const DncHttpAnswer *answer)
 {
@@ -40,8 +40,8 @@ ending(const DncHttpAnswer *answer)
 }
 
 /*
- * A try of a request has ended after so many milliseconds: with an answer, or given up
- * by us (NULL).  One line in the server's log, and nothing for the client.
+ * A try of a request has ended after this many milliseconds, with an answer, or because we gave
+ * it up (NULL).  Write one line to the server's log; the client sees nothing.
  */
 void
 dnc_request_log(const DncOptions *options, const DncRequest *request,

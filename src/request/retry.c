@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *		Which requests are tried again, and after how long.
+ *		Which requests we try again, and after how long.
  *
- * A request is tried again where the fault may pass by itself: there was no
- * connection, or no whole answer, or a status by which servers say that they are
- * overloaded or out of order.  A write that may have arrived is only repeated
- * where that is harmless.
+ * We try a request again if the fault may pass by itself: there was no connection, or no
+ * whole answer, or a status of a server that is overloaded or out of order.  We repeat a
+ * write that may have arrived only if that is harmless.
  *
- * All that a status says about waiting is decided here, and so are the bounds of
- * a wait: what 429 and 503 ask for, for whom that holds, and how long is too
+ * This file decides everything that a status says about waiting, and the bounds of a
+ * wait: which wait 429 and 503 ask for, whom that wait holds up, and how long is too
  * long.  Nothing waits here.
  *
  *-------------------------------------------------------------------------
@@ -20,11 +19,11 @@
 
 #include "request/retry.h"
 
-/* Backoff: full jitter over a range that doubles with each try. */
+/* Backoff with full jitter over a range that doubles with each try. */
 #define BACKOFF_BASE_MS 500.0
 #define BACKOFF_CAP_MS 30000.0
 
-/* What a status means: RFC 9110 15, RFC 6585 4. */
+/* The meaning of a status: RFC 9110 15, RFC 6585 4. */
 static DncVerdict
 judge_status(const DncRequest *request, int status)
 {
@@ -36,7 +35,7 @@ judge_status(const DncRequest *request, int status)
 	{
 		case 408:
 		case 429:
-			return DNC_VERDICT_AGAIN;	/* it was not acted on */
+			return DNC_VERDICT_AGAIN;	/* the server has not acted on the request */
 		case 500:
 		case 502:
 		case 503:
@@ -48,13 +47,13 @@ judge_status(const DncRequest *request, int status)
 }
 
 /*
- * What the end of a try means, as far as its outcome goes.  Sets *unclear where the
- * remote may have acted on it without our knowing.
+ * The meaning of a try's end, by its outcome alone.  Sets *unclear if the remote may have acted
+ * on the request without our knowing.
  */
 static DncVerdict
 judge_outcome(const DncRequest *request, const DncHttpAnswer *answer, bool *unclear)
 {
-	/* We do not know what became of the first one, whatever the answer says. */
+	/* If libcurl sent the request twice, no answer tells us the fate of the first one. */
 	*unclear = answer->resent;
 	switch (answer->outcome)
 	{
@@ -81,13 +80,12 @@ judge_outcome(const DncRequest *request, const DncHttpAnswer *answer, bool *uncl
 }
 
 /*
- * What the end of a try means.  *rate is of its answer, and not looked at where there is
- * none.
+ * The meaning of a try's end.  *rate is from the try's answer; we ignore it if there is no
+ * answer.
  *
- * Retry-After says how long to wait (RFC 9110 10.2.3).  A 429 without it asks to wait
- * until the window ends, if it says when that is.  429 (RFC 6585 4) is about the
- * account, and 503 (RFC 9110 15.6.4) about the server: so the wait holds for all
- * sessions.
+ * Retry-After says how long to wait (RFC 9110 10.2.3).  A 429 without Retry-After asks us to
+ * wait until the window ends, if the answer says when that is.  429 (RFC 6585 4) is about the
+ * account, and 503 (RFC 9110 15.6.4) is about the server, so the wait holds for all sessions.
  */
 DncJudgement
 dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, const DncRateHeaders *rate)
@@ -107,9 +105,9 @@ dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer, const Dn
 }
 
 /*
- * Milliseconds to wait before the next try, after so many: as long as the server asks.
- * Where it does not say, the wait is by chance, so that requests which failed together
- * do not come back together; it is never too long then.
+ * Milliseconds to wait before the next try, after this many tries: as long as the server asks.
+ * If the server does not say, the wait is random, so requests that failed together do not come
+ * back together.  A random wait is never longer than max_wait.
  */
 double
 dnc_retry_wait(const DncOptions *options, const DncJudgement *judgement, int tries)
@@ -122,7 +120,7 @@ dnc_retry_wait(const DncOptions *options, const DncJudgement *judgement, int tri
 	return pg_prng_double(&pg_global_prng_state) * range;
 }
 
-/* Is a wait longer than a statement puts up with? */
+/* Is a wait longer than a statement accepts? */
 bool
 dnc_retry_waits_too_long(const DncOptions *options, double ms)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.h
- *		Which requests are tried again, and after how long.
+ *		Which requests we try again, and after how long.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,27 +14,27 @@
 #include "wire/http.h"
 
 /*
- * However long a server asks to wait, or says that its window lasts, we ask again
+ * If a server asks for a longer wait, or says that its window lasts longer, we still ask again
  * after an hour.
  */
 #define DNC_LONGEST_PAUSE_MS 3600000.0
 
-/* What the end of a try means for the call. */
+/* The meaning of a try's end for the call. */
 typedef enum DncVerdict
 {
 	DNC_VERDICT_DONE,
-	DNC_VERDICT_AGAIN,			/* trying again may help, and does no harm */
+	DNC_VERDICT_AGAIN,			/* another try may help, and does no harm */
 	DNC_VERDICT_FAILED
 } DncVerdict;
 
 typedef struct DncJudgement
 {
 	DncVerdict	verdict;
-	bool		unclear;		/* the remote may have acted on it without our knowing */
-	bool		rate_limited;	/* it was too many for the server's rate limit */
-	double		asked_ms;		/* the server asks to wait so long before another try; -1: it
-								 * does not */
-	double		pause_ms;		/* so long no session is to send anything; -1: all may */
+	bool		unclear;		/* the remote may have acted on the request without our knowing */
+	bool		rate_limited;	/* the server's rate limit turned the request down */
+	double		asked_ms;		/* the server asks for this wait before another try; -1: the
+								 * server does not say */
+	double		pause_ms;		/* no session may send anything for this long; -1: all may send */
 } DncJudgement;
 
 extern DncJudgement dnc_retry_judge(const DncRequest *request, const DncHttpAnswer *answer,

@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * totals.c
- *		What the requests of all sessions of the cluster came to, by server: for
- *		dnc_fdw_totals().
+ *		Counts of the requests of all sessions of the cluster, by server: for dnc_fdw_totals().
  *
- * The counts are in shared memory, from the start of the cluster on, or from the first
- * request where the memory comes from the DSM registry.  Where there is no shared memory
- * (shmem.c), nothing is counted here.
+ * The counts are in shared memory.  They begin with the start of the cluster, or with
+ * the first request if the memory comes from the DSM registry.  If there is no shared
+ * memory (shmem.c), we count nothing here.
  *
- * A server is known by the names of its database and of itself.  These are the labels of a
- * monitoring system's time series: a server that is dropped and made again goes on counting
- * where it was.  There is room for MAX_SERVERS of them.  The first place is for all those
- * that come later: they are counted together.
+ * A server is known by its name and the name of its database.  These are the labels of a
+ * monitoring system's time series, so a server that is dropped and made again goes on
+ * counting where it was.  There is room for MAX_SERVERS servers.  All servers that come
+ * later share the first place, and are counted together.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,25 +29,25 @@
 
 #define MAX_SERVERS 256
 
-/* Names are written once, before the place is counted in; counts need no lock. */
+/* A place's names are written once, before "count" includes the place; counts need no lock. */
 struct DncTotalsPlace
 {
-	NameData	database;		/* empty, as server: of those that had no place */
+	NameData	database;		/* database and server are empty: all servers without a place */
 	NameData	server;
 	pg_atomic_uint64 counts[DNC_NCOUNTS];
 };
 
 typedef struct SharedTotals
 {
-	DncSharedLock lock;			/* over count and names */
+	DncSharedLock lock;			/* guards count and names */
 	TimestampTz since;
-	int			count;			/* of the places that are taken; the first one always is */
+	int			count;			/* places taken; the first one always is */
 	DncTotalsPlace places[1 + MAX_SERVERS];
 } SharedTotals;
 
 static void init_shared(void *memory);
 
-/* The number changes with the layout. */
+/* Change the number with the layout. */
 static DncSharedArea shared_area = {.name = "dnc_fdw totals 1", .size = sizeof(SharedTotals),
 .init = init_shared};
 
@@ -69,7 +68,7 @@ init_shared(void *memory)
 	}
 }
 
-/* For _PG_init(): have the memory reserved where the library is preloaded. */
+/* For _PG_init(): reserve the memory, if the library is preloaded. */
 void
 dnc_totals_init(void)
 {
@@ -80,7 +79,7 @@ dnc_totals_init(void)
 static const char *
 database_name(void)
 {
-	/* PostgreSQL renames no database that somebody is connected to. */
+	/* PostgreSQL does not rename a database while somebody is connected to it. */
 	static NameData name = {""};
 
 	if (NameStr(name)[0] == '\0' && IsTransactionState())
@@ -96,7 +95,7 @@ database_name(void)
 	return NameStr(name)[0] == '\0' ? NULL : NameStr(name);
 }
 
-/* Find the place of a server, or give it one.  With the lock held. */
+/* Find the place of a server, or give it a place.  The caller holds the lock. */
 static DncTotalsPlace *
 find_place(SharedTotals *all, const char *database, const char *server)
 {
@@ -118,8 +117,8 @@ find_place(SharedTotals *all, const char *database, const char *server)
 }
 
 /*
- * The place of a server of our database; NULL: there is no shared memory.  known is the one
- * that the server had before, or NULL: it may have another name by now.
+ * The place of a server of our database; NULL: there is no shared memory.  known is the
+ * server's previous place or NULL; the server may have been renamed since.
  */
 DncTotalsPlace *
 dnc_totals_find(DncTotalsPlace *known, const char *server_name)
@@ -141,7 +140,7 @@ dnc_totals_find(DncTotalsPlace *known, const char *server_name)
 	return known;
 }
 
-/* Count something of a server; place may be NULL. */
+/* Add to a count of a server; place may be NULL. */
 void
 dnc_totals_add(DncTotalsPlace *place, DncCount what, int64 more)
 {
@@ -150,8 +149,8 @@ dnc_totals_add(DncTotalsPlace *place, DncCount what, int64 more)
 }
 
 /*
- * All that was counted: a list of DncTotals *, palloc'd, in the order in which servers came;
- * and since when.  False: there is no shared memory.
+ * All counts: a list of DncTotals *, palloc'd, in the order in which the servers came, and the
+ * time when counting began.  False: there is no shared memory.
  */
 bool
 dnc_totals_read(List **totals, TimestampTz *since)

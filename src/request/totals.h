@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * totals.h
- *		What the requests of all sessions of the cluster came to, by server.
+ *		Counts of the requests of all sessions of the cluster, by server.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,13 +13,13 @@
 
 #include "request/count.h"
 
-/* The place of a server in shared memory. */
+/* A server's place in shared memory. */
 typedef struct DncTotalsPlace DncTotalsPlace;
 
-/* The totals of a server, or of those that had no place; a copy. */
+/* A copy of the totals of a server, or of all servers without a place of their own. */
 typedef struct DncTotals
 {
-	NameData	database;		/* empty, as server: of those that had no place */
+	NameData	database;		/* database and server are empty: all servers without a place */
 	NameData	server;
 	int64		counts[DNC_NCOUNTS];
 } DncTotals;

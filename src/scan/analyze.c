@@ -3,13 +3,14 @@
  * analyze.c
  *		ANALYZE of a list.
  *
- * ANALYZE goes on with the next table where PostgreSQL learns beforehand that a table cannot
- * be analyzed.  It ends with the first error later on.  So we read the list when we are asked
- * whether it can be analyzed, and raise a WARNING if not.  The statistics stay then.
+ * ANALYZE continues with the next table if PostgreSQL learns beforehand that a table
+ * cannot be analyzed, but ends with the first error later on.  So we read the list when
+ * PostgreSQL asks whether it can be analyzed.  If we cannot, we raise a WARNING, and the
+ * old statistics stay.
  *
  * One command may ask for a list several times: ANALYZE of a partitioned table reads its
- * partitions, and then analyzes each by itself, in transactions of their own.  We keep samples
- * until the command ends.
+ * partitions, and then analyzes each partition by itself, in its own transaction.  So we
+ * keep samples until the command ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,25 +38,25 @@ typedef struct Analyzed
 {
 	struct Analyzed *next;
 	Oid			relid;
-	bool		skipped;		/* it cannot be read, or is not to be analyzed */
+	bool		skipped;		/* the list cannot be read, or must not be analyzed */
 	BlockNumber pages;			/* of the list */
 	DncSample	sample;
 } Analyzed;
 
-/* What a command keeps. */
+/* The samples that a command keeps. */
 typedef struct Kept
 {
 	MemoryContext command;		/* ends with the command */
-	MemoryContext context;		/* below it: of all that is kept */
+	MemoryContext context;		/* below it: holds everything that we keep */
 	MemoryContextCallback callback;
 	Analyzed   *first;
 } Kept;
 
-static Kept *kept;				/* of the command that runs, or NULL */
+static Kept *kept;				/* of the running command, or NULL */
 
 /*
- * The memory context of the command: VACUUM and ANALYZE make one, by this name, that outlives
- * their transactions.  If there is none, we keep samples until the portal ends.
+ * The memory context of the command.  VACUUM and ANALYZE make a context of this name that
+ * outlives their transactions.  If there is none, we keep samples until the portal ends.
  */
 static MemoryContext
 command_context(void)
@@ -76,7 +77,7 @@ forget(void *arg)
 		kept = NULL;
 }
 
-/* What the command that runs keeps, made if there is nothing yet. */
+/* The samples of the running command, or a new place for them. */
 static Kept *
 find_kept(void)
 {
@@ -95,7 +96,7 @@ find_kept(void)
 	return kept;
 }
 
-/* A table that the command has asked for before, as it is now; NULL: it has not. */
+/* A table that the command has asked for before, if it is unchanged; NULL: none. */
 static Analyzed *
 find_analyzed(Relation relation)
 {
@@ -134,7 +135,7 @@ statistics_target(Relation relation)
 
 /*
  * Read a list with the token and the privileges of the table's owner, as ANALYZE runs.
- * PostgreSQL has not told us yet how many rows it wants: 300 times the statistics target.
+ * PostgreSQL has not told us yet how many rows it wants; it is 300 times the statistics target.
  */
 static void
 read_list(Relation relation, Analyzed *analyzed)
@@ -160,7 +161,7 @@ read_list(Relation relation, Analyzed *analyzed)
 	SetUserIdAndSecContext(user, security);
 }
 
-/* The WARNING that a table is not analyzed, with the reason. */
+/* Raise the WARNING that a table is not analyzed, with the reason. */
 static void
 warn(Relation relation, const ErrorData *error)
 {
@@ -172,14 +173,14 @@ warn(Relation relation, const ErrorData *error)
 			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
-/* What read_or_warn() hands on. */
+/* The argument of read_in_subtransaction(). */
 typedef struct Reading
 {
 	Relation	relation;
 	Analyzed   *analyzed;
 } Reading;
 
-/* Read a list in memory that is gone afterwards, whatever happens. */
+/* Read a list, in memory that is freed afterwards in any case. */
 static void
 read_in_subtransaction(void *argument)
 {
@@ -191,8 +192,8 @@ read_in_subtransaction(void *argument)
 }
 
 /*
- * Read a list; a WARNING says so if that cannot be done.  A lack of memory, a cancel and the
- * like end the command.
+ * Read a list; raise a WARNING if that fails.  A lack of memory, a cancel and the like end the
+ * command.
  */
 static void
 read_or_warn(Relation relation, Analyzed *analyzed)
@@ -208,8 +209,8 @@ read_or_warn(Relation relation, Analyzed *analyzed)
 }
 
 /*
- * Can a table be analyzed?  Reads its list, and gives the pages to record for it.  If not, a
- * WARNING says why, and PostgreSQL leaves the table out.
+ * Can a table be analyzed?  Reads its list, and returns the number of pages to record for the
+ * table.  If not, a WARNING says why, and PostgreSQL leaves the table out.
  */
 bool
 dnc_analyze_prepare(Relation relation, BlockNumber *pages)
@@ -229,7 +230,7 @@ dnc_analyze_prepare(Relation relation, BlockNumber *pages)
 }
 
 /*
- * AcquireSampleRowsFunc: up to target rows of the list, and how many entries it has, from the
+ * AcquireSampleRowsFunc: up to target rows of the list, and the number of its entries, from the
  * sample that dnc_analyze_prepare() has drawn.
  */
 int
@@ -248,7 +249,7 @@ dnc_analyze_sample(Relation relation, int elevel, HeapTuple *rows, int target, d
 		int			left = sample->count - i;
 		int			wanted = target - given;
 
-		/* Each row that is left has the same chance. */
+		/* Each remaining row has the same chance. */
 		if (wanted >= left || pg_prng_double(&pg_global_prng_state) * left < wanted)
 			rows[given++] = heap_copytuple(sample->rows[i]);
 	}

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * asking.c
- *		What a scan asks for with the values of now: lookups, or the list.
+ *		The requests of a scan for its current values: lookups, or the list.
  *
  * The planner guesses how many values there will be.  Here we know: if looking them up
  * takes more requests than the list has pages, we read the list.
@@ -25,8 +25,8 @@
 #include "scan/scan_progress.h"
 
 /*
- * An attribute that has the text of a column, and is decoded; 0: there is none.  An index on
- * an attribute that is not decoded would have no rows.
+ * An attribute that holds the text of a column, and that we decode; 0: there is none.  An index
+ * on an attribute that we do not decode would have no rows.
  */
 static AttrNumber
 decoded_attribute(const DncScan *scan, DncColumn column)
@@ -42,10 +42,7 @@ decoded_attribute(const DncScan *scan, DncColumn column)
 	return InvalidAttrNumber;
 }
 
-/*
- * Take note of the column that a scan looks up, and of its values, for rows that come from
- * the stored list.
- */
+/* Note the column that a scan looks up, and its values, for rows that come from the stored list. */
 static void
 note_lookup(DncScan *scan, const DncCondition *conditions, int count)
 {
@@ -62,7 +59,7 @@ note_lookup(DncScan *scan, const DncCondition *conditions, int count)
 	}
 }
 
-/* Does a condition ask for a search?  It cannot be answered from the list. */
+/* Does a condition ask for a search?  The list cannot answer a search. */
 static bool
 searches(const DncCondition *conditions, int count)
 {
@@ -74,7 +71,7 @@ searches(const DncCondition *conditions, int count)
 	return false;
 }
 
-/* Do we know what all chains find? */
+/* Do we know the rows of all chains? */
 static bool
 all_known(DncScan *scan)
 {
@@ -88,8 +85,8 @@ all_known(DncScan *scan)
 }
 
 /*
- * Has the scan asked as often as the list has pages?  Then what else it would ask costs more
- * than the list.  Once that is so, it stays so: the list is stored.
+ * Has the scan sent as many requests as the list has pages?  Then asking on would cost more
+ * than the list.  Once this is true, it stays true, because the list is stored.
  */
 static bool
 has_asked_too_often(DncScan *scan, const DncCondition *conditions, int count)
@@ -102,10 +99,9 @@ has_asked_too_often(DncScan *scan, const DncCondition *conditions, int count)
 }
 
 /*
- * Refuse to read for a subscriber of logical replication (0A000).  PostgreSQL lets a
- * partitioned table be published though foreign tables are among its partitions.  A
- * subscriber's first copy of it reads the list, through a walsender, and no change of the
- * list would ever follow.
+ * Refuse to read for a subscriber of logical replication (0A000).  PostgreSQL allows publishing
+ * a partitioned table with foreign tables among its partitions.  A subscriber's first copy of
+ * it would read the list, through a walsender, but would never get a later change of the list.
  */
 static void
 refuse_replication(const DncScan *scan)
@@ -119,7 +115,7 @@ refuse_replication(const DncScan *scan)
 				 errhint("Publish an ordinary table that is kept up to date with the list.")));
 }
 
-/* Look up the token, and begin to count requests and to see the transaction's writes. */
+/* Look up the token, and begin to count requests and to see the transaction's own writes. */
 static void
 begin_own(DncScan *scan)
 {
@@ -135,7 +131,7 @@ begin_own(DncScan *scan)
 	MemoryContextSwitchTo(before);
 }
 
-/* The chains for some conditions.  With own writes, whatever shares an entry's identity. */
+/* The chains for some conditions; with own writes, also for all entries with the same identity. */
 static DncChains *
 make_chains(const DncScan *scan, const DncCondition *conditions, int count)
 {
@@ -145,8 +141,8 @@ make_chains(const DncScan *scan, const DncCondition *conditions, int count)
 }
 
 /*
- * Ask for the list in place of what the values of now would look up.  Only conditions that
- * stay the same narrow it, so that one reading serves all values.
+ * Ask for the list instead of looking up the current values.  Only conditions that stay the
+ * same narrow the list, so one reading serves all values.
  */
 static void
 ask_for_list(DncScan *scan, DncCondition *conditions)
@@ -160,8 +156,8 @@ ask_for_list(DncScan *scan, DncCondition *conditions)
 }
 
 /*
- * May the list have one page, for all we know?  Then a scan for many types looks at its first
- * page before it asks for each type.
+ * Is it possible that the list has only one page?  Then a scan for many types looks at the
+ * first page before it asks for each type.
  */
 bool
 dnc_asking_may_be_short(const DncScan *scan)
@@ -169,7 +165,7 @@ dnc_asking_may_be_short(const DncScan *scan)
 	return scan->may_be_short && !scan->gives_total && scan->lookups == NULL;
 }
 
-/* Look at the list's first page first, where that may answer for many types. */
+/* Look at the list's first page first, if that page may answer for many types. */
 static void
 look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
 {
@@ -182,12 +178,12 @@ look_at_list_first(DncScan *scan, const DncCondition *conditions, int count)
 	scan->chains = list;
 }
 
-/* Of a type that nobody has, a WARNING shows so many bytes. */
+/* A WARNING shows at most this many bytes of an unknown type. */
 #define MAX_SHOWN_TYPE 64
 
 /*
- * Raise a WARNING, once a scan, where a type is asked for that no vendor documents.  It may be
- * a misspelling, by which somebody who is listed is not found.
+ * Raise a WARNING, once in a scan, if the query asks for a type that no vendor documents.  The
+ * type may be misspelt, so that somebody who is listed is not found.
  */
 static void
 warn_of_types(DncScan *scan, const DncCondition *conditions, int count)
@@ -221,8 +217,8 @@ warn_of_types(DncScan *scan, const DncCondition *conditions, int count)
 }
 
 /*
- * Find the chains for the values of now.  In scan->context, except for data that
- * outlives a restart.
+ * Find the chains for the current values.  In scan->context, except for data that outlives a
+ * restart.
  */
 static void
 choose_chains(DncScan *scan)
@@ -247,7 +243,7 @@ choose_chains(DncScan *scan)
 		refuse_replication(scan);
 		begin_own(scan);
 	}
-	/* The few entries that a LIMIT asks for may all be hidden. */
+	/* The few entries that a LIMIT asks for may all be hidden, so we use whole pages. */
 	if (scan->own || scan->bound)
 		scan->page_size = scan->options->page_size;
 	scan->chains = make_chains(scan, conditions, count);
@@ -261,7 +257,7 @@ choose_chains(DncScan *scan)
 	}
 }
 
-/* Get ready to give the entries that our own transaction has added. */
+/* Prepare to give the entries that our own transaction has added. */
 static void
 begin_own_rows(DncScan *scan)
 {
@@ -274,8 +270,8 @@ begin_own_rows(DncScan *scan)
 }
 
 /*
- * Get ready to keep the rows of a scan that may be run again, unless that is done.  We look
- * at the plan, since the executor's flags do not tell.
+ * Prepare to keep the rows of a scan that may run again, unless we have already done so.  We
+ * look at the plan, because the executor's flags do not tell.
  */
 static void
 keep_rows(DncScan *scan)
@@ -299,7 +295,7 @@ keep_rows(DncScan *scan)
 	MemoryContextSwitchTo(before);
 }
 
-/* Begin with the values of now; sends nothing. */
+/* Begin with the current values; sends nothing. */
 void
 dnc_asking_start(DncScan *scan)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * asking.h
- *		What a scan asks for with the values of now.
+ *		The requests of a scan for its current values.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * async.c
- *		Several servers read at once, under Append.
+ *		Reading several servers at once, under Append.
  *
  * Append asks each scan for a row.  A scan that has to wait for a page sends the request
  * and says so, and Append goes on to the next scan.  When all of them wait, Append lets
- * each register the sockets that it waits for.  We register none, since only libcurl can
- * wait on its sockets.  Instead the first scan that is asked waits for the pages of all of
- * them, and the page that came is handed over then.
+ * each scan register the sockets that it waits for.  We register none, because only
+ * libcurl can wait on its sockets.  Instead, the first scan that Append asks waits for
+ * the pages of all of them, and then we hand over the page that came.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +27,7 @@ scan_of(const AsyncRequest *request)
 	return castNode(ForeignScanState, request->requestee)->fdw_state;
 }
 
-/* Answer a request with a row or the end of the scan, or say that it waits. */
+/* Answer a request with a row or the end of the scan, or say that the scan waits. */
 void
 dnc_async_request(AsyncRequest *request)
 {
@@ -54,8 +54,8 @@ dnc_async_request(AsyncRequest *request)
 }
 
 /*
- * Wait until one of the scans that wait under the same Append has its page.
- * Returns at once if one of another FDW waits too: Append waits for it then.
+ * Wait until one of the waiting scans under the same Append has its page.  Returns at once if a
+ * scan of another FDW waits, too, because Append then waits for that scan.
  */
 static void
 wait_for_any(AppendState *append, const FdwRoutine *ours)
@@ -85,8 +85,8 @@ wait_for_any(AppendState *append, const FdwRoutine *ours)
 }
 
 /*
- * A request waits, and Append has nothing else to do: wait with it, unless
- * Append has other scans to run, and answer it if its page has come.
+ * A request waits, and Append has nothing else to do.  Wait with it, unless Append has other
+ * scans to run, and answer the request if its page has come.
  */
 void
 dnc_async_wait(AsyncRequest *request)
@@ -98,7 +98,7 @@ dnc_async_wait(AsyncRequest *request)
 		wait_for_any(append, castNode(ForeignScanState, request->requestee)->fdwroutine);
 	if (call && !dnc_call_poll(call))
 		return;
-	/* Append does these for a request that an event has woken. */
+	/* Append itself does this for a request that an event has woken. */
 	request->callback_pending = false;
 	dnc_async_request(request);
 	ExecAsyncResponse(request);

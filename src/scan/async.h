@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * async.h
- *		Several servers read at once, under Append.
+ *		Reading several servers at once, under Append.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * chain_rows.c
- *		The rows of a scan's chains, one chain after the other: from the remote, or from
- *		those that are kept.
+ *		The rows of a scan's chains, one chain after another: from the remote, or kept rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,10 +14,10 @@
 #include "list/decode.h"
 #include "scan/chain_rows.h"
 
-/* How many chains a table of those that were begun is made for; it grows. */
+/* The first size of the table of begun chains; it grows. */
 #define MANY_CHAINS 64
 
-/* Do we know what the index-th chain finds? */
+/* Do we know the rows of the chain with this index? */
 static bool
 is_known(DncScan *scan, int index)
 {
@@ -32,8 +31,8 @@ is_known(DncScan *scan, int index)
 }
 
 /*
- * Ask for the first pages of the chain that is begun and of those that come next.  Not
- * before the second one is begun, since many a query ends with the first.
+ * Ask for the first pages of the current chain and of the chains that come next.  We begin with
+ * the second chain, because many queries end with the first.
  */
 static void
 ask_ahead(DncScan *scan)
@@ -51,7 +50,7 @@ ask_ahead(DncScan *scan)
 	}
 }
 
-/* Begin to read the chain that was opened. */
+/* Begin to read a chain that is open. */
 static void
 begin_reading(DncScan *scan, const DncOpenChain *open)
 {
@@ -73,7 +72,7 @@ begin_reading(DncScan *scan, const DncOpenChain *open)
 							   scan->reads_list ? scan->indexed : InvalidAttrNumber);
 }
 
-/* Keep the rest of the chain that is being read, without giving it. */
+/* Keep the rest of the current chain, without giving its rows. */
 static void
 store_rest(DncScan *scan)
 {
@@ -94,7 +93,7 @@ store_rest(DncScan *scan)
 	dnc_lookup_cache_finish(scan->lookups);
 }
 
-/* Begin to give the rows of the chain at hand as they are kept; false: they are not. */
+/* Begin to give the kept rows of the current chain; false: none are kept. */
 static bool
 open_known(DncScan *scan, const char *key)
 {
@@ -104,8 +103,8 @@ open_known(DncScan *scan, const char *key)
 }
 
 /*
- * Was the chain at hand begun before?  Then the executor has stopped in the middle of it, and
- * may do so again for each row of a join.
+ * Did we begin the current chain before?  Then the executor has stopped in the middle of it,
+ * and may do so again for each row of a join.
  */
 static bool
 is_begun_again(DncScan *scan)
@@ -121,9 +120,9 @@ is_begun_again(DncScan *scan)
 }
 
 /*
- * Begin with the next chain; false: there is none.  Where the list is read in place of
- * lookups that may be wanted again, it is stored as a whole first.  So is a chain that is
- * begun for the second time: its pages are asked for twice at the most.
+ * Begin with the next chain; false: there is none.  If we read the list instead of lookups that
+ * may come again, we first store the whole list.  We do the same with a chain that begins for
+ * the second time, so we ask for its pages at most twice.
  */
 static bool
 begin_chain(DncScan *scan)
@@ -159,7 +158,7 @@ begin_chain(DncScan *scan)
 	return true;
 }
 
-/* The chain was read to its end. */
+/* The current chain was read to its end. */
 static void
 end_chain(DncScan *scan)
 {
@@ -173,8 +172,8 @@ end_chain(DncScan *scan)
 }
 
 /*
- * Look at the list's first page: if there are more, begin anew with a chain for each type.
- * False: the page is still to come.
+ * Look at the list's first page.  If there are more pages, begin again with a chain for each
+ * type.  False: the page has not come yet.
  */
 static bool
 look_at_list(DncScan *scan)
@@ -198,7 +197,7 @@ look_at_list(DncScan *scan)
 	return true;
 }
 
-/* The next row of the chain that was begun, into the slot. */
+/* Put the next row of the current chain into the slot. */
 static bool
 fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
 {
@@ -213,8 +212,8 @@ fetch_chain_row(DncScan *scan, TupleTableSlot *slot)
 }
 
 /*
- * The next row from the remote, or from what is known of it, into the slot; false: there
- * are no more, or it is still to come.
+ * Put the next row from the remote, or the next known row, into the slot; false: there are no
+ * more, or the row has not come yet.
  */
 static bool
 next_remote_row(DncScan *scan, TupleTableSlot *slot)
@@ -226,15 +225,15 @@ next_remote_row(DncScan *scan, TupleTableSlot *slot)
 		if (fetch_chain_row(scan, slot))
 			return true;
 		if (scan->known == NULL && !dnc_reader_at_end(scan->reader))
-			return false;		/* its page is still to come */
+			return false;		/* its page has not come yet */
 		end_chain(scan);
 	}
 	return false;
 }
 
 /*
- * The next row of the scan, the transaction's own additions last, into the slot; false: none,
- * or it is still to come.
+ * Put the next row of the scan into the slot, with the transaction's own additions last; false:
+ * there are no more, or the row has not come yet.
  */
 bool
 dnc_chain_rows_fetch(DncScan *scan, TupleTableSlot *slot)
@@ -247,7 +246,7 @@ dnc_chain_rows_fetch(DncScan *scan, TupleTableSlot *slot)
 	return true;
 }
 
-/* Begin with the first or the next chain, if none is being read.  Sends nothing ahead of it. */
+/* Begin with the first or the next chain, if there is no current one.  Asks for nothing ahead. */
 void
 dnc_chain_rows_begin(DncScan *scan)
 {
@@ -256,8 +255,9 @@ dnc_chain_rows_begin(DncScan *scan)
 }
 
 /*
- * The executor has stopped in the middle of a chain, and begins anew.  If all of the chain
- * has come, with its last page, we keep the rest of it: the same will be asked for again.
+ * The executor has stopped in the middle of a chain, and begins again.  If the whole chain has
+ * come, including its last page, we keep the rest of it, because the executor will ask for the
+ * same again.
  */
 void
 dnc_chain_rows_keep_rest(DncScan *scan)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * chain_rows.h
- *		The rows of a scan's chains, one chain after the other.
+ *		The rows of a scan's chains, one chain after another.
  *
  *-------------------------------------------------------------------------
  */

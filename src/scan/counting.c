@@ -3,9 +3,9 @@
  * counting.c
  *		Scans that count: a row with the list's total, or a row for each type.
  *
- * The remote tells the total with the first page, be the page as short as it may.  It knows
- * nothing of what our own transaction has written: then we read the list, and count.  So we do
- * where the totals of the documented types are not all of the list.
+ * The remote gives the total with the first page, even if that page is very short.  It
+ * does not know what our own transaction has written: then we read the list, and count.
+ * We also do so if the totals of the documented types do not add up to that of the list.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@ typedef struct CountedRow
 	int64		count;
 } CountedRow;
 
-/* Count entries of a type, in the group that has it.  Groups last as long as the query. */
+/* Add to the count of a type, in its group.  Groups last as long as the query. */
 static void
 add_to_group(DncScan *scan, const char *type, int64 count)
 {
@@ -56,7 +56,7 @@ add_to_group(DncScan *scan, const char *type, int64 count)
 	MemoryContextSwitchTo(before);
 }
 
-/* The chains that find the entries of one documented type; palloc'd. */
+/* The chains that find the entries of a documented type; palloc'd. */
 DncChains *
 dnc_counting_type_chains(const DncScan *scan, const char *type)
 {
@@ -68,7 +68,7 @@ dnc_counting_type_chains(const DncScan *scan, const char *type)
 	return dnc_filter_chains(scan->options, condition, 1, DNC_ANY_NUMBER);
 }
 
-/* The total of the first of some chains, as the remote tells it. */
+/* The total of the first of some chains, according to the remote. */
 static int64
 total_of(DncScan *scan, const DncChains *chains)
 {
@@ -76,8 +76,8 @@ total_of(DncScan *scan, const DncChains *chains)
 }
 
 /*
- * Ask for the totals of the documented types.  False: together they are not that of the list.
- * It has other types then, or has changed meanwhile.
+ * Ask for the totals of the documented types.  False: they do not add up to the list's total.
+ * Then the list has other types, or has changed meanwhile.
  */
 static bool
 ask_for_totals(DncScan *scan)
@@ -148,7 +148,7 @@ tally_list(DncScan *scan)
 		while (dnc_entries_next(&entries))
 		{
 			CHECK_FOR_INTERRUPTS();
-			/* For the check that the entry is as the API promises. */
+			/* This checks that the entry is as the API promises. */
 			dnc_decoder_entry(decoder, &entries, values, nulls);
 			tally_entry(scan, entries.entry);
 		}
@@ -158,7 +158,7 @@ tally_list(DncScan *scan)
 		tally_own(scan);
 }
 
-/* Find the rows of a scan that gives one for each type. */
+/* Find the rows of a scan that gives a row for each type. */
 static void
 count_by_type(DncScan *scan)
 {
@@ -168,7 +168,7 @@ count_by_type(DncScan *scan)
 	tally_list(scan);
 }
 
-/* Find the total of a scan that gives one row: with own writes, we count one by one. */
+/* Find the total of a scan that gives one row; with own writes, we count each row. */
 static void
 count_all(DncScan *scan, TupleTableSlot *slot)
 {
@@ -188,7 +188,7 @@ count_all(DncScan *scan, TupleTableSlot *slot)
 		add_to_group(scan, NULL, count);
 }
 
-/* Find the rows that the scan gives.  They are constants, which a scan that is run again gives too. */
+/* Find the rows that the scan gives.  They stay the same when the scan runs again. */
 static void
 count(DncScan *scan, TupleTableSlot *slot)
 {
@@ -202,7 +202,7 @@ count(DncScan *scan, TupleTableSlot *slot)
 	MemoryContextSwitchTo(before);
 }
 
-/* The next row of a scan that counts, into an empty slot; false: there is none. */
+/* Put the next row of a scan that counts into an empty slot; false: there are no more. */
 bool
 dnc_counting_next(DncScan *scan, TupleTableSlot *slot)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * counts.h
- *		What a scan has done so far, for EXPLAIN.
+ *		The work that a scan has done so far, for EXPLAIN.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,15 +10,15 @@
 
 typedef struct DncScan DncScan;
 
-/* The rows of a scan by where they came from, for EXPLAIN. */
+/* The rows of a scan by their origin, for EXPLAIN. */
 typedef struct DncScanCounts
 {
 	int64		rows;			/* from the remote, before local clauses */
-	int64		remembered;		/* lookups that were known already */
-	int64		waiting;		/* rows of the transaction's own waiting additions */
-	int64		asked;			/* chains that were begun with a request */
-	int64		switched_after; /* how many of them, when the list took the place of lookups;
-								 * -1: it did not */
+	int64		remembered;		/* lookups whose rows we knew already */
+	int64		waiting;		/* rows from the transaction's own waiting additions */
+	int64		asked;			/* chains that we began with a request */
+	int64		switched_after; /* number of lookups before the list replaced them; -1: it did
+								 * not */
 } DncScanCounts;
 
 #endif							/* DNC_COUNTS_H */

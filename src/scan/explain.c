@@ -16,10 +16,10 @@
 #include "plan/plan.h"
 #include "scan/explain.h"
 
-/* Requests of one scan that are shown in text; beyond them their number is. */
+/* The most requests of one scan that the text format shows; it only counts the others. */
 #define MAX_SHOWN 10
 
-/* The requests that a scan begins with: a line each, or a list. */
+/* Show the requests that a scan begins with: a line each, or a list. */
 static void
 show_requests(DncScan *scan, ExplainState *es)
 {
@@ -41,7 +41,7 @@ show_requests(DncScan *scan, ExplainState *es)
 		ExplainPropertyText("Remote Request", psprintf("%d more", count - MAX_SHOWN), es);
 }
 
-/* Lookups that were given up for the list, if they were: how many were sent before. */
+/* If the list replaced lookups, show how many lookups were sent before. */
 static void
 show_switch(const DncScanCounts *counts, ExplainState *es)
 {
@@ -58,7 +58,7 @@ show_switch(const DncScanCounts *counts, ExplainState *es)
 }
 
 /*
- * The conditions of a scan on the column match_key.  No request carries them, since no
+ * Show the conditions of a scan on the column match_key.  No request carries them, because no
  * API's search is known to find every spelling.
  */
 static void
@@ -83,7 +83,7 @@ show_compared_locally(ForeignScanState *node, ExplainState *es)
 	}
 }
 
-/* ExplainForeignScan: the requests that will be, or were, sent. */
+/* ExplainForeignScan: show the requests that we will send, or have sent. */
 void
 dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 {
@@ -118,8 +118,8 @@ dnc_explain_scan(ForeignScanState *node, ExplainState *es)
 }
 
 /*
- * ExplainForeignModify, ExplainDirectModify: the request that writes are sent with.
- * direct: it is one request for one entry, whatever others could take.
+ * ExplainForeignModify, ExplainDirectModify: show the request for writes.  direct: one request
+ * for one entry, even if other requests could take more.
  */
 void
 dnc_explain_modify(Relation relation, DncAction action, bool direct, ExplainState *es)

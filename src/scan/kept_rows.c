@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * kept_rows.c
- *		The rows of a scan that is run again with the same values, so that the list is
- *		read once.
+ *		The rows of a scan that runs again with the same values, so that we read the list once.
  *
- * A run gives the rows that are kept first.  Where an earlier run was ended before the
- * last row, it reads on, and adds what it reads.  Beyond work_mem the rows are on disk.
+ * A run first gives the kept rows.  If an earlier run ended before the last row, the run
+ * reads on, and keeps the rows that it reads.  Beyond work_mem, the rows are on disk.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +21,11 @@ struct DncKeptRows
 {
 	MemoryContext context;		/* the query's */
 	Tuplestorestate *store;		/* the rows so far */
-	int64		given;			/* how many of them, since the scan began or began anew */
+	int64		given;			/* rows given since the scan began, or began again */
 	TupleTableSlot *slot;		/* of the kind that a tuplestore gives; its row is in context */
 };
 
-/* No rows yet; palloc'd in the current context, which must be the executor's. */
+/* Make an empty store; palloc'd in the current context, which must be the executor's. */
 DncKeptRows *
 dnc_kept_rows_make(EState *estate, TupleDesc desc)
 {
@@ -47,11 +46,11 @@ dnc_kept_rows_add(DncKeptRows *kept, TupleTableSlot *slot)
 }
 
 /*
- * The next of the kept rows, into the slot; false: all of them were given.
+ * Put the next kept row into the slot; false: all of them were given.
  *
- * A tuplestore beyond work_mem reads a row back from disk into the current memory
- * context, and our slot frees that row when it gets the next one.  PostgreSQL calls
- * us in the memory of one row, which is reset in between.  So we read in the query's.
+ * A tuplestore beyond work_mem reads a row back from disk into the current memory context, and
+ * our slot frees that row when it gets the next one.  PostgreSQL calls us in the memory of one
+ * row, which it resets in between.  So we read in the query's context.
  */
 bool
 dnc_kept_rows_next(DncKeptRows *kept, TupleTableSlot *slot)
@@ -72,14 +71,14 @@ dnc_kept_rows_next(DncKeptRows *kept, TupleTableSlot *slot)
 	return found;
 }
 
-/* How many rows were given since the scan began, or began anew. */
+/* The number of rows given since the scan began, or began again. */
 int64
 dnc_kept_rows_given(const DncKeptRows *kept)
 {
 	return kept->given;
 }
 
-/* Were all of the kept rows given? */
+/* Were all kept rows given? */
 bool
 dnc_kept_rows_at_end(const DncKeptRows *kept)
 {
@@ -94,7 +93,7 @@ dnc_kept_rows_rewind(DncKeptRows *kept)
 	kept->given = 0;
 }
 
-/* Let go of the rows, and of their file. */
+/* Free the rows, and their file. */
 void
 dnc_kept_rows_end(DncKeptRows *kept)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kept_rows.h
- *		The rows of a scan that is run again with the same values.
+ *		The rows of a scan that runs again with the same values.
  *
  *-------------------------------------------------------------------------
  */

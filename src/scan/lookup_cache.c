@@ -1,14 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_cache.c
- *		The rows that lookups of this statement have found, so that none is sent twice.
+ *		The rows that lookups of this statement have found, so that we do not send a finished
+ *		lookup again.
  *
- * A correlated subquery, or a join that the planner gives no Memoize, asks for the same
- * value again and again.  We keep the rows of each lookup that was read to its end; beyond
- * work_mem they are on disk.  Each costs a request, so that there are never many.
+ * A correlated subquery, or a join for which the planner makes no Memoize, asks for the
+ * same value again and again.  We keep the rows of each lookup that was read to its end;
+ * beyond work_mem, they are on disk.  Each lookup costs a request, so there are never
+ * many.
  *
- * A lookup whose value cannot be sent reads the list, and so does a scan that has asked
- * too often.  Its rows are indexed by the column that is looked up.
+ * A lookup whose value we cannot send reads the list, and so does a scan that has sent
+ * too many requests.  We index the list's rows by the column that the scan looks up.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,17 +24,17 @@
 #include "scan/row_index.h"
 #include "scan/row_store.h"
 
-/* An index may always be as large as that: 131,072 rows. */
+/* Any index may be at least this large: 131,072 rows. */
 #define MIN_INDEX_LIMIT ((Size) 4 * 1024 * 1024)
 
 struct DncLookup
 {
 	char	   *asked;			/* DncChain.key */
 	DncLookupCache *lookups;
-	DncRowPlace first;			/* 0: it has no rows */
+	DncRowPlace first;			/* 0: there are no rows */
 	DncRowPlace last;
 	MemoryContext index_context;
-	DncRowIndex *index;			/* NULL: it has none */
+	DncRowIndex *index;			/* NULL: there is no index */
 
 	/* The rows that dnc_lookup_cache_next() gives. */
 	bool		by_index;
@@ -46,7 +48,7 @@ struct DncLookupCache
 	Size		limit;			/* bytes */
 	DncRowStore *store;
 	HTAB	   *by_key;
-	DncLookup  *recording;		/* being read, and not in by_key yet; NULL: none */
+	DncLookup  *recording;		/* the lookup that is read now, and not in by_key yet; NULL: none */
 };
 
 typedef struct LookupKey
@@ -77,8 +79,8 @@ compare_keys(const void *one, const void *other, Size size)
 }
 
 /*
- * No lookups yet.  Up to limit bytes of rows are kept in memory.  Belongs to the current
- * memory context and resource owner, which must be the query's.
+ * Make an empty cache.  It keeps up to limit bytes of rows in memory.  It belongs to the
+ * current memory context and resource owner, which must be the query's.
  */
 DncLookupCache *
 dnc_lookup_cache_make(TupleDesc desc, Size limit)
@@ -100,7 +102,7 @@ dnc_lookup_cache_make(TupleDesc desc, Size limit)
 	return lookups;
 }
 
-/* The rows that are kept for a chain; NULL: none are. */
+/* The kept rows of a chain; NULL: none. */
 static DncLookup *
 find_lookup(const DncLookupCache *lookups, const char *asked)
 {
@@ -118,8 +120,8 @@ dnc_lookup_cache_has(const DncLookupCache *lookups, const char *asked)
 }
 
 /*
- * Begin to give the rows of a chain, from its first row; NULL: we do not know them.  If
- * the rows are indexed, only those have to come whose column has one of the texts.
+ * Begin to give the rows of a chain, from its first row; NULL: we do not know them.  If the
+ * rows are indexed, we need only give those whose column has one of the texts.
  */
 DncLookup *
 dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked, const List *texts)
@@ -133,7 +135,7 @@ dnc_lookup_cache_open(DncLookupCache *lookups, const char *asked, const List *te
 	return lookup;
 }
 
-/* The next row into the slot; false: there are no more.  It is good until the next call. */
+/* Put the next row into the slot, valid until the next call; false: there are no more. */
 bool
 dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot)
 {
@@ -149,8 +151,8 @@ dnc_lookup_cache_next(DncLookup *lookup, TupleTableSlot *slot)
 }
 
 /*
- * Begin to keep the rows of a lookup, indexed by an attribute of the table (0: not).  They
- * are to be finished or abandoned before the next one begins.
+ * Begin to keep the rows of a lookup, indexed by an attribute of the table (0: without index).
+ * The caller must finish or abandon this lookup before it begins the next one.
  */
 void
 dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked, AttrNumber indexed)
@@ -172,7 +174,7 @@ dnc_lookup_cache_begin(DncLookupCache *lookups, const char *asked, AttrNumber in
 	MemoryContextSwitchTo(before);
 }
 
-/* Keep a row of the lookup that was begun. */
+/* Keep a row of the current lookup. */
 void
 dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot)
 {
@@ -185,7 +187,7 @@ dnc_lookup_cache_add(DncLookupCache *lookups, TupleTableSlot *slot)
 		dnc_row_index_add(lookup->index, slot, lookup->last);
 }
 
-/* The lookup that was begun was read to its end. */
+/* The current lookup was read to its end. */
 void
 dnc_lookup_cache_finish(DncLookupCache *lookups)
 {
@@ -199,7 +201,7 @@ dnc_lookup_cache_finish(DncLookupCache *lookups)
 	entry->lookup = lookup;
 }
 
-/* The lookup that was begun, if there is one, was not read to its end. */
+/* The current lookup, if there is one, was not read to its end: forget it. */
 void
 dnc_lookup_cache_abandon(DncLookupCache *lookups)
 {
@@ -215,7 +217,7 @@ dnc_lookup_cache_abandon(DncLookupCache *lookups)
 	pfree(lookup);
 }
 
-/* Let go of the file; the memory goes with the query's. */
+/* Free the file; the memory goes with the query's memory. */
 void
 dnc_lookup_cache_end(DncLookupCache *lookups)
 {

@@ -3,8 +3,8 @@
  * own_rows.c
  *		The entries that the transaction itself has added, as rows of a scan.
  *
- * They come behind the rows of the list, since only then do we know which of them the
- * remote has already.
+ * They come after the rows of the list, because only then do we know which of them the
+ * remote already has.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,8 @@ struct DncOwnRows
 {
 	MemoryContext context;
 	DncOwnReading reading;
-	int			index;			/* of the chain whose additions are being given */
-	DncChain   *chain;			/* NULL: to be made, and the decoder too */
+	int			index;			/* of the chain whose additions we give now */
+	DncChain   *chain;			/* NULL: we have yet to make the chain and the decoder */
 	DncDecoder *decoder;
 };
 
@@ -48,7 +48,7 @@ begin_chain(DncOwnRows *rows)
 	dnc_overlay_rewind(reading->own);
 }
 
-/* The type of an addition, UTF-8: its own, or the one that all entries have. */
+/* The type of an addition, UTF-8: its own type, or the type that all entries have. */
 static const char *
 type_of(const DncOwnRows *rows, const DncWrite *addition)
 {
@@ -60,9 +60,9 @@ type_of(const DncOwnRows *rows, const DncWrite *addition)
 }
 
 /*
- * The next addition into an empty slot, datums in the current context; false: there are
- * no more.  Where chains are searches, each gives what it would find.  Other chains part
- * the list among themselves, so all additions come with the first one.
+ * Put the next addition into an empty slot, with datums in the current context; false: there
+ * are no more.  If chains are searches, each gives the additions that its search would find.
+ * Other chains divide the list among themselves, so the first one gives all additions.
  */
 bool
 dnc_own_rows_next(DncOwnRows *rows, TupleTableSlot *slot)

@@ -16,19 +16,19 @@
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
-/* Which rows are wanted, and how.  All of it outlives the reading. */
+/* The rows to give, and how.  All of this outlives the reading. */
 typedef struct DncOwnReading
 {
 	const DncOptions *options;
 	DncOverlay *own;
-	const DncChains *chains;	/* what the scan asks for */
-	const char *identifier;		/* the only one that is wanted, UTF-8; NULL: all are */
-	const char *type;			/* likewise */
+	const DncChains *chains;	/* the chains that the scan asks for */
+	const char *identifier;		/* the only identifier to give, UTF-8; NULL: all */
+	const char *type;			/* the only type to give, UTF-8; NULL: all */
 	TupleDesc	desc;
 	const DncColumnMap *map;
 	const Bitmapset *needed;	/* attribute numbers */
-	DncBound   *bound;			/* additions outside are left out; NULL: all are within */
-	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
+	DncBound   *bound;			/* leave out additions outside of it; NULL: all are within */
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: rows suffice */
 } DncOwnReading;
 
 typedef struct DncOwnRows DncOwnRows;

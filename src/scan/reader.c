@@ -3,8 +3,8 @@
  * reader.c
  *		The entries of one chain, page by page, as rows.
  *
- * An entry that belongs to another chain, or that the transaction itself has removed, is
- * left out here.
+ * We leave out an entry that belongs to another chain, or that the transaction itself
+ * has removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,8 @@ struct DncReader
 {
 	DncReading	reading;
 	DncEntries	entries;
-	MemoryContext row_context;	/* holds the datums of one row; NULL: the caller's does */
-	bool		at_end;			/* there is no page behind the last one */
+	MemoryContext row_context;	/* holds the datums of one row; NULL: the caller's context does */
+	bool		at_end;			/* no page follows the last one */
 };
 
 /* Begin to read a chain; palloc'd in the current context.  Sends nothing yet. */
@@ -36,7 +36,7 @@ dnc_reader_begin(const DncReading *reading)
 	return reader;
 }
 
-/* Does an entry belong to the chain at hand, rather than to another one? */
+/* Does an entry belong to this chain, rather than to another one? */
 static bool
 belongs_to_chain(const DncChain *chain, const DncJson *entry)
 {
@@ -60,7 +60,7 @@ belongs_to_chain(const DncChain *chain, const DncJson *entry)
 	return true;
 }
 
-/* Tell a DELETE of the entry at hand, unless the transaction has removed it already. */
+/* Tell a DELETE about the current entry, unless the transaction has already removed it. */
 static void
 see(DncReader *reader)
 {
@@ -71,7 +71,7 @@ see(DncReader *reader)
 		dnc_row_identity_see(reading->identity, reader->entries.entry);
 }
 
-/* Is the entry at hand to be left out? */
+/* Do we leave out the current entry? */
 static bool
 is_left_out(const DncReader *reader)
 {
@@ -86,8 +86,8 @@ is_left_out(const DncReader *reader)
 }
 
 /*
- * Go to the next page, or to the end.  False: the page has been asked for, but has not
- * come yet, and must not be waited for.
+ * Go to the next page, or to the end.  False: we have asked for the page, but it has not come
+ * yet, and we must not wait.
  */
 static bool
 turn_page(DncReader *reader, bool may_wait)
@@ -103,7 +103,7 @@ turn_page(DncReader *reader, bool may_wait)
 	return true;
 }
 
-/* Go to the next entry that is to be given; false: there is none, or it is still to come. */
+/* Go to the next entry to give; false: there is none, or it has not come yet. */
 static bool
 find_entry(DncReader *reader, bool may_wait)
 {
@@ -122,7 +122,7 @@ find_entry(DncReader *reader, bool may_wait)
 	}
 }
 
-/* Put the entry at hand into the slot; false: it is outside of the bound, and left out. */
+/* Put the current entry into the slot; false: it is outside of the bound, and left out. */
 static bool
 give_entry(DncReader *reader, TupleTableSlot *slot)
 {
@@ -145,9 +145,9 @@ give_entry(DncReader *reader, TupleTableSlot *slot)
 }
 
 /*
- * Go on to the next entry that is within the bound, and put it into the slot.  Many may be
- * outside, so their datums are not left in the caller's memory; those of the one that is
- * given last until the next call.
+ * Go to the next entry within the bound, and put it into the slot.  Many entries may be
+ * outside, so with a bound we do not leave their datums in the caller's memory; the datums of
+ * the entry in the slot last until the next call.
  */
 static bool
 find_within(DncReader *reader, bool may_wait, TupleTableSlot *slot)
@@ -170,9 +170,9 @@ find_within(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 }
 
 /*
- * The next entry into an empty slot, datums in the current context.  False: all were
- * read, or the next page is still to come and must not be waited for.  Raises
- * what reading pages and decoding entries does.
+ * Put the next entry into an empty slot, with datums in the current context.  False: all
+ * entries were read, or the next page has not come yet and we must not wait.  Raises the errors
+ * of reading pages and of decoding entries.
  */
 bool
 dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
@@ -190,8 +190,8 @@ dnc_reader_next(DncReader *reader, bool may_wait, TupleTableSlot *slot)
 }
 
 /*
- * The call that the next entry has to wait for: that of the next page, which is sent if
- * need be; NULL: there is nothing to wait for.
+ * The call that the next entry waits for: that of the next page, which we send if needed; NULL:
+ * there is nothing to wait for.
  */
 DncCall *
 dnc_reader_ask(DncReader *reader)
@@ -202,8 +202,8 @@ dnc_reader_ask(DncReader *reader)
 }
 
 /*
- * Get the first page, without giving an entry of it.  False: it is still to come, and must not
- * be waited for.
+ * Get the first page, without giving any of its entries.  False: the page has not come yet, and
+ * we must not wait.
  */
 bool
 dnc_reader_look(DncReader *reader, bool may_wait)
@@ -222,14 +222,14 @@ dnc_reader_look(DncReader *reader, bool may_wait)
 	return come;
 }
 
-/* Was all of the chain read? */
+/* Was the whole chain read? */
 bool
 dnc_reader_at_end(const DncReader *reader)
 {
 	return reader->at_end;
 }
 
-/* Has all of the chain come, be it read or not? */
+/* Has the whole chain come, read or not? */
 bool
 dnc_reader_has_all(const DncReader *reader)
 {

@@ -17,7 +17,7 @@
 #include "write/overlay.h"
 #include "write/row_identity.h"
 
-/* The chain to read, and the writes that hide entries of it.  All outlive the reader. */
+/* The chain to read, and the writes that hide entries of it.  All of this outlives the reader. */
 typedef struct DncReading
 {
 	const DncOptions *options;
@@ -25,9 +25,9 @@ typedef struct DncReading
 	DncPager   *pager;
 	DncDecoder *decoder;
 	DncOverlay *own;			/* the transaction's own writes; NULL: none */
-	const char *counted_type;	/* the only identifier type that is given; NULL: all */
-	DncBound   *bound;			/* entries outside are left out; NULL: all are within */
-	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
+	const char *counted_type;	/* the only identifier type to give; NULL: all */
+	DncBound   *bound;			/* leave out entries outside of it; NULL: all are within */
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: rows suffice */
 } DncReading;
 
 typedef struct DncReader DncReader;

@@ -3,9 +3,9 @@
  * reruns.c
  *		Can a plan run one of its scans more than once?
  *
- * The executor's flags do not say so.  EXEC_FLAG_REWIND asks a node to be good at it, and a
- * join, a sort or a window function does not hand the flag on.  So we look at the place of
- * the scan in the plan.
+ * The executor's flags do not say so.  EXEC_FLAG_REWIND asks a node to be good at it,
+ * but a join, a sort or a window function does not pass the flag on.  So we look at the
+ * place of the scan in the plan.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 
 #include "scan/reruns.h"
 
-/* How a node of a plan is run. */
+/* The way in which a node of a plan runs. */
 typedef struct Runs
 {
 	bool		several;		/* perhaps more than once */
@@ -25,7 +25,7 @@ typedef struct Runs
 
 static bool find_scan(const Plan *plan, Runs runs, const Plan *scan, bool *several);
 
-/* Look for a scan below some nodes that are run alike. */
+/* Look for a scan below some nodes that all run in the same way. */
 static bool
 find_below(const List *plans, Runs runs, const Plan *scan, bool *several)
 {
@@ -39,7 +39,7 @@ find_below(const List *plans, Runs runs, const Plan *scan, bool *several)
 	return false;
 }
 
-/* How the inner side of a join, or the like, is run. */
+/* The way in which the inner side of a join, or the like, runs. */
 static Runs
 runs_of_inner(const Plan *plan, Runs runs)
 {
@@ -54,8 +54,8 @@ runs_of_inner(const Plan *plan, Runs runs)
 }
 
 /*
- * Look for a scan in a plan that is run in this way.  True: *several says whether the scan
- * may be run more than once.
+ * Look for a scan in a plan that runs in this way.  True: *several says whether the scan may
+ * run more than once.
  */
 static bool
 find_scan(const Plan *plan, Runs runs, const Plan *scan, bool *several)
@@ -79,10 +79,10 @@ find_scan(const Plan *plan, Runs runs, const Plan *scan, bool *several)
 		case T_SubqueryScan:
 			return find_scan(((const SubqueryScan *) plan)->subplan, below, scan, several);
 		case T_CustomScan:
-			below.several = true;	/* we do not know what it does */
+			below.several = true;	/* we do not know how often it runs them */
 			return find_below(((const CustomScan *) plan)->custom_plans, below, scan, several);
 		case T_Material:
-			/* It keeps the rows itself, if it was told to and they do not vary. */
+			/* It keeps the rows itself, if it was told to and the rows do not vary. */
 			if (runs.rewound && bms_is_empty(plan->allParam))
 				below.several = false;
 			break;
@@ -94,9 +94,9 @@ find_scan(const Plan *plan, Runs runs, const Plan *scan, bool *several)
 }
 
 /*
- * Can a scan of a running query be run more than once: below a correlated subquery, on the
- * inner side of a nested loop, in a recursive term?  A subquery without parameters from
- * outside is run once, since its result is kept; but for those that PostgreSQL rewinds.
+ * Can a scan of a running query run more than once: below a correlated subquery, on the inner
+ * side of a nested loop, in a recursive term?  A subquery without parameters from outside runs
+ * once, because PostgreSQL keeps its result, except for subqueries that PostgreSQL rewinds.
  */
 bool
 dnc_reruns_are_possible(const EState *estate, const Plan *scan)

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * row_index.c
- *		The rows of a stored list by the text of a column.
+ *		The rows of a stored list, by the text of a column.
  *
- * An index gives at least the rows that have one of the texts, each once: it compares hash
- * values, and PostgreSQL evaluates the conditions on the rows.
+ * An index gives at least the rows that have one of the texts, each row once.  It
+ * compares hash values; PostgreSQL then evaluates the conditions on the rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@
 
 #include "scan/row_index.h"
 
-/* A row; rows of one bucket are linked. */
+/* A row; the rows of a bucket are linked. */
 typedef struct IndexEntry
 {
 	DncRowPlace place;
@@ -36,17 +36,17 @@ struct DncRowIndex
 	IndexEntry *entries;
 	int32		count;
 	int32		room;
-	int32	   *buckets;		/* first entry of each; a power of 2 of them */
+	int32	   *buckets;		/* first entry of each bucket; their number is a power of 2 */
 	uint32		nbuckets;
 
-	/* The rows that are being given. */
+	/* The rows that we give now. */
 	uint32	   *wanted;			/* hash values, each once */
 	int			nwanted;
-	int			at;				/* the next of them */
-	int32		next;			/* entry to look at; -1: that of the next hash value */
+	int			at;				/* index of the next hash value */
+	int32		next;			/* next entry to look at; -1: take the next hash value */
 };
 
-/* An empty index on a column, of up to limit bytes; palloc'd in the current context. */
+/* Make an empty index on a column, of up to limit bytes; palloc'd in the current context. */
 DncRowIndex *
 dnc_row_index_make(TupleDesc desc, AttrNumber attnum, Size limit)
 {
@@ -71,7 +71,7 @@ hash_of(const char *text)
 	return hash_bytes((const unsigned char *) text, strlen(text));
 }
 
-/* Give the index up if one more row is more than it may hold. */
+/* Make room for one more row; if that exceeds the limit, give the index up. */
 static bool
 make_room(DncRowIndex *index)
 {
@@ -90,8 +90,8 @@ make_room(DncRowIndex *index)
 }
 
 /*
- * Add the row of a slot, which is stored at a place.  A row whose column is NULL has no
- * text.  What is palloc'd for it is in the current context.
+ * Add the row of a slot, which is stored at a place.  A row whose column is NULL has no text,
+ * so it does not get into the index.  Leaves palloc'd text in the current context.
  */
 void
 dnc_row_index_add(DncRowIndex *index, TupleTableSlot *slot, DncRowPlace place)
@@ -110,7 +110,7 @@ dnc_row_index_add(DncRowIndex *index, TupleTableSlot *slot, DncRowPlace place)
 	entry->hash = hash_of(OutputFunctionCall(&index->output, value));
 }
 
-/* All rows were added. */
+/* All rows were added: make the buckets. */
 void
 dnc_row_index_finish(DncRowIndex *index)
 {
@@ -121,7 +121,7 @@ dnc_row_index_finish(DncRowIndex *index)
 	index->nbuckets = pg_nextpower2_32(Max(index->count, 1));
 	index->buckets = palloc_extended(sizeof(int32) * index->nbuckets, MCXT_ALLOC_HUGE);
 	memset(index->buckets, -1, sizeof(int32) * index->nbuckets);
-	/* From the last to the first, so that rows come in their order. */
+	/* From the last to the first, so that the rows of a bucket come in their order. */
 	for (int32 i = index->count - 1; i >= 0; i--)
 	{
 		int32	   *bucket = &index->buckets[index->entries[i].hash & (index->nbuckets - 1)];
@@ -132,7 +132,7 @@ dnc_row_index_finish(DncRowIndex *index)
 	MemoryContextSwitchTo(before);
 }
 
-/* Is a hash value wanted already? */
+/* Do we already want this hash value? */
 static bool
 is_wanted(const DncRowIndex *index, uint32 hash)
 {
@@ -144,7 +144,7 @@ is_wanted(const DncRowIndex *index, uint32 hash)
 	return false;
 }
 
-/* More texts than that are not worth an index: the rows are looked through. */
+/* For more texts than this, an index is not worthwhile: we look through the rows. */
 #define MAX_WANTED 64
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_index.h
- *		The rows of a stored list by the text of a column.
+ *		The rows of a stored list, by the text of a column.
  *
  *-------------------------------------------------------------------------
  */

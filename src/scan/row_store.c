@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * row_store.c
- *		Rows in memory and beyond that on disk, each to be found by its place.
+ *		Rows in memory, or on disk if there are too many, each found by its place.
  *
- * A tuplestore gives its rows in their order only.  Look-ups need more: the rows of one
- * look-up among those of others, and single rows of a list.  So each row tells the place
+ * A tuplestore gives its rows only in their order.  Look-ups need more: the rows of one
+ * look-up among those of others, and single rows of a list.  So each row holds the place
  * of the row that follows it in its own sequence.
  *
  *-------------------------------------------------------------------------
@@ -19,12 +19,12 @@
 
 #include "scan/row_store.h"
 
-/* What stands in front of a row. */
+/* The data in front of a row. */
 typedef struct RowHeader
 {
-	DncRowPlace next;			/* in its sequence; behind the last row: anything */
+	DncRowPlace next;			/* in its sequence; undefined after the last row */
 	ItemPointerData tid;		/* a minimal tuple has none */
-	uint32		length;			/* of the tuple; on disk it follows */
+	uint32		length;			/* of the tuple, which follows on disk */
 } RowHeader;
 
 /* A row in memory. */
@@ -42,13 +42,13 @@ struct DncRowStore
 	Size		used;			/* by the rows in memory */
 	BufFile    *file;			/* NULL: there is none yet */
 	off_t		end;			/* of the file */
-	char	   *buffer;			/* holds the row that was read last from the file */
+	char	   *buffer;			/* holds the row that we last read from the file */
 	uint32		buffer_size;
 };
 
 /*
- * An empty store, which holds up to limit bytes of rows in memory.  Belongs to the current
- * memory context and resource owner, which must be the query's.
+ * Make an empty store, which keeps up to limit bytes of rows in memory.  It belongs to the
+ * current memory context and resource owner, which must be the query's.
  */
 DncRowStore *
 dnc_row_store_make(Size limit)
@@ -61,7 +61,7 @@ dnc_row_store_make(Size limit)
 	return store;
 }
 
-/* The place of an offset in the file, and the other way round. */
+/* Turn an offset in the file into a place, and (below) a place into an offset. */
 static DncRowPlace
 place_on_disk(off_t offset)
 {
@@ -92,7 +92,7 @@ read_at(DncRowStore *store, off_t offset, void *data, size_t size)
 		elog(ERROR, "a temporary file is too short");
 }
 
-/* Append a row to the file, which is made for the first one. */
+/* Append a row to the file; the first row makes the file. */
 static DncRowPlace
 add_on_disk(DncRowStore *store, RowHeader *header, MinimalTuple tuple)
 {
@@ -106,7 +106,7 @@ add_on_disk(DncRowStore *store, RowHeader *header, MinimalTuple tuple)
 		store->file = BufFileCreateTemp(false);
 		CurrentResourceOwner = before;
 	}
-	/* The next row is most often the one that follows in the file. */
+	/* Usually the next row is the one that follows in the file. */
 	header->next = place_on_disk(store->end + (off_t) sizeof(RowHeader) + header->length);
 	write_at(store, store->end, header, sizeof(RowHeader));
 	BufFileWrite(store->file, tuple, header->length);
@@ -114,7 +114,7 @@ add_on_disk(DncRowStore *store, RowHeader *header, MinimalTuple tuple)
 	return place;
 }
 
-/* Keep a row in memory; the tuple is the store's from now on. */
+/* Keep a row in memory; from now on, the tuple belongs to the store. */
 static DncRowPlace
 add_in_memory(DncRowStore *store, const RowHeader *header, MinimalTuple tuple)
 {
@@ -125,7 +125,7 @@ add_in_memory(DncRowStore *store, const RowHeader *header, MinimalTuple tuple)
 	return (DncRowPlace) (uintptr_t) row;
 }
 
-/* Let a row tell the place of the one that follows it. */
+/* Store in a row the place of the row that follows it. */
 static void
 link_rows(DncRowStore *store, DncRowPlace previous, DncRowPlace place)
 {
@@ -144,8 +144,8 @@ link_rows(DncRowStore *store, DncRowPlace previous, DncRowPlace place)
 }
 
 /*
- * Keep the row of a slot, behind the row at previous (0: it is the first of its sequence).
- * Gives its place.
+ * Keep the row of a slot, after the row at previous (0: it is the first of its sequence).
+ * Returns its place.
  */
 DncRowPlace
 dnc_row_store_add(DncRowStore *store, TupleTableSlot *slot, DncRowPlace previous)
@@ -172,7 +172,7 @@ dnc_row_store_add(DncRowStore *store, TupleTableSlot *slot, DncRowPlace previous
 	return place;
 }
 
-/* The row at a place of the file, in the store's buffer. */
+/* Read the row at a place of the file into the store's buffer. */
 static MinimalTuple
 read_row(DncRowStore *store, DncRowPlace place, RowHeader *header)
 {
@@ -189,8 +189,8 @@ read_row(DncRowStore *store, DncRowPlace place, RowHeader *header)
 }
 
 /*
- * The row at a place, into a slot; it is good until the next call.  Gives the place of the
- * row that follows it in its sequence; behind the last one of it, anything.
+ * Put the row at a place into a slot; it is valid until the next call.  Returns the place of
+ * the row that follows in its sequence; after the last row, the result is undefined.
  */
 DncRowPlace
 dnc_row_store_get(DncRowStore *store, DncRowPlace place, TupleTableSlot *slot)
@@ -205,7 +205,7 @@ dnc_row_store_get(DncRowStore *store, DncRowPlace place, TupleTableSlot *slot)
 	}
 	else
 	{
-		/* The slot may still look at the row that is in the buffer. */
+		/* The slot may still point to the row in the buffer. */
 		ExecClearTuple(slot);
 		tuple = read_row(store, place, &header);
 	}
@@ -214,7 +214,7 @@ dnc_row_store_get(DncRowStore *store, DncRowPlace place, TupleTableSlot *slot)
 	return header.next;
 }
 
-/* Let go of the rows of a sequence as far as they are in memory. */
+/* Free the rows of a sequence that are in memory. */
 void
 dnc_row_store_free(DncRowStore *store, DncRowPlace first, DncRowPlace last)
 {
@@ -230,7 +230,7 @@ dnc_row_store_free(DncRowStore *store, DncRowPlace first, DncRowPlace last)
 	}
 }
 
-/* Let go of the file. */
+/* Free the file. */
 void
 dnc_row_store_end(DncRowStore *store)
 {

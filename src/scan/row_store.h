@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_store.h
- *		Rows in memory and beyond that on disk, each to be found by its place.
+ *		Rows in memory, or on disk if there are too many, each found by its place.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 typedef struct DncRowStore DncRowStore;
 
-/* Where a row is: in memory (positive), on disk (negative); 0: nowhere. */
+/* The place of a row: in memory (positive), on disk (negative); 0: nowhere. */
 typedef int64 DncRowPlace;
 
 extern DncRowStore *dnc_row_store_make(Size limit);

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * sample.c
- *		A sample of the entries of a list, and its size.
+ *		A sample of the entries of a list, and the list's size.
  *
- * We read the list to its end, and keep a reservoir of its entries.  Where pages are
- * numbered, the total is known: for a long list, we read some pages drawn at random.
+ * We read the list to its end, and keep a reservoir of its entries.  If pages are
+ * numbered, we know the total: from a long list, we only read some pages drawn at
+ * random.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,7 @@
 #include "plan/bound.h"
 #include "scan/sample.h"
 
-/* A list of more pages than this is sampled, and this many of them are read. */
+/* If a list has more pages than this, we read a sample of this many pages. */
 #define MAX_PAGES 300
 
 /* A sample while it is drawn. */
@@ -37,15 +38,15 @@ typedef struct Draw
 	bool	   *nulls;
 	int			target;			/* rows to keep */
 	int			kept;
-	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
+	DncBound   *bound;			/* NULL: all entries are within, or the table is no partition */
 	TupleTableSlot *slot;		/* for the bound */
-	double		read;			/* entries that were read so far */
-	double		seen;			/* those of them that a scan would show */
-	double		skip;			/* entries to pass over before the next is kept; -1: draw */
+	double		read;			/* entries read so far */
+	double		seen;			/* of these, entries that a scan would show */
+	double		skip;			/* entries to skip before we keep the next one; -1: draw a number */
 	ReservoirStateData reservoir;
 } Draw;
 
-/* The entries that a list has as far as we know before we read it. */
+/* The expected number of entries of a list, before we read it. */
 double
 dnc_sample_expected_entries(Relation relation, const DncOptions *options)
 {
@@ -53,7 +54,7 @@ dnc_sample_expected_entries(Relation relation, const DncOptions *options)
 		: options->estimated_rows;
 }
 
-/* Begin to draw; palloc'd in the current context, the sample's parts in the given one. */
+/* Begin to draw; palloc'd in the current context, but the sample's parts in the given context. */
 static Draw *
 begin_draw(const DncOptions *options, Relation relation, int target, MemoryContext context,
 		   DncSample *sample)
@@ -89,9 +90,9 @@ begin_draw(const DncOptions *options, Relation relation, int target, MemoryConte
 }
 
 /*
- * Choose where the next entry goes in the sample: the first ones fill it, and of the
- * others each takes a random place with the probability that keeps the sample fair
- * (Vitter's algorithm, as in PostgreSQL's own ANALYZE).  -1: nowhere.
+ * Choose the place of the next entry in the sample; -1: nowhere.  The first entries fill the
+ * sample.  Each later entry takes a random place with the probability that keeps the sample
+ * fair (Vitter's algorithm, as in PostgreSQL's own ANALYZE).
  */
 static int
 choose_place(Draw *draw)
@@ -105,7 +106,7 @@ choose_place(Draw *draw)
 	return (int) (draw->target * sampler_random_fract(&draw->reservoir.randstate));
 }
 
-/* Decode the entry at hand. */
+/* Decode the current entry. */
 static void
 decode(Draw *draw, DncEntries *entries)
 {
@@ -117,7 +118,7 @@ decode(Draw *draw, DncEntries *entries)
 	MemoryContextSwitchTo(before);
 }
 
-/* Does a scan leave out the entry at hand, which was decoded? */
+/* Does a scan leave out the current entry?  It has been decoded. */
 static bool
 is_left_out(Draw *draw, DncEntries *entries)
 {
@@ -134,7 +135,7 @@ is_left_out(Draw *draw, DncEntries *entries)
 	return hidden;
 }
 
-/* Take the entry at hand into the sample, or pass it over. */
+/* Take the current entry into the sample, or skip it. */
 static void
 take_entry(Draw *draw, DncEntries *entries)
 {
@@ -171,7 +172,7 @@ take_page(Draw *draw, DncEntries *entries)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* Take pages drawn at random, each once, of those behind the first. */
+/* Take pages drawn at random, each once, from those after the first. */
 static void
 sample_pages(Draw *draw, DncEntries *entries)
 {
@@ -193,8 +194,8 @@ sample_pages(Draw *draw, DncEntries *entries)
 }
 
 /*
- * Draw a sample of up to target rows of a list, all in the given context, and find out how
- * many entries it has.  The options have a token.  Raises what reading a list raises.
+ * Draw a sample of up to target rows of a list, all in the given context, and find the number
+ * of its entries.  The options have a token.  Raises the errors of reading a list.
  */
 void
 dnc_sample_draw(Relation relation, const DncOptions *options, int target, MemoryContext context,

@@ -15,11 +15,11 @@
 
 typedef struct DncSample
 {
-	TupleDesc	desc;			/* of the rows: the table's */
+	TupleDesc	desc;			/* the table's, for the rows */
 	HeapTuple  *rows;
-	int			count;			/* of the rows */
+	int			count;			/* number of rows */
 	double		total;			/* entries of the list that a scan would show */
-	double		read;			/* entries that were read for the sample */
+	double		read;			/* entries that we read for the sample */
 	int64		requests;
 } DncSample;
 

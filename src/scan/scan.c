@@ -4,12 +4,12 @@
  *		A foreign scan at run time: the pull loop from plan to rows.
  *
  * A scan starts late.  We evaluate its values, look up the token and send a request only
- * when its first row is wanted.  So EXPLAIN, and a branch of the plan that is not run,
- * cost nothing.
+ * when the executor wants the first row.  So EXPLAIN, and a branch of the plan that does
+ * not run, cost nothing.
  *
- * Nothing is asked twice in a statement.  Where a scan can be run again with
- * other values, we remember what each of them has found; where it is run again
- * with the same, we keep its rows, on disk if they are beyond work_mem.
+ * In one statement, we avoid asking for the same thing twice.  If a scan can run again
+ * with other values, we remember the rows for each value.  If it can run again with the
+ * same values, we keep its rows, on disk if they exceed work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,8 +31,8 @@
 #include "scan/state.h"
 
 /*
- * Set a scan up from its plan; sends nothing.  palloc'd in the current
- * context, which must be the executor's.
+ * Set up a scan from its plan; sends nothing.  palloc'd in the current context, which must be
+ * the executor's.
  */
 DncScan *
 dnc_scan_begin(ForeignScanState *node, int eflags)
@@ -79,8 +79,8 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 }
 
 /*
- * The call that the next row has to wait for: that of the next page, which is sent if
- * need be; NULL: there is nothing to wait for.
+ * The call that the next row waits for: that of the next page, which we send if needed; NULL:
+ * there is nothing to wait for.
  */
 DncCall *
 dnc_scan_ask(DncScan *scan)
@@ -104,10 +104,9 @@ dnc_scan_at_end(const DncScan *scan)
 }
 
 /*
- * The next row of the list into an empty slot; its datums are good until the next
- * call or the restart.  False: all was read to its end.  A scan that Append asks
- * along with others does not wait here: false may mean that dnc_scan_ask() has a
- * call that is not ready.
+ * Put the next row of the list into an empty slot; its datums are valid until the next call or
+ * the restart.  False: all was read to its end.  A scan that Append asks together with others
+ * does not wait here: false may mean that the call of dnc_scan_ask() is not ready.
  */
 bool
 dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
@@ -127,7 +126,7 @@ dnc_scan_next(DncScan *scan, TupleTableSlot *slot)
 	return found;
 }
 
-/* Let go of the requests that are under way, and of all that depends on the values. */
+/* End the requests under way, and free everything that depends on the values. */
 static void
 stop_reading(DncScan *scan)
 {
@@ -147,8 +146,8 @@ stop_reading(DncScan *scan)
 }
 
 /*
- * Begin anew.  A scan whose values do not vary gives the rows that it has kept, and
- * goes on from there.  Others begin with the values that the parameters have by then.
+ * Begin again.  A scan whose values do not vary gives the kept rows, and goes on from there.
+ * Other scans begin with the new values of the parameters.
  */
 void
 dnc_scan_restart(DncScan *scan)
@@ -162,7 +161,7 @@ dnc_scan_restart(DncScan *scan)
 	stop_reading(scan);
 }
 
-/* End a scan: the requests that are under way, and the rows that are kept. */
+/* End a scan with its requests under way, and free its kept rows. */
 void
 dnc_scan_end(DncScan *scan)
 {
@@ -177,7 +176,7 @@ dnc_scan_end(DncScan *scan)
 		dnc_row_identity_end(scan->identity);
 }
 
-/* Add the first requests of some chains as texts to a list, until it has max of them. */
+/* Add the first requests of some chains as texts to a list, until it has max texts. */
 static List *
 add_request_texts(const DncScan *scan, const DncChains *chains, int max, List *texts)
 {
@@ -195,9 +194,9 @@ add_request_texts(const DncScan *scan, const DncChains *chains, int max, List *t
 }
 
 /*
- * The first requests that a scan begins with, max of them at the most, as EXPLAIN shows
- * them: "GET path?query", with $1 for a value that is known at run time only.  A list of
- * char *, palloc'd.  *count is how many there are in all; 0: nothing is sent.
+ * The first requests of a scan, at most max of them, as EXPLAIN shows them: "GET path?query",
+ * with $1 for a value that is only known at run time.  A list of char *, palloc'd.  *count is
+ * the number of all these requests; 0: the scan sends nothing.
  */
 List *
 dnc_scan_request_texts(DncScan *scan, int max, int *count)
@@ -225,14 +224,14 @@ dnc_scan_request_texts(DncScan *scan, int max, int *count)
 	return add_request_texts(scan, chains, max, texts);
 }
 
-/* The scan's requests, counted. */
+/* The counts of the scan's requests. */
 const DncCounters *
 dnc_scan_counters(const DncScan *scan)
 {
 	return &scan->counters;
 }
 
-/* The scan's rows, counted. */
+/* The counts of the scan's rows. */
 const DncScanCounts *
 dnc_scan_counts(const DncScan *scan)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_progress.c
- *		A scan in dnc_fdw_progress: its table, and how much it has to read.
+ *		A scan in dnc_fdw_progress: its table, and the amount to read.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,9 +13,9 @@
 #include "scan/scan_progress.h"
 
 /*
- * Show that a scan of so many chains runs, until the current memory context goes.  The
- * planner's rows are those that pass the local conditions.  If one chain reads the list, it
- * takes more entries than that: all of the pages that the planner expects.
+ * Show that a scan of this many chains runs, until the current memory context goes.  The
+ * planner's rows are those that pass the local conditions.  If a single chain reads the list,
+ * it takes more entries: at least those of all expected pages but the last.
  */
 DncProgress *
 dnc_scan_progress_begin(const ForeignScanState *node, const DncOptions *options, int chains)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * state.h
- *		The state of a scan, known to scan.c, asking.c and chain_rows.c only.
+ *		The state of a scan, known only to scan.c, asking.c, chain_rows.c and counting.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,63 +26,63 @@
 struct DncScan
 {
 	ForeignScanState *node;
-	Oid			userid;			/* whose token is used: fixed when the query begins */
-	const DncOptions *options;	/* without a token until it is needed */
-	double		limit;			/* rows that will be enough; 0: not known */
-	double		list_requests;	/* that reading the list is expected to take */
-	bool		may_be_short;	/* it may have one page, for all we know (DNC_PLAN_MAY_BE_SHORT) */
-	bool		gives_total;	/* gives the list's total, and no entries */
-	List	   *filled;			/* where it does: how it fills its columns (DNC_PLAN_COUNTS) */
-	bool		grouped;		/* where it does: gives no row for a total of 0 */
-	List	   *types;			/* where it gives a row for each type: the documented ones (String) */
-	bool		counted;		/* the rows that it gives are known */
+	Oid			userid;			/* we use this user's token; fixed when the query begins */
+	const DncOptions *options;	/* without a token until we need one */
+	double		limit;			/* we need no more rows than this; 0: not known */
+	double		list_requests;	/* expected requests for reading the list */
+	bool		may_be_short;	/* the list may have only one page (DNC_PLAN_MAY_BE_SHORT) */
+	bool		gives_total;	/* the scan gives the list's total, and no entries */
+	List	   *filled;			/* with gives_total: how to fill its columns (DNC_PLAN_COUNTS) */
+	bool		grouped;		/* with gives_total: a total of 0 gives no row */
+	List	   *types;			/* for a row for each type: the documented types (String) */
+	bool		counted;		/* with gives_total: we know the rows to give */
 	List	   *groups;			/* these rows, as counting.c knows them */
-	int			given;			/* how many of them it has given */
-	const char *identifier;		/* the only one that is asked for; NULL: others may be */
-	const char *counted_type;	/* the only one that it counts; NULL: all */
-	int			page_size;		/* that is asked for */
-	TupleDesc	desc;			/* the table's; where it counts, of its one row */
-	DncColumnMap *map;			/* NULL where it counts */
+	int			given;			/* number of these rows given so far */
+	const char *identifier;		/* the only identifier that we ask for; NULL: there may be others */
+	const char *counted_type;	/* the only type that the scan counts; NULL: all */
+	int			page_size;		/* page size to ask for */
+	TupleDesc	desc;			/* of the table's rows; with gives_total, of the rows that count */
+	DncColumnMap *map;			/* NULL with gives_total */
 	Bitmapset  *needed;			/* attribute numbers */
 	DncRuntimeValues *conditions;
-	DncBound   *bound;			/* NULL: all entries are within; it is no partition */
-	bool		warned_of_value;	/* that no vendor documents a type that is asked for */
-	bool		warned_of_entry;	/* that an entry has a type of other vendors */
-	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: they say all */
+	DncBound   *bound;			/* NULL: all entries are within, or the table is no partition */
+	bool		warned_of_value;	/* about a value: no vendor documents this type */
+	bool		warned_of_entry;	/* about an entry: only other vendors have its type */
+	DncRowIdentity *identity;	/* of the DELETE that takes the rows; NULL: rows suffice */
 
-	/* The rows that are kept for a scan that is run again. */
-	bool		rewinds;		/* the executor says that it is */
-	DncKeptRows *kept;			/* if the values do not vary; else NULL */
-	DncLookupCache *lookups;	/* if they do; else NULL */
-	DncTextSet *begun;			/* then: keys of the chains that were begun; NULL: none yet */
-	TupleTableSlot *own_slot;	/* for rows that are read ahead of the executor */
-	MemoryContext row_context;	/* and their datums */
+	/* The rows that we keep for a scan that runs again. */
+	bool		rewinds;		/* the executor says that the scan may run again */
+	DncKeptRows *kept;			/* for values that do not vary; else NULL */
+	DncLookupCache *lookups;	/* for values that vary; else NULL */
+	DncTextSet *begun;			/* with lookups: keys of the chains that we began; NULL: none yet */
+	TupleTableSlot *own_slot;	/* for rows that we read ahead of the executor */
+	MemoryContext row_context;	/* for these rows' datums */
 
-	/* The chains for the values of now; in context. */
+	/* The chains for the current values; in context. */
 	MemoryContext context;
 	bool		started;
 	DncChains  *chains;
-	DncChains  *by_type;		/* to be read in place of them, if the list turns out to have
+	DncChains  *by_type;		/* we read these instead of chains, if the list turns out to have
 								 * more than one page; else NULL */
-	int			chain_index;	/* of the next one */
-	DncPrefetch *prefetch;		/* pagers of the one that is read and of some that come next */
-	bool		reads_list;		/* the chain is the list, in place of a lookup */
-	AttrNumber	indexed;		/* then: the attribute that is looked up; 0: none */
-	List	   *texts;			/* then: the values of it */
+	int			chain_index;	/* of the next chain */
+	DncPrefetch *prefetch;		/* pagers of the current chain and of some that come next */
+	bool		reads_list;		/* the chain is the list, instead of a lookup */
+	AttrNumber	indexed;		/* with reads_list: the attribute that we look up; 0: none */
+	List	   *texts;			/* with reads_list: the values that we look up */
 
-	/* The chain that is being read; in chain_context. */
+	/* The current chain; in chain_context. */
 	MemoryContext chain_context;
 	const DncChain *chain;		/* NULL: none */
-	DncLookup  *known;			/* its rows, if it is known already */
-	DncPager   *pager;			/* NULL: its rows are known */
-	DncReader  *reader;			/* likewise */
+	DncLookup  *known;			/* its rows, if we know them already */
+	DncPager   *pager;			/* NULL: we know its rows */
+	DncReader  *reader;			/* NULL: we know its rows */
 
-	/* The writes of the transaction itself that were not sent yet. */
+	/* The transaction's own writes that are not sent yet. */
 	bool		own_begun;		/* dnc_overlay_begin() was called; own may still be NULL */
-	DncOverlay *own;			/* NULL: nothing */
-	DncOwnRows *own_rows;		/* what it has added; in context; NULL: nothing */
+	DncOverlay *own;			/* NULL: none */
+	DncOwnRows *own_rows;		/* the transaction's additions; in context; NULL: none */
 
-	DncCounters counters;		/* over all this scan has read */
+	DncCounters counters;		/* for everything that this scan has read */
 	DncScanCounts counts;
 };
 

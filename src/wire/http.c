@@ -3,15 +3,14 @@
  * http.c
  *		Transport: one HTTP request and its answer, through libcurl.
  *
- * Each exchange is started and dropped by itself; http_session.c lets libcurl
- * work on all that are under way.  Only these two files and url.c include curl.h,
- * and they know nothing of providers, SQL or retries.
+ * Each exchange starts and ends on its own; http_session.c lets libcurl work on all
+ * exchanges that are under way.  Only these two files and url.c include curl.h.  They
+ * know nothing of providers, SQL or retries.
  *
- * An exchange lives in a memory context of its own, a child of the one that
- * was current at its start; its curl handles hang on that context.  So the
- * end of a scan, an error and an abort are one path, and leak nothing.  Our
- * callbacks run inside libcurl: they never ereport, and allocate without
- * throwing.
+ * Each exchange has its own memory context, a child of the context that was current at
+ * its start.  The curl handles hang on that context, so the end of a scan, an error and
+ * an abort take one path and leak nothing.  Our callbacks run inside libcurl: they never
+ * ereport, and they allocate without throwing.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,14 +26,14 @@
 #include "wire/http.h"
 #include "wire/http_session.h"
 
-/* CURLOPT_QUICK_EXIT: do not wait for a resolver thread; 7.87.0. */
+/* CURLOPT_QUICK_EXIT came with 7.87.0: libcurl does not wait for a resolver thread. */
 StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700, "dnc_fdw needs libcurl 7.87.0 or newer");
 
 #define FIRST_BODY_SIZE (32 * 1024)
 
 /*
- * Headers and trailers of an answer, 1xx among them.  libcurl keeps them all,
- * and has a limit of its own for some of them only.
+ * Limit for an answer's headers and trailers together, with those of 1xx answers.  libcurl
+ * keeps them all, and limits only some of them.
  */
 #define MAX_HEADER_SIZE (256 * 1024)
 
@@ -43,8 +42,8 @@ struct DncHttpExchange
 	MemoryContext context;
 	DncHttpTransfer transfer;
 	struct curl_slist *headers;
-	bool		plain;			/* http, which only goes to this machine */
-	int			sends;			/* how often libcurl has begun to send it */
+	bool		plain;			/* http, which may only go to this machine */
+	int			sends;			/* how often libcurl has begun to send the request */
 	bool		too_large;
 	bool		out_of_memory;
 	bool		bad_status_line;
@@ -58,7 +57,7 @@ struct DncHttpExchange
 	MemoryContextCallback cleanup;
 };
 
-/* Free what an exchange has in libcurl.  Runs when its context goes. */
+/* Free an exchange's handles and headers in libcurl.  Runs when its context is deleted. */
 static void
 release_exchange(void *arg)
 {
@@ -97,7 +96,7 @@ reserve_body(DncHttpExchange *exchange, size_t more)
 	return true;
 }
 
-/* CURLOPT_WRITEFUNCTION: keep a piece of the body, up to the cap. */
+/* CURLOPT_WRITEFUNCTION: keep a piece of the body, up to max_size. */
 static size_t
 receive_body(char *bytes, size_t size, size_t count, void *arg)
 {
@@ -120,15 +119,15 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /*
- * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl
- * takes some that are not, newer versions more of them: HTTP/3.0 for HTTP/1.1, of a
- * status with four digits the first three.
+ * Is a header line that begins with "HTTP/" a status line (RFC 9112 4)?  libcurl accepts some
+ * lines that are not, and newer versions accept more: they read HTTP/3.0 as HTTP/1.1, and take
+ * the first three digits of a status that has four.
  */
 static bool
 is_status_line(const char *bytes, size_t length)
 {
 	const char *const versions[] = {"HTTP/1.1 ", "HTTP/1.0 ", "HTTP/2 ", "HTTP/3 "};
-	char		line[16] = "";	/* version, status and what follows */
+	char		line[16] = "";	/* version, status and a little more */
 
 	memcpy(line, bytes, Min(length, sizeof(line) - 1));
 	for (size_t i = 0; i < lengthof(versions); i++)
@@ -141,7 +140,7 @@ is_status_line(const char *bytes, size_t length)
 	return false;
 }
 
-/* CURLOPT_HEADERFUNCTION: count the header lines' bytes, up to a cap; look at the first. */
+/* CURLOPT_HEADERFUNCTION: count the bytes of header lines, up to a cap, and check status lines. */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
 {
@@ -155,8 +154,8 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /*
- * CURLOPT_OPENSOCKETFUNCTION: http goes to a loopback address or nowhere,
- * whatever a resolver makes of the name "localhost".
+ * CURLOPT_OPENSOCKETFUNCTION: refuse http to any address that is not a loopback address, even
+ * if a resolver gives another address for the name "localhost".
  */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -174,8 +173,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 }
 
 /*
- * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  It does so
- * again where a kept connection turns out to be dead: libcurl sees to that by itself.
+ * CURLOPT_PREREQFUNCTION: there is a connection, and the request goes out.  libcurl calls this
+ * once more if a kept connection is dead and libcurl sends the request again.
  */
 static int
 count_send(void *arg, char *remote, char *local, int remote_port, int local_port)
@@ -212,11 +211,11 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 
 	/*
-	 * Where a kept connection turns out to be dead, libcurl sends the request
-	 * again by itself.  Whether the first one arrived is not known then.
+	 * If a kept connection is dead, libcurl sends the request again by itself.  Nobody knows then
+	 * whether the first request arrived.
 	 */
 	SET(CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
-	/* What stays on this machine needs no proxy, and must not pass one. */
+	/* Traffic that stays on this machine needs no proxy, and must not pass through a proxy. */
 	if (exchange->plain)
 		SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -224,14 +223,14 @@ set_transport_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	if (request->ca_file)
 	{
 		SET(CURLOPT_CAINFO, request->ca_file);
-		SET(CURLOPT_CAPATH, NULL);	/* in place of the system's, not beside them */
+		SET(CURLOPT_CAPATH, NULL);	/* replace the system's CAs instead of adding to them */
 	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
 	SET(CURLOPT_TIMEOUT_MS, (long) request->timeout);
 	return good;
 }
 
-/* Options that say what is sent; false: libcurl refused one. */
+/* Options that say what is in the request; false: libcurl refused one. */
 static bool
 set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 {
@@ -249,8 +248,8 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 	}
 	SET(CURLOPT_HTTPHEADER, exchange->headers);
 	SET(CURLOPT_URL, request->url);
-	SET(CURLOPT_ACCEPT_ENCODING, "");	/* whatever libcurl can read; the server chooses */
-	/* Requests side by side share a connection where the server has HTTP/2. */
+	SET(CURLOPT_ACCEPT_ENCODING, "");	/* all that libcurl can read; the server chooses */
+	/* Concurrent requests share a connection if the server has HTTP/2. */
 	SET(CURLOPT_PIPEWAIT, exchange->plain ? 0L : 1L);
 	if (request->body)
 	{
@@ -265,9 +264,8 @@ set_message_options(DncHttpExchange *exchange, const DncHttpRequest *request)
 }
 
 /*
- * Start a request.  The exchange belongs to the current memory context, and
- * ends with it or by dnc_http_drop().  The request's strings need not outlive
- * the call.
+ * Start a request.  The exchange belongs to the current memory context; it ends with the
+ * context or with dnc_http_drop().  The request's strings need not outlive the call.
  */
 DncHttpExchange *
 dnc_http_start(const DncHttpRequest *request)
@@ -298,8 +296,8 @@ dnc_http_start(const DncHttpRequest *request)
 }
 
 /*
- * Are an answer's headers larger than is kept?  Of a single line that is too
- * long, libcurl says that it is out of memory, or since 8.6.0 CURLE_TOO_LARGE.
+ * Are an answer's headers larger than we keep?  For a single line that is too long, libcurl
+ * reports CURLE_OUT_OF_MEMORY, or CURLE_TOO_LARGE since 8.6.0.
  */
 static bool
 headers_too_large(const DncHttpExchange *exchange)
@@ -315,7 +313,7 @@ headers_too_large(const DncHttpExchange *exchange)
 		 exchange->transfer.result == curle_too_large);
 }
 
-/* What libcurl's result means for whoever asked. */
+/* Translate libcurl's result into the outcome for our caller. */
 static DncHttpOutcome
 outcome_of(const DncHttpExchange *exchange)
 {
@@ -361,7 +359,7 @@ outcome_of(const DncHttpExchange *exchange)
 	}
 }
 
-/* What went wrong, in words: libcurl's own, but where they would mislead. */
+/* Describe the problem: in libcurl's words, except where they would mislead. */
 static const char *
 problem_of(const DncHttpExchange *exchange)
 {
@@ -373,14 +371,14 @@ problem_of(const DncHttpExchange *exchange)
 		curl_easy_strerror((CURLcode) exchange->transfer.result);
 }
 
-/* Has a request ended, however it ended?  http_session.c goes on with it. */
+/* Has a request ended, well or badly?  Only calls of http_session.c make progress. */
 bool
 dnc_http_ended(const DncHttpExchange *exchange)
 {
 	return !exchange->transfer.under_way;
 }
 
-/* The answer to a request that has ended; belongs to the exchange. */
+/* The answer to a request that has ended.  The answer belongs to the exchange. */
 const DncHttpAnswer *
 dnc_http_answer(DncHttpExchange *exchange)
 {
@@ -413,9 +411,9 @@ dnc_http_answer(DncHttpExchange *exchange)
 }
 
 /*
- * The value of a header of the answer to a request that has ended, the first
- * one if it comes several times; NULL: there is none.  Belongs to libcurl: good
- * until the next call of this.
+ * The value of a header in the answer to a request that has ended; NULL: there is no such
+ * header.  If the header comes several times, the first value counts.  The value belongs to
+ * libcurl and is valid until the next call of this function.
  */
 const char *
 dnc_http_header(const DncHttpExchange *exchange, const char *name)
@@ -427,21 +425,21 @@ dnc_http_header(const DncHttpExchange *exchange, const char *name)
 	return header->value;
 }
 
-/* End a request, finished or not, and free what it holds. */
+/* End a request, finished or not, and free its memory. */
 void
 dnc_http_drop(DncHttpExchange *exchange)
 {
 	MemoryContextDelete(exchange->context);
 }
 
-/* A date as HTTP writes it (RFC 9110 5.6.7), in seconds since 1970; -1: it is none. */
+/* Read an HTTP date (RFC 9110 5.6.7), as seconds since 1970; -1: the text is no date. */
 int64
 dnc_http_date(const char *text)
 {
 	return curl_getdate(text, NULL);
 }
 
-/* Which libcurl this is, and what it has been built with. */
+/* libcurl's version, with the libraries in it. */
 const char *
 dnc_http_version(void)
 {

@@ -21,7 +21,7 @@ typedef struct DncHttpRequest
 	int			timeout;		/* ms, for the whole request */
 	size_t		max_response_size;	/* bytes, after decompression */
 	const char *ca_file;		/* PEM; NULL: the system's */
-	bool		once;			/* must not arrive twice */
+	bool		once;			/* must reach the server at most once */
 } DncHttpRequest;
 
 /* How a request ended. */
@@ -29,12 +29,12 @@ typedef enum DncHttpOutcome
 {
 	DNC_HTTP_ANSWERED,			/* status and body are there, whole */
 	DNC_HTTP_NOT_CONNECTED,		/* no connection: the request surely did not arrive */
-	DNC_HTTP_NOT_SECURED,		/* likewise, because the TLS handshake broke */
-	DNC_HTTP_NOT_TRUSTED,		/* likewise, because of a certificate: trying again is no use */
-	DNC_HTTP_BROKEN,			/* it may or may not have arrived; no whole answer did */
-	DNC_HTTP_TIMED_OUT,			/* likewise, after request_timeout */
+	DNC_HTTP_NOT_SECURED,		/* the same; cause: the TLS handshake failed */
+	DNC_HTTP_NOT_TRUSTED,		/* the same; cause: a certificate, so another try is no use */
+	DNC_HTTP_BROKEN,			/* the request may have arrived; no whole answer came */
+	DNC_HTTP_TIMED_OUT,			/* the same; cause: request_timeout */
 	DNC_HTTP_CUT_OFF,			/* the answer's body ended early */
-	DNC_HTTP_MALFORMED,			/* what came is not HTTP that can be read */
+	DNC_HTTP_MALFORMED,			/* the answer is not readable HTTP */
 	DNC_HTTP_TOO_LARGE			/* the answer is over max_response_size */
 } DncHttpOutcome;
 
@@ -44,10 +44,10 @@ typedef struct DncHttpAnswer
 	const char *problem;		/* libcurl's words, unless DNC_HTTP_ANSWERED */
 	int			status;			/* 0: none came */
 	const char *content_type;	/* NULL: none came */
-	const char *redirect;		/* the URL that a 3xx leads to; NULL: none, or no URL */
-	const char *body;			/* NUL-terminated; the body may hold NULs itself */
+	const char *redirect;		/* the URL that a 3xx leads to; NULL: none, or not a URL */
+	const char *body;			/* NUL-terminated; the body itself may hold NULs */
 	size_t		length;
-	bool		resent;			/* libcurl began to send it, and then had to begin again */
+	bool		resent;			/* libcurl began to send the request, and had to begin again */
 } DncHttpAnswer;
 
 typedef struct DncHttpExchange DncHttpExchange;

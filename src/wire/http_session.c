@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * http_session.c
- *		The session's hold on libcurl: what is under way, and waiting for it.
+ *		The session's hold on libcurl: the requests under way, and the wait for them.
  *
- * One curl multi handle a session, so that connections are kept and requests
- * can be under way side by side.  This file lets libcurl work and waits for the
- * network.  It knows nothing of what is sent and what comes back: that is in
- * http.c.
+ * Each session has one curl multi handle, so connections are kept and several requests
+ * can be under way at the same time.  This file lets libcurl work and waits for the
+ * network.  It knows nothing of the contents of requests and answers: http.c does.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,18 +24,18 @@
 
 #include "wire/http_session.h"
 
-/* A signal ends a poll early; this bounds what a lost race may cost. */
+/* A signal ends a poll early.  If the signal comes just before the poll, we lose at most this. */
 #define POLL_SLICE_MS 100
 
-/* Connections that are kept for the next request: of a few servers, several each. */
+/* Connections kept for later requests: enough for a few servers with several each. */
 #define MAX_KEPT_CONNECTIONS 32
 
-/* The session's; made by the first request, kept until the session ends. */
+/* The session's multi handle: the first request makes it, and it stays until the session ends. */
 static CURLM *multi = NULL;
 
 /*
- * Make the multi handle, once a session, in the backend that uses it.  Comes before the
- * first handle of libcurl is made.
+ * Make the multi handle, once a session, in the backend that uses it.  Call this before you
+ * make the first libcurl handle.
  */
 void
 dnc_http_session_begin(void)
@@ -50,7 +49,7 @@ dnc_http_session_begin(void)
 				 errmsg("could not initialize libcurl")));
 }
 
-/* Put a request under way; false: libcurl does not take it. */
+/* Put a request under way; false: libcurl refuses it. */
 bool
 dnc_http_session_add(DncHttpTransfer *transfer)
 {
@@ -61,7 +60,7 @@ dnc_http_session_add(DncHttpTransfer *transfer)
 	return true;
 }
 
-/* Take back a request, unless it is not under way. */
+/* Take a request away from libcurl, if it is still under way. */
 void
 dnc_http_session_remove(DncHttpTransfer *transfer)
 {
@@ -71,9 +70,9 @@ dnc_http_session_remove(DncHttpTransfer *transfer)
 }
 
 /*
- * Let libcurl do for all requests that are under way what can be done at once.
- * It may start a resolver thread here, which must not be the one that gets the
- * backend's signals.
+ * Let libcurl do everything that it can do at once, for all requests under way.  libcurl may
+ * start a resolver thread here.  We block all signals meanwhile, because that thread must not
+ * get the backend's signals.
  */
 void
 dnc_http_session_perform(void)
@@ -111,9 +110,9 @@ dnc_http_session_perform(void)
 }
 
 /*
- * Wait until the network has something for a request that is under way, but no
- * longer than ms milliseconds, nor than a slice after which interrupts are
- * served.  pg_stat_activity shows wait_event meanwhile.
+ * Wait until the network has something for a request under way, but at most ms milliseconds,
+ * and at most POLL_SLICE_MS, so that we serve interrupts in time.  pg_stat_activity shows
+ * wait_event meanwhile.
  */
 void
 dnc_http_session_poll(double ms, uint32 wait_event)

@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * http_session.h
- *		The session's hold on libcurl: what is under way, and waiting for it.
+ *		The session's hold on libcurl: the requests under way, and the wait for them.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DNC_HTTP_SESSION_H
 #define DNC_HTTP_SESSION_H
 
-/* A request in libcurl's hands.  The types are libcurl's, which no header of ours includes. */
+/* A request in libcurl's hands, without libcurl's types: no header of ours includes curl.h. */
 typedef struct DncHttpTransfer
 {
 	void	   *easy;			/* CURL: the handle */
 	bool		under_way;
-	int			result;			/* CURLcode, when it is not under way any more */
+	int			result;			/* CURLcode, once the request is no longer under way */
 } DncHttpTransfer;
 
 extern void dnc_http_session_begin(void);

@@ -3,10 +3,10 @@
  * json.c
  *		JSON texts read into trees, through cJSON.
  *
- * This is the only file that includes cJSON.h.  cJSON does not look at the
- * encoding, ends a string at an escaped NUL, and takes more than JSON; so
- * these are seen to before it is asked.  Strings stay UTF-8: whoever shows one
- * converts it.
+ * This is the only file that includes cJSON.h.  cJSON does not check the encoding, ends
+ * a string at an escaped NUL, and accepts more than JSON.  So we check all of these
+ * before cJSON gets the text.  Strings stay UTF-8: code that shows a string must convert
+ * it.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,22 +21,22 @@
 #include "wire/json.h"
 
 /*
- * What cJSON takes memory from while it reads a text: blocks of a memory context,
- * piece by piece, given back all at once with the context.
+ * The memory that cJSON gets while it reads a text.  We cut pieces from blocks of a memory
+ * context, and free them all at once with the context.
  */
 typedef struct Arena
 {
 	MemoryContext context;
-	char	   *next;			/* of the present block */
+	char	   *next;			/* in the current block */
 	size_t		left;
 } Arena;
 
 #define ARENA_BLOCK_SIZE (64 * 1024)
 
-/* The one in use; cJSON's hooks have no argument to say. */
+/* The arena in use: cJSON's hooks have no argument that could name it. */
 static Arena arena;
 
-/* cJSON_Hooks.malloc_fn: never throws, cJSON is not made for that. */
+/* cJSON_Hooks.malloc_fn: never throws, because cJSON could not clean up. */
 static void *
 arena_allocate(size_t size)
 {
@@ -59,13 +59,13 @@ arena_allocate(size_t size)
 	return piece;
 }
 
-/* cJSON_Hooks.free_fn */
+/* cJSON_Hooks.free_fn: the arena frees everything later. */
 static void
 arena_free(void *piece)
 {
 }
 
-/* Read a text with the arena in place; nothing in here throws. */
+/* Read a text with the arena in place; nothing in this function throws. */
 static cJSON *
 parse_in_arena(const char *text, size_t length)
 {
@@ -80,7 +80,7 @@ parse_in_arena(const char *text, size_t length)
 	return tree;
 }
 
-/* Which cJSON this is. */
+/* cJSON's version. */
 const char *
 dnc_json_version(void)
 {
@@ -88,8 +88,8 @@ dnc_json_version(void)
 }
 
 /*
- * What is wrong with a text, NUL-terminated beyond its length, that cJSON must not
- * get, as a sentence; NULL: nothing, and dnc_json_tree() can be asked.
+ * Find a problem in a text that cJSON must not get.  The text has a NUL behind its length.
+ * Returns a sentence; NULL: there is none, and dnc_json_tree() may read the text.
  */
 const char *
 dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline)
@@ -103,9 +103,9 @@ dnc_json_problem(const char *text, size_t length, DncJsonOutline *outline)
 }
 
 /*
- * Read a JSON text (RFC 8259), all of it, in which dnc_json_problem() found none.
- * The tree lives as long as the current memory context.  NULL: it is no JSON,
- * and *problem says so, as a sentence.
+ * Read a whole JSON text (RFC 8259) in which dnc_json_problem() found no problem.  The tree
+ * lives as long as the current memory context.  NULL: the text is no JSON, and *problem is a
+ * sentence that says so.
  */
 const DncJson *
 dnc_json_tree(const char *text, size_t length, const char **problem)
@@ -116,7 +116,7 @@ dnc_json_tree(const char *text, size_t length, const char **problem)
 	return tree;
 }
 
-/* Both of these: NULL if there is any problem. */
+/* dnc_json_problem() and dnc_json_tree() together; NULL if there is any problem. */
 const DncJson *
 dnc_json_parse(const char *text, size_t length, const char **problem)
 {
@@ -170,8 +170,8 @@ dnc_json_string(const DncJson *json)
 }
 
 /*
- * The value of a number as a count: whole, from 0 and below 2^53; false: it is none.
- * From there on a double does not tell a number from the next one.
+ * The value of a number as a count: whole, at least 0 and below 2^53; false: it is no count.
+ * From 2^53 on, a double cannot tell every whole number from the next.
  */
 bool
 dnc_json_count(const DncJson *json, int64 *count)
@@ -220,8 +220,8 @@ only_member(const DncJson *object, const char *name, size_t length)
 }
 
 /*
- * The value at a path such as "data" or "pagination.total"; NULL: there is
- * none, or the text gives it twice, so that it cannot be told which is meant.
+ * The value at a path such as "data" or "pagination.total"; NULL: the path leads nowhere, or a
+ * member on the path comes twice and we cannot tell which is meant.
  */
 const DncJson *
 dnc_json_get(const DncJson *json, const char *path)
@@ -237,8 +237,8 @@ dnc_json_get(const DncJson *json, const char *path)
 }
 
 /*
- * Where in the text that a tree was made of the value at a path stands.  It has
- * to be there, only once.
+ * The place of the value at a path, in the text that the tree was made from.  The path must
+ * exist, with each of its members only once.
  */
 const char *
 dnc_json_locate(const DncJson *json, const char *path, const char *text)

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * json_text.c
- *		JSON texts as they are, without a tree: checked, and cut into values.
+ *		JSON texts without a tree: checked, and cut into values.
  *
- * cJSON takes more than JSON (control characters, numbers such as 01), makes
- * 80 bytes of a value that had two, and says of no value where it stood.  So a
- * text is looked through before cJSON gets it, and what has passed both can be
- * walked through here with no more looking out for mistakes.
+ * cJSON accepts more than JSON (control characters, numbers such as 01), uses 80 bytes
+ * for a value of two bytes, and does not say where in the text a value stood.  So we
+ * check a text here before cJSON gets it.  After a text has passed both, we can walk
+ * through it here with no further checks.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,23 +18,23 @@
 
 #include "wire/json_text.h"
 
-/* As in cJSON, which puts a call on the stack for each level. */
+/* The same limit as in cJSON, which uses a stack frame for each level. */
 #define MAX_DEPTH 1000
 
-/* A page has at most some ten thousand: this is a tree of 20 MB. */
+/* A page has some ten thousand values at most; 250000 values are a tree of 20 MB. */
 #define MAX_VALUES 250000
 
-/* Positions in a text, and what is wrong there. */
+/* A position in a text, and the problem found so far. */
 typedef struct Cursor
 {
 	const char *at;
-	const char *end;			/* where a NUL stands */
+	const char *end;			/* points to the NUL behind the text */
 	const char *problem;		/* a sentence; NULL: nothing so far */
 } Cursor;
 
 static const char *const not_json = "The body is not JSON.";
 
-/* The value of four hexadecimal digits; -1: they are none. */
+/* The value of four hexadecimal digits; -1: they are not. */
 static int
 hex_value(const char *digits)
 {
@@ -55,8 +55,8 @@ hex_value(const char *digits)
 }
 
 /*
- * The character that an escape \uXXXX, or a pair of them, stands for, and the
- * length of it; 0: there is none such (RFC 8259 7).
+ * The character for an escape \uXXXX or for a surrogate pair of two escapes, and the length of
+ * the escapes in bytes; 0: there is no such character (RFC 8259 7), or it is U+0000.
  */
 static pg_wchar
 escaped_character(const char *escape, int *length)
@@ -78,7 +78,7 @@ escaped_character(const char *escape, int *length)
 	return surrogate_pair_to_codepoint(first, second);
 }
 
-/* Look at an escape in a string, and step over it. */
+/* Check an escape in a string, and step over it. */
 static void
 check_escape(Cursor *cursor)
 {
@@ -101,10 +101,10 @@ check_escape(Cursor *cursor)
 #define EACH_BYTE(byte) (UINT64CONST(0x0101010101010101) * (byte))
 
 /*
- * Step over what is plain in a string, eight bytes at a time: no quotation mark, no
- * backslash, nothing below a blank.  A byte of a word is below n (up to 128) where
- * its high bit comes up in (word - n in each byte) & ~word; a wrong alarm behind a
- * true one does no harm.
+ * Step over the plain part of a string, eight bytes at a time, up to a quotation mark, a
+ * backslash or a byte below a blank.  A byte of a word is below n (up to 128) if its high bit
+ * is set in (word - n in each byte) & ~word.  This can give a false alarm, but only in a byte
+ * above a true alarm, and we use the lowest one.
  */
 static inline void
 skip_plain(Cursor *cursor)
@@ -133,7 +133,7 @@ skip_plain(Cursor *cursor)
 	}
 }
 
-/* Look at a string from its quotation mark, and step over it. */
+/* Check a string that begins here with its quotation mark, and step over it. */
 static void
 check_string(Cursor *cursor)
 {
@@ -170,7 +170,7 @@ skip_digits(Cursor *cursor)
 	return cursor->at > first;
 }
 
-/* Look at a number (RFC 8259 6), and step over it. */
+/* Check a number (RFC 8259 6), and step over it. */
 static void
 check_number(Cursor *cursor)
 {
@@ -202,9 +202,9 @@ check_number(Cursor *cursor)
 }
 
 /*
- * What is wrong with a text in UTF-8, NUL-terminated beyond its length, that
- * cJSON would let pass, or not get along with: a sentence.  NULL: nothing.
- * How values are put together is for cJSON to see.  *outline is filled in on the way.
+ * Find a problem in a UTF-8 text that cJSON would let pass or could not handle.  The text has a
+ * NUL behind its length.  Returns a sentence; NULL: there is no problem.  cJSON checks how the
+ * values are put together.  This function fills in *outline on the way.
  */
 const char *
 dnc_json_text_problem(const char *text, size_t length, DncJsonOutline *outline)
@@ -234,7 +234,7 @@ dnc_json_text_problem(const char *text, size_t length, DncJsonOutline *outline)
 				depth--;
 			else if (c < 0x20 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
 				cursor.problem = "The body is not JSON: it holds a control character.";
-			/* Each value but the first comes behind one of these. */
+			/* Each value except the first comes after one of these characters. */
 			if (c == '[' || c == '{' || c == ',')
 				values++;
 			if (depth > MAX_DEPTH)
@@ -300,7 +300,7 @@ skip_value(const char *at)
 	return at;
 }
 
-/* Where the value of a whole text begins.  Here and below: of one that is JSON. */
+/* The beginning of a text's value.  From here on, texts are valid JSON. */
 const char *
 dnc_json_text_begin(const char *text)
 {
@@ -309,28 +309,28 @@ dnc_json_text_begin(const char *text)
 	return skip_blanks(text, 0);
 }
 
-/* The first element of an array, or member (its name) of an object. */
+/* The first element of an array, or the first member (its name) of an object. */
 const char *
 dnc_json_text_enter(const char *container)
 {
 	return skip_blanks(container + 1, 0);
 }
 
-/* The value of a member that begins with its name. */
+/* The value of a member; the argument points to its name. */
 const char *
 dnc_json_text_value(const char *member)
 {
 	return skip_blanks(skip_string(member), ':');
 }
 
-/* The element or member behind a value. */
+/* The next element or member after a value. */
 const char *
 dnc_json_text_next(const char *value)
 {
 	return skip_blanks(skip_value(value), ',');
 }
 
-/* The value of a member of this name, if that is what begins here; else NULL. */
+/* The value of the member that begins here, if it has this name; NULL: it does not. */
 static const char *
 value_of(const char *member, const char *name, size_t length)
 {
@@ -341,9 +341,9 @@ value_of(const char *member, const char *name, size_t length)
 }
 
 /*
- * The value at a path such as "next" or "pagination.nextCursor" in a text with that
- * outline, before there is a tree; NULL: none was found.  Only a hint: the text may
- * turn out to be no JSON, or to have the member twice.
+ * Find the value at a path such as "next" or "pagination.nextCursor" with a text's outline,
+ * before there is a tree; NULL: not found.  The result is only a hint: the text may turn out
+ * not to be JSON, or to have the member twice.
  */
 const char *
 dnc_json_text_find(const DncJsonOutline *outline, const char *path)
@@ -366,9 +366,8 @@ dnc_json_text_find(const DncJsonOutline *outline, const char *path)
 }
 
 /*
- * A value as a text of its own, palloc'd: UTF-8, and characters beyond ASCII
- * that are escaped stand there themselves, so that a conversion to another
- * encoding sees them.
+ * Copy a value into a text of its own, palloc'd, in UTF-8.  Escaped characters beyond ASCII
+ * become the characters themselves, so a conversion to another encoding sees them.
  */
 char *
 dnc_json_text_copy(const char *value)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_text.h
- *		JSON texts as they are, without a tree.
+ *		JSON texts without a tree.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,13 +9,13 @@
 #define DNC_JSON_TEXT_H
 
 /*
- * Strings at the top level of a text that is an object: the names of its members, and
- * values among them.  Of a text with more, the first.
+ * Strings at the top level of a text that is an object: the names of its members, and the
+ * values that are strings.  A text with more strings keeps only its first ones here.
  */
 typedef struct DncJsonOutline
 {
 	int			count;
-	const char *strings[16];	/* their quotation marks */
+	const char *strings[16];	/* point to the opening quotation marks */
 } DncJsonOutline;
 
 extern const char *dnc_json_text_problem(const char *text, size_t length, DncJsonOutline *outline);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * url.c
- *		URLs as texts: what may be a base URL, and what has to be escaped.
+ *		URLs as texts: the check of a base URL, and escaping.
  *
- * Sends nothing.  libcurl's own parser says what a URL is, so that what is
- * checked is what will be connected to.  It mends some spellings, though, and
+ * This file sends nothing.  libcurl's own parser says what a URL is, so we check the
+ * same host that libcurl will connect to.  The parser also mends some wrong spellings;
  * we refuse those.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,7 @@
 
 #include "wire/url.h"
 
-/* Percent-encode a text for a URL (RFC 3986 2.3: all but unreserved); palloc'd. */
+/* Percent-encode all but the unreserved characters (RFC 3986 2.3) of a text; palloc'd. */
 char *
 dnc_url_escape(const char *text)
 {
@@ -40,7 +40,7 @@ dnc_url_escape(const char *text)
 	return copy;
 }
 
-/* Is this the name or the address of this machine itself? */
+/* Is this a name or an address of this machine itself? */
 static bool
 is_loopback_host(const char *host)
 {
@@ -50,7 +50,7 @@ is_loopback_host(const char *host)
 		(inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
 }
 
-/* What is wrong with a parsed URL as a base URL; NULL: nothing. */
+/* Find a problem of a parsed URL as a base URL; NULL: none. */
 static const char *
 base_url_problem(CURLU *url)
 {
@@ -84,8 +84,8 @@ base_url_problem(CURLU *url)
 }
 
 /*
- * What is wrong with a host name of this length; NULL: nothing.  Labels are as in RFC 1035
- * 2.3.4.  A dot at the end would name the same host, but certificates do not have it.
+ * Find a problem in a host name of this length; NULL: none.  Labels are as in RFC 1035 2.3.4.
+ * A dot at the end would name the same host, but certificates do not have that dot.
  */
 static const char *
 host_problem(const char *host, size_t length)
@@ -106,7 +106,7 @@ host_problem(const char *host, size_t length)
 	return NULL;
 }
 
-/* What is wrong with what follows the host in an authority; NULL: nothing. */
+/* Find a problem in the part of an authority behind the host; NULL: none. */
 static const char *
 port_problem(const char *port, size_t length)
 {
@@ -127,7 +127,7 @@ port_problem(const char *port, size_t length)
 	return NULL;
 }
 
-/* What is wrong with the part of a URL between its slashes and its path; NULL: nothing. */
+/* Find a problem in the part of a URL between its slashes and its path; NULL: none. */
 static const char *
 authority_problem(const char *authority, size_t length)
 {
@@ -159,8 +159,8 @@ authority_problem(const char *authority, size_t length)
 }
 
 /*
- * How many bytes at *text stand for a dot, as it is or percent-encoded (RFC 3986 6.2.2.2);
- * 0: none do.
+ * The number of bytes at *text that stand for a dot, plain or percent-encoded (RFC 3986
+ * 6.2.2.2); 0: there is no dot.
  */
 static size_t
 dot_length(const char *text)
@@ -169,8 +169,8 @@ dot_length(const char *text)
 }
 
 /*
- * What is wrong with the path of a base URL; NULL: nothing.  Who reads "/v1/../v2" and who
- * resolves it (libcurl does, and so may a proxy) must not see two paths.
+ * Find a problem in the path of a base URL; NULL: none.  libcurl resolves "/v1/../v2", and a
+ * proxy may do so too.  A reader must not see another path than the one they use.
  */
 static const char *
 path_problem(const char *path)
@@ -197,9 +197,8 @@ path_problem(const char *path)
 }
 
 /*
- * What is wrong with the spelling of a URL; NULL: nothing.  libcurl mends some of it, and
- * then speaks to another host than a reader would think: it takes "https:///v1" for the
- * host v1.
+ * Find a problem in the spelling of a URL; NULL: none.  libcurl mends some spellings, and then
+ * speaks to another host than a reader expects: it takes "https:///v1" for the host v1.
  */
 static const char *
 spelling_problem(const char *text)
@@ -219,8 +218,8 @@ spelling_problem(const char *text)
 }
 
 /*
- * What is wrong with a text as a server's base URL, as a sentence; NULL:
- * nothing.  Sends nothing and looks up no name.
+ * Find a problem in a text as a server's base URL.  Returns a sentence; NULL: none.  Sends
+ * nothing and looks up no name.
  */
 const char *
 dnc_url_check_base(const char *text)

@@ -27,7 +27,7 @@ static const DncField fields[] = {
 	{.name = "updatedAt", .column = DNC_COL_UPDATED_AT, .required = true},
 };
 
-/* "search: Search by identifier value": what it matches is not documented. */
+/* "search: Search by identifier value": the vendor does not document how it matches. */
 static const DncFilter filters[] = {
 	{.column = DNC_COL_IDENTIFIER_TYPE, .parameter = "identifierType"},
 	{.column = DNC_COL_SEARCH, .parameter = "search"},

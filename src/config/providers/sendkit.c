@@ -3,9 +3,8 @@
  * sendkit.c
  *		SendKit's API: the Do-Not-Contact list of a workspace.
  *
- * Source: the vendor's page "List DNC entries" in both its generations, and
- * its pages on adding, removing and authentication.  The API lower-cases the
- * emails that it is given.
+ * Source: the vendor's page "List DNC entries" in both its generations, and its pages on
+ * adding, removing and authentication.  The API stores all emails in lower case.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +12,7 @@
 
 #include "config/providers/providers.h"
 
-/* A domain stands in "email" too. */
+/* "email" holds the domain of a domain entry, too. */
 static const DncField fields[] = {
 	{.name = "_id", .column = DNC_COL_ID, .required = true},
 	{.name = "email", .column = DNC_COL_IDENTIFIER, .required = true},
@@ -33,7 +32,7 @@ static const char *const identifier_types[] = {"email", "domain", NULL};
 
 static const char *const own_options[] = {"scan_check", "workspace_id", NULL};
 
-/* The newer generation. */
+/* The newer generation of the API. */
 static const DncPaging cursors = {
 	.style = DNC_PAGING_CURSOR,
 	.marker = "pagination.hasMore",
@@ -43,7 +42,7 @@ static const DncPaging cursors = {
 	.total = "pagination.total",
 };
 
-/* The older one. */
+/* The older generation of the API. */
 static const DncPaging numbers = {
 	.style = DNC_PAGING_NUMBER,
 	.marker = "pagination.pages",
@@ -91,8 +90,8 @@ const DncProvider dnc_provider_sendkit = {
 		},
 	},
 	/*
-	 * How long the list of a removal may be is not documented.  Sent again it could take an
-	 * email that was added since, and no request looks an email up.
+	 * The vendor does not document how many emails one removal takes.  A removal that we send again
+	 * could take an email that was added since, and no request can look up an email.
 	 */
 	.remove = {
 		.method = "DELETE",

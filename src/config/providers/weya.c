@@ -3,8 +3,8 @@
  * weya.c
  *		Weya's API: the Do-Not-Call list of an organisation.
  *
- * Source: the vendor's page on listing DNC entries, and its pages on adding
- * and removing.  Where the API lives is not documented: the user gives it.
+ * Source: the vendor's page on listing DNC entries, and its pages on adding and
+ * removing.  The vendor does not document the API's address, so the user gives it.
  *
  *-------------------------------------------------------------------------
  */
@@ -69,7 +69,7 @@ const DncProvider dnc_provider_weya = {
 	.nfields = lengthof(fields),
 	.filters = filters,
 	.nfilters = lengthof(filters),
-	/* 400: a field is missing, or the number is listed; each add mails an admin. */
+	/* 400 means that a field is missing or the number is listed.  Each add mails an admin. */
 	.add = {
 		.method = "POST",
 		.path = "/api/dnc/add",
@@ -82,7 +82,7 @@ const DncProvider dnc_provider_weya = {
 			{"type", DNC_COL_REASON, false},
 		},
 	},
-	/* By id, so that sent again it cannot take a number that was added since. */
+	/* A removal names the id, so if we send it again, it cannot take a number added since. */
 	.remove = {
 		.method = "DELETE",
 		.path = "/api/dnc/delete/{}",
