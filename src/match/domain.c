@@ -137,7 +137,11 @@ dnc_domain_read_entry(const char *text, DncDomain *domain)
 	return dnc_domain_read(text, domain);
 }
 
-/* Does a text without a type look like a domain: several labels, and no digits in the last? */
+/*
+ * Does a text without a type look like a domain: several labels, and a last one that can be a
+ * top-level domain?  That one has two letters or more and no digits, unless it is an international
+ * one in ASCII (RFC 5890 2.3.2.1: "xn--").
+ */
 bool
 dnc_domain_looks_like(const char *text)
 {
@@ -147,7 +151,8 @@ dnc_domain_looks_like(const char *text)
 	if (strchr(text, '@') || !dnc_domain_read_entry(text, &domain))
 		return false;
 	last = strrchr(domain.name, '.');
-	return last && strlen(last) > 2 && strpbrk(last, "0123456789") == NULL;
+	return last && strlen(last) > 2 &&
+		(strpbrk(last, "0123456789") == NULL || dnc_text_past(last, ".xn--") != NULL);
 }
 
 /* The domain in its own script; NULL: that form does not differ. */
