@@ -8,6 +8,8 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
+use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -18,6 +20,7 @@ my $muller = "m\xc3\xbcller\@example.com";
 my $label = "Gr\xc3\xb6\xc3\x9fe \"\\ \xc2\xa7";
 my $euro = "\xe2\x82\xac\@example.com";
 my $list = 'opt_outs.communication_opt_outs';
+my $json_text = JSON::PP->new->canonical;
 my $database;
 
 # What a statement gives in the database at hand, to a client that speaks UTF-8.
@@ -153,48 +156,36 @@ is(control('GET', '/count'), "1\n", 'EUC_JP: and was not');
 is(gives("DELETE FROM $list WHERE identifier = '$nihon'"), '', 'EUC_JP: an entry is deleted');
 is(control('GET', '/count'), "0\n", 'EUC_JP: from the list');
 
-# All providers, and another page than the first.  By provider: the member that
-# is the identifier, and a column and member of free text.
-my %fields = (
-	alta    => [ 'identifier',  'label',  'label' ],
-	sendkit => [ 'email',       'reason', 'reason' ],
-	weya    => [ 'phoneNumber', 'reason', 'type' ]);
-
+# All providers, and another page than the first; with a column of free text, too.
 for my $case ([ 'LATIN1', $muller, $euro, $lacks ], [ 'EUC_JP', $nihon, $euro, $lacks ], [ 'SQL_ASCII', $euro ])
 {
 	my ($encoding, $good, $bad, $error) = @$case;
 
 	$database = lc $encoding;
-	for my $provider (sort keys %fields)
+	for my $provider (DncVendors::names())
 	{
-		my ($identifier, $note, $member) = @{ $fields{$provider} };
+		my $facts = $DncVendors::vendors{$provider};
+		my $note = $facts->{note};
+		my $member = DncVendors::member($provider, $note);
 		my $say = "$encoding, $provider";
-		my $token = $provider eq 'sendkit' ? "sk_more_$database" : "sandbox-more_$database";
 		my $list_url = "$provider/more_$database";
-		my $base = $dnc->url . "/$provider" . ($provider eq 'alta' ? '/v1' : '');
-		my ($columns, $values) =
-		  $provider eq 'weya'
-		  ? ('batch_id, request_uuid, reason', "'1555', '$good', 'r', '$good'")
-		  : ("identifier_type, $note", "'$good', 'email', '$good'");
+		my ($numbered) = grep { $_->{vendor} eq $provider && $_->{config} eq '' && $_->{paging} eq 'numbers' } DncVendors::lists('');
+		my $columns = DncVendors::insert_columns($provider);
+		my $values = DncVendors::insert_values($provider, $facts->{types}[0] eq 'phone' ? "'1555'" : "'$good'");
+		# The texts are bytes, and UTF-8 already.
+		my $number = 1000;
 		my $raw_entry = sub {
-			my ($id, $text) = @_;
+			my ($name, $text) = @_;
 
-			return qq({"id":"$id","_id":"$id","$identifier":"$id","$member":"$text",)
-			  . '"objectType":"communication-opt-out","identifierType":"email","entryType":"email","isManuallyAdded":true,'
-			  . '"createdAt":"2025-01-01T00:00:00Z","updatedAt":"2025-01-01T00:00:00Z"}';
+			return $json_text->encode(DncVendors::entry($provider, ++$number, identifier => $name, $note => 'TEXT')) =~ s/TEXT/$text/r;
 		};
 
-		gives(qq{
-			CREATE SERVER $provider FOREIGN DATA WRAPPER dnc_fdw
-			  OPTIONS (provider '$provider', base_url '$base', max_retries '0', page_size '100');
-			CREATE USER MAPPING FOR CURRENT_USER SERVER $provider OPTIONS (token '$token');
-			CREATE FOREIGN TABLE $provider (identifier text, identifier_type text, $note text, attrs jsonb,
-			  batch_id text, request_uuid text) SERVER $provider;
-		});
-		is(gives("INSERT INTO $provider (identifier, $columns) VALUES ($values)"), '', "$say: an entry is added");
+		gives(DncVendors::server($provider, $provider, $dnc->url, "more_$database", "max_retries '0', page_size '100'")
+			. "CREATE FOREIGN TABLE $provider (" . join(', ', map { "$_ text" } split /, /, "$columns, $note") . ", attrs jsonb) SERVER $provider");
+		is(gives("INSERT INTO $provider ($columns, $note) VALUES ($values, '$good')"), '', "$say: an entry is added");
 		like($dnc->control('GET', "$list_url/log?bodies=1"), qr/^POST .*\Q$good\E/m, "$say: added in UTF-8");
 		is(gives("SELECT $note, attrs ->> '$member' FROM $provider"), "$good|$good", "$say: and read");
-		if ($provider eq 'weya')
+		if ($facts->{searches_notes})
 		{
 			my $escaped = join '', map { /[\w.-]/ ? $_ : sprintf '%%%02X', ord } split //, $good;
 
@@ -215,7 +206,7 @@ for my $case ([ 'LATIN1', $muller, $euro, $lacks ], [ 'EUC_JP', $nihon, $euro, $
 			{
 				like($got, $error, "$say: $column: what it does not hold is an error");
 				# Numbered pages begin with the last entry of the page before.
-				my $place = $provider eq 'weya' ? 3 : 2;
+				my $place = $numbered ? 3 : 2;
 
 				like($got, qr/entry $place of the page, column "$column"\nrequest GET \S+ to server "$provider"\npage 2 of the list of server "$provider"/,
 					"$say: $column: which names the entry and the page");

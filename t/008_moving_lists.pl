@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -23,22 +24,22 @@ my $cancelling_runs = $ENV{DNC_MOVING_RUNS} // 60;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-$node->safe_psql('postgres', qq{
-	CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw
-	  OPTIONS (provider 'weya', base_url '@{[$dnc->url]}/weya', page_size '$page_size');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-moving');
-	CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw
-	  OPTIONS (provider 'sendkit', base_url '@{[$dnc->url]}/sendkit', page_size '$page_size');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (token 'sk_moving');
-	CREATE SERVER alta FOREIGN DATA WRAPPER dnc_fdw
-	  OPTIONS (provider 'alta', base_url '@{[$dnc->url]}/alta/v1', page_size '$page_size', requests_per_minute '0');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (token 'sandbox-moving');
-	CREATE FOREIGN TABLE alta_cursor (id text) SERVER alta;
-	CREATE FOREIGN TABLE weya_total (id text) SERVER weya OPTIONS (scan_check 'total');
-	CREATE FOREIGN TABLE weya_reread (id text) SERVER weya OPTIONS (scan_check 'reread');
-	CREATE FOREIGN TABLE sendkit_total (id text) SERVER sendkit OPTIONS (scan_check 'total');
-	CREATE FOREIGN TABLE sendkit_reread (id text) SERVER sendkit OPTIONS (scan_check 'reread');
-});
+
+# Where pages have numbers, lists are tried with them, and with either scan_check; elsewhere cursors count pages.
+my (%config, @numbered, @tables);
+for my $vendor (DncVendors::names())
+{
+	my ($list) = grep { $_->{vendor} eq $vendor && $_->{paging} eq 'numbers' } DncVendors::lists('moving');
+
+	$node->safe_psql('postgres', DncVendors::server($vendor, $vendor, $dnc->url, 'moving', "page_size '$page_size', requests_per_minute '0'"));
+	push @numbered, $vendor if $list;
+	$config{$vendor} = $list ? $list->{config} : '';
+	for my $scan_check ($list ? ('total', 'reread') : 'cursor')
+	{
+		push @tables, "${vendor}_$scan_check";
+		$node->safe_psql('postgres', "CREATE FOREIGN TABLE $tables[-1] (id text) SERVER $vendor" . ($list ? " OPTIONS (scan_check '$scan_check')" : ''));
+	}
+}
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 $session->query('\set VERBOSITY sqlstate');
 
@@ -47,7 +48,7 @@ sub listed_ids
 {
 	my ($vendor) = @_;
 
-	return $dnc->control('GET', "$vendor/moving/entries") =~ /"_?id":\s*"([0-9a-f-]+)"/g;
+	return $dnc->control('GET', "$vendor/moving/entries") =~ /"@{[ DncVendors::members('id') ]}":\s*"([0-9a-f-]+)"/g;
 }
 
 # A fresh list that moves as $drift says; the ids on it.
@@ -57,7 +58,7 @@ sub begin_run
 
 	$dnc->control('DELETE', "$vendor/moving");
 	$dnc->control('POST', "$vendor/moving/fill?count=$entries");
-	$dnc->control('PUT', "$vendor/moving/config?generation=old") if $vendor eq 'sendkit';
+	$dnc->control('PUT', "$vendor/moving/config?$config{$vendor}") if $config{$vendor};
 	my @ids = listed_ids($vendor);
 	$dnc->control('PUT', "$vendor/moving/config?$drift&drift_seed=$seed");
 	return @ids;
@@ -150,7 +151,7 @@ my @moving_total = (
 my @any_change = (@moving_total, 'drift_add=1&drift_remove=1&drift_at=random',
 	'drift_add=5&drift_remove=5&drift_at=random');
 
-for my $vendor ('weya', 'sendkit')
+for my $vendor (@numbered)
 {
 	check($vendor, 'total', $_, 'SELECT') for @moving_total;
 	check($vendor, 'reread', $_, 'SELECT') for @any_change;
@@ -163,7 +164,7 @@ for my $vendor ('weya', 'sendkit')
 
 # As many entries come as go, and pages that are asked for at once are answered in any
 # order: the total tells nothing, and a page that was asked for later may be the older one.
-for my $vendor ('weya', 'sendkit')
+for my $vendor (@numbered)
 {
 	for my $drift ('drift_add=1&drift_remove=1', 'drift_add=10&drift_remove=10')
 	{
@@ -176,7 +177,7 @@ cmp_ok($given_up, '<', $runs / 10, 'few scans are given up');
 cmp_ok($changed, '>', $runs / 2, 'the lists did change');
 
 # LIMIT stops early; what it gives is on the list, and nothing twice.
-for my $vendor ('weya', 'sendkit')
+for my $vendor (@numbered)
 {
 	begin_run($vendor, 'drift_remove=2&drift_at=random', 1);
 	my @given = split /\n/, $session->query("SELECT id FROM ${vendor}_total LIMIT 70");
@@ -207,11 +208,15 @@ is(scalar(split /\n/, $dnc->control('GET', 'weya/moving/log')), 32, '... pages o
 # ----- cursors that count pages -----
 
 # Entries come at the front: the next page begins with some that were given.
-check('alta', 'cursor', $_, 'SELECT')
-	for 'drift_add=3&drift_at=front', 'drift_add=15&drift_at=front', 'drift_add=5&drift_at=random';
+for my $vendor (map { /(.*)_cursor$/ } @tables)
+{
+	check($vendor, 'cursor', $_, 'SELECT')
+		for 'drift_add=3&drift_at=front', 'drift_add=15&drift_at=front', 'drift_add=5&drift_at=random';
+}
+
 # ----- one id twice, on pages that are far from each other -----
 
-for my $table (qw(alta_cursor weya_total weya_reread sendkit_total sendkit_reread))
+for my $table (@tables)
 {
 	my ($vendor) = $table =~ /^([a-z]+)/;
 
@@ -221,7 +226,7 @@ for my $table (qw(alta_cursor weya_total weya_reread sendkit_total sendkit_rerea
 	my @given = split /\n/, $session->query("SELECT id FROM $table");
 	is(scalar @given, $entries, "$table: an entry that stands twice comes once");
 	begin_run($vendor, 'drift_add=0', 1);
-	$entry =~ s/("(?:identifier|email|phoneNumber)":\s*")/${1}9/ or die "no identifier: $entry";
+	$entry =~ s/("@{[ DncVendors::members('identifier') ]}":\s*")/${1}9/ or die "no identifier: $entry";
 	$dnc->control('PUT', "$vendor/moving/entries", "[$entry]");
 	$session->query("SELECT id FROM $table");
 	like($session->{stderr}, qr/ERROR:\s+08P01/, "$table: two entries with one id are an error");

@@ -10,6 +10,7 @@ use IO::Socket::INET;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use POSIX qw(strftime);
 use Test::More;
@@ -21,11 +22,9 @@ my $url = $dnc->url;
 
 $dnc->make_server('retries', 3, "request_timeout '500ms', max_wait '20s', max_retries '5'");
 $dnc->control('POST', 'weya/retries/fill?count=3');
+my $servers = join ' ', map { DncVendors::server($_, $_, $url, 'retries', "request_timeout '500ms'") } 'sendkit', 'weya';
 $node->safe_psql('postgres', qq{
-	CREATE SERVER sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url '$url/sendkit', request_timeout '500ms');
-	CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url '$url/weya', request_timeout '500ms');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (token 'sk_retries');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-retries');
+	$servers
 	CREATE SCHEMA sendkit; IMPORT FOREIGN SCHEMA dnc FROM SERVER sendkit INTO sendkit;
 	CREATE SCHEMA weya; IMPORT FOREIGN SCHEMA dnc FROM SERVER weya INTO weya;
 });

@@ -1,4 +1,4 @@
-# Mutated answers through the reading path of a backend, in short; scripts/fuzz is
+# Mutated answers through the reading path of a backend, in short; scripts/test --fuzz is
 # the long form.  Each result is compared with what an independent reader makes of
 # the same bytes: an error with a documented SQLSTATE where a list breaks off or
 # contradicts itself, all rows otherwise.
@@ -10,7 +10,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::RealBin/../fuzz";
+use lib "$FindBin::RealBin/lib", "$FindBin::RealBin/../fuzz";
 
 use DncFuzz;
 use PostgreSQL::Test::Cluster;

@@ -1,7 +1,7 @@
 # Eight sessions at once read and write lists of all APIs, while the sandbox
 # limits rates and spoils one request in twenty, and sessions are cancelled and
 # ended at random: nothing is lost, nothing doubled, and each error says what
-# the remote has taken.  scripts/soak does the same for long.
+# the remote has taken.  scripts/test --soak does the same for long.
 
 use strict;
 use warnings;

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncPsql;
 use DncTest;
+use DncVendors;
 use List::Util qw(max);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -31,23 +32,17 @@ sub good
 	return $answer->{rows}[0];
 }
 
-my %lists = (
-	alta => [ 'alta/leaks', 'alta/v1', 'sandbox-leaks', '' ],
-	sendkit_new => [ 'sendkit/leaks_new', 'sendkit', 'sk_leaks_new', '' ],
-	sendkit_old => [ 'sendkit/leaks_old', 'sendkit', 'sk_leaks_old', 'generation=old' ],
-	weya => [ 'weya/leaks', 'weya', 'sandbox-leaks', '' ]);
+my %lists = map { $_->{name} => $_ } DncVendors::lists('leaks');
 
 for my $name (sort keys %lists)
 {
-	my ($account, $path, $token, $config) = @{ $lists{$name} };
-	my $provider = $account =~ s/\/.*//r;
-	my $columns = 'identifier text, identifier_type text' . ($name eq 'weya' ? ', batch_id text, request_uuid text' : '');
+	my ($vendor, $account, $config) = @{ $lists{$name} }{qw(vendor account config)};
+	my $columns = DncVendors::table_columns($vendor);
 
 	$dnc->control('POST', "$account/fill?count=250");
 	$dnc->control('PUT', "$account/config?$config") if $config;
-	good("CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$provider',
-		base_url '@{[ $dnc->url ]}/$path', max_retries '0', requests_per_minute '0', request_timeout '60ms', max_response_size '1MB')");
-	good("CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token')");
+	good($_) for split /;\s*/, DncVendors::server($name, $vendor, $dnc->url, $account =~ s/.*\///r,
+		"max_retries '0', requests_per_minute '0', request_timeout '60ms', max_response_size '1MB'");
 	good("CREATE FOREIGN TABLE $name ($columns) SERVER $name");
 	good("CREATE FOREIGN TABLE ${name}_now ($columns) SERVER $name OPTIONS (write_mode 'immediate')");
 }
@@ -79,13 +74,13 @@ sub check_leaks
 	while ($runs < $warm_up + $times)
 	{
 		my ($name, $fault) = @{ $cases[ $runs++ % @cases ] };
-		$dnc->control('POST', "$lists{$name}[0]/fault?kind=$fault");
+		$dnc->control('POST', "$lists{$name}{account}/fault?kind=$fault");
 		my $answer = query($statement->($name));
 
 		$errors++ if $answer->{sqlstate};
 		diag "$name, $fault: no error" unless $answer->{sqlstate};
 		query('ROLLBACK') if $statement->($name) =~ /^BEGIN/;
-		$dnc->control('DELETE', "$lists{$name}[0]/fault") if $fault =~ /at=|times=/;
+		$dnc->control('DELETE', "$lists{$name}{account}/fault") if $fault =~ /at=|times=/;
 		next if $runs <= $warm_up / 2 || $runs > $warm_up || $runs % 5 > 0;
 		my $now = measure();
 		$before->{$_} = max($now->{$_}, $before->{$_} // 0) for keys %$now;
@@ -114,12 +109,10 @@ check_leaks('scans', 1000, \@list, sub { "SELECT count(DISTINCT identifier) FROM
 sub add
 {
 	my ($name, $table) = @_;
-	my $more = $name eq 'weya' ? ", 'batch', 'uuid'" : '';
-	my $columns = $more ? ', batch_id, request_uuid' : '';
-	my $type = $more ? 'phone' : 'email';
+	my $vendor = $lists{$name}{vendor};
 
-	return "INSERT INTO $table (identifier, identifier_type$columns)
-		SELECT 'never' || i || '\@example.com', '$type'$more FROM generate_series(1, 600) i";
+	return "INSERT INTO $table (" . DncVendors::insert_columns($vendor) . ') SELECT '
+		. DncVendors::insert_values($vendor, q{'never' || i || '@example.com'}) . ' FROM generate_series(1, 600) i';
 }
 
 check_leaks('COMMITs', 200, \@any, sub { add($_[0], $_[0]) }, sort keys %lists);

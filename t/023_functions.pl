@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 
 use RawServer;
 use DncTest;
+use DncVendors;
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -51,11 +52,7 @@ sub check { return good("SELECT ok, http_status, latency > '0', message FROM dnc
 
 # Each fault of the sandbox: the words are those of the error that a scan gets,
 # but for figures such as a time.
-my %lists = (
-	alta => [ 'alta/check', 'alta/v1', 'sandbox-check', '' ],
-	sendkit_new => [ 'sendkit/check_new', 'sendkit', 'sk_check_new', '' ],
-	sendkit_old => [ 'sendkit/check_old', 'sendkit', 'sk_check_old', 'generation=old' ],
-	weya => [ 'weya/check', 'weya', 'sandbox-check', '' ]);
+my %lists = map { $_->{name} => $_ } DncVendors::lists('check');
 my @faults = ((map { "status&arg=$_" } 202, 206, 400, 401, 403, 404, 408, 429, 500, 502, 503, 504),
 	'status&arg=429&retry_after=0', 'redirect&arg=http://127.0.0.1:1/?a=b', 'not_success', 'html', 'close', 'cut', 'stall',
 	'stall_body', 'truncated', 'garbage', 'empty', 'big&arg=100000', 'slow&arg=10', 'no_next', 'no_has_more', 'wrong_type',
@@ -72,10 +69,10 @@ sub scan_words
 
 for my $name (sort keys %lists)
 {
-	my ($account, $path, $token, $config) = @{ $lists{$name} };
+	my ($vendor, $account, $token, $config) = @{ $lists{$name} }{qw(vendor account token config)};
 	my (@words, @statuses);
 
-	make_list($name, $account =~ s/\/.*//r, $dnc->url . "/$path", $token, "request_timeout '300ms', max_response_size '64kB'");
+	make_list($name, $vendor, $dnc->url . $DncVendors::vendors{$vendor}{base}, $token, "request_timeout '300ms', max_response_size '64kB'");
 	$dnc->control('POST', "$account/fill?count=1");
 	$dnc->control('PUT', "$account/config?$config") if $config;
 	like(check($name), qr/^t\|200\|t\|$/, "$name: a good list");

@@ -11,6 +11,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncPsql;
 use DncTest;
+use DncVendors;
 use IO::Socket::INET;
 use List::Util qw(uniq);
 use PostgreSQL::Test::Cluster;
@@ -154,14 +155,10 @@ for my $name (sort keys %urls)
 {
 	for my $vendor ('alta', 'weya')
 	{
-		my $path = $vendor eq 'alta' ? '/alta/v1' : '/weya';
-		my $more = $vendor eq 'alta' ? '' : ", scan_check 'total'";    # pages that do not overlap
+		my $more = $DncVendors::vendors{$vendor}{numbers} ? ", scan_check 'total'" : '';    # pages that do not overlap
 
-		$node->safe_psql('postgres', qq{
-			CREATE SERVER ${vendor}_$name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
-			  base_url '$urls{$name}$path', ca_file '$dir/nginx.crt', page_size '$page_size',
-			  requests_per_minute '0', max_concurrency '4'$more);
-			CREATE USER MAPPING FOR CURRENT_USER SERVER ${vendor}_$name OPTIONS (token 'sandbox-list');
+		$node->safe_psql('postgres', DncVendors::server("${vendor}_$name", $vendor, $urls{$name}, 'list',
+			"ca_file '$dir/nginx.crt', page_size '$page_size', requests_per_minute '0', max_concurrency '4'$more") . qq{
 			CREATE SCHEMA ${vendor}_$name; IMPORT FOREIGN SCHEMA dnc FROM SERVER ${vendor}_$name INTO ${vendor}_$name;
 			ALTER FOREIGN TABLE ${vendor}_$name.communication_opt_outs RENAME TO list;
 		});

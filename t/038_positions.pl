@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use File::Basename qw(dirname);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -54,28 +55,31 @@ $node->safe_psql('postgres', q{
 	END $$;
 });
 
-# The lists: vendor, base path, its sandbox account's settings, options of the table.
-my %lists = (
-	alta_page => [ 'alta', 'alta/v1', 'cursors=page', '' ],
-	alta_keyset => [ 'alta', 'alta/v1', 'cursors=keyset', '' ],
-	sendkit_new => [ 'sendkit', 'sendkit', 'generation=new', '' ],
-	sendkit_page => [ 'sendkit', 'sendkit', 'generation=new&cursors=page', '' ],
-	sendkit_old => [ 'sendkit', 'sendkit', 'generation=old', "scan_check 'total'" ],
-	weya_total => [ 'weya', 'weya', '', "scan_check 'total'" ],
-	weya_reread => [ 'weya', 'weya', '', "scan_check 'reread'" ]);
+# The lists, each kind that the sandbox plays; numbered pages with either scan_check: vendor, the
+# account's settings, options of the table.  Nobody is missed on the steady ones.
+my (%lists, @steady);
+for my $vendor (DncVendors::names())
+{
+	for my $kind (@{ $DncVendors::vendors{$vendor}{settings} })
+	{
+		for my $scan_check ($kind->{paging} eq 'numbers' ? ('total', 'reread') : '')
+		{
+			my $name = join '_', grep { $_ ne '' && $_ ne 'numbers' } $vendor, $kind->{name}, $scan_check;
+
+			$lists{$name} = [ $vendor, $kind->{config}, $scan_check && "scan_check '$scan_check'" ];
+			push @steady, $name unless $kind->{misses};
+		}
+	}
+}
 
 my %account;
 for my $list (sort keys %lists)
 {
-	my ($vendor, $path, undef, $options) = @{ $lists{$list} };
-	my $token = $vendor eq 'sendkit' ? "sk_$list" : "sandbox-$list";
+	my ($vendor, undef, $options) = @{ $lists{$list} };
 
 	$account{$list} = "$vendor/$list";
 	$options = "OPTIONS ($options)" if $options;
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER $list FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$vendor',
-		  base_url '@{[$dnc->url]}/$path', page_size '$page_size', requests_per_minute '0', max_concurrency '1');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $list OPTIONS (token '$token');
+	$node->safe_psql('postgres', DncVendors::server($list, $vendor, $dnc->url, $list, "page_size '$page_size', requests_per_minute '0', max_concurrency '1'") . qq{
 		CREATE FOREIGN TABLE $list (id text) SERVER $list $options;
 	});
 }
@@ -92,7 +96,7 @@ sub listed_ids
 sub begin_pass
 {
 	my ($list, $count, $settings) = @_;
-	my $config = join '&', grep { $_ } $lists{$list}[2], $settings // '';
+	my $config = join '&', grep { $_ } $lists{$list}[1], $settings // '';
 
 	$dnc->control('DELETE', $account{$list});
 	$dnc->control('POST', "$account{$list}/fill?count=$count") if $count;
@@ -203,7 +207,7 @@ sub check
 	return;
 }
 $session = $node->background_psql('postgres', on_error_stop => 0);
-for my $list ('alta_keyset', 'sendkit_new', 'sendkit_old', 'weya_total', 'weya_reread')
+for my $list (@steady)
 {
 	check($list, $_)
 		for 'drift_remove=1&drift_at=random', 'drift_add=2&drift_at=random',
@@ -237,7 +241,7 @@ is(resumed('alta_page', "UPDATE pass SET at.page_size = 7"), "$refused|20",
 is(resumed('alta_page', "UPDATE pass SET at.cursor = 'none'"), "$refused|20", 'so is one that is none');
 is(resumed('alta_page', "UPDATE pass SET at.generation = 'none'"), "$otherwise|20", 'an unknown paging');
 is(resumed($_, "UPDATE pass SET at.ids = '{x,y}'"), "$moved|20", "$_: other entries")
-	for 'alta_page', 'sendkit_new', 'sendkit_old', 'weya_total', 'weya_reread';
+	for 'alta_page', 'sendkit_new', 'sendkit_old_total', 'weya_total', 'weya_reread';
 
 # Whatever is on the last page is gone.
 for my $list ('alta_page', 'alta_keyset', 'weya_total')
@@ -259,7 +263,7 @@ for my $list ('alta_page', 'alta_keyset', 'weya_total')
 }
 
 # A server that speaks the other generation by now.
-for my $list ('sendkit_new', 'sendkit_old')
+for my $list ('sendkit_new', 'sendkit_old_total')
 {
 	my $other = $list eq 'sendkit_new' ? 'old' : 'new';
 

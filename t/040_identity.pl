@@ -8,27 +8,19 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
 
-# The columns that IMPORT FOREIGN SCHEMA would not need for a row of each.
-my %lists = (
-	alta => { path => '/alta/v1', token => 'sandbox-ids', insert => '(identifier, identifier_type)', type => 'phone' },
-	sendkit => { path => '/sendkit', token => 'sk_ids', insert => '(identifier, identifier_type)', type => 'email' },
-	weya => { path => '/weya', token => 'sandbox-ids', insert => '(identifier, batch_id, request_uuid)' });
-
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
 	my $now = "CREATE SCHEMA ${name}_now; IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO ${name}_now;
 		ALTER FOREIGN TABLE ${name}_now.communication_opt_outs OPTIONS (ADD write_mode 'immediate')";
 
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider '$name', base_url '@{[ $dnc->url ]}$lists{$name}{path}', max_retries '0', requests_per_minute '0');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$lists{$name}{token}');
+	$node->safe_psql('postgres', DncVendors::server($name, $name, $dnc->url, 'ids', "max_retries '0', requests_per_minute '0'") . qq{
 		CREATE SCHEMA $name;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name;
 		$now;
@@ -44,7 +36,8 @@ sub written { my ($name) = @_; return join "\n", grep { !/^GET/ } split /\n/, $d
 sub listed
 {
 	my ($name) = @_;
-	my @found = $dnc->control('GET', "$name/ids/entries") =~ /"(?:identifier|email|phoneNumber)":"([^"]*)"/g;
+	my $member = DncVendors::members('identifier');
+	my @found = $dnc->control('GET', "$name/ids/entries") =~ /"$member":"([^"]*)"/g;
 
 	return join ' ', sort @found;
 }
@@ -52,9 +45,9 @@ sub listed
 sub insert_of
 {
 	my ($name, $literal, $more) = @_;
-	my $rest = $name eq 'weya' ? "'b', 'u'" : "'$lists{$name}{type}'";
+	my $type = DncVendors::has_type($name, 'phone') ? "'phone'" : undef;
 
-	return "INSERT INTO $name.communication_opt_outs $lists{$name}{insert} VALUES ($literal, $rest) " . ($more // '');
+	return "INSERT INTO $name.communication_opt_outs (" . DncVendors::insert_columns($name) . ') VALUES (' . DncVendors::insert_values($name, $literal, $type) . ') ' . ($more // '');
 }
 
 # Is a message given, and nothing else?
@@ -72,7 +65,7 @@ my %around = ('blanks' => q{'  15550001  '}, 'a line break' => q{E'15550002\\r\\
 	'zero-width space' => q{U&'\200B15550004'}, 'BOM and ideographic space' => q{U&'\FEFF\300015550005'},
 	'a tag character' => q{U&'15550006\+0E0020'}, 'isolates' => q{U&'\2066' || '15550007' || U&'\2069'});
 
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
 	my %want;
 

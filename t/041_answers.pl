@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use POSIX ();
@@ -15,17 +16,10 @@ use Time::HiRes qw(sleep time);
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-my %lists = (
-	alta => { path => '/alta/v1', token => 'sandbox-answers' },
-	sendkit => { path => '/sendkit', token => 'sk_answers' },
-	weya => { path => '/weya', token => 'sandbox-answers' });
 
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider '$name', base_url '@{[ $dnc->url ]}$lists{$name}{path}', requests_per_minute '0', max_retries '2');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$lists{$name}{token}');
+	$node->safe_psql('postgres', DncVendors::server($name, $name, $dnc->url, 'answers', "requests_per_minute '0', max_retries '2'") . qq{
 		CREATE SCHEMA $name; CREATE SCHEMA ${name}_now;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO ${name}_now;
@@ -92,9 +86,9 @@ for my $believed ([ 'kind=empty', '' ], [ 'kind=body', 'OK' ], [ 'kind=body', '{
 	fault('alta', "$believed->[0]&method=POST", $believed->[1]);
 	like(tag("INSERT INTO alta_now.communication_opt_outs $add"), qr/^INSERT 0 1\n/, "$believed->[0] $believed->[1] is success");
 }
-for my $name ('sendkit', 'weya')
+for my $name (grep { $DncVendors::vendors{$_}{success} } DncVendors::names())
 {
-	my $columns = $name eq 'weya' ? "(identifier, batch_id, request_uuid) VALUES ('+15559990001', 'b', 'u')" : $add;
+	my $columns = '(' . DncVendors::insert_columns($name) . ') VALUES (' . DncVendors::insert_values($name, "'+15559990001'") . ')';
 
 	begin_with($name, 3);
 	fault($name, 'kind=body&arg=202&method=POST', '{"success":true,"status":true,"message":"queued"}');

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -141,37 +142,32 @@ sub entry_text
 # ----- the lists -----
 
 my $next = 0;
-my $time = '2025-02-03T04:05:06.789Z';
-my %entry = (
-	alta => sub {
-		my ($person) = @_;
-		my $type = $person->{kind} eq 'phone' ? pick('phone', 'sms', 'whatsapp') : $person->{kind};
-		return { id => sprintf('00000000-0000-4000-8000-%012d', $next), objectType => 'communication-opt-out', identifier => entry_text($person, 1), identifierType => $type,
-			isManuallyAdded => JSON::PP::true, createdAt => $time, updatedAt => $time };
-	},
-	sendkit => sub {
-		my ($person) = @_;
-		return { _id => sprintf('%024x', $next), email => entry_text($person, 0), entryType => $person->{kind}, workspaceId => 'w', reason => 'manual', unsubscribedAt => $time,
-			createdAt => $time, updatedAt => $time };
-	},
-	weya => sub {
-		my ($person) = @_;
-		return { _id => sprintf('%024x', $next), phoneNumber => entry_text($person, $next % 3 == 0), type => 'manual', orgId => 'o', batchId => 'b', requestUUID => 'u',
-			callRecording => '', transcription => '', createdAt => $time };
-	});
-my %kinds = (alta => [ 'email', 'phone', 'linkedin' ], sendkit => [ 'email', 'domain' ], weya => ['phone']);
-my (@listed, @free);
-for my $api (sort keys %kinds)
+
+# An entry of a vendor's list for a person.
+sub entry
 {
+	my ($vendor, $person) = @_;
+	my $type = $person->{kind} eq 'phone' && DncVendors::has_type($vendor, 'sms') ? pick('phone', 'sms', 'whatsapp') : $person->{kind};
+	my $plus = !$DncVendors::vendors{$vendor}{ignores_plus} || $next % 3 == 0;
+
+	return DncVendors::entry($vendor, $next, identifier => entry_text($person, $plus), identifier_type => $type,
+		map { $_ => 'x' } keys %{ $DncVendors::vendors{$vendor}{needs} });
+}
+
+my (@listed, @free);
+for my $api (DncVendors::names())
+{
+	my @kinds = grep { DncVendors::has_type($api, $_) } qw(email domain phone linkedin);
 	my @entries;
+
 	for (1 .. 1000)
 	{
-		my $kind = $kinds{$api}[ ++$next % @{ $kinds{$api} } ];
+		my $kind = $kinds[ ++$next % @kinds ];
 		my $person = person($kind, $next, 0);
 
 		push @listed, $person;
 		push @free, person($kind, $next, 1);
-		push @entries, $entry{$api}->($person);
+		push @entries, entry($api, $person);
 	}
 	$dnc->control('DELETE', "$api/messy");
 	$dnc->control('PUT', "$api/messy/entries", $json->encode(\@entries));
@@ -194,15 +190,10 @@ my $text = join '', map { join("\t", map { defined ? s/([\\\t\n\r])/\\$1/gr : '\
 utf8::encode($text);
 PostgreSQL::Test::Utils::append_to_file("$tmp/contacts", $text);
 $node->safe_psql('postgres', 'CREATE EXTENSION IF NOT EXISTS dnc_fdw; CREATE SCHEMA dnc; CREATE SCHEMA crm');
-my %path = (alta => '/alta/v1', sendkit => '/sendkit', weya => '/weya');
-for my $api (sort keys %path)
+for my $api (DncVendors::names())
 {
-	my $token = $api eq 'sendkit' ? 'sk_messy' : 'sandbox-messy';
-
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER messy_$api FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$api', base_url '@{[$dnc->url]}$path{$api}');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER messy_$api OPTIONS (token '$token');
-		IMPORT FOREIGN SCHEMA dnc FROM SERVER messy_$api INTO dnc OPTIONS (table_name '$api')});
+	$node->safe_psql('postgres', DncVendors::server("messy_$api", $api, $dnc->url, 'messy')
+		. "IMPORT FOREIGN SCHEMA dnc FROM SERVER messy_$api INTO dnc OPTIONS (table_name '$api')");
 }
 $node->safe_psql('postgres', qq{
 	CREATE TABLE crm.contacts (id int PRIMARY KEY, who text, email text, phone text, profile text, country text);
@@ -211,6 +202,9 @@ $node->safe_psql('postgres', qq{
 
 # ----- the scrub, as docs/matching.md and examples/scrub.sql have it -----
 
+# A column of all lists.
+sub listed_by { my ($column) = @_; return join ' UNION ALL ', map { "SELECT $column FROM dnc.$_" } DncVendors::names() }
+
 my $scrub = q{
 	WITH identifiers AS (
 	  SELECT c.id, i.identifier, i.identifier_type, c.country
@@ -218,7 +212,7 @@ my $scrub = q{
 	  CROSS JOIN LATERAL (VALUES (c.email, 'email'), (c.phone, 'phone'), (c.profile, 'linkedin')) AS i (identifier, identifier_type)
 	  WHERE i.identifier <> ''
 	), blocked AS (
-	  SELECT match_key FROM dnc.alta UNION ALL SELECT match_key FROM dnc.sendkit UNION ALL SELECT match_key FROM dnc.weya
+	  LISTED
 	), listed AS (
 	  SELECT DISTINCT i.id
 	  FROM identifiers i
@@ -228,7 +222,7 @@ my $scrub = q{
 	  SELECT id, bool_and(dnc_fdw_key(identifier, identifier_type, country) IS NOT NULL) AS all_have_keys FROM identifiers GROUP BY id
 	)
 	SELECT c.*, CASE WHEN listed.id IS NOT NULL THEN 'listed' WHEN told.all_have_keys THEN 'free' ELSE 'unknown' END AS status
-	FROM crm.contacts c LEFT JOIN listed USING (id) LEFT JOIN told USING (id)};
+	FROM crm.contacts c LEFT JOIN listed USING (id) LEFT JOIN told USING (id)} =~ s/LISTED/listed_by('match_key')/er;
 # A person's spelling may be none that can be told, but that is never free.
 $node->safe_psql('postgres', "CREATE TABLE crm.screened AS $scrub");
 my $got = sub { my ($sql) = @_; return $node->safe_psql('postgres', $sql) };
@@ -243,9 +237,8 @@ cmp_ok($got->(q{SELECT count(*) FROM crm.screened WHERE who = 'free' AND status 
 cmp_ok($got->(q{SELECT count(*) FROM crm.screened WHERE who = 'unknown' AND status = 'unknown'}), '>', 400, 'those who cannot be told are apart');
 
 # Most of them are lost where bytes are compared.
-cmp_ok($got->(q{SELECT count(*) FROM crm.contacts c WHERE who = 'listed' AND NOT EXISTS (
-	SELECT FROM (SELECT identifier FROM dnc.alta UNION ALL SELECT identifier FROM dnc.sendkit UNION ALL SELECT identifier FROM dnc.weya) l
-	WHERE identifier IN (c.email, c.phone, c.profile))}), '>', 0.5 * $contacts / 2, 'a comparison of bytes would contact most of them');
+cmp_ok($got->("SELECT count(*) FROM crm.contacts c WHERE who = 'listed' AND NOT EXISTS (
+	SELECT FROM (" . listed_by('identifier') . ') l WHERE identifier IN (c.email, c.phone, c.profile))'), '>', 0.5 * $contacts / 2, 'a comparison of bytes would contact most of them');
 
 # The same by other plans, and in parallel.
 my $digest = q{SELECT md5(string_agg(id || status, ' ' ORDER BY id)) FROM };
@@ -256,14 +249,14 @@ for my $settings ('SET enable_hashjoin = off', 'SET enable_mergejoin = off; SET 
 {
 	is($got->("$settings; $digest ($scrub) s"), $expected, "the same: $settings");
 }
-$node->safe_psql('postgres', 'ANALYZE dnc.alta, dnc.sendkit, dnc.weya');
+$node->safe_psql('postgres', 'ANALYZE ' . join ', ', map { "dnc.$_" } DncVendors::names());
 is($got->("$digest ($scrub) s"), $expected, 'the same after ANALYZE');
 
 # The recipe for a few contacts says the same as that for many.
 is($got->(q{SELECT count(*) FROM crm.screened c WHERE id <= 60 AND phone IS NOT NULL AND (status = 'free') IS DISTINCT FROM (
 	dnc_fdw_key(phone, 'phone', country) IS NOT NULL
-	AND NOT EXISTS (SELECT FROM dnc.alta d WHERE d.match_key = ANY (dnc_fdw_keys(phone, 'phone', country)))
-	AND NOT EXISTS (SELECT FROM dnc.weya d WHERE d.match_key = ANY (dnc_fdw_keys(phone, 'phone', country))))}), 0, 'one by one');
+} . join(' ', map { "AND NOT EXISTS (SELECT FROM dnc.$_ d WHERE d.match_key = ANY (dnc_fdw_keys(phone, 'phone', country)))" }
+		grep { DncVendors::has_type($_, 'phone') } DncVendors::names()) . ')'), 0, 'one by one');
 
 $dnc->stop;
 done_testing();

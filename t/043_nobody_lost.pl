@@ -18,6 +18,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use IPC::Open3;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -31,18 +32,21 @@ srand($seed);
 sub pick { return $_[ int(rand(@_)) ] }
 sub chance { return rand() < $_[0] }
 
-# Each list: who plays it, and what may be on it: spellings, by person.
-my %addresses = map { $_ => [ "$_\@x.org", ucfirst($_) . '@x.org', "$_\@X.ORG" ] } qw(ann bo cy dan eve);
-my @lists = (
-	{ name => 'alta', path => '/alta/v1', tokens => [qw(sandbox-lost sandbox-lost-other)], options => q{, requests_per_minute '0'},
-		people => { %addresses, map { ("n$_" => [ "+1212555000$_", "+1 (212) 555-000$_" ]) } 1 .. 5 },
-		columns => 'identifier, identifier_type', types => sub { return $_[0] =~ /@/ ? 'email' : pick('phone', 'phone', 'sms') } },
-	{ name => 'sendkit', path => '/sendkit', tokens => [qw(sk_lost sk_lost-other)], folds => 1,
-		people => { %addresses, map { ("d$_" => [ "d$_.org", "D$_.org" ]) } 1 .. 5 },
-		columns => 'identifier, identifier_type', types => sub { return $_[0] =~ /@/ ? 'email' : 'domain' } },
-	{ name => 'weya', path => '/weya', tokens => [qw(sandbox-lost sandbox-lost-other)], plus => 1,
-		people => { map { ("n$_" => [ "1212555000$_", "+1212555000$_" ]) } 0 .. 9 }, columns => 'identifier',
-		extra => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'} });
+my ($list, %person_of);    # the list at hand; people by spelling
+
+# The list of each vendor, and who may be on it: spellings, by person.
+my @lists = map { { name => $_, people => { DncVendors::people($_) }, asks_for_type => DncVendors::asks_for_type($_),
+	tokens => [ DncVendors::token($_, 'lost'), DncVendors::token($_, 'lost-other') ],
+	columns => DncVendors::asks_for_type($_) ? 'identifier, identifier_type' : 'identifier' } } DncVendors::names();
+
+# The type of a new entry.
+sub type_for
+{
+	my ($spelling) = @_;
+	my $type = DncVendors::type_of($list->{name}, $spelling);
+
+	return $type eq 'phone' && DncVendors::has_type($list->{name}, 'sms') ? pick('phone', 'phone', 'sms') : $type;
+}
 
 # Tables: f and t wait for COMMIT, fi and ti do not; t and ti are of another server.  What is deleted
 # from a table with "b" or "a" is added again by a trigger, before or after that.
@@ -52,7 +56,6 @@ my $node = $dnc->node;
 $node->append_conf('postgresql.conf', "restart_after_crash = on\n");
 $node->restart;
 my $json = JSON::PP->new->utf8;
-my ($list, %person_of);    # the list at hand; people by spelling
 
 sub is_immediate { return $_[0] =~ /i/ }
 sub adds_again { return $_[0] =~ /[ab]$/ }
@@ -128,10 +131,10 @@ sub rows
 {
 	my (@spellings) = @_;
 
-	return join ', ', map { "('$_'" . ($list->{types} ? ", '" . $list->{types}->($_) . "'" : '') . ')' } @spellings;
+	return join ', ', map { "('$_'" . ($list->{asks_for_type} ? ", '" . type_for($_) . "'" : '') . ')' } @spellings;
 }
 
-sub conflict { return $list->{name} eq 'weya' || chance(0.5) ? 'ON CONFLICT DO NOTHING' : '' }
+sub conflict { return $DncVendors::vendors{ $list->{name} }{refuses} || chance(0.5) ? 'ON CONFLICT DO NOTHING' : '' }
 
 # All spellings of some people, as a condition.
 sub condition
@@ -204,12 +207,7 @@ sub script
 # ---- the rule
 
 # The entry that the list has for a spelling.
-sub entry
-{
-	my ($spelling) = @_;
-
-	return $list->{folds} ? lc $spelling : $list->{plus} ? $spelling =~ s/^\+//r : $spelling;
-}
+sub entry { my ($spelling) = @_; return DncVendors::stored($list->{name}, $spelling) }
 
 # Note what a statement does in a unit that is sent as one: additions that stand, by person and entry,
 # and all removals, each with its place and token.
@@ -326,7 +324,7 @@ sub listed
 {
 	my $entries = $json->decode($dnc->control('GET', "$list->{name}/lost/entries"));
 
-	return map { entry($_->{identifier} // $_->{email} // $_->{phoneNumber}) => 1 } @$entries;
+	return map { entry(DncVendors::identifier_of($_)) => 1 } @$entries;
 }
 
 # ---- bad days
@@ -365,26 +363,23 @@ sub order_end
 sub set_up
 {
 	my ($name, $columns) = @$list{qw(name columns)};
-	my $types = $list->{types} ? ', identifier_type text' : '';
-	my ($again, $values) = $list->{types} ? ($columns, 'OLD.identifier, OLD.identifier_type') : ($columns, 'OLD.identifier');
-	my $type = !$list->{types} ? '' : ', CASE WHEN $1 LIKE \'%@%\' THEN \'email\' ELSE \'' . $list->{types}->('1') . "' END";
-	my $server = sub { my ($server, $options) = @_; return qq{
-		CREATE SERVER $server FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider '$name', base_url '@{[ $dnc->url ]}$list->{path}', account 'lost'$options);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$list->{tokens}[0]');
+	my $values = $list->{asks_for_type} ? 'OLD.identifier, OLD.identifier_type' : 'OLD.identifier';
+	my ($other) = grep { !/@/ } map { @$_ } values %{ $list->{people} };
+	my $type = !$list->{asks_for_type} ? '' : q{, CASE WHEN $1 LIKE '%@%' THEN 'email' ELSE '} . DncVendors::type_of($name, $other // '@') . "' END";
+	my $server = sub { my ($server, $options) = @_; return DncVendors::server($server, $name, $dnc->url, 'lost', "account 'lost', requests_per_minute '0', $options") . qq{
 		CREATE USER MAPPING FOR role_1 SERVER $server OPTIONS (token '$list->{tokens}[0]');
 		CREATE USER MAPPING FOR role_2 SERVER $server OPTIONS (token '$list->{tokens}[1]');} };
-	my $sql = 'CREATE EXTENSION dnc_fdw;' . $server->('main', ", max_retries '0'" . ($list->{options} // '')) . $server->('twin', ", max_retries '1'" . ($list->{options} // ''));
+	my $sql = 'CREATE EXTENSION dnc_fdw;' . $server->('main', "max_retries '0'") . $server->('twin', "max_retries '1'");
 
 	for my $table (@tables)
 	{
 		my $outer = ($table =~ /([ft]i?)/)[0];
 		my $timing = $table =~ /a$/ ? 'AFTER' : 'BEFORE';
 
-		$sql .= "CREATE FOREIGN TABLE $table (identifier text$types" . ($list->{extra} // '') . ') SERVER ' . ($table =~ /^t/ ? 'twin' : 'main')
-		  . (is_immediate($table) ? q{ OPTIONS (write_mode 'immediate', batch_size '2')} =~ s/, batch_size '2'/$name eq 'weya' ? '' : ", batch_size '2'"/er : '') . ';';
+		$sql .= "CREATE FOREIGN TABLE $table (" . DncVendors::table_columns($name) . ') SERVER ' . ($table =~ /^t/ ? 'twin' : 'main')
+		  . (is_immediate($table) ? " OPTIONS (write_mode 'immediate'" . ($DncVendors::vendors{$name}{one_each} ? '' : ", batch_size '2'") . ')' : '') . ';';
 		$sql .= "CREATE FUNCTION again_$table() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
-		    INSERT INTO $outer ($again) VALUES ($values) ON CONFLICT DO NOTHING; RETURN OLD; END \$\$;
+		    INSERT INTO $outer ($columns) VALUES ($values) ON CONFLICT DO NOTHING; RETURN OLD; END \$\$;
 		  CREATE TRIGGER again $timing DELETE ON $table FOR EACH ROW EXECUTE FUNCTION again_$table();" if adds_again($table);
 		$sql .= "CREATE FUNCTION add_$table(text) RETURNS bigint LANGUAGE plpgsql AS \$\$ BEGIN
 		    INSERT INTO $table ($columns) VALUES (\$1$type) ON CONFLICT DO NOTHING; RETURN 1; END \$\$;

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use Test::More;
 
 my $dnc = DncTest->new;
@@ -21,23 +22,19 @@ $node->safe_psql('postgres', 'CREATE ROLE clerk');
 
 # Servers by name; those of an equal account are one list.  f waits for COMMIT, fi does not, fq is the queue's.
 my %lists = (
-	alta => { provider => 'alta', path => '/alta/v1', token => 'sandbox-rec', account => 'main', type => "'email'" },
-	twin => { provider => 'alta', path => '/alta/v1', token => 'sandbox-rec', account => 'main', type => "'email'" },
-	other => { provider => 'alta', path => '/alta/v1', token => 'sandbox-rec-other', account => 'other', type => "'email'" },
-	sendkit => { provider => 'sendkit', path => '/sendkit', token => 'sk_rec', account => 'main', type => "'email'" },
-	weya => { provider => 'weya', path => '/weya', token => 'sandbox-rec', account => 'main' });
+	twin => { provider => 'alta', token => 'rec', account => 'main' },
+	other => { provider => 'alta', token => 'rec-other', account => 'other' },
+	map { $_ => { provider => $_, token => 'rec', account => 'main' } } DncVendors::names());
 my %modes = (f => 'commit', fi => 'immediate', fq => 'queue');
 
 for my $server (sort keys %lists)
 {
 	my $list = $lists{$server};
-	my $columns = $list->{type} ? "identifier text, identifier_type text DEFAULT $list->{type}"
-		: q{id text, identifier text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'};
+	my $columns = DncVendors::table_columns($list->{provider}) =~ s/identifier_type text/$& DEFAULT '$DncVendors::vendors{$list->{provider}}{types}[0]'/r;
+	my $server_sql = DncVendors::server($server, $list->{provider}, $dnc->url, $list->{token}, "account '$list->{account}', max_retries '0', requests_per_minute '0'");
 
 	$node->safe_psql('postgres', qq{
-		CREATE SERVER $server FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$list->{provider}', base_url '@{[ $dnc->url ]}$list->{path}',
-		  account '$list->{account}', max_retries '0', requests_per_minute '0');
-		CREATE USER MAPPING FOR PUBLIC SERVER $server OPTIONS (token '$list->{token}');
+		@{[ $server_sql =~ s/CURRENT_USER/PUBLIC/r ]}
 		CREATE SCHEMA $server; GRANT USAGE ON SCHEMA $server TO clerk;} . join ' ', map {
 			"CREATE FOREIGN TABLE $server.$_ ($columns) SERVER $server OPTIONS (write_mode '$modes{$_}'); GRANT ALL ON $server.$_ TO clerk;" } sort keys %modes);
 }

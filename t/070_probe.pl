@@ -9,21 +9,13 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-my %token = (alta => 'sandbox-probe', sendkit => 'sk_probe', weya => 'sandbox-probe');
-my %base = (alta => 'alta/v1', sendkit => 'sendkit', weya => 'weya');
-
-for my $vendor (sort keys %token)
-{
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER $vendor FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider '$vendor', base_url '@{[ $dnc->url ]}/$base{$vendor}', requests_per_minute '0');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $vendor OPTIONS (token '$token{$vendor}')});
-}
+$node->safe_psql('postgres', DncVendors::server($_, $_, $dnc->url, 'probe', "requests_per_minute '0'")) for DncVendors::names();
 
 # One session for all of it.
 my $session = $node->background_psql('postgres');
