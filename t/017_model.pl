@@ -15,7 +15,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
+use DncStatements;
 use DncTest;
+use DncVendors;
 use IPC::Open3;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -28,28 +30,28 @@ my $seed = $ENV{DNC_MODEL_SEED} || 20250601;
 diag("DNC_MODEL_SEED=$seed") if $ENV{DNC_MODEL_SEED};
 note("DNC_MODEL_SEED=$seed");
 srand($seed);
-sub pick { return $_[ int(rand(@_)) ] }
-sub chance { return rand() < $_[0] }
 
-# Each list: who plays it, what may be on it, and what an entry is known by.
-# Identifiers are parts of each other, and differ in case alone.
+# Each list, with the types and identifiers that may be on it.  Identifiers are parts of each other, and
+# differ in case alone.
 my @addresses = map { my $name = $_; map { $name . $_ } '@x.org', '@xx.org', '@X.org' } qw(a an ann Ann anna bo);
-my @lists = (
-	{ name => 'alta', provider => 'alta', path => '/alta/v1', token => 'sandbox-alta', identity => 'identifier, identifier_type',
-		types => [qw(email phone sms)], identifiers => [ @addresses, qw(+1555 +15550 +15551 1555) ], spellings => 1,
-		options => q{, requests_per_minute '0'} },
-	{ name => 'sendkit_new', provider => 'sendkit', path => '/sendkit', token => 'sk_sendkit_new', identity => 'lower(identifier)',
-		types => [qw(email domain)], identifiers => [ @addresses, qw(x.org X.org xx.org) ], folds => 1 },
-	{ name => 'sendkit_old', provider => 'sendkit', path => '/sendkit', token => 'sk_sendkit_old', identity => 'lower(identifier)',
-		types => [qw(email domain)], identifiers => [ @addresses, qw(x.org X.org xx.org) ], folds => 1, config => 'generation=old' },
-	{ name => 'weya', provider => 'weya', path => '/weya', token => 'sandbox-weya', identity => 'identifier',
-		types => [qw(phone)], identifiers => [ map { $_, "1$_", "${_}5" } qw(155 1550 1551 15500 15510 15555) ],
-		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'}, refuses => 1 });
+my @lists = DncVendors::lists('model');
+for my $one (@lists)
+{
+	my $facts = $DncVendors::vendors{ $one->{vendor} };
+	my @numbers = $facts->{ignores_plus} ? map { $_, "1$_", "${_}5" } qw(155 1550 1551 15500 15510 15555) : qw(+1555 +15550 +15551 1555);
+	my %identifiers = (email => \@addresses, domain => [qw(x.org X.org xx.org)], phone => \@numbers);
+
+	$one->{$_} = $facts->{$_} for qw(folds refuses identity);
+	$one->{types} = [ grep { DncVendors::has_type($one->{vendor}, $_) } qw(email domain phone sms) ];
+	$one->{identifiers} = [ map { @{ $identifiers{$_} // [] } } @{ $one->{types} } ];
+	# A person can be there in several spellings.
+	$one->{spellings} = !$facts->{folds} && !$facts->{ignores_plus};
+}
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
 my $json = JSON::PP->new->utf8;
-my ($list, $immediate);    # the list at hand; is its table's write_mode 'immediate'?
+my $immediate;    # is the write_mode of the list's table 'immediate'?
 
 # ---- a session of psql, a script at a time
 
@@ -143,80 +145,7 @@ sub keep
 	return;
 }
 
-# ---- random statements
-
-sub identifier { return pick(@{ $list->{identifiers} }) }
-# A transaction must not add an entry of sendkit's with two types.
-sub type_of { return $list->{folds} || chance(0.85) ? $list->{types}[ length($_[0]) % @{ $list->{types} } ] : pick(@{ $list->{types} }) }
-sub row { my $identifier = identifier(); return "('$identifier', '" . type_of($identifier) . "')" }
-sub rows { my ($count) = @_; return join ', ', map { row() } 1 .. $count }
-sub several { return join ', ', map { "'" . identifier() . "'" } 1 .. 2 + int(rand(4)) }
-sub pattern { my $text = identifier(); return pick('', '%') . substr($text, int(rand(3)), 1 + int(rand(4))) . pick('%', '%', '_', '') }
-
-# A condition on a row, with the columns' names.
-sub condition
-{
-	return pick(
-		"identifier = '" . identifier() . "'", "identifier = '" . identifier() . "'",
-		'identifier IN (' . several() . ')',
-		"identifier = ANY (ARRAY[" . several() . "])",
-		"identifier LIKE '" . pattern() . "'",
-		"identifier ILIKE '" . pattern() . "'",
-		"identifier_type = '" . pick(@{ $list->{types} }) . "'",
-		"identifier = '" . identifier() . "' AND identifier_type = '" . pick(@{ $list->{types} }) . "'",
-		"identifier_type IN ('email', 'domain', 'phone') AND identifier > 'a'",
-		"identifier = '" . identifier() . "' OR identifier = '" . identifier() . "'",
-		'length(identifier) % 3 = 1',
-		"identifier IN (SELECT identifier FROM pool WHERE n % 3 = " . int(rand(3)) . ')',
-		"EXISTS (SELECT FROM pool p WHERE p.identifier = LIST.identifier AND p.n % 2 = 0)",
-		"NOT EXISTS (SELECT FROM pool p WHERE p.identifier = LIST.identifier AND p.n % 4 > 0)");
-}
-
-# A statement that adds.
-sub add
-{
-	my $into = 'INSERT INTO LIST (identifier, identifier_type)';
-
-	return pick(
-		"$into VALUES " . row() . ' CONFLICT', "$into VALUES " . row() . ' CONFLICT',
-		"$into VALUES " . rows(2 + int(rand(7))) . ' CONFLICT',
-		"$into SELECT identifier, identifier_type FROM pool WHERE n % 5 = " . int(rand(5)) . ' ORDER BY n CONFLICT',
-		"$into SELECT '9' || identifier, identifier_type FROM LIST WHERE length(identifier) < 9 CONFLICT",
-		"SELECT write_SIDE" . row(),
-		"INSERT INTO audit_SIDE (what, identifier, identifier_type) SELECT 'add', * FROM (VALUES " . rows(3) . ') v',
-		"INSERT INTO late_SIDE (what, identifier, identifier_type) SELECT 'add', * FROM (VALUES " . rows(2) . ') v');
-}
-
-# A statement that removes.
-sub remove
-{
-	return pick(
-		"DELETE FROM LIST WHERE " . condition(), "DELETE FROM LIST WHERE " . condition(),
-		"DELETE FROM LIST WHERE identifier = '" . identifier() . "'",
-		"DELETE FROM LIST WHERE identifier LIKE '9%'",
-		"DELETE FROM LIST USING pool p WHERE p.identifier = LIST.identifier AND p.n % 7 = " . int(rand(7)),
-		"DELETE FROM LIST USING pool p WHERE p.n < 3 AND LIST.identifier LIKE p.identifier || '%'",
-		"DELETE FROM LIST WHERE identifier_type = '" . pick(@{ $list->{types} }) . "' AND length(identifier) % 2 = 0",
-		"INSERT INTO audit_SIDE (what, identifier, identifier_type) SELECT 'delete', * FROM (VALUES " . rows(3) . ') v');
-}
-
-# The same again after a removal: ends listed.
-sub renew
-{
-	my $where = condition();
-
-	return (
-		pick("WITH d AS (DELETE FROM LIST WHERE $where RETURNING identifier, identifier_type)
-		  INSERT INTO LIST (identifier, identifier_type) SELECT * FROM d CONFLICT",
-		"WITH d AS (DELETE FROM LIST WHERE $where RETURNING identifier, identifier_type),
-		  i AS (INSERT INTO LIST (identifier, identifier_type) SELECT * FROM d CONFLICT RETURNING identifier)
-		  SELECT count(*) FROM d",
-		"DO \$\$ DECLARE r record; BEGIN
-		  FOR r IN SELECT identifier, identifier_type FROM LIST WHERE $where LOOP
-		    DELETE FROM LIST WHERE identifier = r.identifier AND identifier_type = r.identifier_type;
-		    INSERT INTO LIST (identifier, identifier_type) VALUES (r.identifier, r.identifier_type) CONFLICT;
-		  END LOOP; END \$\$"));
-}
+# ---- statements that the model needs another one for
 
 # Parts of one statement delete and add the same: it stays, whichever comes first.  A local table
 # would look at what the part before has done.
@@ -241,44 +170,6 @@ sub renew_by_trigger
 	both("WITH d AS (DELETE FROM $table AS LIST WHERE $where RETURNING 1) SELECT count(*) FROM d",
 		model => "SELECT count(*) FROM LIST WHERE $where", then => "UPDATE LIST SET id = nextval('m_id_seq') WHERE $where");
 	return;
-}
-
-# A block whose part is taken back, in nesting; fails in the middle or at the end.
-sub block
-{
-	my ($depth) = @_;
-	my $inner = $depth > 0 && chance(0.5) ? block($depth - 1) : 'NULL;';
-	my $fail = chance(0.6) ? pick('RAISE division_by_zero;', 'PERFORM 1 / 0;') : 'NULL;';
-
-	return 'BEGIN ' . add_in_block() . remove_in_block() . " $inner $fail " . add_in_block()
-		. ' EXCEPTION WHEN division_by_zero THEN ' . pick('NULL;', add_in_block(), remove_in_block()) . ' END;';
-}
-
-sub add_in_block { return 'INSERT INTO LIST (identifier, identifier_type) VALUES ' . rows(1 + int(rand(3))) . ' CONFLICT;' }
-sub remove_in_block { return 'DELETE FROM LIST WHERE ' . condition() . ';' }
-
-# A query for what a list holds.
-sub query
-{
-	my $where = condition();
-
-	return pick(
-		'SELECT identifier, identifier_type FROM LIST',
-		'SELECT count(*) FROM LIST',
-		"SELECT count(*) FROM LIST WHERE identifier_type = '" . pick(@{ $list->{types} }) . "'",
-		"SELECT identifier, identifier_type FROM LIST WHERE $where",
-		"SELECT count(*) FROM LIST WHERE $where",
-		"SELECT identifier_type, count(*), min(identifier COLLATE \"C\") FROM LIST GROUP BY 1",
-		'SELECT p.n, LIST.identifier_type FROM pool p JOIN LIST ON LIST.identifier = p.identifier WHERE p.n < 5',
-		'SELECT p.n, LIST.identifier FROM pool p LEFT JOIN LIST ON LIST.identifier = p.identifier',
-		'SELECT p.n FROM pool p WHERE EXISTS (SELECT FROM LIST WHERE LIST.identifier = p.identifier)',
-		'SELECT p.n FROM pool p WHERE NOT EXISTS (SELECT FROM LIST WHERE LIST.identifier = p.identifier AND LIST.identifier_type = p.identifier_type)',
-		'SELECT p.n, (SELECT count(*) FROM LIST WHERE LIST.identifier = p.identifier) FROM pool p WHERE p.n < 6',
-		"SELECT identifier FROM LIST WHERE $where ORDER BY identifier COLLATE \"C\", identifier_type COLLATE \"C\" LIMIT 2",
-		"SELECT identifier FROM LIST UNION ALL SELECT identifier_type FROM LIST WHERE $where",
-		'SELECT a.identifier, b.identifier_type FROM LIST a JOIN LIST b USING (identifier)',
-		"EXECUTE lookup_SIDE('" . identifier() . "')",
-		'SELECT count_SIDE(), (SELECT count(*) FROM LIST)');
 }
 
 # ---- a random transaction
@@ -434,10 +325,9 @@ sub transaction
 # The sandbox's list, as psql shows the model.
 sub listed
 {
-	my $entries = $json->decode($dnc->control('GET', "$list->{provider}/$list->{name}/entries"));
+	my $entries = $json->decode($dnc->control('GET', "$list->{account}/entries"));
 
-	return join "\n", sort map { ($_->{identifier} // $_->{email} // $_->{phoneNumber}) . '|'
-		. ($_->{identifierType} // $_->{entryType} // 'phone') } @$entries;
+	return join "\n", sort map { DncVendors::identifier_of($_) . '|' . DncVendors::entry_type($list->{vendor}, $_) } @$entries;
 }
 
 # What differs between the sides, in words; empty: nothing.
@@ -466,9 +356,8 @@ sub differences
 
 sub set_up
 {
-	my ($name, $provider) = @$list{qw(name provider)};
-	my $columns = 'identifier text, identifier_type text' . ($list->{columns} // '');
-	my $options = $list->{options} // '';
+	my ($name, $vendor, $account) = @$list{qw(name vendor account)};
+	my $columns = DncVendors::table_columns($vendor);
 	my $number = 0;
 	my $pool = join ', ', map { '(' . $number++ . ", '$_', '" . type_of($_) . "')" } @{ $list->{identifiers} };
 	my $functions = '';
@@ -510,12 +399,10 @@ sub set_up
 			  RETURN OLD; END \$\$;
 			CREATE TRIGGER again " . ($when eq 'b' ? 'BEFORE' : 'AFTER') . " DELETE ON $table FOR EACH ROW EXECUTE FUNCTION again_$table();";
 	}
-	$dnc->control('PUT', "$provider/$name/config?$list->{config}") if $list->{config};
-	my $servers = join "\n", map { qq{
-		CREATE SERVER $_ FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$provider', account 'model',
-		  base_url '@{[ $dnc->url ]}$list->{path}', page_size '20', estimated_rows '60'$options);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (token '$list->{token}');
-		CREATE USER MAPPING FOR other SERVER $_ OPTIONS (token '$list->{token}');} } $name, 'twin';
+	$dnc->control('PUT', "$account/config?$list->{config}") if $list->{config};
+	my $servers = join "\n", map {
+		DncVendors::server($_, $vendor, $dnc->url, $account =~ s/.*\///r, "account 'model', page_size '20', estimated_rows '60', requests_per_minute '0'")
+		. "CREATE USER MAPPING FOR other SERVER $_ OPTIONS (token '$list->{token}');" } $name, 'twin';
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
 	$node->safe_psql($name, qq{
 		CREATE EXTENSION dnc_fdw;
