@@ -1,4 +1,10 @@
 \set ECHO none
+-- How regression tests begin that talk to the sandbox.
+SET client_min_messages = warning;
+\getenv url DNC_SANDBOX_URL
+\set alta_url :url /alta/v1
+\set sendkit_url :url /sendkit
+\set weya_url :url /weya
 -- EXPLAIN as all versions of PostgreSQL would print it: 18 counts rows with two
 -- decimals, says of each node whether it is disabled, and of an index how often
 -- it was searched.
