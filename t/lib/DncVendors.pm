@@ -15,34 +15,37 @@ our @columns = qw(id identifier identifier_type label reason is_manually_added w
 	batch_id request_uuid call_recording transcription unsubscribed_at created_at updated_at attrs
 	source);
 
-# By vendor:
+# The facts of a vendor.  A path in an answer has dots between its parts.
 #
-# base: the path of the base_url, in the sandbox.  token: the token of a sandbox account.
-# header: the request's line that carries a token.
-#
-# path: the path of the list.  list, success: the paths of the entries, and of what says that
-# the request has succeeded.  fields: member => [column, kind, required]; kind as in
-# DncFuzz::Json.  id, identifier, type: the members of these columns.  constants: columns
-# whose value is the same for all entries.  ids: a format for ids.  cursors: the paths of
-# "goes on", of the next cursor, and of the total, if there is one.  numbers: the paths of
-# total, page, limit and number of pages.  echoes: a path of cursor pages, and its value.
-#
-# types: identifier types, the most usual one first.  type_parameter: what asks for one.
-# note: a column of free text that additions have.  searches_notes: the API's search looks
-# there, too.  searches: the API looks an identifier up.
-#
-# needs: what an addition needs beside identifier and type, with a value.  one_each: a request
-# adds one entry.  refuses: the API refuses an addition of what is listed.  by_id: a removal
-# names the entry's id.  identity: what tells entries apart, in SQL.  folds: lists are in lower
-# case.  ignores_plus: numbers with and without + are the same.
-#
-# add: method, path and body of a request that adds an identifier, of some type; remove: the same
-# for one that removes an entry as the list has it.
-#
-# lists: the ways of paging, each with its name, and what sets it in the sandbox: config; with
-# steady, nobody who is on the list all the time is missed by who reads it.
-# settings: the kinds of lists that the sandbox plays; name, what sets it, paging, and
-# whether somebody can be missed.
+# base             path of the base_url, in the sandbox
+# token, header    token of an account in the sandbox; the header line that carries a token
+# path             path of the list
+# list, success    paths of the entries, and of the value that says whether the request succeeded
+# fields           member => [column, kind, required]; kinds are those of DncFuzz::Json
+# id, identifier, type, ids
+#                  members for these columns; format of an id
+# constants        columns whose value is the same for all entries
+# cursors          paths of "goes on", of the next cursor, and of the total, if there is one
+# echoes           a path that pages with cursors have besides, and its value
+# numbers          paths of total, page, limit and number of pages
+# types            identifier types, the most usual one first
+# type_parameter   the parameter that asks for one type
+# note             a column of free text that an addition can have
+# searches, searches_notes
+#                  the API finds an identifier; its search looks at notes, too
+# needs            columns that an addition needs besides identifier and type, with a value
+# add, remove      method, path and body of a request: adds an identifier of a type; removes an entry,
+#                  which is given as the list has it
+# one_each         a request adds one entry
+# refuses          the API refuses to add an entry that is listed
+# by_id            a removal names the entry's id
+# identity         the columns that tell entries apart, in SQL
+# folds            the list keeps identifiers in lower case
+# ignores_plus     a number with + and one without are the same
+# lists            the ways of paging.  config sets one in the sandbox.  With steady, a reader misses
+#                  nobody who is on the list all the time
+# settings         the kinds of lists that the sandbox plays.  Where misses is set, a reader can
+#                  miss somebody
 our %vendors = (
 	alta => {
 		base => '/alta/v1', token => 'sandbox-%s', header => 'Authorization: Bearer %s',
