@@ -21,7 +21,7 @@ $node->append_conf('postgresql.conf', qq{
 	max_wal_senders = 2
 });
 $node->restart;
-DncLists::set_up($dnc, 'tx', options => "max_retries '0', max_concurrency '4'", tables => { list => '' });
+DncLists::set_up($dnc, 'tx', here => 1, options => "max_retries '0', max_concurrency '4'", tables => { list => '' });
 
 # ---- a backend is killed; what is here and what is there afterwards
 

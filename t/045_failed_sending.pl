@@ -14,7 +14,7 @@ use Time::HiRes qw(time);
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-DncLists::set_up($dnc, 'tx', options => "max_retries '0', max_concurrency '4'", tables => { list => '', now => "write_mode 'immediate'" });
+DncLists::set_up($dnc, 'tx', here => 1, options => "max_retries '0', max_concurrency '4'", tables => { list => '', now => "write_mode 'immediate'" });
 
 my $delete = q{DELETE FROM alta.list WHERE identifier LIKE 'person%'};
 

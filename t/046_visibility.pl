@@ -13,7 +13,7 @@ use Test::More;
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-DncLists::set_up($dnc, 'tx', options => "max_retries '0', max_concurrency '4'", tables => { list => '' });
+DncLists::set_up($dnc, 'tx', here => 1, options => "max_retries '0', max_concurrency '4'", tables => { list => '' });
 
 # ---- visibility: cursors, savepoints, chains
 

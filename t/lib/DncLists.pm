@@ -3,8 +3,8 @@
 #	my $dnc = DncTest->new;
 #	DncLists::set_up($dnc, 'account', options => "max_retries '0'", tables => { list => '' });
 #
-# Servers and schemas have the vendors' names.  A local table, here, shows what has become of
-# the local half of a transaction.  There is one set of lists in a test, so that
+# Servers and schemas have the vendors' names.  With here => 1 there is a local table, here, which shows
+# what has become of the local half of a transaction.  There is one set of lists in a test, so that
 # the functions know them; each has a vendor as its first argument.
 
 package DncLists;
@@ -23,7 +23,7 @@ our @EXPORT_OK = qw(transaction here control clear reset_lists entries listed co
 	emails numbers gives wait_until start finish waiting);
 
 my $json = JSON::PP->new->utf8->canonical;
-my ($dnc, $node, $account, @vendors);
+my ($dnc, $node, $account, $has_here, @vendors);
 
 # Statements that make the servers; options are more options of each, and tables has for
 # each table its options.
@@ -40,14 +40,15 @@ sub statements
 	} @vendors;
 }
 
-# Makes the servers in database postgres; of all vendors or of some.
+# Makes the servers in database postgres, of all vendors or of some; and table here, if that is asked for.
 sub set_up
 {
 	my ($test, $name, %of) = @_;
 
 	($dnc, $node, $account) = ($test, $test->node, $name);
 	@vendors = @{ $of{vendors} // [ DncVendors::names() ] };
-	$node->safe_psql('postgres', 'CREATE TABLE here (what text);' . statements(%of));
+	$has_here = $of{here};
+	$node->safe_psql('postgres', ($has_here ? 'CREATE TABLE here (what text);' : '') . statements(%of));
 	return;
 }
 
@@ -75,7 +76,7 @@ sub reset_lists
 		clear($vendor);
 		control('POST', $vendor, "/fill?count=$counts{$vendor}" . DncVendors::fill_type($vendor)) if $counts{$vendor};
 	}
-	$node->safe_psql('postgres', 'SET synchronous_commit = local; TRUNCATE here');
+	$node->safe_psql('postgres', 'SET synchronous_commit = local; TRUNCATE here') if $has_here;
 	return;
 }
 
