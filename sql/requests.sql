@@ -253,7 +253,7 @@ SELECT expected($$SELECT id FROM list WHERE identifier = ''$$);
 SELECT expected($$SELECT identifier_type, count(*) FROM emails GROUP BY 1$$);
 SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
 SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') LIMIT 5$$);
--- numbered pages overlap, or do not: t/008_moving_lists.pl counts 68 and 60
+-- numbered pages overlap, or do not: t/008_list_moving.pl counts 68 and 60
 CREATE FOREIGN TABLE many_phones (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'reread');
 CREATE FOREIGN TABLE apart (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'total');
 SELECT expected('SELECT identifier FROM many_phones'), expected('SELECT identifier FROM apart');

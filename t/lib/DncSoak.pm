@@ -1,7 +1,7 @@
 # DncSoak: many sessions at once on a vendor of bad days, and nothing is lost
 # and nothing doubled.
 #
-# scripts/test --soak runs it for long, t/018_soak.pl for short.  Both bring a cluster
+# scripts/test --soak runs it for long, t/018_write_soak.pl for short.  Both bring a cluster
 # (in the environment: PGHOST, ...) and the URL of a sandbox.  What each session
 # does and what has to hold is in DncSoakSession.
 

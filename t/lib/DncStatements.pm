@@ -1,4 +1,4 @@
-# DncStatements: random statements on a list, for the model of t/017_model.pl
+# DncStatements: random statements on a list, for the model of t/017_write_model.pl
 #
 # In a statement LIST is the table, SIDE the end of a function's name, and CONFLICT an
 # ON CONFLICT clause.  What is on a list is in $list: types, identifiers; folds if a list

@@ -138,7 +138,7 @@ cmp_ok($sum, '<', 2000, 'means now');
 is(statuses('alta', $read, 'kind=status&arg=503&retry_after=soon'), '503 200', 'what is no date and no number is not obeyed');
 
 # What asks for longer than max_wait is an error at once.  (Others would be kept
-# from sending by that: see 013_pacing.pl.  A new user mapping is not.)
+# from sending by that: see 013_request_pacing.pl.  A new user mapping is not.)
 my $new_mapping = "DROP USER MAPPING FOR CURRENT_USER SERVER retries;
 	CREATE USER MAPPING FOR CURRENT_USER SERVER retries OPTIONS (token 'sandbox-retries')";
 is(statuses('alta', $read, 'kind=status&arg=429&retry_after=21'), '429', 'a Retry-After over max_wait is not sat out');

@@ -1,4 +1,4 @@
-# t/042_messy_crm.pl: a CRM of 20,000 contacts in all spellings against all three lists
+# t/042_match_messy_crm.pl: a CRM of 20,000 contacts in all spellings against all three lists
 #
 # The lists have identifiers as their APIs give them, and some that were added by hand in
 # another form.  Contacts are made of the lists' entries, each in a spelling at random.  A

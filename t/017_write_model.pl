@@ -7,7 +7,7 @@
 # PostgreSQL itself is the oracle for visibility, cursors, savepoints, triggers.
 # The seed is printed, and DNC_MODEL_SEED sets it; DNC_MODEL_COUNT sets the number of
 # transactions for each list.  Refusals, lost answers and killed backends are in
-# t/043_nobody_lost.pl.
+# t/043_write_nobody_lost.pl.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# t/039_matching.pl: identifiers are compared by what they mean
+# t/039_match_spellings.pl: identifiers are compared by what they mean
 #
 # The rule that must never break: an entry's key is among the keys of whoever it is for,
 # or that contact has no key.  It is tried with spellings made at random

@@ -2,8 +2,8 @@
 # wrong, or gives the whole list: never a shorter one.  So do additions.  The session goes
 # on, and its memory is what it was before.
 #
-# How the network can fail is played in 001_interrupts.pl, 002_memory.pl and
-# sql/errors.sql, and who is trusted in 004_tls.pl.
+# How the network can fail is played in 001_request_interrupts.pl, 002_scan_memory.pl and
+# sql/errors.sql, and who is trusted in 004_wire_tls.pl.
 
 use strict;
 use warnings;

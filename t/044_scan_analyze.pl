@@ -1,4 +1,4 @@
-# t/044_analyze.pl: ANALYZE of lists
+# t/044_scan_analyze.pl: ANALYZE of lists
 #
 # A list that cannot be read is a WARNING, keeps its statistics, and ends nothing else.  A
 # command reads each list once.  The key of entries is not needed where nobody reads it.

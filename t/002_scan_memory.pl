@@ -1,5 +1,5 @@
 # The memory of a scan does not grow with the list.  (What failures leave behind:
-# t/019_leaks.pl.)
+# t/019_request_leaks.pl.)
 
 use strict;
 use warnings;

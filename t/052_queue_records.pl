@@ -1,4 +1,4 @@
-# t/052_records.pl: acknowledged writes are recorded where the account has a mirror
+# t/052_queue_records.pl: acknowledged writes are recorded where the account has a mirror
 #
 # The records are what a mirror knows of our own writes before its next pass.  So each is
 # there with COMMIT, and none without the vendor's answer.

@@ -1,6 +1,6 @@
 # Hostile JSON: whatever an answer says, the statement ends in an error that says what is
 # wrong, or gives the whole list: never a shorter one.  The session goes on, and its memory
-# is what it was before.  Hostile HTTP is in 048_hostile_http.pl.
+# is what it was before.  Hostile HTTP is in 048_wire_hostile_http.pl.
 
 use strict;
 use warnings;
