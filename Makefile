@@ -106,10 +106,10 @@ bench:
 	$(srcdir)/scripts/bench
 
 soak:
-	$(srcdir)/scripts/soak
+	$(srcdir)/scripts/test --soak
 
 fuzz:
-	$(srcdir)/scripts/fuzz
+	$(srcdir)/scripts/test --fuzz
 
 picture:
 	dot -Tsvg $(srcdir)/docs/architecture.dot >$(srcdir)/docs/architecture.svg

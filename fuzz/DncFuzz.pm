@@ -24,7 +24,7 @@ use DncFuzz::Reader;
 use DncFuzz::Server;
 use DncFuzz::Session;
 use DncFuzz::Statements;
-use DncFuzz::Vendors;
+use DncVendors;
 use File::Basename qw(basename dirname);
 use Time::HiRes qw(sleep time);
 
@@ -113,7 +113,7 @@ sub copy_of
 sub entries_of
 {
 	my ($list) = @_;
-	my $vendor = $DncFuzz::Vendors::vendors{ $list->{vendor} };
+	my $vendor = $DncVendors::vendors{ $list->{vendor} };
 	my @numbers = sort { $a <=> $b } grep { /^\d+\z/ } keys %{ $list->{pages} };
 	my @entries;
 
@@ -171,11 +171,8 @@ sub other_page
 	my $pages = int((@entries + $limit - 1) / $limit);
 	my $from = ($number - 1) * $limit;
 	my $list = join ',', grep { defined } @entries[ $from .. $from + $limit - 1 ];
-	my $body = $case->{vendor} eq 'weya'
-		? sprintf '{"status":true,"data":{"dncList":[%s],"pagination":{"total":%d,"page":%d,"limit":%d,"totalPages":%d}}}',
-		$list, scalar @entries, $number, $limit, $pages
-		: sprintf '{"success":true,"data":[%s],"pagination":{"total":%d,"page":%d,"limit":%d,"pages":%d}}',
-		$list, scalar @entries, $number, $limit, $pages;
+	my $body = DncVendors::page({ vendor => $case->{vendor}, paging => 'numbers' }, $list,
+		{ total => scalar @entries, page => $number, limit => $limit, pages => $pages });
 	return DncFuzz::Mutate::answer_of({ status => 200, body => $body, headers => [] });
 }
 
@@ -218,7 +215,7 @@ sub plain_cases
 sub case_of
 {
 	my ($list, $number, $statement, $argument) = @_;
-	my $numbered = $DncFuzz::Vendors::vendors{ $list->{vendor} }{numbers};
+	my $numbered = $DncVendors::vendors{ $list->{vendor} }{numbers};
 
 	return {
 		number => $number, name => "$list->{name}, $statement", vendor => $list->{vendor},

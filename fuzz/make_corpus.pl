@@ -10,21 +10,17 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib $FindBin::RealBin;
+use lib $FindBin::RealBin, "$FindBin::RealBin/../t/lib";
 
 use DncFuzz::File;
 use DncFuzz::Http;
 use DncFuzz::Json;
-use DncFuzz::Vendors;
+use DncVendors;
 use HTTP::Tiny;
 use IO::Socket::INET;
 
 my $url = $ENV{DNC_SANDBOX_URL} or die "DNC_SANDBOX_URL is not set\n";
 my $page_size = 3;
-my %base = (alta => '/alta/v1', sendkit => '/sendkit', weya => '/weya');
-my %token = (
-	alta => 'Authorization: Bearer sandbox-corpus', sendkit => 'X-Api-Key: sk_corpus',
-	weya => 'Authorization: Bearer sandbox-corpus');
 
 # A request to the sandbox's control plane.
 sub control
@@ -42,8 +38,8 @@ sub ask
 	my ($vendor, $query) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => ($url =~ m{//(.*)})[0]) or die "cannot connect: $!";
 
-	print $socket "GET $base{$vendor}$DncFuzz::Vendors::vendors{$vendor}{path}?$query HTTP/1.1\r\n"
-		. "Host: localhost\r\nConnection: close\r\n$token{$vendor}\r\n\r\n";
+	print $socket "GET $DncVendors::vendors{$vendor}{base}$DncVendors::vendors{$vendor}{path}?$query HTTP/1.1\r\n"
+		. "Host: localhost\r\nConnection: close\r\n" . DncVendors::header($vendor, 'corpus') . "\r\n\r\n";
 	local $/;
 	my $bytes = <$socket>;
 	$bytes =~ s/\r\n(?:Connection|Date): [^\r]*(?=\r\n)//gi;
@@ -63,8 +59,8 @@ sub save
 sub collect
 {
 	my ($name, $vendor) = @_;
-	my ($cursors, $numbers) = @{ $DncFuzz::Vendors::vendors{$vendor} }{qw(cursors numbers)};
-	my $query = "limit=$page_size" . ($vendor eq 'weya' ? '&page=1' : '');
+	my ($cursors, $numbers) = @{ $DncVendors::vendors{$vendor} }{qw(cursors numbers)};
+	my $query = "limit=$page_size" . ($cursors ? '' : '&page=1');
 	my $key = 'first';
 	my @pages;
 
@@ -155,7 +151,7 @@ make('weya-small-pages', 'weya', 5, 'max_limit=2');
 make('weya-full-pages', 'weya', 9);
 make('weya-empty', 'weya', 0);
 make('weya-odd', 'weya', "[$odd_weya]");
-for my $vendor (qw(alta sendkit weya))
+for my $vendor (DncVendors::names())
 {
 	refusal("$vendor-status-$_", $vendor, "status&arg=$_") for 400, 401, 429, 500;
 }

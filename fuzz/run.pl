@@ -1,4 +1,4 @@
-# fuzz/run.pl: the part of scripts/fuzz that has a cluster
+# fuzz/run.pl: the part of scripts/test --fuzz that has a cluster
 #
 #	run.pl SECONDS SEED FINDS       cases for so many seconds; saves finds in FINDS
 #	run.pl --replay FILE ...        saved cases
@@ -12,7 +12,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib $FindBin::RealBin;
+use lib $FindBin::RealBin, "$FindBin::RealBin/../t/lib";
 
 use DncFuzz;
 use Time::HiRes qw(time);

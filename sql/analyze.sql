@@ -1,12 +1,7 @@
 -- ANALYZE, and what follows from it; count(*) from the total; LIMIT; max_requests.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set alta_url :url /alta/v1
-\set sendkit_url :url /sendkit
-\set weya_url :url /weya
 \set log '\\! for list in alta/size weya/size sendkit/size; do curl -s "$DNC_SANDBOX_URL/sandbox/$list/log" | sed "s/cursor=[^ &]*/cursor=.../; s/page=[0-9]*/page=N/; s/search=[^ &]*/search=.../" | sort | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \! for list in alta/size weya/size sendkit/size; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list"; done >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/size/fill?count=50000&types=email" >/dev/null

@@ -1,12 +1,12 @@
 -- What goes wrong with a server: each an error with its SQLSTATE, the server's
 -- name, DETAIL and HINT; never a shorter list.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set base :url /alta/v1
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/errors" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/errors/fill?count=250" >/dev/null
 CREATE SERVER errors FOREIGN DATA WRAPPER dnc_fdw
-  OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0', request_timeout '1s');
+  OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', max_retries '0', request_timeout '1s');
 CREATE SCHEMA errors;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER errors INTO errors;
 SET search_path = errors;
@@ -143,10 +143,10 @@ SELECT * FROM outcome('SELECT count(*) FROM communication_opt_outs');
 -- a server that is not there; one that does not speak TLS
 ALTER SERVER errors OPTIONS (SET base_url 'http://127.0.0.1:1/alta/v1');
 SELECT * FROM outcome('SELECT count(*) FROM communication_opt_outs');
-SELECT replace(:'base', 'http:', 'https:') AS tls \gset
+SELECT replace(:'alta_url', 'http:', 'https:') AS tls \gset
 ALTER SERVER errors OPTIONS (SET base_url :'tls');
 SELECT * FROM outcome('SELECT count(*) FROM communication_opt_outs');
-ALTER SERVER errors OPTIONS (SET base_url :'base');
+ALTER SERVER errors OPTIONS (SET base_url :'alta_url');
 \x
 
 -- the session goes on, and retries mend what can be mended

@@ -1,12 +1,7 @@
 -- Several vendors and accounts as one table: partitions, a UNION ALL view, Async Append.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set alta_url :url /alta/v1
-\set sendkit_url :url /sendkit
-\set weya_url :url /weya
 \set log '\\! for list in alta/fed_a alta/fed_b sendkit/fed weya/fed; do curl -s "$DNC_SANDBOX_URL/sandbox/$list/log" | sed "s,^,$list ,; s/cursor=[^ &]*/cursor=.../; s,/delete/[0-9a-f]*,/delete/ID," | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \! for list in alta/fed_a alta/fed_b sendkit/fed weya/fed; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list"; curl -s -X POST "$DNC_SANDBOX_URL/sandbox/$list/fill?count=150"; done >/dev/null
 CREATE SERVER alta_a FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');

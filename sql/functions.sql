@@ -1,10 +1,8 @@
 -- Functions that users call: what is installed, whether a server answers, what
 -- the session has sent and got.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set alta_url :url /alta/v1
-\set sendkit_url :url /sendkit
-\set weya_url :url /weya
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \set log '\\! for list in alta/fn sendkit/fn weya/fn; do curl -s "$DNC_SANDBOX_URL/sandbox/$list/log"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \! for list in alta/fn sendkit/fn weya/fn; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list"; curl -s -X POST "$DNC_SANDBOX_URL/sandbox/$list/fill?count=250"; done >/dev/null
 CREATE SERVER fn_alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');

@@ -1,18 +1,13 @@
 -- write_mode 'immediate': a statement sends what it writes.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set alta :url /alta/v1
-\set sendkit :url /sendkit
-\set weya :url /weya
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/now/log?bodies=1"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/now/log" >/dev/null'
 \! for p in alta sendkit weya; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$p/now" >/dev/null; curl -s -X POST "$DNC_SANDBOX_URL/sandbox/$p/now/fill?count=6" >/dev/null; done
-CREATE SERVER now FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta', max_retries '0',
+CREATE SERVER now FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', max_retries '0',
   write_mode 'immediate', batch_size '2', max_concurrency '1');
-CREATE SERVER now_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit', max_retries '0', write_mode 'immediate');
-CREATE SERVER now_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya', max_retries '0', write_mode 'immediate');
+CREATE SERVER now_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url', max_retries '0', write_mode 'immediate');
+CREATE SERVER now_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', max_retries '0', write_mode 'immediate');
 CREATE USER MAPPING FOR CURRENT_USER SERVER now OPTIONS (token 'sandbox-now');
 CREATE USER MAPPING FOR CURRENT_USER SERVER now_sendkit OPTIONS (token 'sk_now');
 CREATE USER MAPPING FOR CURRENT_USER SERVER now_weya OPTIONS (token 'sandbox-now');

@@ -1,12 +1,12 @@
 -- IMPORT FOREIGN SCHEMA, and tables made by hand: columns by name or by
 -- column_name, in any order and number, of any type that takes the value.
-SET client_min_messages = warning;
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 SET timezone = 'UTC';
-\getenv url DNC_SANDBOX_URL
-\set base :url /alta/v1
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/import" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/import/fill?count=4" >/dev/null
-CREATE SERVER "Alta One" FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base');
+CREATE SERVER "Alta One" FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url');
 CREATE USER MAPPING FOR CURRENT_USER SERVER "Alta One" OPTIONS (token 'sandbox-import');
 CREATE SCHEMA everything;
 CREATE SCHEMA named;

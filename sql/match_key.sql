@@ -1,8 +1,7 @@
 -- match_key: the key of each entry, as a column.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set alta_url :url /alta/v1
-\set weya_url :url /weya
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/match_key" >/dev/null
 \! curl -s -X PUT "$DNC_SANDBOX_URL/sandbox/alta/match_key/entries" -d '[{"id":"00000000-0000-0000-0000-000000000001","objectType":"communication-opt-out","identifier":"\"Bob\" <Bob@Example.com>","identifierType":"email","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"},{"id":"00000000-0000-0000-0000-000000000002","objectType":"communication-opt-out","identifier":"+1 (212) 555-0003","identifierType":"sms","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"},{"id":"00000000-0000-0000-0000-000000000003","objectType":"communication-opt-out","identifier":"030 901820","identifierType":"phone","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"},{"id":"00000000-0000-0000-0000-000000000004","objectType":"communication-opt-out","identifier":"nobody in particular","identifierType":"email","isManuallyAdded":true,"createdAt":"2025-02-03T04:05:06.789Z","updatedAt":"2025-02-03T04:05:06.789Z"}]' >/dev/null
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/match_key" >/dev/null

@@ -1,10 +1,10 @@
 -- The mirror: its messages, and the shape of its objects.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set base :url /alta/v1
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/mirror" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/mirror/fill?count=3&types=email,phone" >/dev/null
-CREATE SERVER mirror FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0');
+CREATE SERVER mirror FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER mirror OPTIONS (token 'sandbox-mirror');
 CREATE SCHEMA mirror;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER mirror INTO mirror;

@@ -1,17 +1,15 @@
 -- One order for an account: what a statement removes is what its scan could see, and nobody
 -- who is added is removed.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set alta :url /alta/v1
-\set sendkit :url /sendkit
-\set weya :url /weya
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \set log '\\! for list in alta/order sendkit/order weya/order; do curl -s "$DNC_SANDBOX_URL/sandbox/$list/log?bodies=1" | grep -v ^GET | sed "s,^,$list ,; s,/delete/[0-9a-f]*,/delete/ID,"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \set clear '\\! for list in alta/order sendkit/order weya/order; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done'
 \! for p in alta sendkit weya; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$p/order" >/dev/null; curl -s -X POST "$DNC_SANDBOX_URL/sandbox/$p/order/fill?count=8$([ $p = alta ] && echo "&types=email")" >/dev/null; done
-CREATE SERVER order_alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta', max_retries '0', requests_per_minute '0');
-CREATE SERVER order_twin FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta', max_retries '0', requests_per_minute '0');
-CREATE SERVER order_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit', max_retries '0');
-CREATE SERVER order_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya', max_retries '1', max_concurrency '1');
+CREATE SERVER order_alta FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', max_retries '0', requests_per_minute '0');
+CREATE SERVER order_twin FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', max_retries '0', requests_per_minute '0');
+CREATE SERVER order_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url', max_retries '0');
+CREATE SERVER order_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', max_retries '1', max_concurrency '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER order_alta OPTIONS (token 'sandbox-order');
 CREATE USER MAPPING FOR CURRENT_USER SERVER order_twin OPTIONS (token 'sandbox-order');
 CREATE USER MAPPING FOR CURRENT_USER SERVER order_sendkit OPTIONS (token 'sk_order');

@@ -1,11 +1,11 @@
 -- write_mode 'queue': stored with COMMIT, sent later.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set base :url /alta/v1
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/queue/log?bodies=1" | grep -v ^GET; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/queue/log" >/dev/null'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/queue" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/queue/fill?count=3&types=email" >/dev/null
-CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0', write_mode 'queue');
+CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', max_retries '0', write_mode 'queue');
 CREATE USER MAPPING FOR CURRENT_USER SERVER queue OPTIONS (token 'sandbox-queue');
 CREATE SCHEMA queue;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER queue INTO queue;
@@ -228,7 +228,7 @@ SELECT count(*) FROM public.dnc_fdw_queue_health;
 RESET ROLE;
 DROP ROLE regress_dnc_queue;
 CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw
-  OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0', write_mode 'queue');
+  OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', max_retries '0', write_mode 'queue');
 CREATE USER MAPPING FOR CURRENT_USER SERVER queue OPTIONS (token 'sandbox-queue');
 SELECT server, waiting, warning FROM dnc_fdw_queue_health WHERE server = 'queue';
 CALL dnc_fdw_deliver('queue');

@@ -1,13 +1,8 @@
 -- How many requests a statement takes: nothing is asked twice, and guesses are corrected
 -- when the values are known.  :n shows the number of list requests of each list.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set alta_url :url /alta/v1
-\set weya_url :url /weya
-\set sendkit_url :url /sendkit
 \set n '\\! for list in alta/req alta/reqshort weya/req sendkit/req; do echo "$list $(curl -s "$DNC_SANDBOX_URL/sandbox/$list/log" | grep -c ^GET)"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list/log" >/dev/null; done | grep -v " 0$"'
 \! for list in alta/req alta/reqshort weya/req sendkit/req; do curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/$list"; done >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/req/fill?count=3000" >/dev/null
@@ -258,7 +253,7 @@ SELECT expected($$SELECT id FROM list WHERE identifier = ''$$);
 SELECT expected($$SELECT identifier_type, count(*) FROM emails GROUP BY 1$$);
 SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp')$$);
 SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email', 'phone', 'sms', 'whatsapp') LIMIT 5$$);
--- numbered pages overlap, or do not: t/008_moving_lists.pl counts 68 and 60
+-- numbered pages overlap, or do not: t/008_list_moving.pl counts 68 and 60
 CREATE FOREIGN TABLE many_phones (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'reread');
 CREATE FOREIGN TABLE apart (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'total');
 SELECT expected('SELECT identifier FROM many_phones'), expected('SELECT identifier FROM apart');

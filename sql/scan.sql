@@ -1,14 +1,11 @@
 -- Reading: every page, the filters that go into a request, and when nothing is sent.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set base :url /alta/v1
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/scan/log" | sed "s/cursor=[^ &]*/cursor=.../" | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan/log" >/dev/null'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/scan" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/scan/fill?count=1234" >/dev/null
-CREATE SERVER scan FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0');
+CREATE SERVER scan FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER scan OPTIONS (token 'sandbox-scan');
 CREATE SCHEMA scan;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER scan INTO scan;

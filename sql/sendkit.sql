@@ -1,14 +1,14 @@
 -- SendKit: both generations of its list, adding by import, removing by list.
-SET client_min_messages = warning;
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 SET timezone = 'UTC';
-\getenv url DNC_SANDBOX_URL
-\set base :url /sendkit
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/sendkit/sk/log" | sed "s/cursor=[^ &]*/cursor=.../" | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/sendkit/sk/log" >/dev/null'
 \set bodies '\\! curl -s "$DNC_SANDBOX_URL/sandbox/sendkit/sk/log?bodies=1" | grep -v ^GET; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/sendkit/sk/log" >/dev/null'
 \set list 'SELECT count(*), count(DISTINCT id) FROM communication_opt_outs;'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/sendkit/sk" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/sk/fill?count=250" >/dev/null
-CREATE SERVER sk FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'base', max_retries '0');
+CREATE SERVER sk FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sk OPTIONS (token 'sk_sk');
 CREATE SCHEMA sk;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER sk INTO sk;

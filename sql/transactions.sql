@@ -1,12 +1,7 @@
 -- A transaction sees what it has written and not sent yet, and sends what remains of it.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
 \getenv srcdir PG_ABS_SRCDIR
-\set include :srcdir /sql/include/explain.sql
+\set include :srcdir /sql/include/preamble.sql
 \i :include
-\set alta :url /alta/v1
-\set sendkit :url /sendkit
-\set weya :url /weya
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/trans/log?bodies=1" | grep -v ^GET; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/trans/log" >/dev/null'
 \set slog '\\! curl -s "$DNC_SANDBOX_URL/sandbox/sendkit/trans/log?bodies=1"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/sendkit/trans/log" >/dev/null'
 \set wlog '\\! curl -s "$DNC_SANDBOX_URL/sandbox/weya/trans/log?bodies=1"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/trans/log" >/dev/null'
@@ -14,9 +9,9 @@ SET client_min_messages = warning;
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/trans/fill?count=6&types=email,phone" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/sendkit/trans/fill?count=4" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/weya/trans/fill?count=4" >/dev/null
-CREATE SERVER trans FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta', max_retries '0');
-CREATE SERVER trans_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit', max_retries '0');
-CREATE SERVER trans_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya', max_retries '0', max_concurrency '1');
+CREATE SERVER trans FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', max_retries '0');
+CREATE SERVER trans_sendkit FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url :'sendkit_url', max_retries '0');
+CREATE SERVER trans_weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', max_retries '0', max_concurrency '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER trans OPTIONS (token 'sandbox-trans');
 CREATE USER MAPPING FOR CURRENT_USER SERVER trans_sendkit OPTIONS (token 'sk_trans');
 CREATE USER MAPPING FOR CURRENT_USER SERVER trans_weya OPTIONS (token 'sandbox-trans');

@@ -1,8 +1,8 @@
 -- Weya: page numbers, a constant type, one entry an addition, removal by id.
-SET client_min_messages = warning;
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 SET timezone = 'UTC';
-\getenv url DNC_SANDBOX_URL
-\set base :url /weya
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/weya/weya/log" | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/weya/log" >/dev/null'
 \set bodies '\\! curl -s "$DNC_SANDBOX_URL/sandbox/weya/weya/log?bodies=1"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/weya/weya/log" >/dev/null'
 \set list 'SELECT count(*), count(DISTINCT id) FROM communication_opt_outs;'
@@ -10,7 +10,7 @@ SET timezone = 'UTC';
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/weya/weya/fill?count=250" >/dev/null
 CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya');
 \echo :LAST_ERROR_SQLSTATE
-CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'base', max_retries '0', max_concurrency '1');
+CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'weya', base_url :'weya_url', max_retries '0', max_concurrency '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-weya');
 CREATE SCHEMA weya;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER weya INTO weya;

@@ -1,12 +1,12 @@
 -- Writing: nothing before COMMIT, in order, in batches; ROLLBACK takes back.
-SET client_min_messages = warning;
-\getenv url DNC_SANDBOX_URL
-\set base :url /alta/v1
+\getenv srcdir PG_ABS_SRCDIR
+\set include :srcdir /sql/include/preamble.sql
+\i :include
 \set log '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/write/log" | grep -v ^GET | uniq -c | sed "s/^ *//"; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/write/log" >/dev/null'
 \set bodies '\\! curl -s "$DNC_SANDBOX_URL/sandbox/alta/write/log?bodies=1" | grep -v ^GET; curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/write/log" >/dev/null'
 \! curl -s -X DELETE "$DNC_SANDBOX_URL/sandbox/alta/write" >/dev/null
 \! curl -s -X POST "$DNC_SANDBOX_URL/sandbox/alta/write/fill?count=50&types=email" >/dev/null
-CREATE SERVER write FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'base', requests_per_minute '0', max_retries '0');
+CREATE SERVER write FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url :'alta_url', requests_per_minute '0', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER write OPTIONS (token 'sandbox-write');
 CREATE SCHEMA write;
 IMPORT FOREIGN SCHEMA dnc FROM SERVER write INTO write;

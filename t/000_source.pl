@@ -186,6 +186,13 @@ is(join(' ', grep { $text{$_} !~ m{\A/\*[\s*-]*(\S*/)?\Q${\ basename($_)}\E\b} }
 	'', 'files begin with a comment that names them');
 is(join("\n", map { my $lines = $text{$_} =~ tr/\n//; $lines > 500 ? "$_: $lines lines" : () } @all),
 	'', 'files have 500 lines at most');
+is(join("\n", map { my $lines = slurp($_) =~ tr/\n//; $lines > 500 ? substr($_, length "$top/") . ": $lines lines" : () }
+		map { glob "$top/$_" } qw(t/*.pl t/lib/* fuzz/*.pl fuzz/*/*.pm bench/run bench/lib/*)),
+	'', 'so do tests and what they share');
+
+# TAP files have the number and the folder of src/ whose code they try, or another of our parts.
+my $subsystems = join '|', grep({ $_ } @folders), qw(source docs package sandbox);
+is(join(' ', grep { !m{/\d{3}_(?:$subsystems)(?:_\w+)?\.pl$} } glob "$top/t/*.pl"), '', 'TAP files are named by subsystem');
 
 # A function's body is from a line { to a line }, both alone in column 0, and both are counted.
 my $functions = 0;

@@ -7,7 +7,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
+use DncLists qw(control reset_lists listed writes wait_until);
 use DncTest;
+use DncVendors;
 use IPC::Run;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -16,41 +18,20 @@ use Time::HiRes qw(sleep time);
 
 my $dnc = DncTest->new;
 my $node = $dnc->node;
-my $url = $dnc->url;
 my $json = JSON::PP->new->utf8;
 $node->append_conf('postgresql.conf', "max_prepared_transactions = 2\nrestart_after_crash = on\n");
 $node->restart;
 
-my %identifier = (alta => 'identifier', sendkit => 'email', weya => 'phoneNumber');
-my %path = (alta => '/alta/v1', sendkit => '/sendkit', weya => '/weya');
+sub servers { return DncLists::statements(options => "max_retries '0', write_mode 'queue'", tables => { list => '' }) }
+DncLists::set_up($dnc, 'q', options => "max_retries '0', write_mode 'queue'", tables => { list => '' });
 
-# Statements that make a server of each vendor, with a table "list".
-sub servers
-{
-	return join '', map { my $name = $_; my $token = $name eq 'sendkit' ? 'sk_q' : 'sandbox-q';
-		my $columns = 'identifier text, identifier_type text'
-			. ($name eq 'weya' ? q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'} : '');
-		qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$name', base_url '$url$path{$name}',
-		  max_retries '0', requests_per_minute '0', write_mode 'queue');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
-		CREATE SCHEMA $name;
-		CREATE FOREIGN TABLE $name.list ($columns) SERVER $name;
-	} } sort keys %identifier;
-}
-$node->safe_psql('postgres', servers());
-
-sub control { my ($method, $name, $what) = @_; return $dnc->control($method, "$name/q$what") }
-sub reset_lists { control('DELETE', $_, '') for sort keys %identifier; return }
-sub listed { my ($name) = @_; return join ' ', sort map { $_->{ $identifier{$name} } } @{ $json->decode(control('GET', $name, '/entries')) } }
-sub writes { my ($name) = @_; return scalar grep { !/^GET / } split /\n/, control('GET', $name, '/log') }
+sub wrote { my ($name) = @_; return scalar writes($name) }
 sub sql { my ($statements, $database) = @_; return $node->safe_psql($database // 'postgres', $statements) }
-sub add { my ($name, @who) = @_; return "INSERT INTO $name.list (identifier, identifier_type) VALUES " . join(', ', map { "('$_', '" . ($name eq 'weya' ? 'phone' : 'email') . "')" } @who) }
+sub add { my ($name, @who) = @_; return "INSERT INTO $name.list (identifier, identifier_type) VALUES " . join(', ', map { "('$_', '$DncVendors::vendors{$name}{types}[0]')" } @who) }
 sub remove { my ($name, $who) = @_; return "DELETE FROM $name.list WHERE identifier = '$who'" }
 sub deliver { my ($name, $database) = @_; my ($out, $err) = ('', ''); $node->psql($database // 'postgres', "CALL dnc_fdw_deliver('$name')", stdout => \$out, stderr => \$err); return $err }
 # The states of the writes on an identifier, in their order.
 sub states { my ($who, $database) = @_; return join ' ', split /\n/, sql("SELECT action || ':' || state FROM dnc_fdw_queue WHERE identifier = '$who' ORDER BY queued_at", $database) }
-sub wait_for { my ($what, $condition) = @_; my $end = time + 60; until ($condition->()) { die "waited for $what" if time > $end; sleep 0.05 } return }
 
 # ----- several sessions: who was added later stays -----
 
@@ -125,7 +106,7 @@ control('PUT', 'alta', '/config?latency_ms=3000');
 control('DELETE', 'alta', '/log');
 my $sender = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=sender', '-c', q{CALL dnc_fdw_deliver('alta')} ],
 	'>', \my $sent, '2>', \my $sent_errors);
-wait_for('a request', sub { control('GET', 'alta', '/log') =~ /^POST/m });
+wait_until('a request', sub { control('GET', 'alta', '/log') =~ /^POST/m });
 is(sql(q{SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE application_name = 'sender'}), 't',
 	'no snapshot and no transaction number while a request is under way');
 is(sql(q{SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE application_name = 'sender' AND locktype = 'relation'}), 0,
@@ -156,7 +137,7 @@ sub start
 	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $statement ], '>', \my $out, '2>', \my $errors);
 
 	control('DELETE', 'alta', '/log');
-	wait_for("a $method", sub { control('GET', 'alta', '/log') =~ /^$method/m });
+	wait_until("a $method", sub { control('GET', 'alta', '/log') =~ /^$method/m });
 	return $run;
 }
 sql(q{CREATE FOREIGN TABLE alta.direct (identifier text, identifier_type text) SERVER alta OPTIONS (write_mode 'commit')});
@@ -183,7 +164,7 @@ sql(add('alta', 'i@test', 'k@test'));
 my $too_early = qr/ERROR:  55006: an addition of somebody who is to be deleted is in the queue of server "alta"/;
 like($dnc->gives(q{DELETE FROM alta.direct WHERE identifier = 'i@test'}), $too_early, 'a deletion while the addition waits');
 like($dnc->gives(q{ALTER FOREIGN TABLE alta.direct OPTIONS (SET write_mode 'immediate'); DELETE FROM alta.direct WHERE identifier = 'i@test' AND identifier_type = 'email'}), $too_early, 'at once');
-is(writes('alta'), 0, 'nothing is sent');
+is(wrote('alta'), 0, 'nothing is sent');
 deliver('alta');
 sql(add('alta', 'I@test'));
 sql("DELETE FROM alta.direct WHERE identifier = 'k\@test'");
@@ -206,19 +187,19 @@ sub kill_sender
 	my $before = control('GET', $name, '/log') =~ tr/\n//;
 	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=victim', '-c', "CALL dnc_fdw_deliver('$name')" ],
 		'>', \$out, '2>', \$errors);
-	wait_for('a request of the victim', sub { (control('GET', $name, '/log') =~ tr/\n//) > $before });
+	wait_until('a request of the victim', sub { (control('GET', $name, '/log') =~ tr/\n//) > $before });
 	kill $signal, sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'victim'});
 	$run->finish;
 	control('PUT', $name, '/config?latency_ms=0');
-	wait_for('the cluster', sub { $node->psql('postgres', 'SELECT 1') == 0 });
+	wait_until('the cluster', sub { $node->psql('postgres', 'SELECT 1') == 0 });
 	return;
 }
 for my $signal ('TERM', 'KILL')
 {
-	for my $name (sort keys %identifier)
+	for my $name (DncVendors::names())
 	{
 		reset_lists();
-		my $who = $name eq 'weya' ? '15550000001' : 'k@test';
+		my $who = DncVendors::has_type($name, 'email') ? 'k@test' : '15550000001';
 		sql(add($name, $who));
 		kill_sender($name, $signal);
 		deliver($name);
@@ -255,9 +236,9 @@ for my $fault ('lost', 'cut', 'status&arg=503', 'status&arg=500', 'status&arg=42
 	deliver('alta');
 	is(sql(q{SELECT state || ' ' || (next_try > queued_at) FROM dnc_fdw_queue WHERE state <> 'done' AND identifier = 'f@test'}), 'waiting true', "$fault: waits");
 	sql(q{UPDATE dnc_fdw_queue_waiting SET next_try = next_try + interval '1 hour'});
-	my $before = writes('alta');
+	my $before = wrote('alta');
 	deliver('alta');
-	is(writes('alta'), $before, 'and is not sent before its time');
+	is(wrote('alta'), $before, 'and is not sent before its time');
 	sql("SELECT dnc_fdw_queue_resume('alta'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
 	deliver('alta');
 	is(listed('alta'), 'f@test', 'then it is');
@@ -275,7 +256,7 @@ reset_lists();
 sql(add('alta', map { "t$_\@test" } 1 .. 20));
 control('POST', 'alta', '/fault?kind=status&arg=401&times=0');
 deliver('alta') for 1 .. 5;
-is(writes('alta'), 1, 'one request by a token that is refused');
+is(wrote('alta'), 1, 'one request by a token that is refused');
 is(sql(q{SELECT count(*), max(attempts) FROM dnc_fdw_queue WHERE state = 'waiting'}), '20|0', 'all wait, and no attempt counts');
 control('DELETE', 'alta', '/fault');
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (SET token 'sandbox-q-new')});
@@ -304,7 +285,7 @@ control('DELETE', 'alta', '/log');
 sql(q{INSERT INTO alta.list SELECT CASE n WHEN 137 THEN 'poison@test' ELSE n || '@test' END, 'email' FROM generate_series(1, 500) n});
 deliver('alta');
 is(control('GET', 'alta', '/count') + 0, 500, '499 of 500 are delivered');
-cmp_ok(writes('alta'), '<=', 21, 'within 20 requests more');
+cmp_ok(wrote('alta'), '<=', 21, 'within 20 requests more');
 is(sql(q{SELECT identifier, http_status FROM dnc_fdw_queue WHERE state = 'dead'}), 'poison@test|400', 'the other one is dead');
 sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'is listed') FROM dnc_fdw_queue WHERE state = 'dead'});
 
@@ -320,7 +301,7 @@ sql(q{SELECT dnc_fdw_queue_discard(array_agg(id), 'no such batch') FROM dnc_fdw_
 control('POST', 'weya', '/fault?kind=status&arg=404&times=0&method=POST');
 sql(add('weya', map { "1555000002$_" } 1 .. 8));
 deliver('weya') for 1 .. 2;
-cmp_ok(writes('weya'), '<=', 8 + 6, 'where all are refused, few are sent');
+cmp_ok(wrote('weya'), '<=', 8 + 6, 'where all are refused, few are sent');
 is(sql(q{SELECT count(*) FROM dnc_fdw_queue WHERE state = 'waiting'}), 8, 'and all wait');
 control('DELETE', 'weya', '/fault');
 sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
@@ -339,9 +320,9 @@ sql(add('weya', '15550000003'));
 deliver('weya');
 is(states('15550000003'), 'add:waiting', 'weya: an answer is lost');
 sql("SELECT dnc_fdw_queue_resume('weya'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state = 'waiting'");
-my $posts = writes('weya');
+my $posts = wrote('weya');
 deliver('weya');
-is(states('15550000003') . ' ' . (writes('weya') - $posts), 'add:done 0', 'it is looked up, and not sent again');
+is(states('15550000003') . ' ' . (wrote('weya') - $posts), 'add:done 0', 'it is looked up, and not sent again');
 
 # An addition with a uuid of its own is looked up by that: the requests of its second delivery.
 sub second_delivery

@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use IPC::Run;
 use JSON::PP;
 use POSIX qw(strftime);
@@ -33,14 +34,17 @@ my $json = JSON::PP->new->utf8;
 $node->append_conf('postgresql.conf', "restart_after_crash = on\nmax_prepared_transactions = 8\n");
 $node->restart;
 
-my @lists = (
-	{ name => 'alta', path => '/alta/v1', member => 'identifier', columns => '', looks => 1,
-		entries => [ qw(0301234561 0301234562 0301234563 0301234564), map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid) ] },
-	{ name => 'sendkit', path => '/sendkit', member => 'email', columns => '', token => 'sk_model', folds => 1,
-		entries => [ map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid dan eve) ] },
-	{ name => 'weya', path => '/weya', member => 'phoneNumber',
-		columns => q{, id text, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'},
-		entries => [ map { "1555000000$_" } 1 .. 6 ] });
+my %written = (email => [ map { my $name = $_; map { "$name$_" } '@x.org', '@X.org' } qw(ann bob cid dan eve) ], domain => [],
+	phone => [qw(0301234561 0301234562 0301234563 0301234564)]);
+my @lists = map {
+	my $facts = $DncVendors::vendors{$_};
+	my $numbers_only = !DncVendors::has_type($_, 'email');
+
+	{ name => $_, member => $facts->{identifier}, folds => $facts->{folds}, columns => DncVendors::table_columns($_),
+		# A look tells us whether somebody is listed, before a removal whose outcome is not known is sent again.
+		looks => $facts->{searches} && !$facts->{by_id},
+		entries => $numbers_only ? [ map { "1555000000$_" } 1 .. 6 ] : [ map { @{ $written{$_} // [] } } @{ $facts->{types} } ] }
+} DncVendors::names();
 my ($list, $now, @sessions, %added, %spelling, @removals, $adds, @opted);
 
 sub person { my ($entry) = @_; return lc $entry }
@@ -293,12 +297,11 @@ for (@lists)
 	$list = $_;
 	($now, $adds, @removals, %added) = (0, 0);
 	@opted = ();
+	my $server = DncVendors::server($list->{name}, $list->{name}, $url, 'model', "max_retries '0', requests_per_minute '0', write_mode 'queue', request_timeout '1s'");
 	$node->safe_psql('postgres', qq{
-		CREATE SERVER $list->{name} FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$list->{name}', base_url '$url$list->{path}',
-		  max_retries '0', requests_per_minute '0', write_mode 'queue', request_timeout '1s');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $list->{name} OPTIONS (token '@{[ $list->{token} // 'sandbox-model' ]}');
-		CREATE FOREIGN TABLE list (identifier text, identifier_type text $list->{columns}) SERVER $list->{name} OPTIONS (default_country 'DE');
-		CREATE FOREIGN TABLE list2 (identifier text, identifier_type text $list->{columns}) SERVER $list->{name} OPTIONS (default_country 'AT');
+		$server
+		CREATE FOREIGN TABLE list ($list->{columns}) SERVER $list->{name} OPTIONS (default_country 'DE');
+		CREATE FOREIGN TABLE list2 ($list->{columns}) SERVER $list->{name} OPTIONS (default_country 'AT');
 	});
 	if ($list->{looks})
 	{

@@ -8,7 +8,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
+use DncLists qw(control clear listed wait_until);
 use DncTest;
+use DncVendors;
 use IPC::Run;
 use JSON::PP;
 use POSIX qw(strftime);
@@ -21,19 +23,12 @@ my $json = JSON::PP->new->utf8;
 $node->append_conf('postgresql.conf', "max_prepared_transactions = 2\n");
 $node->restart;
 
-my %path = (alta => '/alta/v1', sendkit => '/sendkit');
-my %token = (alta => 'sandbox-q', sendkit => 'sk_q');
-my $columns = 'identifier text, identifier_type text';
-
 sub sql { my ($statements, $database) = @_; return $node->safe_psql($database // 'postgres', $statements) }
-sub control { my ($method, $name, $what, $body) = @_; return $dnc->control($method, "$name/q$what", $body) }
-sub listed { my ($name) = @_; return join ' ', sort map { $_->{identifier} // $_->{email} } @{ $json->decode(control('GET', $name, '/entries')) } }
 sub deliver { my ($name) = @_; my $err = ''; $node->psql('postgres', "CALL dnc_fdw_deliver('$name')", stderr => \$err); return $err }
 sub add { my ($table, $who, $type) = @_; return "INSERT INTO $table (identifier, identifier_type) VALUES ('$who', '" . ($type // 'email') . "')" }
 sub add_phone { my ($table, $who) = @_; return add($table, $who, 'phone') }
 sub remove { my ($table, $who) = @_; return "DELETE FROM $table WHERE identifier = '$who'" }
 sub states { my ($who) = @_; return join ' ', split /\n/, sql("SELECT action || ':' || state FROM dnc_fdw_queue WHERE identifier = '$who' ORDER BY queued_at") }
-sub wait_for { my ($what, $condition) = @_; my $end = time + 60; until ($condition->()) { die "waited for $what" if time > $end; sleep 0.05 } return }
 sub deletions { my ($name) = @_; return scalar grep { /^DELETE/ } split /\n/, control('GET', $name, '/log') }
 sub message { my ($who) = @_; return sql("SELECT message FROM dnc_fdw_queue WHERE action = 'delete' AND identifier = '$who'") }
 sub retry { my ($name) = @_; return sql("SELECT dnc_fdw_queue_resume('$name'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state IN ('waiting', 'dead')") }
@@ -41,9 +36,9 @@ sub retry { my ($name) = @_; return sql("SELECT dnc_fdw_queue_resume('$name'), d
 # Empties the lists and the queue.
 sub begin
 {
-	control('DELETE', $_, '') for sort keys %path;
+	clear($_) for DncVendors::names();
 	sql(q{TRUNCATE dnc_fdw_queue_waiting, dnc_fdw_queue_finished});
-	sql("SELECT dnc_fdw_queue_resume('$_')") for sort keys %path;
+	sql("SELECT dnc_fdw_queue_resume('$_')") for DncVendors::names();
 	return;
 }
 
@@ -58,18 +53,8 @@ sub list_since
 	return;
 }
 
-for my $name (sort keys %path)
-{
-	sql(qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$name', base_url '@{[ $dnc->url ]}$path{$name}',
-		  max_retries '0', requests_per_minute '0', write_mode 'queue');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token{$name}');
-		CREATE SCHEMA $name;
-		CREATE FOREIGN TABLE $name.list ($columns) SERVER $name;
-		CREATE FOREIGN TABLE $name.direct ($columns) SERVER $name OPTIONS (write_mode 'commit');
-	});
-}
-sql("CREATE FOREIGN TABLE alta.$_ ($columns) SERVER alta OPTIONS (default_country '$_')") for 'de', 'at';
+DncLists::set_up($dnc, 'q', options => "max_retries '0', write_mode 'queue'", tables => { list => '', direct => "write_mode 'commit'" });
+sql("CREATE FOREIGN TABLE alta.$_ (identifier text, identifier_type text) SERVER alta OPTIONS (default_country '$_')") for 'de', 'at';
 my ($one, $other) = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
 
 # ----- a deletion whose outcome is not known -----
@@ -142,7 +127,7 @@ list_since('crash@test', 300);
 sql(remove('alta.list', 'crash@test'));
 control('POST', 'alta', '/fault?kind=stall&method=DELETE');
 my $sender = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=victim', '-c', q{CALL dnc_fdw_deliver('alta')} ], '>', \my $out, '2>', \my $err);
-wait_for('a request', sub { deletions('alta') });
+wait_until('a request', sub { deletions('alta') });
 sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'});
 $sender->finish;
 deliver('alta');
@@ -218,7 +203,7 @@ is(listed('alta'), "$number $number", 'one transaction');
 
 my $elsewhere = qr/^the account, base_url or workspace_id was changed since: set it back, and call dnc_fdw_queue_retry\(\); or look at the list, delete again, and discard this$/;
 (my $url = $dnc->url) =~ s/127\.0\.0\.1/localhost/;
-for my $change ([ "SET base_url '$url$path{alta}'", "SET base_url '@{[ $dnc->url ]}$path{alta}'" ], [ q{ADD account 'other'}, 'DROP account' ])
+for my $change ([ "SET base_url '$url/alta/v1'", "SET base_url '@{[ $dnc->url ]}/alta/v1'" ], [ q{ADD account 'other'}, 'DROP account' ])
 {
 	begin();
 	list_since('acct@test', 3600);
@@ -249,13 +234,13 @@ sql(remove('sendkit.list', 'ws@test'));
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (SET token 'sk_user_q2', SET workspace_id 'ws_q2')});
 deliver('sendkit');
 is((split / /, states('ws@test'))[-1], 'delete:dead', 'nor is a deletion sent to another workspace');
-sql(qq{ALTER USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (SET token '$token{sendkit}', DROP workspace_id)});
+sql("ALTER USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (SET token '" . DncVendors::token('sendkit', 'q') . "', DROP workspace_id)");
 
 # ----- deletions of transactions that are still open -----
 
 $node->append_conf('postgresql.conf', 'dnc_fdw.keep_done = 0');
 $node->reload;
-wait_for('keep_done', sub { sql('SHOW dnc_fdw.keep_done') eq '0' });
+wait_until('keep_done', sub { sql('SHOW dnc_fdw.keep_done') eq '0' });
 
 # Adds a person again, has the addition sent, and wants it to be forgotten.
 sub add_and_forget
@@ -288,7 +273,7 @@ deliver('alta');
 is(sql('SELECT count(*) FROM dnc_fdw_queue'), 0, 'then it is');
 $node->append_conf('postgresql.conf', 'dnc_fdw.keep_done = 2592000');
 $node->reload;
-wait_for('keep_done', sub { sql('SHOW dnc_fdw.keep_done') ne '0' });
+wait_until('keep_done', sub { sql('SHOW dnc_fdw.keep_done') ne '0' });
 
 # ----- additions by another write_mode, while a deletion is not there yet -----
 
@@ -306,7 +291,7 @@ list_since('during@test', 3600);
 $one->query('BEGIN; ' . remove('alta.list', 'during@test'));
 control('PUT', 'alta', '/config?latency_ms=3000');
 my $adding = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', add('alta.direct', 'during@test') ], '>', \my $added, '2>', \my $add_errors);
-wait_for('an addition', sub { control('GET', 'alta', '/log') =~ /^POST/m });
+wait_until('an addition', sub { control('GET', 'alta', '/log') =~ /^POST/m });
 control('PUT', 'alta', '/config?latency_ms=0');
 $one->query('COMMIT');
 deliver('alta');
@@ -344,7 +329,7 @@ for my $who ('first', 'second')
 		# Whoever adopts waits for this row, with a snapshot in which nobody has added the second one.
 		$one->query(q{BEGIN; SELECT FROM dnc_fdw_queue_waiting WHERE identifier = 'first@test' AND action = 'delete' FOR UPDATE});
 		my $adopting = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' application_name=adopting', '-c', 'SELECT dnc_fdw_queue_adopt()' ], '>', \my $count, '2>', \my $errors);
-		wait_for('a lock', sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'adopting' AND wait_event_type = 'Lock'}) });
+		wait_until('a lock', sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'adopting' AND wait_event_type = 'Lock'}) });
 		sql(add('alta.list', 'second@test'));
 		$one->query('COMMIT');
 		$adopting->finish;
@@ -362,7 +347,7 @@ for my $who ('first', 'second')
 
 # ----- other write_modes, and the queue -----
 
-sql("CREATE FOREIGN TABLE alta.now ($columns) SERVER alta OPTIONS (write_mode 'immediate', batch_size '1')");
+sql("CREATE FOREIGN TABLE alta.now (identifier text, identifier_type text) SERVER alta OPTIONS (write_mode 'immediate', batch_size '1')");
 
 # A savepoint takes back what overtook a deletion, and not the addition, which the vendor has.
 for my $how ('ROLLBACK TO', 'a statement that fails')
@@ -383,7 +368,7 @@ list_since("$_\@test", 3600) for 'before', 'again';
 sql(q{ALTER SERVER alta OPTIONS (ADD max_concurrency '1')});
 control('PUT', 'alta', '/config?latency_ms=2000');
 my $deleting = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', q{DELETE FROM alta.direct WHERE identifier IN ('before@test', 'again@test')} ], '>', \my $deleted, '2>', \my $delete_errors);
-wait_for('a deletion', sub { deletions('alta') });
+wait_until('a deletion', sub { deletions('alta') });
 control('PUT', 'alta', '/config?latency_ms=0');
 sql(add('alta.list', 'again@test'));
 deliver('alta');
@@ -458,7 +443,7 @@ $other->query('COMMIT');
 # ----- rows that go by no table, or came without their sequence -----
 
 begin();
-sql("CREATE FOREIGN TABLE alta.dropped ($columns) SERVER alta");
+sql("CREATE FOREIGN TABLE alta.dropped (identifier text, identifier_type text) SERVER alta");
 sql(add('alta.dropped', 'shown@test'));
 sql(q{DROP FOREIGN TABLE alta.dropped; ALTER SERVER alta OPTIONS (ADD account 'other')});
 is(sql('SELECT identifier FROM alta.list'), 'shown@test', 'an addition is shown after its table was dropped, and the account changed');

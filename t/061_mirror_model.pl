@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncTest;
+use DncVendors;
 use IPC::Run;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -32,16 +33,18 @@ my $json = JSON::PP->new->utf8;
 $node->append_conf('postgresql.conf', "restart_after_crash = on\n");
 $node->restart;
 
-# misses: a pass can miss what is on the list all the time.
-my @lists = (
-	{ name => 'alta', provider => 'alta', path => '/alta/v1', member => 'identifier', type => 'email', token => 'sandbox-model', config => 'cursors=keyset' },
-	{ name => 'pages', provider => 'alta', path => '/alta/v1', member => 'identifier', type => 'email', token => 'sandbox-model', config => 'cursors=page', misses => 1 },
-	{ name => 'sendkit', provider => 'sendkit', path => '/sendkit', member => 'email', type => 'email', token => 'sk_model' },
-	{ name => 'weya', provider => 'weya', path => '/weya', member => 'phoneNumber', type => 'phone', token => 'sandbox-model',
-		columns => q{, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'} });
+# A pass can miss what is on the list all the time, where cursors count entries: then lookups keep people.
+my @lists = map {
+	my $vendor = $_;
+	my %needs = %{ $DncVendors::vendors{$vendor}{needs} };
+
+	map { +{ %$_, name => "$vendor, $_->{name}", vendor => $vendor, type => $DncVendors::vendors{$vendor}{types}[0],
+		columns => join ', ', 'id text, identifier text, identifier_type text, created_at timestamptz', map { "$_ text DEFAULT '$needs{$_}'" } sort keys %needs }
+	} grep { !$_->{misses} || $DncVendors::vendors{$vendor}{searches} } @{ $DncVendors::vendors{$vendor}{settings} }
+} DncVendors::names();
 my ($list, %throughout, %ours, %queued, %passed, @snapshots, $refresh, $kills, $checks, $session);
 
-sub control { my ($method, $what) = @_; return $dnc->control($method, "$list->{provider}/model$what") }
+sub control { my ($method, $what) = @_; return $dnc->control($method, "$list->{vendor}/model$what") }
 # What statements give, in a session that lasts until the cluster is killed; undef: they fail.
 sub try_sql
 {
@@ -58,9 +61,9 @@ sub sql { my $out = try_sql($_[0]); die "$_[0]: $session->{stderr}" unless defin
 # The list as it is: identifiers by ids.
 sub entries
 {
-	return map { ($_->{id} // $_->{_id}) => $_->{ $list->{member} } } @{ $json->decode(control('GET', '/entries')) };
+	return map { DncVendors::id_of($_) => DncVendors::identifier_of($_) } @{ $json->decode(control('GET', '/entries')) };
 }
-sub person { return $list->{provider} eq 'weya' ? sprintf '1777%07d', int(rand(12)) : pick(qw(ann bob cid dan eve fay gus hal)) . '@x.org' }
+sub person { return $list->{type} eq 'phone' ? sprintf '1777%07d', int(rand(12)) : pick(qw(ann bob cid dan eve fay gus hal)) . '@x.org' }
 
 # ----- what may happen -----
 
@@ -185,15 +188,11 @@ for (@lists)
 	(%throughout, %ours, %queued, %passed, @snapshots) = ();
 	($kills, $checks) = (0, 0);
 	control('DELETE', '');
-	control('POST', '/fill?count=120' . ($list->{provider} eq 'weya' ? '' : '&types=email'));
+	control('POST', '/fill?count=120' . DncVendors::fill_type($list->{vendor}));
 	control('PUT', '/config?latency_ms=40' . ($list->{config} ? "&$list->{config}" : ''));
-	my $options = "provider '$list->{provider}', base_url '$url$list->{path}', max_retries '0', requests_per_minute '0', page_size '20'";
-	my $columns = 'id text, identifier text, identifier_type text, created_at timestamptz' . ($list->{columns} // '');
-	sql(qq{
-		CREATE SERVER model FOREIGN DATA WRAPPER dnc_fdw OPTIONS ($options);
-		CREATE SERVER others FOREIGN DATA WRAPPER dnc_fdw OPTIONS ($options, account 'others');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER model OPTIONS (token '$list->{token}');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER others OPTIONS (token '$list->{token}');
+	my $options = "max_retries '0', requests_per_minute '0', page_size '20'";
+	my $columns = $list->{columns};
+	sql(DncVendors::server('model', $list->{vendor}, $url, 'model', $options) . DncVendors::server('others', $list->{vendor}, $url, 'model', "$options, account 'others'") . qq{
 		CREATE FOREIGN TABLE list ($columns) SERVER model;
 		CREATE FOREIGN TABLE at_once ($columns) SERVER model OPTIONS (write_mode 'immediate');
 		CREATE FOREIGN TABLE queue ($columns) SERVER model OPTIONS (write_mode 'queue');

@@ -17,6 +17,7 @@ use lib "$FindBin::RealBin/lib";
 
 use Digest::SHA qw(sha256_hex);
 use DncTest;
+use DncVendors;
 use Encode qw(encode_utf8);
 use HTTP::Tiny;
 use IPC::Run;
@@ -42,21 +43,20 @@ $node->restart;
 # The lists.  Numbered pages and keyset cursors lose nobody who is there throughout; cursors that
 # count entries do, so that only lookups keep people.
 my @emails = map { my $name = sprintf 'p%02d', $_; ("$name\@x.org", $_ % 3 ? () : uc "$name\@x.org") } 1 .. 18;
-my @lists = (
-	{ name => 'alta', path => '/alta/v1', type => 'email', entries => \@emails,
-		settings => [ 'cursors=keyset', 'cursors=page', 'cursors=keyset&order=newest', 'cursors=page&order=newest' ] },
-	{ name => 'sendkit', path => '/sendkit', type => 'email', token => 'sk_model', folds => 1, entries => \@emails,
-		settings => [ 'generation=new', 'generation=old', 'generation=new&order=newest', 'generation=old&order=newest' ] },
-	{ name => 'weya', path => '/weya', type => 'phone', entries => [ map { sprintf '1555%07d', $_ } 1 .. 24 ],
-		columns => q{, batch_id text DEFAULT 'b', request_uuid text DEFAULT 'u'}, settings => [ '', 'order=newest' ] });
+my @lists = map {
+	my $facts = $DncVendors::vendors{$_};
+
+	{ name => $_, type => $facts->{types}[0], entries => $facts->{types}[0] eq 'email' ? \@emails : [ map { sprintf '1555%07d', $_ } 1 .. 24 ],
+		columns => join(', ', 'id text, identifier text, identifier_type text, created_at timestamptz', map { "$_ text DEFAULT '$facts->{needs}{$_}'" } sort keys %{ $facts->{needs} }),
+		settings => [ map { ($_->{config}, join '&', grep { $_ ne '' } $_->{config}, 'order=newest') } grep { !$_->{misses} || $facts->{searches} } @{ $facts->{settings} } ] }
+} DncVendors::names();
 my ($list, $setting, $gone_after, $now, $session, $call, @story);
 my (%since, %own, %known_since, %began, $complete);
 
 sub story { my ($line) = @_; push @story, "$now $line"; shift @story if @story > 80; return }
 sub control { my ($method, $what, $body) = @_; return $dnc->control($method, "$list->{name}/model$what", $body) }
-sub canonical { my ($identifier) = @_; return $list->{folds} ? lc $identifier : $identifier =~ s/^\+//r }
+sub canonical { my ($identifier) = @_; return DncVendors::stored($list->{name}, $identifier) }
 sub key { my ($identifier) = @_; return $list->{type} eq 'email' ? 'email:' . lc $identifier : 'tel:+' . $identifier =~ s/^\+//r }
-sub identifier_of { my ($entry) = @_; return $entry->{identifier} // $entry->{email} // $entry->{phoneNumber} }
 sub entries { return @{ $json->decode(control('GET', '/entries')) } }
 
 # ----- sessions -----
@@ -87,10 +87,8 @@ sub after_crash
 sub vendor
 {
 	my ($method, $path, $body) = @_;
-	my $token = $list->{token} // 'sandbox-model';
-	my $answer = $http->request($method, "$url$list->{path}$path", { content => $body ? $json->encode($body) : '',
-		headers => { $list->{folds} ? ('X-Api-Key' => "$token-vendor") : (Authorization => "Bearer $token-vendor"),
-			$body ? ('Content-Type' => 'application/json') : () } });
+	my $answer = $http->request($method, "$url$DncVendors::vendors{ $list->{name} }{base}$path", { content => $body ? $json->encode($body) : '',
+		headers => { DncVendors::header($list->{name}, 'model-vendor') =~ /^(.*?): (.*)$/, $body ? ('Content-Type' => 'application/json') : () } });
 
 	return $answer->{success};
 }
@@ -100,9 +98,7 @@ sub vendor_adds
 	my ($who) = @_;
 
 	story("vendor adds $who");
-	if ($list->{name} eq 'alta') { vendor('POST', '/dnc/communication-opt-outs', { identifiers => [ { identifier => $who, identifierType => 'email' } ] }) }
-	elsif ($list->{name} eq 'sendkit') { vendor('POST', '/v1/dnc', { entries => [ { email => $who } ] }) }
-	else { vendor('POST', '/api/dnc/add', { phoneNumber => $who, batchId => 'b', requestUUID => 'u' }) }
+	vendor($DncVendors::vendors{ $list->{name} }{add}->($who, $list->{type}));
 	return;
 }
 
@@ -111,9 +107,7 @@ sub vendor_removes
 	my ($who) = @_;
 
 	story("vendor removes $who");
-	if ($list->{name} eq 'alta') { vendor('DELETE', '/dnc/communication-opt-outs', { identifier => $who, identifierType => 'email' }) }
-	elsif ($list->{name} eq 'sendkit') { vendor('DELETE', '/v1/dnc', { emails => [$who] }) }
-	else { vendor('DELETE', "/api/dnc/delete/$_->{_id}") for grep { canonical($_->{phoneNumber}) eq $who } entries() }
+	vendor($DncVendors::vendors{ $list->{name} }{remove}->($_)) for grep { canonical(DncVendors::identifier_of($_)) eq canonical($who) } entries();
 	return;
 }
 
@@ -210,7 +204,7 @@ sub end_refresh
 # Notes since when each entry is on the list; gives what is there.
 sub look_at_list
 {
-	my %listed = map { canonical(identifier_of($_)) => 1 } entries();
+	my %listed = map { canonical(DncVendors::identifier_of($_)) => 1 } entries();
 
 	$now++;
 	for my $who (keys %since) { delete $since{$who} unless $listed{$who} }
@@ -304,7 +298,7 @@ sub step
 # The hash over a list, as docs/mirror.md says.
 sub certificate
 {
-	my @lines = map { encode_utf8(join "\n", $_->{id} // $_->{_id}, $_->{identifierType} // $_->{entryType} // 'phone', identifier_of($_)) } entries();
+	my @lines = map { encode_utf8(join "\n", DncVendors::id_of($_), DncVendors::entry_type($list->{name}, $_), DncVendors::identifier_of($_)) } entries();
 
 	return sha256_hex(join '', map { "$_\0" } sort @lines);
 }
@@ -330,14 +324,11 @@ for (@lists)
 	$gone_after = pick(1, 2);
 	(%since, %own, %known_since, %began, @story) = ();
 	($now, $complete, $call) = (0);
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER $list->{name} FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$list->{name}', base_url '$url$list->{path}',
-		  page_size '5', max_retries '0', requests_per_minute '0');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $list->{name} OPTIONS (token '@{[ $list->{token} // 'sandbox-model' ]}');
-	} . join ' ', map {
+	$node->safe_psql('postgres', DncVendors::server($list->{name}, $list->{name}, $url, 'model', "page_size '5', max_retries '0', requests_per_minute '0'")
+		. join ' ', map {
 		my $options = $_ ? " OPTIONS (write_mode '$_')" : '';
-		"CREATE FOREIGN TABLE list@{[ $_ && qq(_$_) ]} (id text, identifier text, identifier_type text, created_at timestamptz $list->{columns}) SERVER $list->{name}$options;"
-	} '', qw(commit immediate queue)) if $list->{columns} //= '' or 1;
+		"CREATE FOREIGN TABLE list@{[ $_ && qq(_$_) ]} ($list->{columns}) SERVER $list->{name}$options;"
+	} '', qw(commit immediate queue));
 	control('DELETE', '');
 	control('PUT', "/config?latency_ms=3" . ($setting && "&$setting"));
 	vendor_adds($_) for grep { chance(0.6) } @{ $list->{entries} };
@@ -354,7 +345,7 @@ for (@lists)
 	is(join("\n", @wrong), '', "$list->{name}, $setting, gone_after $gone_after: nobody is lost in $steps steps") or diag(join "\n", @story);
 	quiet();
 	my $known = known() // {};
-	my %listed = map { key(identifier_of($_)) => 1 } entries();
+	my %listed = map { key(DncVendors::identifier_of($_)) => 1 } entries();
 	my %unshown = map { $_ => 1 } split /\n/, run_sql(q{SELECT match_key FROM dnc_fdw_mirror_added('list') WHERE done_at IS NOT NULL}) // '';
 	is(join(' ', grep { !$known->{$_} } sort keys %listed), '', "$list->{name}: all that are listed are known in the end");
 	is(join(' ', grep { !$listed{$_} && !$unshown{$_} } sort keys %$known), '', "$list->{name}: and nobody else") or diag(join "\n", @story);

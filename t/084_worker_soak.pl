@@ -12,6 +12,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncPsql;
 use DncTest;
+use DncVendors;
 use PostgreSQL::Test::Utils;
 use POSIX qw(WNOHANG);
 use Storable qw(nstore retrieve);
@@ -31,23 +32,22 @@ local @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
 
 sub sql { my ($statements) = @_; return $node->safe_psql('postgres', $statements) }
 
-my %lists = (alta => [ 'alta/v1', 'sandbox-soak', 'email' ], sendkit => [ 'sendkit', 'sk_soak', 'email' ], weya => [ 'weya', 'sandbox-soak', 'phone' ]);
+my %facts = %DncVendors::vendors;
 my @faults = ([ 'kind=status&arg=500', 8 ], [ 'kind=status&arg=503', 8 ], [ 'kind=status&arg=429', 6 ], [ 'kind=close', 8 ], [ 'kind=lost', 8 ],
 	[ 'kind=cut', 6 ], [ 'kind=garbage', 3 ], [ 'kind=stall', 1 ], [ 'kind=slow&arg=200000', 2 ]);
 
 sql('CREATE EXTENSION dnc_fdw; CREATE TABLE done (session int, number int)');
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
-	my ($path, $token, $type) = @{ $lists{$name} };
-	my $columns = 'identifier text, identifier_type text' . ($name eq 'weya' ? q{, id text, batch_id text DEFAULT 'b', request_uuid text} : '');
+	my ($list) = grep { $_->{vendor} eq $name } DncVendors::lists('soak');
+	my $server = DncVendors::server($name, $name, $dnc->url, 'soak', "request_timeout '1s', requests_per_minute '0', max_retries '1', max_deletes '0', write_mode 'queue'");
+	my $columns = DncVendors::table_columns($name);
 
 	$dnc->control('DELETE', "$name/soak");
-	$dnc->control('PUT', "$name/soak/config?latency_ms=10&fault_seed=1" . ($name eq 'alta' ? '&cursors=keyset' : ''));
+	$dnc->control('PUT', "$name/soak/config?latency_ms=10&fault_seed=1" . ($list->{steady} && "&$list->{steady}"));
 	$dnc->control('POST', "$name/soak/fill?count=$base");
 	sql(qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '$name', base_url '@{[$dnc->url]}/$path', request_timeout '1s',
-		  requests_per_minute '0', max_retries '1', max_deletes '0', write_mode 'queue');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
+		$server
 		CREATE FOREIGN TABLE $name ($columns) SERVER $name;
 		SELECT dnc_fdw_mirror_create('$name', max_age => '10 min');
 	});
@@ -70,14 +70,12 @@ sub run_session
 
 	while (time < $until)
 	{
-		my $list = (sort keys %lists)[ rand keys %lists ];
-		my $type = $lists{$list}[2];
+		my $list = (DncVendors::names())[ rand keys %facts ];
+		my $type = $facts{$list}{types}[0];
 		my @add = map { $number++; sprintf $type eq 'email' ? 's%02d-%06d@example.com' : '1777%02d%06d', $session, $number } 1 .. 1 + rand 5;
-		my @old = $list eq 'weya' ? () : @{ $listed{$list} // [] };
+		my @old = $facts{$list}{by_id} ? () : @{ $listed{$list} // [] };
 		my $remove = @old && rand() < 0.4 ? $old[ rand @old ] : undef;
-		my $columns = $list eq 'weya' ? ', request_uuid' : '';
-		my @statements = ("INSERT INTO $list (identifier, identifier_type$columns) VALUES "
-			  . join(', ', map { "('$_', '$type'" . ($list eq 'weya' ? ", '$_'" : '') . ')' } @add));
+		my @statements = ("INSERT INTO $list (identifier, identifier_type) VALUES " . join(', ', map { "('$_', '$type')" } @add));
 		push @statements, "DELETE FROM $list WHERE identifier = '$remove' AND identifier_type = '$type'" if $remove;
 		my $answer;
 		for my $statement ('BEGIN', @statements, "INSERT INTO done VALUES ($session, $number)", rand() < 0.1 ? 'ROLLBACK' : 'COMMIT')
@@ -115,7 +113,7 @@ sub run_reader
 
 	while (time < $until)
 	{
-		for my $name (sort keys %lists)
+		for my $name (DncVendors::names())
 		{
 			my $answer = $psql->query("SELECT count(*) FROM base_$name b WHERE EXISTS (SELECT FROM ${name}_known k WHERE k.match_key = b.match_key)");
 
@@ -180,7 +178,7 @@ sub wait_until_refreshed
 	return;
 }
 
-$dnc->control('DELETE', "$_/soak/fault") for sort keys %lists;
+$dnc->control('DELETE', "$_/soak/fault") for DncVendors::names();
 my $waiting = q{SELECT count(*) FROM dnc_fdw_queue WHERE state IN ('waiting', 'sending')};
 my $end = time + 120;
 while (sql($waiting) && time < $end)
@@ -210,7 +208,7 @@ for my $session (1 .. $sessions)
 		$expected{$list}{$identifier} = $action;
 	}
 }
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
 	my %listed;
 	$listed{$_}++ for $dnc->control('GET', "$name/soak/entries") =~ /"(s\d\d-\d{6}\@example\.com|1777\d{8})"/g;
@@ -228,7 +226,7 @@ for my $name (sort keys %lists)
 }
 # Each mirror knows the list, once a pass is over that began when all was delivered.  Whoever a
 # deletion of unknown outcome may have taken stays known.
-for my $name (sort keys %lists)
+for my $name (DncVendors::names())
 {
 	my $entries = $dnc->control('GET', "$name/soak/entries");
 	my %listed = map { s/^\+//r => 1 } $entries =~ /"(?:identifier|email|phoneNumber)": ?"([^"]+)"/g;
@@ -243,7 +241,7 @@ for my $name (sort keys %lists)
 }
 note "$_: $count{$_}" for sort keys %count;
 is(join("\n", @failures), '', 'nothing is lost, and nothing is doubled');
-cmp_ok($count{$_} // 0, '>', 0, "there was: $_") for map({ "$_ add" } sort keys %lists), 'alta delete';
+cmp_ok($count{$_} // 0, '>', 0, "there was: $_") for map({ "$_ add" } DncVendors::names()), 'alta delete';
 cmp_ok($ended{"dnc_fdw $_"} // 0, '>', 0, "a $_ was ended") for $seconds >= 20 ? 'delivery' : ();
 
 # They end when there is nothing to do.

@@ -7,21 +7,16 @@ use strict;
 use warnings;
 
 use Bench;
+use DncVendors;
 use Exporter qw(import);
 
 our @EXPORT = qw(%base_url %api $one_by_one make_server make_list forget_allowance warm latest count_all download floor_scan);
 
-our %base_url = map { $_ => "$ENV{DNC_SANDBOX_URL}/$_" . ($_ eq 'alta' ? '/v1' : '') } qw(alta sendkit weya);
-our %api = (alta => "$base_url{alta}/dnc/communication-opt-outs?limit=100");
+our %base_url = map { $_ => $ENV{DNC_SANDBOX_URL} . $DncVendors::vendors{$_}{base} } DncVendors::names();
+our %api = (alta => "$base_url{alta}$DncVendors::vendors{alta}{path}?limit=100");
 
 # The options for requests "one after the other".
 our $one_by_one = "max_concurrency '1', async_capable 'false'";
-
-sub token
-{
-	my ($provider, $account) = @_;
-	return ($provider eq 'sendkit' ? 'sk_' : 'sandbox-') . $account;
-}
 
 # Makes a server and a schema of that name, with the tables NAME.communication_opt_outs
 # and NAME.without_keys, which has no match_key.  Only the sandbox sets a pace, if it
@@ -30,13 +25,10 @@ sub make_server
 {
 	my ($name, $list, $options) = @_;
 	my ($provider, $account) = split m{/}, $list;
-	my $token = token($provider, $account);
-	my $more = $options ? ", $options" : '';
+	my $server = DncVendors::server($name, $provider, $ENV{DNC_SANDBOX_URL}, $account, "requests_per_minute '0'" . ($options ? ", $options" : ''));
 
 	psql(qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider '$provider', base_url '$base_url{$provider}', requests_per_minute '0'$more);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$token');
+		$server
 		CREATE SCHEMA $name;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $name INTO $name OPTIONS (table_name 'without_keys');
@@ -45,12 +37,11 @@ sub make_server
 	return;
 }
 
-# Makes a list anew, with so many filled entries (all emails for alta and sendkit) and
-# settings.
+# Makes a list anew, with so many filled entries of one type and settings.
 sub make_list
 {
 	my ($list, $count, $settings) = @_;
-	my $types = $list =~ /^weya/ ? '' : '&types=email';
+	my $types = DncVendors::fill_type($list =~ s{/.*}{}r);
 
 	control('DELETE', $list);
 	control('POST', "$list/fill?count=$count$types") if $count;
@@ -65,7 +56,7 @@ sub forget_allowance
 	my ($server, $list) = @_;
 
 	psql("DROP USER MAPPING FOR CURRENT_USER SERVER $server;
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '@{[token(split m{/}, $list)]}')");
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '@{[DncVendors::token(split m{/}, $list)]}')");
 	return;
 }
 

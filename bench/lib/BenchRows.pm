@@ -153,7 +153,7 @@ sub latency_rows
 
 sub three_servers
 {
-	my @providers = qw(alta sendkit weya);
+	my @providers = DncVendors::names();
 	my @lists = map { "$_/three" } @providers;
 	my $partitions = sub {
 		my ($table, $suffix) = @_;

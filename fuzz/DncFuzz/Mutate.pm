@@ -13,7 +13,7 @@ no warnings qw(qw recursion);
 
 use Compress::Zlib ();
 use DncFuzz::Json;
-use DncFuzz::Vendors;
+use DncVendors;
 use List::Util qw(shuffle);
 
 sub pick { return $_[ int rand @_ ] }
@@ -387,7 +387,7 @@ sub answer_of
 sub mutate
 {
 	my ($list, $vendor_name) = @_;
-	my $vendor = $DncFuzz::Vendors::vendors{$vendor_name};
+	my $vendor = $DncVendors::vendors{$vendor_name};
 	my @keys = sort keys %{ $list->{pages} };
 	my $times = chance(0.6) ? 1 : chance(0.7) ? 2 : 3;
 

@@ -12,7 +12,7 @@ use warnings;
 use DncFuzz::Http;
 use DncFuzz::Json;
 use DncFuzz::Numbers;
-use DncFuzz::Vendors;
+use DncVendors;
 
 our $max_response_size = 262_144;
 our $max_requests = 60;
@@ -434,7 +434,7 @@ sub judge
 {
 	my ($vendor_name, $statement, @exchanges) = @_;
 	my $self = bless {
-		vendor => $DncFuzz::Vendors::vendors{$vendor_name},
+		vendor => $DncVendors::vendors{$vendor_name},
 		statement => $statement, rows => [], excuses => {} }, __PACKAGE__;
 	my @chains = $self->chains(@exchanges);
 

@@ -7,15 +7,12 @@ use strict;
 use warnings;
 
 use DncFuzz::Mutate;
-use DncFuzz::Vendors;
+use DncVendors;
 
 # How many entries we ask for on a page: as in the corpus.
 our $page_size = 3;
 
-my %token = (alta => 'fuzz', sendkit => 'sk_fuzz', weya => 'fuzz');
-
-# The servers of a vendor: one asks for a page at a time, the other for several at
-# once.
+# The servers of a vendor: one asks for a page at a time, the other for several at once.
 sub servers
 {
 	my ($vendor) = @_;
@@ -28,10 +25,10 @@ sub servers
 sub setup
 {
 	my ($port, $max_requests, $max_response_size) = @_;
-	my $columns = join ', ', map { "$_ " . ($_ eq 'attrs' ? 'jsonb' : 'text') } @DncFuzz::Vendors::columns;
+	my $columns = join ', ', map { "$_ " . ($_ eq 'attrs' ? 'jsonb' : 'text') } @DncVendors::columns;
 	my @sql = ('CREATE EXTENSION IF NOT EXISTS dnc_fdw', 'SET client_encoding = utf8');
 
-	for my $server (map { servers($_) } sort keys %DncFuzz::Vendors::vendors)
+	for my $server (map { servers($_) } sort keys %DncVendors::vendors)
 	{
 		my $vendor = $server =~ s/_ahead$//r;
 		my $concurrency = $server eq $vendor ? 1 : 4;
@@ -46,7 +43,7 @@ sub setup
 			"CREATE SCHEMA typed_$server",
 			"IMPORT FOREIGN SCHEMA dnc FROM SERVER $server INTO typed_$server";
 		push @sql, "CREATE FOREIGN TABLE total_$server ($columns) SERVER $server OPTIONS (scan_check 'total')"
-			if $DncFuzz::Vendors::vendors{$vendor}{numbers};
+			if $DncVendors::vendors{$vendor}{numbers};
 	}
 	return @sql;
 }
@@ -56,7 +53,7 @@ sub mapping
 {
 	my ($vendor, $server) = @_;
 
-	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$token{$vendor}')";
+	return "CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '" . DncVendors::token($vendor, 'fuzz') . "')";
 }
 
 # The statements that make sessions forget how long a vendor asked to wait: new
@@ -68,7 +65,7 @@ sub forget
 	return map { ("DROP USER MAPPING FOR CURRENT_USER SERVER $_", mapping($vendor, $_)) } servers($vendor);
 }
 
-my %all = map { $_ => 1 } @DncFuzz::Vendors::columns;
+my %all = map { $_ => 1 } @DncVendors::columns;
 my @few = qw(id identifier identifier_type);
 
 # The statement with a name; after "ahead_" it may ask for several pages at once, and after
@@ -80,7 +77,7 @@ sub make
 	my ($ahead, $by_total, $kind) = $name =~ /^(ahead_)?(total_)?(.*)$/;
 	my $server = (servers($vendor))[ $ahead ? 1 : 0 ];
 	my $table = $by_total ? "total_$server" : "text_$server";
-	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
+	my $numbers = $DncVendors::vendors{$vendor}{numbers};
 	my $quoted = defined $argument ? "'" . ($argument =~ s/'/''/gr) . "'" : '';
 	my $few = join ', ', @few;
 	my %total = $numbers ? (from_total => 1) : (counts => 1);
@@ -104,13 +101,13 @@ sub make
 		either => {
 			sql => "SELECT $few FROM $table WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
 			keeps => { identifier => [ $argument // '', 'nobody' ] },
-			in => { parameter => 'search', member => $DncFuzz::Vendors::vendors{$vendor}{identifier},
+			in => { parameter => 'search', member => $DncVendors::vendors{$vendor}{identifier},
 				values => [ searched($vendor, $argument // ''), 'nobody' ] } },
 		either_type => {
 			sql => "SELECT $few FROM $table WHERE identifier_type IN ($quoted, 'email')", columns => \@few,
 			keeps => { identifier_type => [ $argument // '', 'email' ] },
-			in => { parameter => $vendor eq 'alta' ? 'identifierType' : 'type',
-				member => $DncFuzz::Vendors::vendors{$vendor}{type}, values => [ $argument // '', 'email' ] } },
+			in => { parameter => $DncVendors::vendors{$vendor}{type_parameter},
+				member => $DncVendors::vendors{$vendor}{type}, values => [ $argument // '', 'email' ] } },
 		analyze => { sql => "ANALYZE $table", free => 1 });
 	my $statement = $statement{$kind} or die "no such statement: $name\n";
 
@@ -118,7 +115,7 @@ sub make
 	$statement->{server} = $server;
 	$statement->{ahead} = $ahead ? 4 : 1;
 	$statement->{by_total} = 1 if $by_total && $kind ne 'typed';
-	$statement->{columns} //= \@DncFuzz::Vendors::columns;
+	$statement->{columns} //= \@DncVendors::columns;
 	$statement->{needs} //= { map { $_ => 1 } @few };
 	return $statement;
 }
@@ -128,7 +125,7 @@ sub searched
 {
 	my ($vendor, $identifier) = @_;
 
-	return $DncFuzz::Vendors::vendors{$vendor}{ignores_plus} ? $identifier =~ s/^\+//r : $identifier;
+	return $DncVendors::vendors{$vendor}{ignores_plus} ? $identifier =~ s/^\+//r : $identifier;
 }
 
 # The names of the statements that take no argument.
@@ -137,7 +134,7 @@ sub plain
 	my ($vendor) = @_;
 
 	return map { ($_, "ahead_$_") } qw(rows few typed count limit),
-		$DncFuzz::Vendors::vendors{$vendor}{numbers} ? 'total_rows' : ();
+		$DncVendors::vendors{$vendor}{numbers} ? 'total_rows' : ();
 }
 
 # A name and an argument for make(), at random, that fit a list.
@@ -145,21 +142,21 @@ sub any_of
 {
 	my ($list) = @_;
 	my $vendor = $list->{vendor};
-	my $numbers = $DncFuzz::Vendors::vendors{$vendor}{numbers};
+	my $numbers = $DncVendors::vendors{$vendor}{numbers};
 	my @names = (('rows') x 8, ('few') x 3, ('typed') x 2, ('count') x 2, 'limit');
 	my ($body) = map { $list->{pages}{$_}{body} } DncFuzz::Mutate::pick(sort keys %{ $list->{pages} });
-	my ($identifier) = $body =~ /"$DncFuzz::Vendors::vendors{$vendor}{identifier}":\s*"([\x20-\x21\x23-\x5b\x5d-\x7e]+)"/;
+	my ($identifier) = $body =~ /"$DncVendors::vendors{$vendor}{identifier}":\s*"([\x20-\x21\x23-\x5b\x5d-\x7e]+)"/;
 
-	push @names, 'type', 'count_type', 'either_type' if $vendor ne 'weya';
-	push @names, 'lookup', 'either' if $vendor ne 'sendkit' && defined $identifier;
+	push @names, 'type', 'count_type', 'either_type' if $DncVendors::vendors{$vendor}{type_parameter};
+	push @names, 'lookup', 'either' if $DncVendors::vendors{$vendor}{searches} && defined $identifier;
 	push @names, 'lookup' if defined $identifier;
 	my $name = rand() < 0.02 ? 'analyze' : DncFuzz::Mutate::pick(@names);
 	my $ahead = rand() < 0.4 ? 'ahead_' : '';
 	$ahead .= 'total_' if $numbers && rand() < 0.4;
 	return ("$ahead$name", $identifier) if $name =~ /lookup|either$/;
-	return ("$ahead$name", DncFuzz::Mutate::pick('email', 'phone'))
-		if $name =~ /type$/ && $vendor eq 'alta' && $name ne 'either_type';
-	return ("$ahead$name", $vendor eq 'alta' ? 'phone' : 'domain') if $name =~ /type$/;
+	my @types = grep { DncVendors::has_type($vendor, $_) } 'email', 'phone', 'domain';
+	shift @types if $name eq 'either_type' && @types > 1;    # it asks for emails, too
+	return ("$ahead$name", DncFuzz::Mutate::pick(@types)) if $name =~ /type$/;
 	return ("$ahead$name");
 }
 

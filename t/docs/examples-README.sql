@@ -1,7 +1,7 @@
 -- t/docs/examples-README.sql: the recipes of examples/, as their README has them installed
 --
 -- Beside the demo's servers and lists, but with tables of the CRM as the recipes know
--- them.  Of pg_cron there are only the names that the recipes use; t/025_cron.pl runs
+-- them.  Of pg_cron there are only the names that the recipes use; t/025_docs_cron.pl runs
 -- them with the real one.
 
 DROP SCHEMA crm CASCADE;

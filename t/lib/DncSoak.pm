@@ -1,7 +1,7 @@
 # DncSoak: many sessions at once on an unreliable vendor; nothing may be lost,
 # nothing doubled.
 #
-# scripts/soak runs it for a long time, t/018_soak.pl for a short time.  Both
+# scripts/test --soak runs it for a long time, t/018_write_soak.pl for a short time.  Both
 # bring a cluster (in the environment: PGHOST, ...) and the URL of a sandbox.
 # DncSoakSession has the work of a session, and the rules that have to hold.
 
@@ -18,16 +18,11 @@ use Time::HiRes qw(sleep time);
 
 use DncPsql;
 use DncSoakSession;
+use DncVendors;
 
-# Each list is an account of its own.  one_each: the API adds one entry a
-# request, wants more columns, and refuses entries that are listed.
-my %lists = (
-	alta => { account => 'alta/soak', path => 'alta/v1', token => 'sandbox-soak', type => 'email',
-		config => 'cursors=keyset' },
-	sendkit_new => { account => 'sendkit/soak_new', path => 'sendkit', token => 'sk_soak_new', type => 'email' },
-	sendkit_old => { account => 'sendkit/soak_old', path => 'sendkit', token => 'sk_soak_old', type => 'email',
-		config => 'generation=old' },
-	weya => { account => 'weya/soak', path => 'weya', token => 'sandbox-soak', type => 'phone', one_each => 1 });
+# One account each, by the list's name.  one_each: the API adds one entry a request, wants more
+# columns, and refuses entries that are listed.
+my %lists = map { $_->{name} => { %$_, one_each => $DncVendors::vendors{ $_->{vendor} }{one_each} } } DncVendors::lists('soak');
 
 # Faults, with their chances in 1,000: together 50.
 my @faults = (
@@ -95,23 +90,21 @@ sub set_up
 	for my $name (sort keys %lists)
 	{
 		my $list = $lists{$name};
-		my $columns = 'identifier text, identifier_type text' . ($list->{one_each} ? ', batch_id text, request_uuid text, id text' : '');
-		my $check = $name eq 'alta' ? ", requests_per_minute '0'" : ", scan_check 'reread'";
+		my $columns = DncVendors::table_columns($list->{vendor});
+		my $check = ", requests_per_minute '0'" . ($DncVendors::vendors{ $list->{vendor} }{numbers} ? ", scan_check 'reread'" : '');
 
 		$self->control('DELETE', $list->{account});
 		for my $server ($name, "${name}_hasty")
 		{
 			my $hasty = $server eq $name ? '' : ", max_retries '1'" . ($list->{one_each} ? '' : ", batch_size '7'");
 
-			$self->sql("CREATE SERVER $server FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider '"
-				  . ($list->{account} =~ s/\/.*//r) . "', base_url '$self->{url}/$list->{path}', request_timeout '1s',"
-				  . " max_deletes '0'$check$hasty)",
-				"CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (token '$list->{token}')",
+			$self->sql(split(/;\s*/, DncVendors::server($server, $list->{vendor}, $self->{url}, $list->{account} =~ s/.*\///r,
+					"request_timeout '1s', max_deletes '0'$check$hasty")),
 				"CREATE FOREIGN TABLE $server ($columns) SERVER $server",
 				"CREATE FOREIGN TABLE ${server}_now ($columns) SERVER $server OPTIONS (write_mode 'immediate')");
 		}
 		push @everything, "SELECT identifier FROM $name";
-		$self->control('PUT', "$list->{account}/config?$list->{config}") if $list->{config};
+		$self->control('PUT', "$list->{account}/config?$_") for grep { $_ } @$list{qw(config steady)};
 		$self->control('PUT', "$list->{account}/config?latency_ms=15&rate_limit=$rate_limit"
 			  . "&rate_window_ms=$rate_window_ms&fault_seed=$self->{seed}");
 		$self->control('POST', "$list->{account}/fault?$_->[0]&chance=$_->[1]&times=0") for @faults;

@@ -187,9 +187,7 @@ sub insert
 	my ($self, $part, @keys) = @_;
 	my $more = $self->{lists}{ $part->{list} }{one_each};
 
-	return "INSERT INTO $part->{table} (identifier, identifier_type" . ($more ? ', batch_id, request_uuid' : '')
-	  . ") SELECT k, '$self->{lists}{$part->{list}}{type}'" . ($more ? ", 'batch', 'uuid'" : '')
-	  . ' FROM unnest(' . array(@keys) . ') k' . ($more ? ' ON CONFLICT DO NOTHING' : '');
+	return "INSERT INTO $part->{table} (identifier, identifier_type) SELECT k, '$self->{lists}{$part->{list}}{type}' FROM unnest(" . array(@keys) . ') k' . ($more ? ' ON CONFLICT DO NOTHING' : '');
 }
 
 sub remove { return "DELETE FROM $_[1]->{table} WHERE identifier = ANY(" . array(@_[ 2 .. $#_ ]) . ') RETURNING identifier' }

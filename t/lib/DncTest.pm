@@ -9,6 +9,7 @@ use strict;
 use warnings;
 
 use File::Basename qw(basename);
+use DncVendors;
 use HTTP::Tiny;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
@@ -108,15 +109,13 @@ sub control
 sub make_server
 {
 	my ($self, $account, $count, $options) = @_;
-	my $more = $options ? ", $options" : '';
+	my @options = (grep({ $_ } $options), ($options // '') =~ /requests_per_minute/ ? () : "requests_per_minute '0'");
+	my $server = DncVendors::server($account, 'alta', $self->{url}, $account, join ', ', @options);
 
-	$more .= ", requests_per_minute '0'" unless $more =~ /requests_per_minute/;
 	$self->control('DELETE', "alta/$account");
 	$self->control('POST', "alta/$account/fill?count=$count") if $count;
 	$self->{node}->safe_psql('postgres', qq{
-		CREATE SERVER $account FOREIGN DATA WRAPPER dnc_fdw
-		  OPTIONS (provider 'alta', base_url '$self->{url}/alta/v1'$more);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $account OPTIONS (token 'sandbox-$account');
+		$server
 		CREATE SCHEMA $account;
 		IMPORT FOREIGN SCHEMA dnc FROM SERVER $account INTO $account;
 	});

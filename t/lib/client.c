@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *		A program with libpq, as t/029_clients.pl builds it: single-row mode, and a
+ *		A program with libpq, as t/029_scan_clients.pl builds it: single-row mode, and a
  *		pipeline whose writes fail when it is synchronised.
  *
  * Arguments: connection string, foreign table.  Prints what it gets.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * positions.c
- *		SQL functions over the pager's positions, for t/038_positions.pl.
+ *		SQL functions over the pager's positions, for t/038_list_positions.pl.
  *
  * Linked with the extension's objects into a library of its own.  A session has either
  * that or the extension, not both.
