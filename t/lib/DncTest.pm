@@ -168,12 +168,13 @@ sub poll
 }
 
 # A sub that runs statements, one a line, in a stopped cluster where the library for phone
-# numbers is not installed, and gives what the server says; undef where PostgreSQL's
-# directories do not allow it.  PostgreSQL finds its files from where its program is: it is
-# run from a copy of the program, with links to all other files.
+# numbers (or another one) is not installed, and gives what the server says; undef where
+# PostgreSQL's directories do not allow it.  PostgreSQL finds its files from where its
+# program is: it is run from a copy of the program, with links to all other files.
 sub without_phone_library
 {
-	my ($class, $node, $database) = @_;
+	my ($class, $node, $database, $library) = @_;
+	my $left_out = $library // 'dnc_fdw_phone';
 	my ($bindir, $libdir, $sharedir) = map { $node->config_data($_) } '--bindir', '--pkglibdir', '--sharedir';
 	my ($common) = $bindir =~ m{^(.*?)/(?:usr/)?lib/};
 
@@ -184,7 +185,7 @@ sub without_phone_library
 	PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', $bin, $lib, $share =~ s{/[^/]+$}{}r);
 	PostgreSQL::Test::Utils::system_or_bail('cp', "$bindir/postgres", "$bin/postgres");
 	symlink $sharedir, $share;
-	symlink $_, "$lib/" . s{.*/}{}r for grep { !/dnc_fdw_phone/ } glob "$libdir/*";
+	symlink $_, "$lib/" . s{.*/}{}r for grep { !m{/\Q$left_out\E\.[^/]+$} } glob "$libdir/*";
 	return sub {
 		my ($statements) = @_;
 		my $said = '';
