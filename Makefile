@@ -117,10 +117,11 @@ picture:
 indent:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
-# The archive for PGXN, of what git has at HEAD; its version is META.json's.
-distname = $(EXTENSION)-$(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' $(srcdir)/META.json)
+# The archive for PGXN, of what git has at HEAD; its version is META.json's.  This takes
+# no PostgreSQL, so that it does not use what PGXS sets.
+distname = $(EXTENSION)-$(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' $(top)/META.json)
 dist:
-	@test -e $(srcdir)/.git || { \
+	@test -e $(top)/.git || { \
 		echo >&2 'make dist: the archive is made of what git has, and this is no clone'; \
 		exit 1; }
-	git -C $(srcdir) archive --format=zip --prefix=$(distname)/ -o $(CURDIR)/$(distname).zip HEAD
+	git -C $(top) archive --format=zip --prefix=$(distname)/ -o $(CURDIR)/$(distname).zip HEAD

@@ -15,7 +15,7 @@ SELECT dnc_fdw_mirror_create('communication_opt_outs');
 SELECT c.relname, c.relkind, c.relpersistence, count(a.attnum) AS columns
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'mirror'::regnamespace AND c.relkind IN ('r', 'v') GROUP BY 1, 2, 3 ORDER BY 1;
-SELECT source, mirror, known, owner = current_user::regrole AS mine, max_age, gone_after, max_loss, complete_as_of, refused, entries, running FROM dnc_fdw_mirrors;
+SELECT source, mirror, known, pg_get_userbyid(owner) = current_user AS mine, max_age, gone_after, max_loss, complete_as_of, refused, entries, running FROM dnc_fdw_mirrors;
 SELECT * FROM communication_opt_outs_known;
 
 -- a pass

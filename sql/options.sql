@@ -117,6 +117,14 @@ EXPLAIN SELECT * FROM too_large;
 CREATE FOREIGN TABLE unknown_column (identifier text, mail text) SERVER good;
 EXPLAIN SELECT * FROM unknown_column;
 \echo :LAST_ERROR_SQLSTATE
+-- PostgreSQL does not ask us when a column is added; with column_name, it does
+CREATE FOREIGN TABLE added_column (identifier text, identifier_type text) SERVER good;
+ALTER FOREIGN TABLE added_column ADD COLUMN notes text OPTIONS (column_name 'notes');
+ALTER FOREIGN TABLE added_column ADD COLUMN notes text;
+EXPLAIN SELECT identifier FROM added_column;
+DELETE FROM added_column WHERE identifier = 'a@example.com';
+ALTER FOREIGN TABLE added_column DROP COLUMN notes;
+EXPLAIN (COSTS OFF) SELECT identifier FROM added_column WHERE identifier = 'a@example.com';
 
 -- settings with our prefix are ours
 SET dnc_fdw.no_such_setting = 1;

@@ -218,4 +218,19 @@ foreach my $path (@all)
 cmp_ok($functions, '>', 500, 'functions were found');
 is(join("\n", @long), '', 'functions have 60 lines at most');
 
+# ----- scripts -----
+
+my %defined;
+$defined{$_}++ foreach map { slurp("$top/scripts/$_") =~ /^(\w+)\(\)$/mg } 'lib.sh', 'chroots.sh';
+cmp_ok(scalar(keys %defined), '>', 30, 'functions that scripts share were found');
+is(join(' ', grep { $defined{$_} > 1 } sort keys %defined), '', 'each is defined once');
+
+# ----- tests -----
+
+# Tests pass whatever the superuser and the operating system's user are called.
+is(join(' ', map { basename($_) } grep { slurp($_) =~ /\bpostgres\b/ } glob "$top/expected/*.out"),
+	'', 'no expected output has the name of a superuser');
+is(join(' ', map { basename($_) } grep { my $test = slurp($_); $test =~ /->init\b/ && $test =~ /CREATE (?:ROLE|USER (?!MAPPING))/ } glob "$top/t/*.pl"),
+	'', 'who makes roles has a cluster from DncTest, whose superuser is called postgres');
+
 done_testing();

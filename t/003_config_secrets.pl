@@ -96,6 +96,12 @@ for my $case (
 	shows($add, $pattern, "$name, to a write");
 }
 
+# What SECURITY.md asks for in a report.
+fault('kind=body&arg=403', qq({"error":"Forbidden","message":"Key $right ($right) may not"}));
+shows('SELECT * FROM dnc_fdw_check()', qr/^secrets\|f\|403\|.*Key \*+ \(\*+\) may not/m, 'dnc_fdw_check(), and a message that repeats the token');
+shows('SELECT * FROM dnc_fdw_check(); SELECT * FROM dnc_fdw_version(); SELECT version()', qr/^refused\|f\|401\|.*^secrets\|t\|200\|.*PostgreSQL/ms,
+	'dnc_fdw_check() of servers that are well and that are not, and the versions');
+
 # A vendor's message that has the token in another form, or a large part of it.
 for my $case (
 	[ 'in upper case', uc $right ],

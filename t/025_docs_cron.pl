@@ -31,6 +31,13 @@ my $dnc = DncTest->sandbox;
 my $examples = "$FindBin::RealBin/../examples";
 my $json = JSON::PP->new->utf8->canonical;
 
+# The settings, and after them the recipes, in the order in which README has them.
+my ($settings, $command) = PostgreSQL::Test::Utils::slurp_file("$examples/README.md")
+  =~ /^```\n(shared_preload_libraries = .*?)^```\n.*^```\n(psql -d crm -v ON_ERROR_STOP=1 .*?)^```\n.*^```sql\n/ms;
+my @recipes = $command =~ /-f (\w+\.sql)/g;
+is($recipes[0], 'setup.sql', 'README begins with setup.sql');
+is($settings =~ s/^cron\.database_name = 'crm'.*\n//m, 1, 'README names the database of the jobs');
+
 # ---- two clusters, whose names are those of their accounts too
 
 sub make_site
@@ -41,9 +48,9 @@ sub make_site
 	$node->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'\n$conf");
 	$node->append_conf('postgresql.conf', "cron.host = '" . $node->host . "'\n");
 	$node->start;
-	for my $recipe (qw(setup nightly_snapshot scrub stale_snapshot_alert push_unsubscribes reconcile history))
+	for my $recipe (@recipes)
 	{
-		run_sql($node, PostgreSQL::Test::Utils::slurp_file("$examples/$recipe.sql"), "$name: $recipe.sql");
+		run_sql($node, PostgreSQL::Test::Utils::slurp_file("$examples/$recipe"), "$name: $recipe");
 	}
 	# As it says itself.
 	my $push = PostgreSQL::Test::Utils::slurp_file("$examples/push_unsubscribes.sql");
@@ -167,7 +174,7 @@ sub wait_for_jobs
 	return map { $_->[0] => "$_->[1]: $_->[2]" } @$rows;
 }
 
-my $workers = make_site('workers', "shared_preload_libraries = 'pg_cron,dnc_fdw'\ncron.use_background_workers = on\nmax_worker_processes = 20\n");
+my $workers = make_site('workers', "${settings}max_worker_processes = 20\n");
 my $sessions = make_site('sessions', "shared_preload_libraries = 'pg_cron'\n");
 
 # ---- the first minute

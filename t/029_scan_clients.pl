@@ -1,5 +1,5 @@
 # What people have at hand besides SELECT: COPY in both directions and all formats, psql's
-# \copy and FETCH_COUNT, pgTAP, and programs with libpq.
+# \copy and FETCH_COUNT, pgTAP, what ORMs and poolers send, and programs with libpq.
 
 use strict;
 use warnings;
@@ -118,6 +118,42 @@ SKIP:
 	is(scalar(() = $dnc->take_log('alta') =~ /POST \S+ 200 entries=1$/mg), 1, 'with COMMIT what waits');
 	is(listed(), 4, 'and nothing else');
 }
+
+# ----- what ORMs send (docs/clients.md) -----
+
+sub requests { return scalar(split / /, $dnc->take_methods('alta')) }
+
+$dnc->control('DELETE', 'alta/alta');
+$dnc->control('POST', 'alta/alta/fill?count=2500');
+$dnc->take_log('alta');
+$dnc->gives("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT identifier FROM $list; COMMIT;\n" . "FETCH 50 FROM c;\n" x 10);
+is(requests(), 25, 'ten screens of 50 by a cursor');
+$dnc->gives(join "\n", map { "SELECT identifier FROM $list LIMIT 50 OFFSET " . 50 * $_ . ';' } 0 .. 9);
+is(requests(), 30, 'by OFFSET');
+$dnc->gives(join "\n", map { "SELECT identifier FROM $list ORDER BY identifier LIMIT 50 OFFSET " . 50 * $_ . ';' } 0 .. 9);
+is(requests(), 250, 'by OFFSET with ORDER BY');
+
+my $insert = "INSERT INTO $list (identifier, identifier_type) VALUES ('orm\@test', 'email')";
+like($dnc->gives("$insert RETURNING $_"), qr/ERROR:  0A000: /, "RETURNING $_ is refused") for 'id', 'created_at', '*';
+like($dnc->gives("$insert ON CONFLICT (identifier) DO NOTHING"), qr/ERROR:  42P10: /, 'ON CONFLICT (identifier)');
+like($dnc->gives("UPDATE $list SET label = 'x' WHERE identifier = 'orm\@test'"), qr/ERROR:  0A000: cannot update foreign table.*^HINT:  /ms, 'UPDATE has a HINT');
+is($dnc->take_log('alta') =~ /POST|DELETE/ ? 'sent' : '', '', 'nothing of these is sent');
+is($dnc->gives("$insert ON CONFLICT DO NOTHING RETURNING identifier, identifier_type"), 'orm@test|email', 'what works instead');
+
+my $three = join ', ', map { "('+15559990001', '$_')" } 'phone', 'sms', 'whatsapp';
+$dnc->gives("INSERT INTO short (identifier, identifier_type) VALUES $three");
+is(listed(), 2504, 'a person with three entries');
+$dnc->gives("DELETE FROM short WHERE identifier = '+15559990001' AND identifier_type = 'sms'");
+is(listed(), 2503, 'the key of two columns takes one');
+$dnc->gives("DELETE FROM short WHERE identifier = '+15559990001'");
+is(listed(), 2501, 'a key of identifier alone takes the others too');
+
+# ----- what poolers do to a session -----
+
+is($dnc->gives("LOAD 'dnc_fdw'; BEGIN; SET LOCAL dnc_fdw.max_requests = 1; COMMIT; SHOW dnc_fdw.max_requests"), 0, 'SET LOCAL ends with the transaction');
+like($dnc->gives("BEGIN; SET LOCAL dnc_fdw.max_requests = 1; SELECT max(identifier) FROM $list"), qr/ERROR: .*max_requests/s, 'in which it holds');
+is($dnc->gives("SELECT 1 FROM $list WHERE identifier = 'orm\@test';\nDISCARD ALL;\nSELECT requests FROM dnc_fdw_stats() WHERE server = 'alta'"), "1\n1",
+	'dnc_fdw_stats() counts for the server connection, after DISCARD ALL too');
 
 # ----- libpq -----
 

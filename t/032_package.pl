@@ -1,7 +1,8 @@
 # t/032_package.pl: what is distributed: META.json, the versions, make dist's archive
 #
 # The archive is made, unpacked and built in another directory; what is installed from
-# there is compared with what the archive has, and removed again.  No server is needed.
+# there is compared with what the archive has, and removed again.  scripts/release refuses
+# a tree that is not ready for it.  No server is needed.
 use strict;
 use warnings;
 use File::Find;
@@ -97,6 +98,8 @@ is($default, $extversion, "dnc_fdw.control has the Makefile's version");
 like($provided->{version}, qr/\A\Q$extversion\E\.\d+\z/, "META.json provides the Makefile's version");
 is($packaged, $meta->{version}, "debian/changelog has META.json's version");
 like($changed, qr/\A(?:Unreleased|\Q$meta->{version}\E)\z/, "CHANGELOG.md begins with META.json's version");
+is(join(' ', grep { !/\A\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d\z/ && $_ ne '[Unreleased]' } slurp("$top/CHANGELOG.md") =~ /^## (.*)$/mg),
+	'', 'each version in it has a date');
 
 (my $control = slurp("$top/debian/control.in")) =~ s/PGVERSION/15/g;
 is(slurp("$top/debian/control"), $control, 'debian/control is made of control.in, for bookworm');
@@ -177,5 +180,49 @@ is(files("$dir/build"), '', 'nothing of the build is left');
 my ($refusal, $status) = output_of('make', '-C', "$dir/$dist", "PG_CONFIG=$pg_config", 'dist');
 isnt($status, 0, 'make dist takes a clone');
 like($refusal, qr/the archive is made of what git has, and this is no clone/, 'and says so');
+
+# ----- scripts/release -----
+
+# What it says of the clone, with files edited and committed; the edits stay.
+sub release_of
+{
+	my (%edits) = @_;
+	my @git = ('git', '-C', "$dir/clone", '-c', 'user.name=t', '-c', 'user.email=t@example.com');
+
+	while (my ($file, $edit) = each %edits)
+	{
+		local $_ = slurp("$dir/clone/$file");
+		$edit->();
+		open my $out, '>', "$dir/clone/$file" or die "could not write $file: $!";
+		print $out $_;
+		close $out;
+	}
+	run_ok('git commit', @git, 'commit', '--quiet', '--all', '--allow-empty', '--message=edited');
+	my ($said, $code) = output_of("$dir/clone/scripts/release");
+	isnt($code, 0, 'scripts/release makes no release here');
+	return $said;
+}
+
+my $ready = release_of(
+	'CHANGELOG.md' => sub { $_ = "# Changelog\n\n## [Unreleased]\n\n## [$meta->{version}] - 2026-02-01\n\n- Released.\n" },
+	'debian/changelog' => sub { $_ = "dnc-fdw ($meta->{version}-1) unstable; urgency=low\n\n  * x\n\n -- x <x\@example.com>  Sun, 01 Feb 2026 00:00:00 +0000\n" });
+like($ready, qr/^release: takes root:/, 'the tree is ready, but it takes root');
+like((output_of("$dir/clone/scripts/release", '--tag', '15'))[0], qr/a release that is tagged has all versions/, 'no tag for one version');
+like((output_of("$dir/clone/scripts/release", '14'))[0], qr/usage: /, 'a version that has no Debian release');
+open my $stray, '>', "$dir/clone/stray" or die "could not write: $!";
+like((output_of("$dir/clone/scripts/release"))[0], qr/there is something that is not committed/, 'a file that is not committed');
+unlink "$dir/clone/stray";
+for my $case (
+	[ 'CHANGELOG.md', sub { s/^## .Unreleased.\n\K/\n- More.\n/m }, qr/has entries that are not released yet/ ],
+	[ 'CHANGELOG.md', sub { s/^- More.\n//m; s/2026-02-01/2026-02-02/ }, qr/the date of \S+ is 2026-02-01 in debian\/changelog, and 2026-02-02 in CHANGELOG/ ],
+	[ 'CHANGELOG.md', sub { s/ - 2026-02-02// }, qr/CHANGELOG\.md has "## \[[\d.]+\]" where "## \[\Q$meta->{version}\E\] - DATE" has to be/ ],
+	[ 'CHANGELOG.md', sub { s/^## \[\d.*\n//m }, qr/CHANGELOG\.md has "" where/ ],
+	[ 'dnc_fdw.control', sub { s/(?<=default_version = ')[^']*/9.9/ }, qr/default_version in dnc_fdw\.control is not/ ],
+	[ 'Makefile', sub { s/^EXTVERSION = \K.*/9.9/m }, qr/EXTVERSION in Makefile is not/ ],
+	[ 'META.json', sub { s/^      "version": "\K[^"]*/9.9.9/m }, qr/META\.json provides another version/ ])
+{
+	my ($file, $edit, $refusal) = @$case;
+	like(release_of($file => $edit), $refusal, "$file: $refusal");
+}
 
 done_testing();

@@ -110,7 +110,7 @@ same(gives('matching', q{SELECT DISTINCT key FROM golden, LATERAL (SELECT substr
 # The keys of entries, which only foreign tables have, as a function.
 my @cc = split ' ', $node->config_data('--cc');
 my @objects = grep { !/phone_module/ } glob "$top/src/match/*.c";
-system_or_bail(@cc, '-O1', '-shared', '-fPIC', '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wl,-Bsymbolic', "-I$top/src",
+system_or_bail(@cc, '-O1', '-shared', '-fPIC', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wl,-Bsymbolic', "-I$top/src",
 	'-I' . $node->config_data('--includedir-server'), '-o', "$tmp/entry_key.so", "$top/t/lib/entry_key.c", @objects, '-lidn2');
 $node->safe_psql('matching', qq{CREATE FUNCTION entry_key(text, text, text, bool) RETURNS text AS '$tmp/entry_key.so' LANGUAGE C;
 	CREATE TABLE pairs (contact text, contact_type text, contact_country text, entry text, entry_type text, default_country text, international bool)});
@@ -279,7 +279,7 @@ is($stderr, '', 'and nothing is written');
 
 SKIP:
 {
-	my $run = DncTest->without_phone_library($node, 'matching') or skip 'an installation of another layout', 4;
+	my $run = DncTest->without_phone_library($node, 'matching') or skip 'an installation of another layout', 5;
 	my $major = $node->config_data('--version') =~ s/^PostgreSQL (\d+).*/$1/sr;
 
 	$node->stop;
@@ -288,5 +288,11 @@ SKIP:
 	like($got, qr/HINT: +On Debian, install the package postgresql-$major-dnc-fdw-phone\. Elsewhere, build dnc_fdw with libphonenumber/, 'says what to do');
 	like($run->(q{SELECT dnc_fdw_key('Bob@Example.com', 'email')}), qr/email:bob\@example\.com/, 'an email does without');
 	like($run->(q{SELECT libcurl FROM dnc_fdw_version()}), qr{libphonenumber/none}, 'and so does the version');
+
+	# It is looked for beside our own library, wherever that is: Debian tests packages so.
+	mkdir "$tmp/elsewhere" or die "could not make a directory: $!";
+	system_or_bail('cp', (map { $node->config_data('--pkglibdir') . "/$_.so" } 'dnc_fdw', 'dnc_fdw_phone'), "$tmp/elsewhere/");
+	like($run->("CREATE FUNCTION pg_temp.key_of(text, text, text) RETURNS text LANGUAGE c AS '$tmp/elsewhere/dnc_fdw.so', 'dnc_fdw_key'\n"
+		. q{SELECT pg_temp.key_of('+12125550003', 'phone', 'US')}), qr/tel:\+12125550003/, 'the library stands beside ours');
 }
 done_testing();

@@ -54,6 +54,15 @@ like($out, qr/count = "1"/, 'single-user mode runs');
 unlike($out, qr/background|launcher|WARNING|ERROR/, 'and has none either');
 is(listed('one'), 'first@test', 'nothing was sent');
 
+# ----- preloaded, and not installed any more: docs/install.md -----
+
+SKIP:
+{
+	my $run = DncTest->without_phone_library($node, 'postgres', 'dnc_fdw') or skip 'an installation of another layout', 1;
+
+	like($run->('SELECT 1'), qr/^[^\n]*FATAL:  could not access file "dnc_fdw": No such file or directory$/m, 'the server does not start, as docs/install.md says');
+}
+
 # ----- no room -----
 
 # The launcher of logical replication has a place, too.

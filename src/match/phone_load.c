@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include "fmgr.h"
@@ -18,14 +19,49 @@
 #include "compat.h"
 #include "match/phone_load.h"
 
-/* Is the library installed?  It must be in the directory of dnc_fdw itself. */
+/*
+ * The directory of our own library, or "" if it cannot be told.  This need not be PostgreSQL's
+ * directory: Debian builds a package and tests it before anything is installed.
+ */
+static void
+own_directory(char *directory)
+{
+	static const char here = 0;
+	Dl_info		own;
+
+	directory[0] = '\0';
+	if (dladdr(&here, &own) != 0 && strchr(own.dli_fname, '/') != NULL)
+	{
+		strlcpy(directory, own.dli_fname, MAXPGPATH);
+		get_parent_directory(directory);
+	}
+}
+
+/* Is the library in a directory?  Gives its path there, in either case. */
+static bool
+library_in(const char *directory, char *path)
+{
+	snprintf(path, MAXPGPATH, "%s/dnc_fdw_phone%s", directory, DLSUFFIX);
+	return access(path, F_OK) == 0;
+}
+
+/* Find the library, beside ours or in PostgreSQL's directory.  If it is not there, false. */
+static bool
+find_library(char *path)
+{
+	char		directory[MAXPGPATH];
+
+	own_directory(directory);
+	return (directory[0] != '\0' && library_in(directory, path)) || library_in(pkglib_path, path);
+}
+
+/* Is the library installed? */
 bool
 dnc_phone_load_possible(void)
 {
 	char		path[MAXPGPATH];
 
-	snprintf(path, sizeof(path), "%s/dnc_fdw_phone%s", pkglib_path, DLSUFFIX);
-	return access(path, F_OK) == 0;
+	return find_library(path);
 }
 
 /* The library, loaded once in each process. */
@@ -34,17 +70,18 @@ dnc_phone_load(void)
 {
 	static const DncPhoneLibrary *library = NULL;
 	const DncPhoneLibrary *(*get) (void);
+	char		path[MAXPGPATH];
 
 	if (library)
 		return library;
-	if (!dnc_phone_load_possible())
+	if (!find_library(path))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("phone numbers cannot be compared without the library dnc_fdw_phone"),
-				 errdetail("\"%s\" has no file dnc_fdw_phone%s.", pkglib_path, DLSUFFIX),
+				 errdetail("There is no file \"%s\".", path),
 				 errhint("On Debian, install the package " DNC_PHONE_PACKAGE ". Elsewhere, build dnc_fdw with libphonenumber, and run make install.")));
 	get = (const DncPhoneLibrary *(*) (void))
-		load_external_function("$libdir/dnc_fdw_phone", "dnc_phone_library", true, NULL);
+		load_external_function(path, "dnc_phone_library", true, NULL);
 	library = get();
 	return library;
 }

@@ -170,12 +170,13 @@ sub poll
 }
 
 # Gives back a sub that runs statements, one a line, in a stopped cluster without the
-# library for phone numbers, and gives the server's output; undef where PostgreSQL's
-# directories do not allow that.  PostgreSQL looks for its files beside its program.  So we
-# run a copy of the program, with links to all other files.
+# library for phone numbers (or another one), and gives the server's output; undef where
+# PostgreSQL's directories do not allow that.  PostgreSQL looks for its files beside its
+# program.  So we run a copy of the program, with links to all other files.
 sub without_phone_library
 {
-	my ($class, $node, $database) = @_;
+	my ($class, $node, $database, $library) = @_;
+	my $left_out = $library // 'dnc_fdw_phone';
 	my ($bindir, $libdir, $sharedir) = map { $node->config_data($_) } '--bindir', '--pkglibdir', '--sharedir';
 	my ($common) = $bindir =~ m{^(.*?)/(?:usr/)?lib/};
 
@@ -186,7 +187,7 @@ sub without_phone_library
 	PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', $bin, $lib, $share =~ s{/[^/]+$}{}r);
 	PostgreSQL::Test::Utils::system_or_bail('cp', "$bindir/postgres", "$bin/postgres");
 	symlink $sharedir, $share;
-	symlink $_, "$lib/" . s{.*/}{}r for grep { !/dnc_fdw_phone/ } glob "$libdir/*";
+	symlink $_, "$lib/" . s{.*/}{}r for grep { !m{/\Q$left_out\E\.[^/]+$} } glob "$libdir/*";
 	return sub {
 		my ($statements) = @_;
 		my $said = '';
