@@ -168,10 +168,12 @@ COMMENT ON TABLE dnc_fdw_queue_waiting IS 'writes of the queue that wait, are be
 
 -- Those that are over, and the acknowledged writes of the other write_modes where the account
 -- has a mirror.  Of a write that is done, the list was as it says at some moment between
--- requested_at and done_at.
+-- requested_at and done_at.  sent_with is a hash of the address and the token that it was sent
+-- with: an account may have tokens for several lists.
 CREATE TABLE dnc_fdw_queue_finished (
   LIKE dnc_fdw_queue_waiting,
   done_at timestamptz NOT NULL,
+  sent_with text,
   PRIMARY KEY (instance, id)
 );
 CREATE INDEX dnc_fdw_queue_finished_key ON dnc_fdw_queue_finished (match_key);
@@ -223,7 +225,7 @@ SELECT q.id,
 FROM dnc_fdw_cluster() c
 CROSS JOIN dnc_fdw_instance i
 CROSS JOIN LATERAL (
-  SELECT w.*, NULL::timestamptz AS done_at,
+  SELECT w.*, NULL::timestamptz AS done_at, NULL::text AS sent_with,
     w.instance <> i.instance OR w.database <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AS elsewhere
   FROM dnc_fdw_queue_waiting w
   UNION ALL
@@ -300,7 +302,8 @@ COMMENT ON FUNCTION dnc_fdw_queue_adopt() IS 'makes the writes that are held, si
 
 -- ----- the mirror: a local copy of a list -----
 
--- A row a mirror.  The mirror itself, its staging table and its view are the owner's.
+-- A row a mirror.  The mirror itself, its staging table and its view are the owner's.  read_with
+-- is to the last complete pass what sent_with is to a write.
 CREATE TABLE dnc_fdw_mirror_lists (
   source regclass PRIMARY KEY,
   mirror regclass NOT NULL,
@@ -310,6 +313,7 @@ CREATE TABLE dnc_fdw_mirror_lists (
   account text NOT NULL,
   owner regrole NOT NULL,
   read_by regrole NOT NULL,
+  read_with text,
   max_age interval NOT NULL CHECK (max_age > '0'),
   gone_after integer NOT NULL CHECK (gone_after >= 0),
   max_loss double precision NOT NULL CHECK (max_loss BETWEEN 0 AND 1),

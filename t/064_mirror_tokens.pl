@@ -42,8 +42,8 @@ value("INSERT INTO $list (identifier, identifier_type) VALUES ('new\@x.org', 'em
 value("SET ROLE bob; INSERT INTO $list (identifier, identifier_type) VALUES ('new\@x.org', 'email')");
 value("SET ROLE bob; DELETE FROM $list WHERE identifier = 'new\@x.org'");
 is(screen($list, 'new@x.org', 'email'), 'listed', 'nor takes back what we have added to this one');
-value("SET ROLE carl; DELETE FROM $list WHERE identifier = 'person000006\@example.com'");
-is(screen($list, 'person000006@example.com', 'email'), 'free', 'a removal by another role with the same token counts');
+value("SET ROLE carl; DELETE FROM $list WHERE identifier = 'person000007\@example.com'");
+is(screen($list, 'person000007@example.com', 'email'), 'free', 'a removal by another role with the same token counts');
 
 value(qq{ALTER ROLE bob SUPERUSER});
 like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/^ERROR:  55000: the mirror of "communication_opt_outs" was read with the token of another role\nDETAIL:  .*"bob".*"postgres"/,
@@ -117,7 +117,7 @@ $one->query_safe("BEGIN; LOCK TABLE ${list}_mirror IN SHARE ROW EXCLUSIVE MODE")
 like(gives("SET lock_timeout = '1s'; CALL dnc_fdw_mirror_refresh('$list')"), qr/55P03/, 'a pass that has read one list is not merged');
 $one->query_safe('COMMIT');
 $one->quit;
-like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/NOTICE:  00000: the pass .* begins anew\nDETAIL:  .*another role/, 'a role with the token of another list begins it anew');
+like(gives("SET ROLE bob; CALL dnc_fdw_mirror_refresh('$list')"), qr/NOTICE:  00000: the pass .* begins anew\nDETAIL:  .*the token/, 'a role with the token of another list begins it anew');
 is(value("SELECT count(*) FROM ${list}_known WHERE identifier = 'only\@x.org' AND last_seen IS NOT NULL"), 1, 'and reads all of that one');
 
 # ----- a delta that has seen somebody since a pass passed over him -----
@@ -182,9 +182,9 @@ value(qq{
 	CREATE FOREIGN TABLE of_there (identifier text, identifier_type text) SERVER there;
 	SELECT dnc_fdw_mirror_create('here.communication_opt_outs')});
 is(refresh('here.communication_opt_outs'), '', 'a mirror of an account with two addresses');
-value("DELETE FROM of_there WHERE identifier = 'person000001\@example.com'; DELETE FROM here.communication_opt_outs WHERE identifier = 'person000006\@example.com'");
+value("DELETE FROM of_there WHERE identifier = 'person000001\@example.com'; DELETE FROM here.communication_opt_outs WHERE identifier = 'person000007\@example.com'");
 is(screen('here.communication_opt_outs', 'person000001@example.com', 'email'), 'listed', 'a removal at the other one hides nobody');
-is(screen('here.communication_opt_outs', 'person000006@example.com', 'email'), 'free', 'and one at its own does');
+is(screen('here.communication_opt_outs', 'person000007@example.com', 'email'), 'free', 'and one at its own does');
 
 # ----- a table that does not have what the last pass has left -----
 

@@ -12,9 +12,16 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/reltrigger.h"
+#include "utils/rls.h"
 
+#include "compat.h"
 #include "config/column.h"
 #include "mirror/columns.h"
 
@@ -75,7 +82,101 @@ dnc_columns_require_staging(const DncMirror *mirror, Relation staging)
 		refuse(mirror, "The columns of the foreign table, or of the staging table, have changed since the mirror was created.");
 }
 
-/* Raise 55000 if a table of a mirror lacks a column of its list, or has another type for it. */
+/* ----- what could keep entries out ----- */
+
+/* Raise 55000: something of the owner's could keep entries out of the mirror. */
+static void
+refuse_loss(const DncMirror *mirror, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a merge could lose entries of the mirror of \"%s\"", get_rel_name(mirror->source)),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint)));
+}
+
+/*
+ * A trigger BEFORE ... FOR EACH ROW can swallow a row or change it.  One that runs AFTER cannot,
+ * nor can one of a statement.  What session_replication_role turns off may be turned on again.
+ */
+static void
+require_no_trigger(const DncMirror *mirror, Relation table)
+{
+	const TriggerDesc *triggers = table->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_DISABLED)
+			refuse_loss(mirror, psprintf("Trigger \"%s\" of table \"%s\" runs before each row, and could drop or change it.",
+										 trigger->tgname, RelationGetRelationName(table)),
+						"Disable the trigger. One that runs AFTER the row may stay.");
+	}
+}
+
+/* A rule can do something else instead of what we want. */
+static void
+require_no_rule(const DncMirror *mirror, Relation table)
+{
+	const RuleLock *rules = table->rd_rules;
+
+	for (int i = 0; rules && i < rules->numLocks; i++)
+	{
+		if (rules->rules[i]->enabled != RULE_DISABLED)
+			refuse_loss(mirror, psprintf("Table \"%s\" has a rule, which could do something else instead.",
+										 RelationGetRelationName(table)),
+						"Drop the rule, or disable it. A trigger that runs AFTER the row may do its work.");
+	}
+}
+
+/*
+ * Raise 55000 if something of the owner's could keep entries out of one of the tables, or take
+ * them away.  A CHECK, a unique index or a type that an entry does not suit is an error of
+ * PostgreSQL's own, and the merge changes nothing then.
+ */
+static void
+require_lossless(const DncMirror *mirror, Relation table)
+{
+	const char *name = RelationGetRelationName(table);
+
+	require_no_trigger(mirror, table);
+	require_no_rule(mirror, table);
+	if (RelationGetFKeyList(table) != NIL)
+		refuse_loss(mirror, psprintf("Table \"%s\" has a foreign key: the list knows nothing of the other table.", name),
+					"Drop the foreign key.");
+	if (table->rd_rel->relhassubclass && find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
+		refuse_loss(mirror, psprintf("Other tables inherit from table \"%s\": their rows would pass for entries.", name),
+					"ALTER TABLE ... NO INHERIT these.");
+	if (!dnc_owns_relation(RelationGetRelid(table), mirror->owner) &&
+		check_enable_rls(RelationGetRelid(table), mirror->owner, true) == RLS_ENABLED)
+		refuse_loss(mirror, psprintf("Row-level security of table \"%s\" hides rows from the list's owner.", name),
+					"Make the list's owner the owner of the table, too.");
+}
+
+/*
+ * See to it that the merge which begins loses nothing.  The locks stay until the transaction
+ * ends, so that nobody adds a trigger, a rule or a foreign key meanwhile.
+ */
+void
+dnc_columns_require_lossless(const DncMirror *mirror)
+{
+	const Oid	tables[] = {mirror->table, mirror->staging};
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		Relation	table = table_open(tables[i], RowExclusiveLock);
+
+		require_lossless(mirror, table);
+		table_close(table, NoLock);
+	}
+}
+
+/*
+ * Raise 55000 if a table of a mirror lacks a column of its list, or has another type for it; or
+ * if entries could be lost.
+ */
 void
 dnc_columns_require(const DncMirror *mirror)
 {
@@ -89,6 +190,8 @@ dnc_columns_require(const DncMirror *mirror)
 			refuse(mirror, psprintf("The mirror has no column \"%s\" as the foreign table has it.",
 									NameStr(column_at(mirror, i)->attname)));
 	}
+	require_lossless(mirror, table);
+	require_lossless(mirror, staging);
 	table_close(table, AccessShareLock);
 	table_close(staging, AccessShareLock);
 }

@@ -16,6 +16,7 @@
 #define DNC_STAGE_COLUMNS 4
 
 extern void dnc_columns_require_staging(const DncMirror *mirror, Relation staging);
+extern void dnc_columns_require_lossless(const DncMirror *mirror);
 extern void dnc_columns_require(const DncMirror *mirror);
 extern const char *dnc_columns_for_list(Relation list, TupleDesc mirror);
 

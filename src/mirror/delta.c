@@ -23,6 +23,7 @@
 #include "list/paging.h"
 #include "mirror/delta.h"
 #include "mirror/merge.h"
+#include "mirror/own.h"
 #include "mirror/rekey.h"
 
 /* How late an entry may come in. */
@@ -60,6 +61,10 @@ require_order(const DncMirror *mirror)
 		problem = "There was no full pass yet.";
 	else if (dnc_rekey_is_due(mirror))
 		problem = "The version of the keys, or default_country, has changed since the last full pass.";
+	else if (mirror->read_with == NULL || strcmp(mirror->read_with, dnc_queue_credential(mirror->options)) != 0)
+		problem = "The token, or base_url, has changed since the last full pass.";
+	else if (dnc_mirror_count(mirror, "SELECT count(*) FROM (SELECT FROM {mirror} m WHERE m.gone_at IS NULL LIMIT 1) one", NULL) == 0)
+		problem = "The mirror has lost its entries: a few new ones must not pass for the whole list.";
 	else if (mirror->newest == NULL)
 		problem = "The last full pass has not seen the list in the order of created_at.";
 	if (problem)
@@ -99,6 +104,7 @@ take_page(Delta *delta)
 		pass->last_created_at = 0;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_own_disbelieve_future();
 	pass->rows += dnc_stage_page(delta->stage, pass, &delta->entries);
 	pass->pages++;
 	pass->requests = delta->counters->counts[DNC_COUNT_REQUESTS];
@@ -251,7 +257,9 @@ dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage, DncCount
 	Delta		delta = {.mirror = mirror,.stage = stage,.counters = counters,.asking = asking,
 	.commit = commit_by,.number = -1};
 
+	PushActiveSnapshot(GetTransactionSnapshot());
 	require_order(mirror);
+	PopActiveSnapshot();
 	delta.from_end = strcmp(mirror->newest, "last") == 0;
 	counters->progress = dnc_progress_begin("mirror", mirror->options, mirror->source, -1);
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -228,7 +228,7 @@ dnc_mirror_load(Oid source)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_open(&query,
 				   "SELECT l.mirror::oid, l.staging::oid, l.known::oid, l.gone_after, l.max_loss, l.key_version, "
-				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at, l.read_by::oid "
+				   "l.default_country, l.complete_as_of, l.merged_at, l.newest, l.newest_at, l.read_by::oid, l.read_with "
 				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.source = $1", &arguments, false);
 	if (query.count == 0)
 		dnc_mirror_refuse_unmirrored(source, false);
@@ -246,6 +246,7 @@ dnc_mirror_load(Oid source)
 	mirror->newest = text_of(&query, 10, context);
 	mirror->newest_at = dnc_queue_time(&query, 0, 11);
 	mirror->read_by = DatumGetObjectId(dnc_queue_datum(&query, 0, 12));
+	mirror->read_with = text_of(&query, 13, context);
 	dnc_queue_close(&query);
 	for (int i = 0; i < 3; i++)
 	{
@@ -273,6 +274,17 @@ dnc_mirror_set_reader(DncMirror *mirror, Oid role)
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(role));
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET read_by = $2 WHERE source = $1", &arguments);
 	mirror->read_by = role;
+}
+
+/* Note the address and token that the entries of the mirror were read with, which are those of now. */
+void
+dnc_mirror_set_credential(const DncMirror *mirror)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(mirror->source));
+	dnc_queue_text_argument(&arguments, dnc_queue_credential(mirror->options));
+	dnc_queue_run("UPDATE %1$s.dnc_fdw_mirror_lists SET read_with = $2 WHERE source = $1", &arguments);
 }
 
 /* ----- queries ----- */

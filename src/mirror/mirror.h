@@ -40,6 +40,7 @@ typedef struct DncMirror
 	int			gone_after;
 	double		max_loss;
 	Oid			read_by;		/* the role whose token reads the list */
+	const char *read_with;		/* dnc_queue_credential() of the last complete pass; NULL: none */
 	const char *key_version;	/* NULL: there was no complete pass */
 	const char *country;		/* that keys were made with; NULL: none */
 	bool		complete;		/* there was a complete pass */
@@ -53,6 +54,7 @@ extern char *dnc_mirror_name_of(Oid relid);
 extern DncMirror *dnc_mirror_describe(Oid source);
 extern DncMirror *dnc_mirror_load(Oid source);
 extern void dnc_mirror_require_owner(Oid source);
+extern void dnc_mirror_set_credential(const DncMirror *mirror);
 extern void dnc_mirror_set_reader(DncMirror *mirror, Oid role);
 extern void dnc_mirror_refuse_unmirrored(Oid source, bool to_drop);
 extern char *dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix);

@@ -23,7 +23,6 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -31,7 +30,6 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "config/credential.h"
 #include "config/wrapper.h"
 #include "match/key.h"
 #include "match/server_text.h"
@@ -41,14 +39,17 @@
 #include "queue/table.h"
 
 /*
- * Was removal w made with the token that the mirror is read with?  An account may have tokens
- * for several lists (transactions.md): a removal from another one hides nobody here.  $2 and $3
- * are the roles and tables of those that were.  The instance is compared so that no index is
- * used for it: it is that of all rows.
+ * Was removal w made from the list that the mirror was read from?  An account may have tokens for
+ * several lists (transactions.md), and a user mapping or a server may be changed: a removal from
+ * another list hides nobody here.  So we compare the addresses and tokens that were used.
  */
-#define IS_OF_TOKEN \
-	"(w.instance IS NOT DISTINCT FROM (SELECT o.instance FROM %1$s.dnc_fdw_instance o) AND " \
-	"(w.role, w.relation) IN (SELECT p.role, p.relation FROM unnest($2, $3) AS p(role, relation)))"
+#define IS_OF_TOKEN "w.sent_with = l.read_with"
+
+/*
+ * Do the times of removal w make sense?  If a clock was set back, they may be in the future, or
+ * not in order.  Then nobody knows what the removal came after, and it hides nobody.
+ */
+#define IS_PAST "w.requested_at <= w.done_at AND w.done_at <= clock_timestamp()"
 
 /*
  * Removals that the vendor has confirmed, and that the mirror may not know of.  We go by when
@@ -59,14 +60,8 @@
 	"SELECT w.match_key, w.identifier, w.identifier_type, w.entry_id, w.requested_at, w.done_at, " \
 	"coalesce(l.merged_at, '-infinity') " \
 	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished w ON w.account = l.account " \
-	"WHERE l.source = $1 AND w.action = 'delete' AND w.state = 'done' AND w.requested_at IS NOT NULL " \
-	"AND w.done_at >= l.needs_since AND " IS_OF_TOKEN
-
-/* The roles and tables that such removals were made by and from, and the mirror's role. */
-#define REMOVERS \
-	"SELECT DISTINCT w.role, w.relation, l.read_by::oid " \
-	"FROM %1$s.dnc_fdw_mirror_lists l JOIN %1$s.dnc_fdw_queue_finished w ON w.account = l.account " \
-	"WHERE l.source = $1 AND w.action = 'delete' AND w.state = 'done' AND w.done_at >= l.needs_since"
+	"WHERE l.source = $1 AND w.action = 'delete' AND w.state = 'done' " \
+	"AND w.done_at >= l.needs_since AND " IS_OF_TOKEN " AND " IS_PAST
 
 /*
  * Is row w one of list l?  The account says so; but the server may have been renamed, or may
@@ -77,24 +72,31 @@
 	"USING (ftserver) WHERE x.ftrelid = w.relation AND y.ftrelid = l.source))"
 
 /*
+ * Did removal w come after addition a, by their transactions?  Times alone do not tell, since a
+ * clock may have been set back in between.
+ */
+#define IS_LATER \
+	"(w.instance <> a.instance OR w.xid >= a.xid OR pg_visible_in_snapshot(a.xid, w.snapshot))"
+
+/*
  * Additions that wait, are being sent, are dead or held, and those that the vendor has
  * confirmed and that no removal which began later has taken.  A removal that has found
  * nothing has taken nothing, unless an earlier try of it may have.  Two texts are one
- * identifier if the vendor takes them for one: $4 says that it ignores case, $5 that it
+ * identifier if the vendor takes them for one: $2 says that it ignores case, $3 that it
  * ignores a plus.
  */
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
-	"SELECT w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
+	"SELECT w.instance, w.xid, w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
 	"FROM %1$s.dnc_fdw_queue_waiting w WHERE " IS_OF_LIST " AND w.action = 'add' UNION ALL " \
-	"SELECT w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
+	"SELECT w.instance, w.xid, w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
 	"FROM %1$s.dnc_fdw_queue_finished w WHERE " IS_OF_LIST " AND w.action = 'add' AND w.state = 'done' " \
 	"AND w.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \
 	"SELECT max(w.requested_at) AS removed_at FROM %1$s.dnc_fdw_queue_finished w WHERE w.match_key = a.match_key " \
 	"AND w.account = a.account AND w.action = 'delete' AND w.state = 'done' AND (w.message IS NULL OR w.unclear) AND " \
-	IS_OF_TOKEN " AND " \
-	"(w.identifier = a.identifier OR ($4 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
-	"($5 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \
+	IS_OF_TOKEN " AND " IS_PAST " AND " IS_LATER " AND " \
+	"(w.identifier = a.identifier OR ($2 AND lower(w.identifier COLLATE \"C\") = lower(a.identifier COLLATE \"C\")) OR " \
+	"($3 AND ltrim(w.identifier, '+') = ltrim(a.identifier, '+'))) AND " \
 	"(w.identifier_type IS NULL OR a.identifier_type IS NULL OR w.identifier_type = a.identifier_type)) r " \
 	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
 
@@ -195,58 +197,13 @@ give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueAr
 	dnc_queue_close(&query);
 }
 
-/* An argument that is an array of OIDs. */
-static void
-oids_argument(DncQueueArguments *arguments, Datum *oids, int count)
-{
-	dnc_queue_argument(arguments, OIDARRAYOID,
-					   PointerGetDatum(construct_array(oids, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT)));
-}
-
-/*
- * The first three arguments of REMOVED and ADDED: the list, and the roles and tables of
- * removals that were made with the token that the mirror is read with.
- */
-static void
-token_arguments(DncQueueArguments *arguments, Oid source)
-{
-	MemoryContext context = CurrentMemoryContext;
-	DncQueueArguments of_list = {0};
-	DncQueueQuery query;
-	Datum	   *roles;
-	Datum	   *relations;
-	int			count = 0;
-	Oid			serverid = dnc_wrapper_has_table(source) ? GetForeignServerIdByRelId(source) : InvalidOid;
-
-	dnc_queue_argument(&of_list, OIDOID, ObjectIdGetDatum(source));
-	dnc_queue_open(&query, REMOVERS, &of_list, true);
-	roles = MemoryContextAlloc(context, sizeof(Datum) * (query.count + 1));
-	relations = MemoryContextAlloc(context, sizeof(Datum) * (query.count + 1));
-	for (uint64 i = 0; i < query.count && OidIsValid(serverid); i++)
-	{
-		Oid			role = DatumGetObjectId(dnc_queue_datum(&query, i, 1));
-		Oid			relation = DatumGetObjectId(dnc_queue_datum(&query, i, 2));
-		Oid			reader = DatumGetObjectId(dnc_queue_datum(&query, i, 3));
-
-		if (!dnc_wrapper_has_table(relation) ||
-			!dnc_credential_is_same(GetForeignServerIdByRelId(relation), role, serverid, reader))
-			continue;
-		roles[count] = ObjectIdGetDatum(role);
-		relations[count++] = ObjectIdGetDatum(relation);
-	}
-	dnc_queue_close(&query);
-	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(source));
-	oids_argument(arguments, roles, count);
-	oids_argument(arguments, relations, count);
-}
-
 /* The rows of dnc_fdw_mirror_removed(). */
 void
 dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 {
 	DncQueueArguments arguments = {0};
 
-	token_arguments(&arguments, source);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	give_rows(fcinfo, source, REMOVED, &arguments, NULL);
 }
 
@@ -258,10 +215,26 @@ dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 	const DncOptions *options = dnc_wrapper_has_table(source)
 		? dnc_options_load(GetForeignServerIdByRelId(source), source) : NULL;
 
-	token_arguments(&arguments, source);
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->folds_case));
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(options && options->provider->ignores_plus));
 	give_rows(fcinfo, source, ADDED, &arguments, options);
+}
+
+/*
+ * Believe no removal any more that claims to be later than now: a clock was set back, and once the
+ * time has come, the removal would hide entries that were read after it.  A pass calls this before it
+ * stores what it has read.  now is given so that the index on done_at serves.
+ */
+void
+dnc_own_disbelieve_future(void)
+{
+	static DncQueuePlan plan;
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTimestamp()));
+	dnc_queue_run_again(&plan, "UPDATE %1$s.dnc_fdw_queue_finished w SET requested_at = NULL "
+						"WHERE w.done_at > $1 AND w.action = 'delete' AND w.requested_at IS NOT NULL", &arguments);
 }
 
 /* ----- the guard ----- */

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 
 extern void dnc_own_removed(FunctionCallInfo fcinfo, Oid source);
+extern void dnc_own_disbelieve_future(void);
 extern void dnc_own_added(FunctionCallInfo fcinfo, Oid source);
 extern char *dnc_own_view_name(Oid source);
 extern TimestampTz dnc_own_guard(Oid source);

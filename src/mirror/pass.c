@@ -118,16 +118,16 @@ number_argument(DncQueueArguments *arguments, int64 number)
 
 /*
  * All that another pass has to have in common with one that goes on.  The keys of the entries
- * that are staged depend on default_country, and another role may have read another list.
+ * that are staged depend on default_country, and another token may read another list.
  */
 static char *
 fingerprint(const DncMirror *mirror)
 {
 	const DncOptions *options = mirror->options;
 
-	return psprintf("%s %s %d %s %s %u", mirror->account, options->base_url, options->page_size,
-					options->workspace_id ? options->workspace_id : "-",
-					options->default_country ? options->default_country : "-", mirror->read_by);
+	return psprintf("%s %s %d %s %s", mirror->account, options->base_url, options->page_size,
+					dnc_queue_credential(options),
+					options->default_country ? options->default_country : "-");
 }
 
 /* Fill in the place of a pass in its list, stored in columns from this one on. */
@@ -266,7 +266,7 @@ dnc_pass_must_restart(const DncPass *pass)
 				   "WHERE p.id = $1", &arguments, false);
 	same = is_true(&query, 1);
 	dnc_queue_close(&query);
-	return same ? NULL : "The server's options, or the version of the keys, have changed, or the token is that of another role.";
+	return same ? NULL : "The server's options, the token, or the version of the keys, have changed.";
 }
 
 /* Begin a pass anew, with an empty staging table.  Needs an active snapshot. */

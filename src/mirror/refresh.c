@@ -25,6 +25,7 @@
 #include "mirror/delta.h"
 #include "mirror/lookups.h"
 #include "mirror/merge.h"
+#include "mirror/own.h"
 #include "mirror/refresh.h"
 #include "mirror/stage.h"
 #include "request/counters.h"
@@ -83,6 +84,7 @@ store_page(Refresh *refresh)
 	DncPass    *pass = refresh->pass;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+	dnc_own_disbelieve_future();
 	pass->rows += dnc_stage_page(refresh->stage, pass, &refresh->entries);
 	pass->pages++;
 	pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];

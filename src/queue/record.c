@@ -89,9 +89,10 @@ record_done(const DncClaim *claim, const DncSent *sent)
 				   &arguments);
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->requested));
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->answered));
+	dnc_queue_text_argument(&arguments, dnc_queue_credential(claim->target->options));
 	(void) dnc_queue_run(DNC_QUEUE_FINISH_AT("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
 											 "NULL", "$8", "CASE WHEN action = 'delete' AND unclear "
-											 "THEN least(requested_at, $9) ELSE $9 END", "$10"), &arguments);
+											 "THEN least(requested_at, $9) ELSE $9 END", "$10", "$11"), &arguments);
 	dnc_lane_succeeded(&claim->lane);
 }
 

@@ -81,18 +81,18 @@
 
 /*
  * Move the waiting rows w that meet a condition to the finished ones.  requested and done are
- * times: see dnc_fdw_queue_finished.
+ * times, with is the credential: see dnc_fdw_queue_finished.
  */
-#define DNC_QUEUE_FINISH_AT(condition, state, status, sqlstate, message, requested, done) \
+#define DNC_QUEUE_FINISH_AT(condition, state, status, sqlstate, message, requested, done, with) \
 	"WITH over AS (DELETE FROM " DNC_QUEUE_WAITING " w WHERE " condition " RETURNING w.*) " \
 	"INSERT INTO " DNC_QUEUE_FINISHED " (" DNC_QUEUE_COLUMNS ", state, attempts, unclear, " \
-	"next_try, http_status, sqlstate, message, queued_at, retried_at, requested_at, done_at) " \
+	"next_try, http_status, sqlstate, message, queued_at, retried_at, requested_at, done_at, sent_with) " \
 	"SELECT " DNC_QUEUE_COLUMNS ", " state ", attempts, unclear, next_try, " \
-	status ", " sqlstate ", " message ", queued_at, retried_at, " requested ", " done " FROM over"
+	status ", " sqlstate ", " message ", queued_at, retried_at, " requested ", " done ", " with " FROM over"
 
 /* The same for rows that no answer of the vendor ends. */
 #define DNC_QUEUE_FINISH(condition, state, message) \
 	DNC_QUEUE_FINISH_AT(condition, state, "http_status", "sqlstate", message, "requested_at", \
-						"clock_timestamp()")
+						"clock_timestamp()", "NULL")
 
 #endif							/* DNC_QUEUE_STATEMENTS_H */

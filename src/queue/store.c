@@ -44,7 +44,7 @@ static const struct
 	int			attempts;
 }			tables[] = {
 	[DNC_STORE_WAITING] = {"dnc_fdw_queue_waiting", DNC_QUEUE_REQUESTED_AT, "waiting", 0},
-	[DNC_STORE_FINISHED] = {"dnc_fdw_queue_finished", DNC_QUEUE_DONE_AT, "done", 1},
+	[DNC_STORE_FINISHED] = {"dnc_fdw_queue_finished", DNC_QUEUE_SENT_WITH, "done", 1},
 };
 
 /* The state of storing writes in a table. */
@@ -309,6 +309,7 @@ dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowle
 	MemoryContext before = begin_row(storing, write, &slot);
 	const char *message = dnc_queue_done_message(write->action == DNC_ACTION_ADD,
 													 request->unchanged);
+	const char *credential = dnc_queue_credential(write->target->options);
 
 	set_value(slot, DNC_QUEUE_MATCH_KEY, CStringGetTextDatum(key_of_taken(write)));
 	if (request->status != 0)
@@ -317,6 +318,8 @@ dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowle
 		set_value(slot, DNC_QUEUE_MESSAGE, CStringGetTextDatum(message));
 	set_value(slot, DNC_QUEUE_REQUESTED_AT, TimestampTzGetDatum(request->requested));
 	set_value(slot, DNC_QUEUE_DONE_AT, TimestampTzGetDatum(request->answered));
+	if (credential)
+		set_value(slot, DNC_QUEUE_SENT_WITH, CStringGetTextDatum(credential));
 	end_row(storing, slot, before);
 }
 

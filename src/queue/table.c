@@ -35,8 +35,9 @@
 #include "match/text.h"
 #include "queue/table.h"
 
-/* This many characters of a hash tell one address from another. */
+/* This many characters of a hash tell one address from another, or one token from another. */
 #define ADDRESS_LENGTH 16
+#define CREDENTIAL_LENGTH 32
 
 const DncQueueMember dnc_queue_members[] = {
 	{DNC_COL_ID, DNC_QUEUE_ENTRY_ID},
@@ -185,6 +186,23 @@ dnc_queue_address(const DncOptions *options)
 	char	   *hash = dnc_text_hash(psprintf("%s %s", options->base_url, workspace));
 
 	hash[ADDRESS_LENGTH] = '\0';
+	return hash;
+}
+
+/*
+ * The list that requests with these options reach, as finished rows and mirrors have it: a hash
+ * of the address, the workspace and the token; palloc'd.  NULL: there is no token.
+ */
+char *
+dnc_queue_credential(const DncOptions *options)
+{
+	const char *workspace = options->workspace_id ? options->workspace_id : "";
+	char	   *hash;
+
+	if (options->token == NULL)
+		return NULL;
+	hash = dnc_text_hash(psprintf("%s %s %s", options->base_url, workspace, options->token));
+	hash[CREDENTIAL_LENGTH] = '\0';
 	return hash;
 }
 

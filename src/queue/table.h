@@ -58,7 +58,8 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_QUEUED_AT,
 	DNC_QUEUE_RETRIED_AT,
 	DNC_QUEUE_REQUESTED_AT,
-	DNC_QUEUE_DONE_AT			/* of dnc_fdw_queue_finished only */
+	DNC_QUEUE_DONE_AT,			/* of dnc_fdw_queue_finished only */
+	DNC_QUEUE_SENT_WITH			/* likewise */
 } DncQueueColumn;
 
 /* A value to send, and the column that stores it. */
@@ -121,6 +122,7 @@ extern void dnc_queue_cluster(DncQueueOrigin *origin);
 extern void dnc_queue_origin(DncQueueOrigin *origin);
 extern char *dnc_queue_account(const DncOptions *options);
 extern char *dnc_queue_address(const DncOptions *options);
+extern char *dnc_queue_credential(const DncOptions *options);
 extern void dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value);
 extern void dnc_queue_text_argument(DncQueueArguments *arguments, const char *text);
 extern void dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time);
