@@ -1,5 +1,5 @@
 # BenchMirror: full passes of a mirror and deltas, in relation to a scan of the same list into
-# a temporary table.
+# a temporary table; and reading a mirror by its view, in relation to its table.
 
 package BenchMirror;
 
@@ -77,12 +77,68 @@ sub delta
 	};
 }
 
+# Reading a mirror of 100,000 through its view, which has the guard and our own writes, and
+# from its table, which has neither.  $sql makes the statements for the name of a relation.
+sub reading
+{
+	my ($row, $title, $sql) = @_;
+	my ($list, $server) = ("alta/$row", $row);
+	my $variant = sub {
+		my ($name, $variant_title, $from) = @_;
+		return {
+			name => $name,
+			title => $variant_title,
+			run => sub {
+				my ($statements, $gives) = $sql->($from);
+				return session_run(first => "SET jit = off; SET work_mem = '1GB'; SELECT count(*) FROM $server.communication_opt_outs_known LIMIT 1;",
+					sql => $statements, gives => $gives, accounts => []);
+			}
+		};
+	};
+
+	return {
+		name => $row,
+		title => $title,
+		entries => 100_000,
+		most => 3,
+		prepare => sub {
+			make_mirror($list, $server, 100_000);
+			psql("CREATE TABLE contacts AS SELECT match_key AS key FROM $server.communication_opt_outs_known
+				UNION ALL SELECT 'email:nobody' || n || '\@example.com' FROM generate_series(1, 900000) n");
+			psql('VACUUM ANALYZE contacts');
+		},
+		clean_up => sub {
+			psql("DROP TABLE contacts; SELECT dnc_fdw_mirror_drop('$server.communication_opt_outs')");
+			control('DELETE', $list);
+		},
+		variants => [
+			$variant->('table', 'its table', "(SELECT * FROM $server.communication_opt_outs_mirror WHERE gone_at IS NULL)"),
+			$variant->('known', 'its view', "$server.communication_opt_outs_known")
+		]
+	};
+}
+
+# 10,000 look-ups, a statement each.
+sub look_ups
+{
+	my ($from) = @_;
+
+	return ("DO \$\$ DECLARE r record; n int := 0; BEGIN
+		FOR r IN SELECT key FROM contacts LIMIT 10000 LOOP
+			PERFORM FROM $from m WHERE m.match_key = r.key;
+			n := n + CASE WHEN FOUND THEN 1 ELSE 0 END;
+		END LOOP; IF n <> 10000 THEN RAISE 'only % of 10,000 are known', n; END IF; END \$\$;", '');
+}
+
 sub mirror_rows
 {
 	return (
 		full('full', 'a mirror of 100,000, the list has not changed', 100_000, most => 3, warm_up => 1),
 		full('latency', 'a mirror of 10,000, 100 ms latency', 10_000, most => 2, settings => 'latency_ms=100'),
-		delta());
+		delta(),
+		reading('mirror_guard', '10,000 look-ups in a mirror of 100,000', \&look_ups),
+		reading('mirror_scrub', '1,000,000 contacts against a mirror of 100,000',
+			sub { return ("SELECT count(*) FROM contacts c WHERE NOT EXISTS (SELECT FROM $_[0] m WHERE m.match_key = c.key);", 900_000) }));
 }
 
 1;
