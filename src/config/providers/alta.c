@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "config/option.h"
-#include "config/providers/providers.h"
+#include "config/provider.h"
 
 /* Schema CommunicationOptOut with BaseEntity. */
 static const DncField fields[] = {
