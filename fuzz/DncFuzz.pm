@@ -143,7 +143,8 @@ sub answer
 	elsif ($case->{pages})
 	{
 		my $parameters = DncFuzz::Reader::parameters($target);
-		my $key = $parameters->{cursor} // $parameters->{page} // 'first';
+		my $asks = $DncVendors::vendors{ $case->{vendor} }{asks};
+		my $key = (grep { defined } @$parameters{ sort values %$asks })[0] // 'first';
 
 		$key = 'first' if $key eq '1' && !$case->{pages}{1};
 		$bytes = $self->other_page($parameters) if $key ne $case->{first};
@@ -162,7 +163,9 @@ sub answer
 sub other_page
 {
 	my ($self, $parameters) = @_;
-	my ($case, $number, $limit) = ($self->{case}, @$parameters{qw(page limit)});
+	my $case = $self->{case};
+	my $asks = $DncVendors::vendors{ $case->{vendor} }{asks};
+	my ($number, $limit) = @$parameters{ $asks->{numbers} // '', 'limit' };
 
 	return if !defined $number || $limit == $DncFuzz::Statements::page_size || $number !~ /^\d{1,9}\z/;
 	my @entries = @{ $case->{entries} };

@@ -190,7 +190,7 @@ for my $case ([ 'LATIN1', $muller, $euro, $lacks ], [ 'EUC_JP', $nihon, $euro, $
 			my $escaped = join '', map { /[\w.-]/ ? $_ : sprintf '%%%02X', ord } split //, $good;
 
 			is(gives("SELECT $note FROM $provider WHERE $note = '$good'"), $good, "$say: and found");
-			like($dnc->control('GET', "$list_url/log"), qr/search=\Q$escaped\E[& ]/, "$say: searched for in UTF-8");
+			like($dnc->control('GET', "$list_url/log"), qr/$facts->{searches}=\Q$escaped\E[& ]/, "$say: searched for in UTF-8");
 		}
 
 		$dnc->control('DELETE', $list_url);

@@ -274,7 +274,7 @@ sub read_cursors
 		grep { $_ == $#exchanges || $exchanges[$_][0] ne $exchanges[ $_ + 1 ][0] } 0 .. $#exchanges;
 	for my $exchange (@exchanges)
 	{
-		my $cursor = parameters($exchange->[0])->{cursor};
+		my $cursor = parameters($exchange->[0])->{ $self->{vendor}{asks}{cursors} };
 
 		die { wrong => "asked for another page than the next: $exchange->[0]" }
 			if ($cursor // '') ne ($expected // '');
@@ -345,7 +345,7 @@ sub read_numbers
 		my $asked = $at->next_page;
 		my ($i) = grep {
 			my $parameters = parameters($exchanges[$_][0]);
-			$parameters->{limit} == $asked->[0] && ($parameters->{page} // 1) == $asked->[1];
+			$parameters->{limit} == $asked->[0] && ($parameters->{ $self->{vendor}{asks}{numbers} } // 1) == $asked->[1];
 		} 0 .. $#exchanges;
 		return 0 unless defined $i;
 		my ($exchange) = splice @exchanges, $i, 1;

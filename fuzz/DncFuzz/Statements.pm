@@ -101,7 +101,7 @@ sub make
 		either => {
 			sql => "SELECT $few FROM $table WHERE identifier IN ($quoted, 'nobody')", columns => \@few,
 			keeps => { identifier => [ $argument // '', 'nobody' ] },
-			in => { parameter => 'search', member => $DncVendors::vendors{$vendor}{identifier},
+			in => { parameter => $DncVendors::vendors{$vendor}{searches}, member => $DncVendors::vendors{$vendor}{identifier},
 				values => [ searched($vendor, $argument // ''), 'nobody' ] } },
 		either_type => {
 			sql => "SELECT $few FROM $table WHERE identifier_type IN ($quoted, 'email')", columns => \@few,

@@ -28,11 +28,12 @@ our @columns = qw(id identifier identifier_type label reason is_manually_added w
 # cursors          paths of "goes on", of the next cursor, and of the total, if there is one
 # echoes           a path that pages with cursors have besides, and its value
 # numbers          paths of total, page, limit and number of pages
+# asks             parameters that ask for another page, by way of paging
 # types            identifier types, the most usual one first
 # type_parameter   the parameter that asks for one type
 # note             a column of free text that an addition can have
 # searches, searches_notes
-#                  the API finds an identifier; its search looks at notes, too
+#                  the parameter that finds an identifier; it looks at notes, too
 # needs            columns that an addition needs besides identifier and type, with a value
 # add, remove      method, path and body of a request: adds an identifier of a type; removes an entry,
 #                  which is given as the list has it
@@ -61,10 +62,10 @@ our %vendors = (
 			createdAt => [ 'created_at', 's', 1 ],
 			updatedAt => [ 'updated_at', 's', 1 ],
 		},
-		cursors => { more => 'hasMore', next => 'next' },
+		cursors => { more => 'hasMore', next => 'next' }, asks => { cursors => 'cursor' },
 		id => 'id', identifier => 'identifier', type => 'identifierType', ids => '00000000-0000-4000-8000-%012x',
 		types => [qw(email linkedin phone sms whatsapp web_chat)], type_parameter => 'identifierType',
-		note => 'label', searches => 1, needs => {}, identity => 'identifier, identifier_type',
+		note => 'label', searches => 'search', needs => {}, identity => 'identifier, identifier_type',
 		add => sub { my ($who, $type) = @_; return ('POST', '/dnc/communication-opt-outs', { identifiers => [ { identifier => $who, identifierType => $type } ] }) },
 		remove => sub { my ($entry) = @_; return ('DELETE', '/dnc/communication-opt-outs', { map { $_ => $entry->{$_} } 'identifier', 'identifierType' }) },
 		lists => [ { name => 'alta', paging => 'cursors', config => '', steady => 'cursors=keyset' } ],
@@ -90,6 +91,7 @@ our %vendors = (
 			more => 'pagination.hasMore', next => 'pagination.nextCursor',
 			total => 'pagination.total',
 		},
+		asks => { cursors => 'cursor', numbers => 'page' },
 		echoes => [ 'pagination.limit', 100 ],
 		numbers => {
 			total => 'pagination.total', page => 'pagination.page',
@@ -127,9 +129,10 @@ our %vendors = (
 			total => 'data.pagination.total', page => 'data.pagination.page',
 			limit => 'data.pagination.limit', pages => 'data.pagination.totalPages',
 		},
+		asks => { numbers => 'page' },
 		id => '_id', identifier => 'phoneNumber', ids => '%024x',
 		types => [qw(phone)],
-		note => 'reason', searches_notes => 1, searches => 1, needs => { batch_id => 'b', request_uuid => 'u' },
+		note => 'reason', searches => 'search', searches_notes => 1, needs => { batch_id => 'b', request_uuid => 'u' },
 		one_each => 1, refuses => 1, by_id => 1, identity => 'identifier', ignores_plus => 1,
 		add => sub { my ($who) = @_; return ('POST', '/api/dnc/add', { phoneNumber => $who, batchId => 'b', requestUUID => 'u' }) },
 		remove => sub { my ($entry) = @_; return ('DELETE', "/api/dnc/delete/$entry->{_id}") },
