@@ -158,7 +158,7 @@ CREATE TABLE dnc_fdw_queue_waiting (
   queued_at timestamptz NOT NULL,
   retried_at timestamptz,
   requested_at timestamptz,
-  PRIMARY KEY (instance, id)
+  PRIMARY KEY (id, instance)
 ) WITH (fillfactor = 70);
 CREATE INDEX dnc_fdw_queue_waiting_key ON dnc_fdw_queue_waiting (match_key);
 CREATE INDEX dnc_fdw_queue_waiting_folded ON dnc_fdw_queue_waiting (left(lower(ltrim(identifier, '+') COLLATE "C"), 400));
@@ -174,7 +174,7 @@ CREATE TABLE dnc_fdw_queue_finished (
   LIKE dnc_fdw_queue_waiting,
   done_at timestamptz NOT NULL,
   sent_with text,
-  PRIMARY KEY (instance, id)
+  PRIMARY KEY (id, instance)
 );
 CREATE INDEX dnc_fdw_queue_finished_key ON dnc_fdw_queue_finished (match_key);
 CREATE INDEX dnc_fdw_queue_finished_folded ON dnc_fdw_queue_finished (left(lower(ltrim(identifier, '+') COLLATE "C"), 400));

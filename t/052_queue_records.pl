@@ -113,5 +113,18 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM dnc_fdw_queue_finished'), 
 $node->safe_psql('postgres', "CALL dnc_fdw_deliver('weya')");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dnc_fdw_queue_finished'), '0', 'records that no mirror needs go after dnc_fdw.keep_done');
 
+# ---- decisions about many writes at once: they look for each by its id
+
+$node->safe_psql('postgres', "INSERT INTO alta.fq (identifier) SELECT 'many' || n || '\@x.org' FROM generate_series(1, 10000) n");
+for my $decision ('retry(array_agg(id))', "discard(array_agg(id), 'too many')")
+{
+	my $blocks = 'SELECT idx_blks_hit + idx_blks_read FROM pg_statio_user_tables WHERE relname = $$dnc_fdw_queue_waiting$$;';
+	my ($before, $count, $after) = split /\n/, $node->safe_psql('postgres', "$blocks SELECT dnc_fdw_queue_$decision FROM dnc_fdw_queue_waiting;
+		SELECT 1 FROM pg_stat_force_next_flush(); $blocks") =~ s/^1\n//mr;
+
+	is($count, 10_000, "$decision: all are meant");
+	cmp_ok($after - $before, '<', 500_000, "$decision: fewer than 50 pages of the indexes for each");
+}
+
 $dnc->stop;
 done_testing();

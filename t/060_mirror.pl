@@ -251,7 +251,7 @@ for my $name (qw(alta sendkit))
 begin('alta', 100);
 refresh('max_requests => 4');
 sql("ALTER SERVER s OPTIONS (SET page_size '20')");
-like(refresh(), qr/NOTICE:  00000: the pass over "list" begins anew\nDETAIL:  The server's options, or the version of the keys, have changed/, 'another page size');
+like(refresh(), qr/NOTICE:  00000: the pass over "list" begins anew\nDETAIL:  The server's options, the token, or the version of the keys, have changed/, 'another page size');
 is(certificate('state, restarts, rows'), 'done|1|100', 'counted');
 control('PUT', '/config?cursor_use=once');
 refresh('max_requests => 4');
