@@ -122,5 +122,27 @@ is(screen(person(9)), 'listed', 'an addition after a removal of the future');
 catch_up();
 is(screen(person(9)), 'listed', 'is known, too, when that time has come');
 
+# The clock was days behind while we added a person: so are our times, with those of all passes ahead.
+sub shift_passes
+{
+	my ($days) = @_;
+	return value("UPDATE dnc_fdw_mirror_lists SET complete_as_of = complete_as_of + interval '$days d', added_as_of = added_as_of + interval '$days d',
+			merged_at = merged_at + interval '$days d', needs_since = needs_since + interval '$days d';
+		UPDATE ${list}_mirror SET first_seen = first_seen + interval '$days d', last_seen = last_seen + interval '$days d',
+			gone_at = gone_at + interval '$days d', seen_at = seen_at + interval '$days d';
+		UPDATE dnc_fdw_queue_finished SET requested_at = requested_at + interval '$days d', done_at = done_at + interval '$days d'");
+}
+
+for my $mode (qw(commit queue))
+{
+	value("ALTER SERVER a OPTIONS (SET write_mode '$mode')");
+	shift_passes(3);
+	value("INSERT INTO $list (identifier, identifier_type) VALUES ('$mode\@x.org', 'email')");
+	value(q{CALL dnc_fdw_deliver('a')}) if $mode eq 'queue';
+	shift_passes(-3);
+	is(value(q{SELECT count(*) FROM dnc_fdw_queue WHERE state <> 'done'}), 0, "$mode: an addition that a clock dates back is confirmed");
+	is(screen("$mode\@x.org"), 'listed', 'and known by the right clock');
+}
+
 $dnc->stop;
 done_testing();

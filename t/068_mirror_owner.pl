@@ -108,5 +108,11 @@ is(known(), $before + 5, 'that changes nothing');
 value("ALTER TABLE $mirror DROP CONSTRAINT short");
 is(refresh() . known(), $before + 6, 'and the pass goes on without it');
 
+# ----- defaults -----
+
+value("ALTER TABLE $mirror ALTER gone_at SET DEFAULT now(), ALTER seen_at SET DEFAULT '-infinity', ALTER last_seen SET DEFAULT now()");
+$dnc->control('POST', 'alta/m/fill?count=1');
+is(refresh() . known(), $before + 7, 'defaults of our columns do not matter');
+
 $dnc->stop;
 done_testing();

@@ -116,12 +116,15 @@ update_changed(Merge *merge, const char *turn)
 										  "record_image_ne(ROW({m.all}, m.match_key), ROW({s.all}, s.match_key)))", turn));
 }
 
-/* Add entries that are new, or new again; condition: others are there. */
+/*
+ * Add entries that are new, or new again; condition: others are there.  We name the columns that are
+ * to be NULL, too: the owner may have given them defaults.
+ */
 static void
 insert_new(Merge *merge, const char *turn, const char *condition)
 {
-	merge->added += run(merge, psprintf("INSERT INTO {mirror} ({columns}, match_key, identity, first_seen, missed) "
-										"SELECT {s.all}, s.match_key, s.identity, $1, 0 FROM {staging} s WHERE s.turn %s%s",
+	merge->added += run(merge, psprintf("INSERT INTO {mirror} ({columns}, match_key, identity, first_seen, missed, last_seen, gone_at, seen_at) "
+										"SELECT {s.all}, s.match_key, s.identity, $1, 0, NULL, NULL, NULL FROM {staging} s WHERE s.turn %s%s",
 										turn, condition));
 }
 

@@ -76,6 +76,29 @@ is_wanted(const DncAcknowledged *request)
 	return has_mirror(options) || dnc_queue_removals_wait(options);
 }
 
+/*
+ * The time that is noted for an addition which was answered at some time: later than all passes over
+ * the account's mirrors that we know of.  The clock may have been behind for a moment.  By that time
+ * the addition would be older than a pass, and a mirror would take it for one that the pass has seen.
+ */
+TimestampTz
+dnc_queue_added_at(const DncOptions *options, TimestampTz answered)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	TimestampTz passed;
+
+	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	dnc_queue_open(&query, "SELECT max(greatest(l.complete_as_of, l.added_as_of, l.merged_at, "
+				   "(SELECT max(p.began_at) FROM %1$s.dnc_fdw_pass_log p WHERE p.source = l.source AND p.state = 'running'))) "
+				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.account = $1 OR EXISTS "
+				   "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = l.source AND t.ftserver = $2)", &arguments, false);
+	passed = dnc_queue_time(&query, 0, 1);
+	dnc_queue_close(&query);
+	return passed != 0 ? Max(answered, passed + 1) : answered;
+}
+
 /* Store the writes of requests that a server has acknowledged. */
 static void
 store_requests(const DncAcknowledged *requests, int count)
@@ -84,10 +107,14 @@ store_requests(const DncAcknowledged *requests, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		for (int j = 0; j < requests[i].count; j++)
+		DncAcknowledged request = requests[i];
+
+		if (request.writes[0]->action == DNC_ACTION_ADD)
+			request.answered = dnc_queue_added_at(request.writes[0]->target->options, request.answered);
+		for (int j = 0; j < request.count; j++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			dnc_store_finished(storing, requests[i].writes[j], &requests[i]);
+			dnc_store_finished(storing, request.writes[j], &request);
 		}
 	}
 	dnc_store_end(storing);

@@ -10,6 +10,7 @@
 
 #include "write/commit.h"
 
+extern TimestampTz dnc_queue_added_at(const DncOptions *options, TimestampTz answered);
 extern void dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count,
 										  bool failed);
 

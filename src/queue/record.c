@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "queue/acknowledged.h"
 #include "queue/record.h"
 #include "queue/statements.h"
 #include "queue/table.h"
@@ -83,12 +84,14 @@ static void
 record_done(const DncClaim *claim, const DncSent *sent)
 {
 	DncQueueArguments arguments = {0};
+	TimestampTz done = claim->action == DNC_ACTION_ADD ? dnc_queue_added_at(claim->target->options, sent->answered)
+		: sent->answered;
 
 	sent_arguments(sent, dnc_queue_done_message(claim->action == DNC_ACTION_ADD,
 										sent->outcome == DNC_OUTCOME_UNCHANGED),
 				   &arguments);
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->requested));
-	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->answered));
+	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(done));
 	dnc_queue_text_argument(&arguments, dnc_queue_credential(claim->target->options));
 	(void) dnc_queue_run(DNC_QUEUE_FINISH_AT("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
 											 "NULL", "$8", "CASE WHEN action = 'delete' AND unclear "
