@@ -157,16 +157,17 @@ require_lossless(const DncMirror *mirror, Relation table)
 
 /*
  * See to it that the merge which begins loses nothing.  The locks stay until the transaction
- * ends, so that nobody adds a trigger, a rule or a foreign key meanwhile.
+ * ends, so that nobody adds a trigger, a rule, a foreign key or an inheriting table meanwhile: the
+ * last takes no stronger lock than this one.
  */
 void
 dnc_columns_require_lossless(const DncMirror *mirror)
 {
-	const Oid	tables[] = {mirror->table, mirror->staging};
+	const Oid	tables[] = {mirror->staging, mirror->table};
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		Relation	table = table_open(tables[i], RowExclusiveLock);
+		Relation	table = table_open(tables[i], ShareUpdateExclusiveLock);
 
 		require_lossless(mirror, table);
 		table_close(table, NoLock);

@@ -287,6 +287,8 @@ drop_object(Oid relid, const char *kind)
 /*
  * Drop the mirror of a list, with history and schedule; the certificates of its passes stay.  As the
  * caller, who has to own what is dropped.  Works for a list that was dropped, too.
+ *
+ * We lock in the order of a refresh: the staging table, the mirror, the row of the list.
  */
 void
 dnc_mirror_drop(Oid source)
@@ -299,7 +301,7 @@ dnc_mirror_drop(Oid source)
 		dnc_mirror_require_owner(source);
 	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(source));
 	dnc_queue_open(&query, "SELECT l.known::oid, l.mirror::oid, l.staging::oid FROM %1$s.dnc_fdw_mirror_lists l "
-				   "WHERE l.source = $1 FOR UPDATE", &arguments, false);
+				   "WHERE l.source = $1", &arguments, false);
 	if (query.count == 0)
 		dnc_mirror_refuse_unmirrored(source, true);
 	for (int i = 0; i < 3; i++)
@@ -308,8 +310,8 @@ dnc_mirror_drop(Oid source)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	drop_object(relations[0], "VIEW");
-	drop_object(relations[1], "TABLE");
 	drop_object(relations[2], "TABLE");
+	drop_object(relations[1], "TABLE");
 	SPI_finish();
 	dnc_queue_run("DELETE FROM %1$s.dnc_fdw_mirror_lists WHERE source = $1", &arguments);
 	dnc_queue_run("DELETE FROM %1$s.dnc_fdw_mirror_schedules WHERE source = $1", &arguments);

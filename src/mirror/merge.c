@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -389,6 +390,21 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 }
 
 /*
+ * Raise 55000 if somebody has emptied the mirror since the delta began: the guard would take the few
+ * new entries for the whole list.  Our lock keeps others from that until the merge is committed.
+ */
+static void
+require_entries(const Merge *merge)
+{
+	if (!has_row(merge, "SELECT FROM {mirror} m WHERE m.gone_at IS NULL"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the mirror of \"%s\" has lost its entries", get_rel_name(merge->mirror->source)),
+				 errdetail("A few new entries must not pass for the whole list."),
+				 errhint("CALL dnc_fdw_mirror_refresh(%s);", quote_literal_cstr(merge->mirror->source_name))));
+}
+
+/*
  * Merge a delta: it adds, and lets nothing go.  One that has not read all that is new is not
  * complete.  The caller commits.
  */
@@ -399,6 +415,7 @@ dnc_merge_delta(DncPass *pass, bool complete)
 	DncQueueArguments arguments = {0};
 
 	begin(&merge, pass);
+	require_entries(&merge);
 	drop_repeated(&merge, "= 0");
 	update_changed(&merge, "= 0");
 	insert_new(&merge, "= 0",
