@@ -117,7 +117,8 @@ sub run_reader
 		{
 			my $answer = $psql->query("SELECT count(*) FROM base_$name b WHERE EXISTS (SELECT FROM ${name}_known k WHERE k.match_key = b.match_key)");
 
-			if ($answer->{lost}) { $psql = DncPsql->new; next }
+			# 57P01: it is ended, and psql has not seen that the connection is gone.
+			if ($answer->{lost} || ($answer->{sqlstate} // '') eq '57P01') { $psql = DncPsql->new; next }
 			$seen{looks}++;
 			push @{ $seen{wrong} }, "$name: " . ($answer->{message} // $answer->{rows}[0]) unless ($answer->{rows}[0] // '') eq $base;
 		}
