@@ -257,7 +257,10 @@ SELECT expected($$SELECT id FROM unknown_size WHERE identifier_type IN ('email',
 CREATE FOREIGN TABLE many_phones (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'reread');
 CREATE FOREIGN TABLE apart (identifier text) SERVER weya OPTIONS (estimated_rows '6000', scan_check 'total');
 SELECT expected('SELECT identifier FROM many_phones'), expected('SELECT identifier FROM apart');
-DROP FOREIGN TABLE many_phones, apart;
+-- a page of 3, then one of 17; counting takes one
+CREATE FOREIGN TABLE few_phones (identifier text) SERVER weya OPTIONS (estimated_rows '4', page_size '3');
+SELECT expected('SELECT identifier FROM few_phones'), expected('SELECT count(*) FROM few_phones');
+DROP FOREIGN TABLE many_phones, apart, few_phones;
 :n
 
 -- date and timestamp: the session's day, as created_at::date

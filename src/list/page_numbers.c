@@ -167,19 +167,20 @@ furthest_page(const DncPageNumbers *reader, int64 place, int64 overlap)
 }
 
 /*
- * The expected number of requests for a list with this many entries.  If pages overlap, the
- * furthest page from a place falls short of its size by 1.25 times the square root of the size,
- * on average (counted for lists of up to 1,000 pages of 20 to 1,000 entries).
+ * The expected number of requests for a list with this many entries.  The first page has page_size
+ * entries, even if pages that overlap must be larger.  Each of these falls short of its size by
+ * 1.25 times the square root of the size, on average (counted for lists of up to 1,000 pages of 20
+ * to 1,000 entries).
  */
 double
 dnc_page_numbers_expected(const DncOptions *options, double entries)
 {
-	double		size = options->page_size;
+	double		first = options->page_size;
+	double		size = Max(first, MIN_OVERLAPPING_LIMIT);
 
-	if (entries <= size || options->scan_check != DNC_SCAN_CHECK_REREAD)
-		return ceil(entries / size);
-	size = Max(size, MIN_OVERLAPPING_LIMIT);
-	return 1 + ceil((entries - size) / (size - 1.25 * sqrt(size)));
+	if (entries <= first || options->scan_check != DNC_SCAN_CHECK_REREAD)
+		return ceil(entries / first);
+	return 1 + ceil((entries - first) / (size - 1.25 * sqrt(size)));
 }
 
 /* The page to ask for at a place; limit 0: no page reaches over it. */
