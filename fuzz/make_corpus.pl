@@ -59,8 +59,8 @@ sub save
 sub collect
 {
 	my ($name, $vendor) = @_;
-	my ($cursors, $numbers) = @{ $DncVendors::vendors{$vendor} }{qw(cursors numbers)};
-	my $query = "limit=$page_size" . ($cursors ? '' : '&page=1');
+	my ($cursors, $numbers, $asks) = @{ $DncVendors::vendors{$vendor} }{qw(cursors numbers asks)};
+	my $query = "limit=$page_size" . ($cursors ? '' : "&$asks->{numbers}=1");
 	my $key = 'first';
 	my @pages;
 
@@ -75,7 +75,7 @@ sub collect
 		$key = undef;
 		if ($more && $more->[1]) { $key = DncFuzz::Json::get($tree, $cursors->{next})->[1] }
 		elsif (!$more && $count && $number <= $count->[1]) { $key = $number }
-		$query = "limit=$page_size&" . ($more ? 'cursor=' : 'page=') . $key if defined $key;
+		$query = "limit=$page_size&" . $asks->{ $more ? 'cursors' : 'numbers' } . "=$key" if defined $key;
 	}
 	save($name, $vendor, @pages);
 	return;
@@ -133,23 +133,19 @@ my $odd_weya = join ',', map { sprintf
 	[ 3, '"\u0031555"', ',"extra":{"deep":[[[[1e2]]]]}' ],
 	[ 4, '"15550000004"', '' ];
 
-make('alta-cursors', 'alta', 8);
+# Each way of paging: the last page is short, or full, or the only one and empty.
+for my $list (DncVendors::lists('corpus'))
+{
+	my %entries = (pages => 8, full => 6, empty => 0);
+
+	make("$list->{name}-$_" =~ tr/_/-/r, $list->{vendor}, $entries{$_}, $list->{config} || ()) for sort keys %entries;
+}
 make('alta-keyset', 'alta', 7, 'cursors=keyset');
 make('alta-limits', 'alta', 7, 'rate_limit=100');
-make('alta-full-pages', 'alta', 6);
 make('alta-one-page', 'alta', 2);
-make('alta-empty', 'alta', 0);
 make('alta-odd', 'alta', "[$odd_alta]");
-make('sendkit-keyset', 'sendkit', 8);
 make('sendkit-cursors', 'sendkit', 6, 'cursors=page');
-make('sendkit-empty', 'sendkit', 0);
-make('sendkit-numbers', 'sendkit', 8, 'generation=old');
-make('sendkit-numbers-full', 'sendkit', 6, 'generation=old');
-make('sendkit-numbers-empty', 'sendkit', 0, 'generation=old');
-make('weya-numbers', 'weya', 8);
 make('weya-small-pages', 'weya', 5, 'max_limit=2');
-make('weya-full-pages', 'weya', 9);
-make('weya-empty', 'weya', 0);
 make('weya-odd', 'weya', "[$odd_weya]");
 for my $vendor (DncVendors::names())
 {
