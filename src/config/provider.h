@@ -7,7 +7,7 @@
  * how a list pages, and how entries are added and removed; the other modules loop over
  * that data.  The few hooks stand last.  A provider knows nothing of SQL, and no file
  * outside src/config/providers/ and the registry asks which provider it deals with.  A
- * fourth API takes one file, two lines in the registry, and its tests.
+ * fourth API takes one file, a line in the list of providers, and its tests.
  *
  * Strings here are ASCII.  A "path" names a member of a JSON object, or of an object
  * within it: "pagination.total".

@@ -1,26 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *		The registry: the only list of all providers.
+ *		The registry: finds providers by name, and goes through all of them.
  *
- * A new provider is a file in providers/, and two lines here: a declaration, and an element of
- * the array.  Nothing else names a provider, so the declarations need no header.
+ * The registry makes its array of the list in providers/providers.h.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "config/providers/providers.h"
 #include "config/registry.h"
 
-extern const DncProvider dnc_provider_alta;
-extern const DncProvider dnc_provider_sendkit;
-extern const DncProvider dnc_provider_weya;
+#define ADDRESS_OF_PROVIDER(name) &dnc_provider_##name,
 
-static const DncProvider *const providers[] = {
-	&dnc_provider_alta,
-	&dnc_provider_sendkit,
-	&dnc_provider_weya,
-};
+static const DncProvider *const providers[] = {DNC_PROVIDERS(ADDRESS_OF_PROVIDER)};
 
 /* The provider with this index, from 0; NULL: after the last. */
 const DncProvider *

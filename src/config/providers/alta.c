@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "config/option.h"
-#include "config/provider.h"
+#include "config/providers/providers.h"
 
 /* Schema CommunicationOptOut with BaseEntity. */
 static const DncField fields[] = {

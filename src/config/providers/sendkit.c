@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "config/provider.h"
+#include "config/providers/providers.h"
 
 /* "email" holds the domain of a domain entry, too. */
 static const DncField fields[] = {

@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "config/provider.h"
+#include "config/providers/providers.h"
 
 static const DncField fields[] = {
 	{.name = "_id", .column = DNC_COL_ID, .required = true},
