@@ -50,21 +50,32 @@ typedef struct KeptAdditions
 /* The kept additions of this transaction; in its memory. */
 static KeptAdditions *kept = NULL;
 
+/* The mirrors of an account.  A server may have got another account since its list was read last. */
+#define MIRRORS_OF_ACCOUNT \
+	"%1$s.dnc_fdw_mirror_lists l WHERE l.account = $1 OR EXISTS " \
+	"(SELECT FROM pg_foreign_table t WHERE t.ftrelid = l.source AND t.ftserver = $2)"
+
+/* The arguments of MIRRORS_OF_ACCOUNT; false: there is no mirror at all. */
+static bool
+account_arguments(const DncOptions *options, DncQueueArguments *arguments)
+{
+	Oid			relid = dnc_queue_relation("dnc_fdw_mirror_lists");
+
+	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
+		return false;
+	dnc_queue_text_argument(arguments, dnc_queue_account(options));
+	dnc_queue_argument(arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	return true;
+}
+
 /* Has the account of a server's writes a mirror? */
 static bool
 has_mirror(const DncOptions *options)
 {
-	Oid			relid = dnc_queue_relation("dnc_fdw_mirror_lists");
 	DncQueueArguments arguments = {0};
 
-	if (!OidIsValid(relid) || dnc_queue_is_empty(relid))
-		return false;
-	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
-	/* A server may have got another account since its list was read last. */
-	return dnc_queue_run("SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE m.account = $1 OR EXISTS "
-						 "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = m.source AND t.ftserver = $2) LIMIT 1",
-						 &arguments) > 0;
+	return account_arguments(options, &arguments) &&
+		dnc_queue_run("SELECT FROM " MIRRORS_OF_ACCOUNT " LIMIT 1", &arguments) > 0;
 }
 
 /* Does a mirror or the queue have to know the writes of an acknowledged request? */
@@ -88,12 +99,11 @@ dnc_queue_added_at(const DncOptions *options, TimestampTz answered)
 	DncQueueQuery query;
 	TimestampTz passed;
 
-	dnc_queue_text_argument(&arguments, dnc_queue_account(options));
-	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(options->serverid));
+	if (!account_arguments(options, &arguments))
+		return answered;
 	dnc_queue_open(&query, "SELECT max(greatest(l.complete_as_of, l.added_as_of, l.merged_at, "
 				   "(SELECT max(p.began_at) FROM %1$s.dnc_fdw_pass_log p WHERE p.source = l.source AND p.state = 'running'))) "
-				   "FROM %1$s.dnc_fdw_mirror_lists l WHERE l.account = $1 OR EXISTS "
-				   "(SELECT FROM pg_foreign_table t WHERE t.ftrelid = l.source AND t.ftserver = $2)", &arguments, false);
+				   "FROM " MIRRORS_OF_ACCOUNT, &arguments, false);
 	passed = dnc_queue_time(&query, 0, 1);
 	dnc_queue_close(&query);
 	return passed != 0 ? Max(answered, passed + 1) : answered;
