@@ -172,6 +172,13 @@ shows("BEGIN; DECLARE c CURSOR FOR SELECT * FROM secrets.communication_opt_outs;
 shows("SELECT * FROM pg_foreign_server, pg_foreign_table; SELECT * FROM pg_settings WHERE name LIKE 'dnc%'", qr/provider=alta/,
 	'catalogs and settings');
 
+# Our own tables: the queue's, and those of mirrors, which have a hash.
+shows("SELECT dnc_fdw_mirror_create('secrets.communication_opt_outs'); CALL dnc_fdw_mirror_refresh('secrets.communication_opt_outs');
+	$add", qr/^a\@example.com$/m, 'a mirror, and a write');
+shows("ALTER SERVER secrets OPTIONS (ADD write_mode 'queue'); $add; TABLE dnc_fdw_queue_waiting; CALL dnc_fdw_deliver('secrets');
+	TABLE dnc_fdw_queue_finished; TABLE dnc_fdw_mirror_lists; TABLE dnc_fdw_pass_log; ALTER SERVER secrets OPTIONS (DROP write_mode)",
+	qr/waiting.*done.*\|[0-9a-f]{32}\n.*secrets\.communication_opt_outs/s, 'the tables of the queue and of mirrors');
+
 # A token that does not go with its workspace is refused without being shown.
 shows('SELECT * FROM platform', qr/needs the option "workspace_id"/, 'a platform key without its workspace');
 shows('SELECT * FROM workspace', qr/must not have the option "workspace_id"/, 'a workspace where none goes');
