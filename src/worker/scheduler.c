@@ -354,6 +354,7 @@ tend_mirror(Scheduler *scheduler, const DncScheduleDue *due)
 _Noreturn static void
 leave_database(void)
 {
+	PopActiveSnapshot();
 	dnc_process_commit();
 	dnc_process_fail(ERRCODE_UNDEFINED_OBJECT,
 					 "extension \"dnc_fdw\" is not installed in this database, or older than 1.2");

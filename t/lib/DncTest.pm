@@ -24,6 +24,10 @@ delete @ENV{ grep { /_proxy$/i } keys %ENV };
 # test may make a role of that name.
 $ENV{PGUSER} = 'postgres';
 
+# The clusters of this process, whose logs are looked at in the end.
+my @clusters;
+my $process = $$;
+
 # A new cluster that is not started, with databases in UTF-8 whatever the environment says.
 sub cluster
 {
@@ -31,6 +35,7 @@ sub cluster
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init(extra => [ '--username', $ENV{PGUSER}, '--encoding', 'UTF8', '--locale', 'C' ]);
+	push @clusters, $node;
 	return $node;
 }
 
@@ -213,6 +218,21 @@ sub stop
 	$self->{node}->stop;
 	$self->stop_sandbox;
 	return;
+}
+
+# A test fails if the log of a cluster has a crash, or PostgreSQL's warning about something that a
+# transaction has left behind: a snapshot, a lock, a buffer.
+END
+{
+	for my $node ($$ == $process ? grep { -e $_->logfile } @clusters : ())
+	{
+		my @left = grep { /WARNING:.*(?:still (?:active|referenced)|leak|not closed|non-empty|do(?:es)?n't own|problem in alloc)|terminated by signal (?:6|11)\b/ }
+		  split /\n/, slurp_file($node->logfile);
+
+		next unless @left;
+		diag(join "\n", 'The log of cluster ' . $node->name . ' has', @left[ 0 .. ($#left > 4 ? 4 : $#left) ]);
+		$? ||= 1;
+	}
 }
 
 1;
