@@ -3,9 +3,9 @@
  * certificate.c
  *		The proof of which entries a pass has seen.
  *
- * SHA-256 over the identities of all entries (id, type and identifier, in lines), sorted by
- * their bytes, each with a zero byte behind it.  Whoever has the list of that time can
- * compute it again.
+ * The proof is a SHA-256 over the identities of all entries, sorted by their bytes, each with a
+ * zero byte behind it.  An identity is the entry's id, type and identifier, in lines.  You can
+ * compute the hash again from a copy of the list of that time.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +20,10 @@
 #include "mirror/certificate.h"
 #include "mirror/statements.h"
 
-/* Rows that are fetched at once. */
+/* We fetch this many rows at once. */
 #define ROWS_AT_ONCE 1000
 
-/* Feed the rows at hand to the hash.  *last is the identity of the row before them. */
+/* Add the fetched rows to the hash.  *last is the identity of the row before them. */
 static void
 hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate, StringInfo last)
 {
@@ -49,7 +49,7 @@ hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate, StringInfo last)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* A hash in hexadecimal, palloc'd. */
+/* Finish a hash.  Returns it in hexadecimal, in the memory of context. */
 static char *
 digest_of(pg_cryptohash_ctx *hash, MemoryContext context)
 {
@@ -63,7 +63,10 @@ digest_of(pg_cryptohash_ctx *hash, MemoryContext context)
 	return text;
 }
 
-/* Make the certificate of the full pass in the staging table. */
+/*
+ * Compute the certificate of the full pass in the staging table.  Its text is palloc'd in the
+ * current context.
+ */
 void
 dnc_certificate_make(const DncMirror *mirror, DncCertificate *certificate)
 {

@@ -13,8 +13,8 @@
 typedef struct DncCertificate
 {
 	int64		rows;			/* entries, each once */
-	int64		repeated;		/* rows that are left out: the pass has seen their entries twice */
-	int64		wide_keys;		/* those of them whose key is a wide one */
+	int64		repeated;		/* rows that we left out: the pass saw their entries before */
+	int64		wide_keys;		/* entries with a wide key: we cannot tell the person */
 	char	   *sha256;			/* over the sorted identities, in hexadecimal */
 } DncCertificate;
 

@@ -3,8 +3,8 @@
  * columns.c
  *		Are a mirror's tables as they were made?
  *
- * The tables are the user's, and so is the list.  Whoever changes them may do so, but then
- * no pass must go on: entries would be lost in silence.
+ * The tables and the list belong to the user, who may change them.  But then a pass must not go
+ * on, or it would silently lose entries.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 #include "config/column.h"
 #include "mirror/columns.h"
 
-/* Has a table's column the name and type of a column of the list? */
+/* Does a table's column have the name and type of a column of the list? */
 static bool
 is_same(Form_pg_attribute of_list, Form_pg_attribute of_table)
 {
@@ -34,7 +34,7 @@ is_same(Form_pg_attribute of_list, Form_pg_attribute of_table)
 		strcmp(NameStr(of_list->attname), NameStr(of_table->attname)) == 0;
 }
 
-/* Has a table a column like this one? */
+/* Does a table have a column with the name and type of this column of the list? */
 static bool
 has_column(TupleDesc desc, Form_pg_attribute of_list)
 {
@@ -45,7 +45,7 @@ has_column(TupleDesc desc, Form_pg_attribute of_list)
 	return found;
 }
 
-/* Raise 55000: the tables are not as they were made. */
+/* Raise 55000: the tables do not fit the list any more. */
 static void
 refuse(const DncMirror *mirror, const char *detail)
 {
@@ -56,7 +56,7 @@ refuse(const DncMirror *mirror, const char *detail)
 			 errhint("Change it back; or drop the mirror, after you have copied its history if you need it, and create it again.")));
 }
 
-/* The column of the list at a place in the mirror. */
+/* The list's column for the mirrored column at this place, from 0. */
 static Form_pg_attribute
 column_at(const DncMirror *mirror, int place)
 {
@@ -64,8 +64,8 @@ column_at(const DncMirror *mirror, int place)
 }
 
 /*
- * Raise 55000 if the staging table is not as dnc_fdw_mirror_create() has made it.  We fill it
- * below the executor, so that indexes on it would not know of our rows.
+ * Raise 55000 if the staging table is not as dnc_fdw_mirror_create() made it.  We insert below
+ * the executor, so an index on the table would lack our rows.
  */
 void
 dnc_columns_require_staging(const DncMirror *mirror, Relation staging)
@@ -82,9 +82,9 @@ dnc_columns_require_staging(const DncMirror *mirror, Relation staging)
 		refuse(mirror, "The columns of the foreign table, or of the staging table, have changed since the mirror was created.");
 }
 
-/* ----- what could keep entries out ----- */
+/* ----- objects that could keep entries out ----- */
 
-/* Raise 55000: something of the owner's could keep entries out of the mirror. */
+/* Raise 55000: an object of the owner's could keep entries out of the mirror. */
 static void
 refuse_loss(const DncMirror *mirror, const char *detail, const char *hint)
 {
@@ -96,8 +96,9 @@ refuse_loss(const DncMirror *mirror, const char *detail, const char *hint)
 }
 
 /*
- * A trigger BEFORE ... FOR EACH ROW can swallow a row or change it.  One that runs AFTER cannot,
- * nor can one of a statement.  What session_replication_role turns off may be turned on again.
+ * Refuse triggers BEFORE ... FOR EACH ROW, which can drop or change a row.  AFTER triggers and
+ * statement triggers cannot.  Only a disabled trigger is harmless: session_replication_role may
+ * turn the others on again.
  */
 static void
 require_no_trigger(const DncMirror *mirror, Relation table)
@@ -116,7 +117,7 @@ require_no_trigger(const DncMirror *mirror, Relation table)
 	}
 }
 
-/* A rule can do something else instead of what we want. */
+/* Refuse rules, which can replace our statement with another. */
 static void
 require_no_rule(const DncMirror *mirror, Relation table)
 {
@@ -132,9 +133,9 @@ require_no_rule(const DncMirror *mirror, Relation table)
 }
 
 /*
- * Raise 55000 if something of the owner's could keep entries out of one of the tables, or take
- * them away.  A CHECK, a unique index or a type that an entry does not suit is an error of
- * PostgreSQL's own, and the merge changes nothing then.
+ * Raise 55000 if an object of the owner's could keep entries out of a table, or take them away.
+ * We allow CHECK constraints, unique indexes and narrower types: PostgreSQL raises an error if
+ * an entry violates them, and then the merge changes nothing.
  */
 static void
 require_lossless(const DncMirror *mirror, Relation table)
@@ -156,9 +157,9 @@ require_lossless(const DncMirror *mirror, Relation table)
 }
 
 /*
- * See to it that the merge which begins loses nothing.  The locks stay until the transaction
- * ends, so that nobody adds a trigger, a rule, a foreign key or an inheriting table meanwhile: the
- * last takes no stronger lock than this one.
+ * Raise 55000 if the merge that begins could lose entries.  We hold the locks until the
+ * transaction ends, so nobody can add a trigger, a rule, a foreign key or an inheriting table
+ * meanwhile.  A weaker lock would not do: inheriting takes this same lock on the parent table.
  */
 void
 dnc_columns_require_lossless(const DncMirror *mirror)
@@ -175,8 +176,8 @@ dnc_columns_require_lossless(const DncMirror *mirror)
 }
 
 /*
- * Raise 55000 if a table of a mirror lacks a column of its list, or has another type for it; or
- * if entries could be lost.
+ * Raise 55000 if a table of a mirror lacks a column of its list, or has another type for it.
+ * Raise 55000 also if a merge could lose entries.
  */
 void
 dnc_columns_require(const DncMirror *mirror)
@@ -197,7 +198,10 @@ dnc_columns_require(const DncMirror *mirror)
 	table_close(staging, AccessShareLock);
 }
 
-/* The column of a mirror that a column of its list is read from: its name, quoted; NULL: there is none. */
+/*
+ * The expression that selects a column of the list from its mirror: a quoted name, or "NULL" for
+ * a column without a value.  NULL: the mirror lacks the column.
+ */
 static const char *
 column_for(Form_pg_attribute of_list, DncColumn column, TupleDesc mirror)
 {
@@ -211,8 +215,8 @@ column_for(Form_pg_attribute of_list, DncColumn column, TupleDesc mirror)
 }
 
 /*
- * What to select from a mirror to get rows of its list: a, b, NULL.  The column search has no
- * value.  NULL: the mirror lacks a column.
+ * The select list that turns rows of a mirror into rows of its list, palloc'd: a, b, NULL.  The
+ * column search and dropped columns are NULL.  Returns NULL if the mirror lacks a column.
  */
 const char *
 dnc_columns_for_list(Relation list, TupleDesc mirror)

@@ -12,7 +12,7 @@
 
 #include "mirror/mirror.h"
 
-/* Columns of the staging table behind those of the list: match_key, identity, read_at, turn. */
+/* The staging table has these columns behind the list's: match_key, identity, read_at, turn. */
 #define DNC_STAGE_COLUMNS 4
 
 extern void dnc_columns_require_staging(const DncMirror *mirror, Relation staging);

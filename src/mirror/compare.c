@@ -3,9 +3,9 @@
  * compare.c
  *		How a full pass differs from its mirror.
  *
- * The whole list and the whole mirror are joined here, once.  What differs goes into the
- * staging table, as rows with a turn of their own, so that all steps of the merge are
- * about these rows.
+ * We join the whole list with the whole mirror, once.  The entries that differ go into the
+ * staging table, as rows with turns of their own.  So all steps of the merge only look at these
+ * rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +16,13 @@
 #include "mirror/compare.h"
 #include "mirror/statements.h"
 
-/* Was row m seen before the pass began, and not by a delta since?  Only then can it be missing. */
+/* Was row m last read before the pass began?  Only then can its entry be missing. */
 #define IS_OLDER "m.first_seen < $1 AND (m.seen_at IS NULL OR m.seen_at < $1)"
 
-/* The mirrored columns of what the pass has seen; of an entry that it has not, those of the mirror. */
+/*
+ * The mirrored columns for a row that differs, with a comma behind each.  The values are those
+ * that the pass has read; for an entry that the pass has not seen, they are the mirror's.
+ */
 static char *
 either_columns(const DncMirror *mirror)
 {
@@ -37,7 +40,7 @@ either_columns(const DncMirror *mirror)
 	return text.data;
 }
 
-/* Has the mirror no entries at all? */
+/* Does the mirror have no entry that is still listed? */
 static bool
 is_empty(const DncMirror *mirror)
 {
@@ -46,8 +49,9 @@ is_empty(const DncMirror *mirror)
 }
 
 /*
- * Compare a full pass, each of whose entries is staged once, with its mirror.  Stores what
- * differs, and how many there are of each kind.  arguments are those of the merge.
+ * Compare a full pass with its mirror.  Each entry must be staged once.  Stores the entries that
+ * differ in the staging table, and their numbers in *differences.  If the mirror is empty, all
+ * entries are new, and we store none.  arguments are those of the merge.
  */
 void
 dnc_compare(const DncPass *pass, const DncQueueArguments *arguments, DncDifferences *differences)

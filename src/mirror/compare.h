@@ -10,13 +10,13 @@
 
 #include "mirror/pass.h"
 
-/* How many entries differ, of each kind. */
+/* The numbers of entries that differ, by kind. */
 typedef struct DncDifferences
 {
-	int64		missing;		/* in the mirror, and not seen by the pass */
-	int64		added;			/* seen, and not in the mirror */
-	int64		changed;		/* others than in the mirror, or back */
-	bool		from_nothing;	/* the mirror is empty: all that was seen is new */
+	int64		missing;		/* in the mirror, but the pass has not seen them */
+	int64		added;			/* seen, but not in the mirror */
+	int64		changed;		/* seen with other values, or back after they were missing */
+	bool		from_nothing;	/* the mirror is empty: all entries are new, the numbers are 0 */
 } DncDifferences;
 
 extern void dnc_compare(const DncPass *pass, const DncQueueArguments *arguments,

@@ -24,7 +24,10 @@
 
 /* ----- create ----- */
 
-/* The name of one of a mirror's objects: that of the list, and an ending.  42622 if it is too long. */
+/*
+ * The name of an object of a mirror, quoted, with the list's schema: the list's name and an
+ * ending.  Raises 42622 if the name is too long.
+ */
 static char *
 name_with(Oid source, const char *ending)
 {
@@ -38,7 +41,7 @@ name_with(Oid source, const char *ending)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)), name);
 }
 
-/* A collation's name with its schema, quoted: the owner's search_path does not find it. */
+/* A collation's name, quoted.  It needs the schema, since our search_path has only pg_catalog. */
 static char *
 collation_name(Oid collation)
 {
@@ -54,7 +57,7 @@ collation_name(Oid collation)
 	return name;
 }
 
-/* The definitions of the mirrored columns: a text, b timestamptz. */
+/* The definitions of the mirrored columns, with a comma behind each, as in CREATE TABLE. */
 static char *
 definitions(const DncMirror *mirror)
 {
@@ -76,7 +79,10 @@ definitions(const DncMirror *mirror)
 	return text.data;
 }
 
-/* The mirrored columns of our own addition a, as far as we know them. */
+/*
+ * The mirrored columns for our own addition a, with a comma behind each.  Columns that an
+ * addition does not set are NULL.
+ */
 static char *
 columns_of_addition(const DncMirror *mirror)
 {
@@ -117,8 +123,9 @@ columns_of_addition(const DncMirror *mirror)
 #define GUARD "(SELECT {extension}.dnc_fdw_mirror_guard({source}::regclass))"
 
 /*
- * The view: what the mirror has and we have not removed, and what we have added and the
- * vendor has not shown.  The guard is asked once a statement.
+ * The statement that creates the view.  The view shows the mirror's entries that none of our own
+ * removals hides, and our own additions that the mirror does not show.  Each GUARD is a subquery
+ * without references to m or a, so PostgreSQL runs it at most once a statement.
  */
 static char *
 view_sql(const DncMirror *mirror)
@@ -142,7 +149,7 @@ make_objects(const DncMirror *mirror)
 	dnc_mirror_run(mirror, "CREATE INDEX ON {mirror} (match_key)", NULL);
 	dnc_mirror_run(mirror, psprintf("CREATE TABLE {staging} (%smatch_key text NOT NULL, identity text NOT NULL, "
 									"read_at timestamptz NOT NULL, turn integer NOT NULL)", columns), NULL);
-	/* So that a publication of all tables does not keep us from deleting. */
+	/* Without a replica identity, a publication of all tables would make our DELETE fail. */
 	dnc_mirror_run(mirror, "ALTER TABLE {staging} REPLICA IDENTITY FULL", NULL);
 	dnc_mirror_run(mirror, view_sql(mirror), NULL);
 	dnc_mirror_run(mirror, psprintf("COMMENT ON TABLE {mirror} IS %s",
@@ -154,7 +161,7 @@ make_objects(const DncMirror *mirror)
 																mirror->source_name))), NULL);
 }
 
-/* The OID of a relation that was just made. */
+/* The OID of a relation that was just made, by its quoted name. */
 static Datum
 relation_of(const char *name)
 {
@@ -185,7 +192,7 @@ check_terms(const DncMirrorTerms *terms)
 				 errhint("0.1 stands for 10 percent of the entries.")));
 }
 
-/* Raise 42710 for a list that has a mirror. */
+/* Raise 42710 if the list already has a mirror. */
 static void
 refuse_second(const DncMirror *mirror)
 {
@@ -204,8 +211,9 @@ refuse_second(const DncMirror *mirror)
 }
 
 /*
- * Make a mirror of a list, empty.  Takes the rights of the list's owner, who owns what is
- * made.  Raises 42501, 42809, 0A000, 22023, 42710, 42622, and 42P07 for a table of that name.
+ * Create an empty mirror of a list.  The caller needs the rights of the list's owner, and the
+ * tables and the view will belong to that owner.  Raises 42501, 42P01, 42809, 0A000, 22023,
+ * 28000 if the caller has no token, 42710, 42622, and 42P07 if a relation has one of the names.
  */
 void
 dnc_mirror_create(Oid source, const DncMirrorTerms *terms)
@@ -240,8 +248,9 @@ dnc_mirror_create(Oid source, const DncMirrorTerms *terms)
 /* ----- alter ----- */
 
 /*
- * Change terms of a mirror; NULL leaves one as it is.  A refresh that runs goes by those that
- * it began with.  Takes the rights of the list's owner.  Raises 42501, 42809, 42704, 22023.
+ * Change the terms of a mirror; NULL leaves a term as it is.  A refresh under way keeps the
+ * gone_after and max_loss that it began with.  The caller needs the rights of the list's owner.
+ * Raises 42501, 42P01, 42809, 42704, 22023.
  */
 void
 dnc_mirror_alter(Oid source, const Interval *max_age, const int32 *gone_after, const float8 *max_loss)
@@ -285,10 +294,12 @@ drop_object(Oid relid, const char *kind)
 }
 
 /*
- * Drop the mirror of a list, with history and schedule; the certificates of its passes stay.  As the
- * caller, who has to own what is dropped.  Works for a list that was dropped, too.
+ * Drop the mirror of a list, with its history and schedule; the certificates of its passes stay.
+ * We drop as the caller, who must own the tables and the view.  The list itself may have been
+ * dropped before.  Raises 42501, 42809, and 42704 if there is no mirror.
  *
- * We lock in the order of a refresh: the staging table, the mirror, the row of the list.
+ * A refresh locks the staging table, then the mirror, then the list's row.  We lock them in the
+ * same order, so that a refresh and a drop cannot deadlock.
  */
 void
 dnc_mirror_drop(Oid source)

@@ -10,7 +10,7 @@
 
 #include "utils/timestamp.h"
 
-/* How a mirror is to be. */
+/* The terms of a mirror, as dnc_fdw_mirror_create() takes them. */
 typedef struct DncMirrorTerms
 {
 	Interval   *max_age;

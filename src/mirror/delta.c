@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * delta.c
- *		Reads what is new on a list, for its mirror.
+ *		Reads the new entries of a list, for its mirror.
  *
- * A delta only adds.  It reads from the end where new entries stand until it has seen a
- * page of entries that the mirror knows, all older than the newest one of the last full
- * pass less ten minutes: entries may come in a little late.  Both times are the vendor's.
+ * A delta only adds.  It begins at the end of the list where new entries stand.  It ends after
+ * a page whose entries the mirror knows, and which are all old: older by more than ten minutes
+ * than the newest entry of the last full pass, by the vendor's clock.  The ten minutes are for
+ * entries that appear a little late.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,10 +27,10 @@
 #include "mirror/own.h"
 #include "mirror/rekey.h"
 
-/* How late an entry may come in. */
+/* An entry may appear on the list this long after its created_at. */
 #define LATENESS ((int64) 10 * 60 * USECS_PER_SEC)
 
-/* A delta that runs. */
+/* A delta under way. */
 typedef struct Delta
 {
 	const DncMirror *mirror;
@@ -37,21 +38,21 @@ typedef struct Delta
 	DncStage   *stage;
 	DncEntries	entries;
 	DncCounters *counters;
-	bool	   *asking;			/* an error is the remote's */
+	bool	   *asking;			/* set: an error comes from the vendor or the network */
 	MemoryContext step_context; /* reset with each page */
 	void		(*commit) (void);
 	bool		from_end;		/* the newest entries are on the last page */
-	int64		first;			/* from_end: the page that was read first */
-	int64		first_total;	/* and how many entries the list had then */
-	bool		first_is_old;	/* all of it was known and old */
-	int64		number;			/* from_end: the page to read next; -1: the first one */
+	int64		first;			/* from_end: the page that we read first */
+	int64		first_total;	/* from_end: the number of entries on the list then */
+	bool		first_is_old;	/* from_end: all entries of that page were known and old */
+	int64		number;			/* from_end: the page to read next; -1: no page was read yet */
 	int64		unknown;		/* entries so far that the mirror does not know */
-	bool		broken;			/* the order of the list is not what it was */
-	bool		seen_all;		/* a page of known, old entries was reached */
-	bool		spent;			/* the budget is */
+	bool		broken;			/* the list is not in its former order any more */
+	bool		seen_all;		/* we have reached a page of known, old entries */
+	bool		spent;			/* the budget of requests is spent */
 } Delta;
 
-/* Raise 55000 where a delta would not find all that is new. */
+/* Raise 55000 if a delta could miss new entries, or if its few entries would pass for the list. */
 static void
 require_order(const DncMirror *mirror)
 {
@@ -76,7 +77,7 @@ require_order(const DncMirror *mirror)
 				 errhint("CALL dnc_fdw_mirror_refresh(%s);", quote_literal_cstr(mirror->source_name))));
 }
 
-/* End the transaction, and begin the next one. */
+/* End the transaction, and begin the next one, in READ COMMITTED. */
 static void
 commit(Delta *delta)
 {
@@ -87,7 +88,7 @@ commit(Delta *delta)
 	MemoryContextSwitchTo(before);
 }
 
-/* Store the page at hand, and see whether it is the last one that is needed. */
+/* Store the current page, commit, and find out whether we need more pages. */
 static void
 take_page(Delta *delta)
 {
@@ -118,14 +119,14 @@ take_page(Delta *delta)
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(delta->step_context);
 	delta->broken |= pass->order != wanted && pass->order != DNC_ORDER_ANY;
-	/* All of a page that the list has pushed on may have been given before: that says nothing. */
+	/* If the list has moved, a page may only repeat entries that we have: that proves nothing. */
 	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
 		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
 }
 
 /*
- * Begin with the page that was the last one at the last full pass: its answer says how many
- * there are now, and mostly it is still the last one.  Where we do not know, with page 1.
+ * Choose the page to read first: the list's last page at the last full pass, or page 1 if we do
+ * not know.  Its answer says how many pages there are now; mostly it still is the last page.
  */
 static void
 choose_first(Delta *delta)
@@ -153,7 +154,7 @@ choose_first(Delta *delta)
 	InvalidateCatalogSnapshot();
 }
 
-/* Read the first page of numbered ones, whichever that is. */
+/* Read the page that choose_first() has chosen, and note the list's length; false: no page. */
 static bool
 first_page(Delta *delta)
 {
@@ -168,7 +169,7 @@ first_page(Delta *delta)
 	return true;
 }
 
-/* Go to the next page of the list; false: there is none. */
+/* Go to the next page that the delta has to read; false: there is none. */
 static bool
 next_page(Delta *delta)
 {
@@ -184,7 +185,7 @@ next_page(Delta *delta)
 	{
 		int64		number = delta->number--;
 
-		/* It was read, and nothing has moved since. */
+		/* We read this page first, and the list is as long as it was then. */
 		if (number == delta->first && dnc_pager_total(pager) == delta->first_total)
 			delta->seen_all = delta->first_is_old;
 		else if (dnc_pager_jump(pager, number, &page))
@@ -196,7 +197,10 @@ next_page(Delta *delta)
 	return false;
 }
 
-/* Does a page that is not the last one tell that all is read?  Not yet: later ones are newer. */
+/*
+ * If the page that we read first is not the last page of the list, newer entries follow it.  Then
+ * old entries on it do not end the delta yet.
+ */
 static void
 put_off(Delta *delta)
 {
@@ -206,7 +210,7 @@ put_off(Delta *delta)
 	delta->seen_all = false;
 }
 
-/* Read what is new into the staging table. */
+/* Read the new entries into the staging table, until the delta is complete or must end. */
 static void
 read_new(Delta *delta)
 {
@@ -233,7 +237,7 @@ read_new(Delta *delta)
 				 errhint("The next refresh has to be a full pass.")));
 }
 
-/* From now on, no delta until a full pass has seen the order again. */
+/* Allow no more deltas until a full pass has seen the list in order again. */
 static void
 forget_order(const DncMirror *mirror)
 {
@@ -244,11 +248,14 @@ forget_order(const DncMirror *mirror)
 }
 
 /*
- * Read what is new on a list, and merge it.  *pass is the pass, from its begin on, and
- * *asking tells that an error is the remote's.  Ends and begins transactions by commit_by.
- * False: the budget was spent first; what was read is merged, and the next delta begins
- * anew.  Raises 55000 where the list has no order that allows it, and what
- * dnc_pager_next() does.
+ * Read the new entries of a list, and merge them.  *pass becomes the pass as soon as it begins,
+ * palloc'd in the current context.  *asking is true while an error would come from the vendor or
+ * the network.  Ends and begins transactions with commit_by.
+ *
+ * Returns false if the budget was spent first.  Then we merge the entries that we have, and the
+ * next delta begins anew.  If the list has lost its order, we raise a NOTICE, and the next
+ * refresh has to be a full pass.  Raises 55000 if a delta is not allowed, or cannot be merged,
+ * and the errors of dnc_pager_next().
  */
 bool
 dnc_delta_run(const DncMirror *mirror, DncPass **pass, DncStage *stage, DncCounters *counters,

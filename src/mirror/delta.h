@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * delta.h
- *		Reads what is new on a list, for its mirror.
+ *		Reads the new entries of a list, for its mirror.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * kept_keys.c
- *		Keys of entries that the mirror has already.
+ *		Keys of entries that the mirror already has.
  *
- * Making the key of a number takes libphonenumber longer than it takes to find the entry in
- * the mirror.  An entry of the same id, type and identifier has the same key, as long as keys
- * are made by the same rules and for the same country.
+ * Finding an entry in the mirror takes less time than making the key of its number with
+ * libphonenumber.  An entry with the same id, type and identifier has the same key, as long as
+ * keys are made by the same rules and for the same country.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "mirror/kept_keys.h"
 #include "mirror/rekey.h"
 
-/* An entry of the mirror, in the database's encoding. */
+/* The key of an entry of the mirror, in the database's encoding. */
 typedef struct Kept
 {
 	const char *identity;
@@ -29,14 +29,14 @@ typedef struct Kept
 struct DncKeptKeys
 {
 	const DncMirror *mirror;
-	bool		any;			/* the mirror's keys are those of now */
-	SPIPlanPtr	plan;			/* kept; NULL: not made yet */
+	bool		any;			/* the mirror has keys, made by today's rules */
+	SPIPlanPtr	plan;			/* kept by SPI; NULL: not made yet */
 	MemoryContext context;		/* reset with each page */
-	Kept	   *keys;			/* of the page's entries, sorted by their identities */
+	Kept	   *keys;			/* of the page's entries, sorted by identity */
 	int			count;
 };
 
-/* Free the plan with the memory of a refresh. */
+/* Free the plan, as a callback of the context that *argument lives in. */
 static void
 free_plan(void *argument)
 {
@@ -46,7 +46,7 @@ free_plan(void *argument)
 		SPI_freeplan(kept->plan);
 }
 
-/* Begin to look for keys, in the current context. */
+/* Prepare to look for keys.  The result is palloc'd, and its plan is freed with the context. */
 DncKeptKeys *
 dnc_kept_keys_begin(const DncMirror *mirror)
 {
@@ -62,7 +62,10 @@ dnc_kept_keys_begin(const DncMirror *mirror)
 	return kept;
 }
 
-/* Is an identifier's key worth looking for?  That of an email is made sooner than found. */
+/*
+ * Is it worth looking for the key of an identifier, which may be NULL?  For an email address it is
+ * not: making the key is faster.
+ */
 bool
 dnc_kept_keys_has_use(const DncKeptKeys *kept, const char *identifier)
 {
@@ -76,8 +79,8 @@ compare_kept(const void *one, const void *other)
 }
 
 /*
- * Find the keys of a page's entries, by their identities as texts in the database's
- * encoding.  They live until the next call.  Needs an active snapshot.
+ * Find the keys of a page's entries.  identities are Datums of type text, in the database's
+ * encoding.  The keys live until the next call.  Needs an active snapshot.
  */
 void
 dnc_kept_keys_load(DncKeptKeys *kept, const Datum *identities, int count)
@@ -122,7 +125,7 @@ dnc_kept_keys_load(DncKeptKeys *kept, const Datum *identities, int count)
 	qsort(kept->keys, kept->count, sizeof(Kept), compare_kept);
 }
 
-/* The key of an entry, in the database's encoding; NULL: the mirror has none that we looked for. */
+/* The key of an entry, in the database's encoding; NULL: dnc_kept_keys_load() has not found it. */
 const char *
 dnc_kept_keys_find(const DncKeptKeys *kept, const char *identity)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kept_keys.h
- *		Keys of entries that the mirror has already.
+ *		Keys of entries that the mirror already has.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * lookups.c
- *		Looks entries up that are missing from several passes.
+ *		Looks up entries that are missing from several passes.
  *
- * An entry goes only when it is certain.  Where one request can tell whether an identifier
- * is listed, we ask before we let the entry go: a list can be passed over, a lookup cannot.
+ * A pass over a list that moves can miss an entry; a lookup cannot.  So if one request can tell
+ * whether an identifier is listed, we send it before we let the entry go.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,16 +21,16 @@
 #include "mirror/statements.h"
 #include "queue/record.h"
 
-/* Lookups of one pass; the other entries wait for the next one. */
+/* A pass makes this many lookups at most.  The other entries wait for the next pass. */
 #define MAX_LOOKUPS 100
 
 /*
- * Entries m that would go with a pass unless it has seen them: $1 is when it began, $2
- * gone_after.  Hardly any are, mostly.
+ * Would entry m go with this pass if the pass has not seen it?  $1 is when the pass began, and $2
+ * is gone_after.  Mostly this is true of hardly any entry.
  */
 #define MAY_GO "m.gone_at IS NULL AND m.first_seen < $1 AND m.missed >= $2 - 1"
 
-/* Are there any? */
+/* Is there any entry that may go? */
 static bool
 may_any_go(const DncPass *pass, const DncQueueArguments *arguments)
 {
@@ -39,9 +39,10 @@ may_any_go(const DncPass *pass, const DncQueueArguments *arguments)
 }
 
 /*
- * The entries that would go with this pass and were not looked up yet: a list of
- * DncCandidate *, palloc'd.  NIL where the API has no lookups.  One whose identifier and type
- * the pass has seen under another id needs none.  Needs an active snapshot.
+ * Find the entries that would go with this pass, and that it has not looked up yet.  Returns a
+ * list of DncCandidate *, palloc'd: as many as the pass may still look up, those first that are
+ * missing for longest.  NIL if the API has no lookups, or if entries never go.  An entry whose
+ * key and type the pass has seen under another id needs no lookup.  Needs an active snapshot.
  */
 List *
 dnc_lookups_find(const DncPass *pass)
@@ -86,8 +87,9 @@ dnc_lookups_find(const DncPass *pass)
 }
 
 /*
- * Is an entry on the list?  *asking tells that an error is the remote's.  One that the API
- * cannot be asked for stays.
+ * Ask the vendor whether an entry is on the list.  If we cannot ask the API for its identifier,
+ * the answer is true, so the entry stays.  *asking is true while an error would come from the
+ * vendor or the network.
  */
 static bool
 is_listed(const DncPass *pass, const DncCandidate *candidate, DncCounters *counters, bool *asking)
@@ -104,8 +106,9 @@ is_listed(const DncPass *pass, const DncCandidate *candidate, DncCounters *count
 }
 
 /*
- * Look an entry up, and store what was found.  *asking tells that an error is the remote's.
- * What was found stays in the current context.  The caller commits.
+ * Look up an entry, and store the result with the pass.  The pass keeps it in the current context.
+ * *asking is true while an error would come from the vendor or the network.  The caller commits.
+ * Raises the errors of dnc_contains().
  */
 void
 dnc_lookups_ask(DncPass *pass, const DncCandidate *candidate, DncCounters *counters, bool *asking)

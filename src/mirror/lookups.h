@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookups.h
- *		Looks entries up that are missing from several passes.
+ *		Looks up entries that are missing from several passes.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "mirror/pass.h"
 #include "request/counters.h"
 
-/* An entry that is to be looked up; UTF-8. */
+/* An entry to look up; UTF-8. */
 typedef struct DncCandidate
 {
 	char	   *identity;

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * loss.c
- *		Is more of a list missing than can be right?
+ *		Is a suspicious part of a list missing?
  *
- * We compare sets, not sizes: a list of 100 other entries has lost 100.  We compare with the
- * largest of the last week's, too: a list that loses a little each night has lost much.
+ * We compare sets, not sizes: if all 100 entries were replaced by others, 100 are missing.  We
+ * also compare with the largest pass of the last week, so that a list cannot lose most of its
+ * entries little by little.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,25 +17,25 @@
 #include "mirror/loss.h"
 #include "mirror/statements.h"
 
-/* So few entries can be missing from any list. */
+/* Any list may lose this many entries. */
 #define ALWAYS_ALLOWED 20
 
-/* The entries of a set, and those of them that a pass has not seen. */
+/* How a pass compares with an earlier one. */
 typedef struct Loss
 {
-	int64		entries;
-	int64		lost;
+	int64		entries;		/* on the list at the earlier pass */
+	int64		lost;			/* of these, not seen by this pass */
 } Loss;
 
-/* The rows m of entries that were on the list with an earlier pass: $8 and $9 are when that began and ended. */
+/* Was the entry of row m on the list at the earlier pass, which began at $8 and ended at $9? */
 #define OF_EARLIER "m.first_seen <= $9 AND (m.last_seen IS NULL OR m.last_seen >= $8)"
 
-/* Rows m that are gone since, though not by our own removal. */
+/* Is the entry of row m gone, but not by our own removal? */
 #define GONE "m.gone_at IS NOT NULL AND m.missed > 0"
 
 /*
- * Compare a pass with an earlier complete one.  An entry that we have removed ourselves is not
- * lost, nor is one that went and is back.
+ * Compare a pass with an earlier complete pass.  An entry is not lost if we have removed it
+ * ourselves, or if it was gone and is back.
  */
 static Loss
 compare(const DncPass *pass, const DncQueueArguments *arguments)
@@ -55,7 +56,7 @@ compare(const DncPass *pass, const DncQueueArguments *arguments)
 	return loss;
 }
 
-/* Is so little missing that no comparison is needed? */
+/* Are so few entries missing or gone that we need not compare? */
 static bool
 is_little(const DncPass *pass, const DncQueueArguments *arguments, const DncDifferences *differences)
 {
@@ -69,8 +70,8 @@ is_little(const DncPass *pass, const DncQueueArguments *arguments, const DncDiff
 }
 
 /*
- * Find the largest complete pass of the last seven days that is not older than the last loss
- * that was accepted.  False: there is none.
+ * Append the times when the largest complete pass of the last seven days began and ended.  Passes
+ * before the last accepted loss do not count.  False: there is no such pass.
  */
 static bool
 find_largest(const DncPass *pass, DncQueueArguments *arguments)
@@ -96,8 +97,9 @@ find_largest(const DncPass *pass, DncQueueArguments *arguments)
 }
 
 /*
- * The last complete pass.  The mirror itself knows when that was: in a database that was
- * restored from a dump, the log has the OIDs of another one.
+ * Append the times when the last complete pass began and was merged.  False: there was none.  We
+ * take them from the mirror's own row.  In a database that was restored from a dump, the log of
+ * passes has the OIDs of the old database, so we would not find the pass by this list's OID.
  */
 static bool
 find_last(const DncPass *pass, DncQueueArguments *arguments)
@@ -108,8 +110,8 @@ find_last(const DncPass *pass, DncQueueArguments *arguments)
 }
 
 /*
- * Why a pass must not be merged, in the database's encoding; NULL: nothing is wrong.  The
- * arguments and differences are those of the merge.
+ * Check whether a full pass may be merged.  Returns a sentence in the database's encoding that
+ * says why it must not; NULL: it may.  arguments and *differences are those of the merge.
  */
 const char *
 dnc_loss_check(const DncPass *pass, const DncQueueArguments *arguments, const DncDifferences *differences)

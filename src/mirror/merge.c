@@ -3,10 +3,10 @@
  * merge.c
  *		Brings the entries that a pass has read into the mirror.
  *
- * A merge is one transaction, and writes what differs only.  Readers see the mirror before
- * it or after it.  New entries go in at once.  An entry that the pass has not seen is
- * counted as missing; it goes when it was missing from several passes, and was looked up
- * where the API can do that, or when we have removed it ourselves.
+ * A merge is one transaction, so readers see the mirror before or after the merge.  It writes
+ * only the entries that differ.  New entries are known at once.  We count an entry as missing
+ * if the pass has not seen it.  It goes if we have removed it ourselves, or if it was missing
+ * from several passes and a lookup, where the API has lookups, has not found it.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,15 +31,15 @@
 #include "queue/forget.h"
 #include "queue/record.h"
 
-/* A merge that runs, and what it has come to. */
+/* A merge under way, with the numbers of rows that it has written. */
 typedef struct Merge
 {
 	DncPass    *pass;
 	const DncMirror *mirror;
-	TimestampTz now;			/* rows that were read earlier are as old as their pass */
+	TimestampTz now;			/* when the merge began: becomes merged_at of the list */
 	DncQueueArguments arguments;
 	DncDifferences differences;
-	bool		has_removed;	/* there are removals of our own that the mirror may not know of */
+	bool		has_removed;	/* our own removals exist that the mirror may not know of */
 	int64		added;
 	int64		changed;
 	int64		missing;
@@ -47,12 +47,13 @@ typedef struct Merge
 } Merge;
 
 /*
- * When row m, which is missing, was seen last: by the last complete pass, or by a delta since.
- * That was before this pass, whatever a clock has said that was set back.
+ * When the entry of row m, which is missing, was seen last: by the last complete pass, or by a
+ * delta since.  If a clock was set back, that may seem to be later than this pass, so we take the
+ * beginning of this pass at the latest.
  */
 #define LAST_SEEN "least($1, coalesce(m.last_seen, greatest($2, m.first_seen)))"
 
-/* Run one statement of a merge, with the arguments of all. */
+/* Run a statement with the arguments of the merge.  Returns how many rows it has changed. */
 static int64
 run(Merge *merge, const char *template)
 {
@@ -60,7 +61,7 @@ run(Merge *merge, const char *template)
 	return (int64) dnc_mirror_run(merge->mirror, template, &merge->arguments);
 }
 
-/* Does a query give a row? */
+/* Does a query return a row? */
 static bool
 has_row(const Merge *merge, const char *query)
 {
@@ -68,9 +69,10 @@ has_row(const Merge *merge, const char *query)
 }
 
 /*
- * The arguments of all statements: $1 when the pass began, $2 and $3 when the last complete
- * pass began and was merged, $4 gone_after, $5 and $6 identities that were looked up and are
- * on the list, or not, $7 whether the API has lookups.
+ * Begin a merge: lock the tables, and prepare the arguments of all statements.  $1 is when the
+ * pass began.  $2 and $3 are when the last complete pass began and was merged.  $4 is gone_after.
+ * $5 and $6 are the identities that lookups have found and not found.  $7 says whether the API
+ * has lookups.
  */
 static void
 begin(Merge *merge, DncPass *pass)
@@ -96,8 +98,9 @@ begin(Merge *merge, DncPass *pass)
 /* ----- entries that the pass has seen ----- */
 
 /*
- * Keep one row of each entry: that which was read last.  A pass that was resumed has others,
- * and so has one whose list has moved.  turn tells the rows of the pass.
+ * Keep one row of each entry, the row that was read last.  A pass that was resumed, or whose list
+ * has moved, may have several.  turn is an SQL condition on the column turn, without its left
+ * side, that selects the rows of the pass.
  */
 static void
 drop_repeated(Merge *merge, const char *turn)
@@ -107,7 +110,7 @@ drop_repeated(Merge *merge, const char *turn)
 						"WHERE s.ctid = d.ctid AND d.number > 1", turn));
 }
 
-/* Update entries that have changed, or are back; turn tells the rows of the pass. */
+/* Update entries that have changed, or are back; turn is as for drop_repeated(). */
 static void
 update_changed(Merge *merge, const char *turn)
 {
@@ -118,8 +121,9 @@ update_changed(Merge *merge, const char *turn)
 }
 
 /*
- * Add entries that are new, or new again; condition: others are there.  We name the columns that are
- * to be NULL, too: the owner may have given them defaults.
+ * Add entries that are new, or new again; turn is as for drop_repeated().  condition is SQL that
+ * excludes entries that the mirror has, or is empty.  We also name the columns that must be NULL,
+ * since the owner may have given them defaults.
  */
 static void
 insert_new(Merge *merge, const char *turn, const char *condition)
@@ -130,8 +134,8 @@ insert_new(Merge *merge, const char *turn, const char *condition)
 }
 
 /*
- * Raise 55000 unless as many rows were written as differ.  Nothing that we know of keeps rows out
- * by now; but nobody is to be lost in silence.
+ * Raise 55000 if fewer rows were written than differ.  We know of nothing that could still keep
+ * rows out.  But if something does, we must not lose a person silently.
  */
 static void
 require_written(const Merge *merge, int64 wanted, int64 written)
@@ -145,7 +149,7 @@ require_written(const Merge *merge, int64 wanted, int64 written)
 				 errhint("Look for triggers, rules and policies of this table, and for what else writes to it.")));
 }
 
-/* Bring what a full pass has seen into the mirror; rows is how many entries that are. */
+/* Bring the entries that a full pass has seen into the mirror; rows is their number. */
 static void
 take_in(Merge *merge, int64 rows)
 {
@@ -162,9 +166,10 @@ take_in(Merge *merge, int64 rows)
 }
 
 /*
- * Note when a full pass has read the entries that we have removed ourselves: the removal
- * hides them only if it was begun later.  The others are as if read by the merge, so that no
- * removal can hide them of which the merge does not know yet.
+ * For entries that a full pass has seen and that we have removed ourselves, store when the pass
+ * read them: a removal hides them only if it was begun later.  For other entries, seen_at is NULL,
+ * which stands for the time of the merge.  So a removal that was begun before the merge, and that
+ * the merge does not see yet, cannot hide them.
  */
 static void
 note_when_read(Merge *merge)
@@ -179,7 +184,7 @@ note_when_read(Merge *merge)
 		"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")");
 }
 
-/* Note when a delta has read its entries, all of them: it is later than the last full pass. */
+/* Store for each entry of a delta when it was read, which is later than the last full pass. */
 static void
 note_when_delta_read(Merge *merge)
 {
@@ -189,7 +194,7 @@ note_when_delta_read(Merge *merge)
 
 /* ----- entries that the pass has not seen ----- */
 
-/* Our own removals, confirmed before the pass began: the pass has proven them. */
+/* Let entries go that we have removed ourselves, if that was confirmed before the pass began. */
 static void
 let_removed_go(Merge *merge)
 {
@@ -200,8 +205,8 @@ let_removed_go(Merge *merge)
 }
 
 /*
- * Those that were confirmed while the pass ran hide their entries on: this merge must not
- * make the entries younger than the removals.
+ * Keep the entries hidden whose removals were confirmed while the pass ran.  Without seen_at, they
+ * would count as read by this merge, and so as read after the removals.
  */
 static void
 keep_removed_hidden(Merge *merge)
@@ -211,8 +216,8 @@ keep_removed_hidden(Merge *merge)
 }
 
 /*
- * Let entries go that were missing for long enough.  They are gone as of the moment when the
- * pass began, so that an addition that was acknowledged later stays known.
+ * Let entries go that were missing for long enough.  They are gone since the pass began.  So an
+ * addition that was acknowledged after that time stays known.
  */
 static void
 let_missing_go(Merge *merge)
@@ -228,8 +233,9 @@ let_missing_go(Merge *merge)
 }
 
 /*
- * Count the others as missing.  We count anew for entries that we have added since the last
- * complete pass began, and not at all for those that we have added since this one did.
+ * Count the other entries as missing.  If we have added an entry since this pass began, we do not
+ * count.  If we have added it since the last complete pass began, the count begins anew with 1.
+ * If a lookup has found it, the count is 0.
  */
 static void
 count_missing(Merge *merge)
@@ -266,12 +272,12 @@ take_out(Merge *merge)
 		let_missing_go(merge);
 }
 
-/* ----- what is stored of the merge ----- */
+/* ----- the record of the merge ----- */
 
 /*
- * Store how fresh the mirror is now, and from when on it needs our own writes: those since
- * the complete pass before this one, since a transaction may commit long after its writes
- * were acknowledged, and the additions that no pass has shown.
+ * Store how fresh the mirror is now, and from when on it needs our own writes.  It needs all
+ * additions that no pass has shown, and all writes since the complete pass before this one began:
+ * a transaction may commit long after its writes were acknowledged.
  */
 static void
 update_list(Merge *merge)
@@ -304,7 +310,7 @@ update_list(Merge *merge)
 				  &arguments);
 }
 
-/* Let the next merge be planned by what there is, not by what there was. */
+/* Renew the planner's statistics of the mirror if more than a tenth of the entries changed. */
 static void
 renew_statistics(Merge *merge)
 {
@@ -312,7 +318,7 @@ renew_statistics(Merge *merge)
 		run(merge, "ANALYZE {mirror}");
 }
 
-/* Store what the pass has come to. */
+/* Store the results of the merge and the certificate with the pass, and end the pass. */
 static void
 update_pass(Merge *merge, const DncCertificate *certificate, bool loss_accepted)
 {
@@ -355,7 +361,7 @@ merge_full(DncPass *pass, bool accept_loss)
 		return problem;
 	}
 	pass->rows = certificate.rows;
-	/* From here on, our own removals count that were made from the list which this pass has read. */
+	/* From here on, a removal of ours counts only if it was sent to the list that we have read. */
 	dnc_mirror_set_credential(pass->mirror);
 	dnc_rekey(pass->mirror);
 	merge.has_removed = has_row(&merge, "SELECT FROM " DNC_MIRROR_REMOVED " r");
@@ -370,11 +376,12 @@ merge_full(DncPass *pass, bool accept_loss)
 }
 
 /*
- * Merge a full pass that has read its list to the end.  Gives back why it fails, NULL if it
- * does not; then nothing but the pass is changed.  The caller commits either way.
+ * Merge a full pass that has read its list to the end.  Returns NULL, or a sentence that says why
+ * the pass fails.  If it fails, the mirror stays as it was, and only the pass ends.  The caller
+ * commits either way.  Raises 55000 if the merge could lose entries.
  *
- * All joins are of whole sets.  The planner thinks that hardly any entry is missing and
- * hardly any is our own, and would look through the staging table for each of these.
+ * We turn nested loops off, since all joins are of whole sets.  The planner thinks that hardly any
+ * entry is missing or our own, and would scan the staging table once for each of these.
  */
 const char *
 dnc_merge_full(DncPass *pass, bool accept_loss)
@@ -390,8 +397,9 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 }
 
 /*
- * Raise 55000 if somebody has emptied the mirror since the delta began: the guard would take the few
- * new entries for the whole list.  Our lock keeps others from that until the merge is committed.
+ * Raise 55000 if somebody has emptied the mirror since the delta began.  Otherwise the guard would
+ * take the few new entries for the whole list.  Our lock keeps TRUNCATE out until the merge is
+ * committed.
  */
 static void
 require_entries(const Merge *merge)
@@ -405,8 +413,9 @@ require_entries(const Merge *merge)
 }
 
 /*
- * Merge a delta: it adds, and lets nothing go.  One that has not read all that is new is not
- * complete.  The caller commits.
+ * Merge a delta: add and update entries, but let none go.  complete: the delta has read all new
+ * entries; otherwise the pass ends as partial.  The caller commits.  Raises 55000 if the merge
+ * could lose entries, or if the mirror is empty.
  */
 void
 dnc_merge_delta(DncPass *pass, bool complete)

@@ -3,8 +3,9 @@
  * mirror.c
  *		One mirror: its list, its tables, and queries on these.
  *
- * The mirror, its staging table and its view are ordinary objects of the list's owner.
- * Queries on them run as this owner, with a search_path that finds nothing of a user's.
+ * The mirror, its staging table and its view are ordinary objects of the list's owner.  Queries
+ * on them run as this owner.  Their search_path has no schema of a user, so that they call only
+ * PostgreSQL's own functions and operators.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +32,7 @@
 
 /* ----- the list ----- */
 
-/* A relation's name with its schema, quoted; of one that was dropped, its number. */
+/* A relation's name with its schema, quoted, palloc'd.  If the relation was dropped: its OID. */
 char *
 dnc_mirror_name_of(Oid relid)
 {
@@ -42,7 +43,10 @@ dnc_mirror_name_of(Oid relid)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 }
 
-/* The name of the column with an identifier or its type, which has to be a text. */
+/*
+ * The quoted name of the column that holds the identifier, or its type.  Raises 0A000 unless the
+ * table has that column, with type text.
+ */
 static const char *
 text_column(const DncMirror *mirror, DncColumn column)
 {
@@ -58,14 +62,14 @@ text_column(const DncMirror *mirror, DncColumn column)
 	return quote_identifier(pstrdup(NameStr(att->attname)));
 }
 
-/* Is a column of the list kept in the mirror?  A key is made anew, and search is no value. */
+/* Does the mirror keep this column of the list?  We make the key anew, and search has no value. */
 static bool
 is_mirrored(DncColumn column)
 {
 	return column != DNC_COL_NONE && column != DNC_COL_SEARCH && column != DNC_COL_MATCH_KEY;
 }
 
-/* Fill in what the mirror needs of the source's columns. */
+/* Fill in the owner and the columns of the list. */
 static void
 describe_columns(DncMirror *mirror)
 {
@@ -91,8 +95,9 @@ describe_columns(DncMirror *mirror)
 }
 
 /*
- * A list as it is to be mirrored, without what dnc_mirror_load() adds.  0A000 if it has no
- * columns for an identifier and its type.
+ * Describe a list for its mirror, palloc'd, without the members that dnc_mirror_load() sets.
+ * Raises 0A000 if the list has no text columns for an identifier and its type, and 28000 if the
+ * current user has no token for it.
  */
 DncMirror *
 dnc_mirror_describe(Oid source)
@@ -110,7 +115,10 @@ dnc_mirror_describe(Oid source)
 	return mirror;
 }
 
-/* The list whose mirror a table or view belongs to; InvalidOid: it belongs to none. */
+/*
+ * The list whose mirror has this table or view.  InvalidOid: there is none, or we cannot look
+ * without an active snapshot.
+ */
 static Oid
 list_of(Oid relid)
 {
@@ -129,7 +137,7 @@ list_of(Oid relid)
 	return source;
 }
 
-/* Raise 42809 for a relation that is no list, and say which one may be meant. */
+/* Raise 42809 since the relation is no list.  The hint says which table to name instead. */
 static void
 refuse_other_relation(Oid relid)
 {
@@ -146,7 +154,10 @@ refuse_other_relation(Oid relid)
 			 errhint("%s", hint)));
 }
 
-/* Raise 42501 unless the current user has the rights of the list's owner; 42809 for what is no list. */
+/*
+ * Raise 42501 unless the current user has the rights of the list's owner.  Raise 42809 if the
+ * relation is no list, and 42P01 if it does not exist.
+ */
 void
 dnc_mirror_require_owner(Oid source)
 {
@@ -162,9 +173,9 @@ dnc_mirror_require_owner(Oid source)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
 }
 
-/* ----- what is stored of a mirror ----- */
+/* ----- the row of a mirror in dnc_fdw_mirror_lists ----- */
 
-/* A text that a query has given, in the memory of a context. */
+/* A text in the first row of a query's result, copied into a context; NULL: it is NULL. */
 static const char *
 text_of(const DncQueueQuery *query, int column, MemoryContext context)
 {
@@ -174,8 +185,9 @@ text_of(const DncQueueQuery *query, int column, MemoryContext context)
 }
 
 /*
- * Raise 42704 for a list that has no mirror, and may have been dropped; 42809 for what is no
- * list.  to_drop: nobody wants to create one.
+ * Raise 42704 since a list has no mirror; the list itself may have been dropped.  Raise 42809 if
+ * the relation is no list.  to_drop: the caller wants to drop a mirror, so the hint does not offer
+ * to create one.
  */
 void
 dnc_mirror_refuse_unmirrored(Oid source, bool to_drop)
@@ -196,8 +208,8 @@ dnc_mirror_refuse_unmirrored(Oid source, bool to_drop)
 }
 
 /*
- * Note that the list is of another account by now.  The mirror is as good as empty then, and
- * must not be read until a pass is complete.
+ * If the server has another account now, store that account, and forget all complete passes.  The
+ * mirror has the entries of another list then, so the guard refuses it until a pass is complete.
  */
 static void
 change_account(const DncMirror *mirror)
@@ -212,8 +224,9 @@ change_account(const DncMirror *mirror)
 }
 
 /*
- * The mirror of a list; palloc'd.  42704 if it has none; 55000 if a table of it is gone.
- * Needs an active snapshot.
+ * Return the mirror of a list, palloc'd.  If the server has another account now, we store that.
+ * Raises 42704 if the list has no mirror, 55000 if a table or view of the mirror was dropped, and
+ * the errors of dnc_mirror_describe().  Needs an active snapshot.
  */
 DncMirror *
 dnc_mirror_load(Oid source)
@@ -264,7 +277,7 @@ dnc_mirror_load(Oid source)
 	return mirror;
 }
 
-/* Note the role whose token reads the list from now on. */
+/* Store the role whose token reads the list from now on. */
 void
 dnc_mirror_set_reader(DncMirror *mirror, Oid role)
 {
@@ -276,7 +289,7 @@ dnc_mirror_set_reader(DncMirror *mirror, Oid role)
 	mirror->read_by = role;
 }
 
-/* Note the address and token that the entries of the mirror were read with, which are those of now. */
+/* Store that the entries of the mirror were read with the current address and token. */
 void
 dnc_mirror_set_credential(const DncMirror *mirror)
 {
@@ -289,7 +302,7 @@ dnc_mirror_set_credential(const DncMirror *mirror)
 
 /* ----- queries ----- */
 
-/* The mirrored columns with a prefix: m.a, m.b, m.c. */
+/* The mirrored columns with a prefix, palloc'd: m.a, m.b, m.c. */
 char *
 dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix)
 {
@@ -307,7 +320,7 @@ dnc_mirror_prefixed(const DncMirror *mirror, const char *prefix)
 	return names.data;
 }
 
-/* What a name in braces stands for; NULL: for nothing that we know. */
+/* The text that a name in braces stands for; NULL: we do not know the name. */
 static const char *
 meaning(const DncMirror *mirror, const char *name, size_t length)
 {
@@ -340,9 +353,10 @@ meaning(const DncMirror *mirror, const char *name, size_t length)
 }
 
 /*
- * A statement of a template: {mirror}, {staging}, {known} and {extension} are names,
- * {columns} those of the mirrored columns, {m.all} and {s.all} the same of m and s,
- * {identifier} and {type} names of columns, {source} the list's name as a literal.
+ * Make a statement from a template, palloc'd.  {mirror}, {staging} and {known} stand for the names
+ * of relations, {extension} for the extension's schema, {identifier} and {type} for the names of
+ * columns.  {columns} stands for all mirrored columns, {m.all} and {s.all} for the same columns of
+ * m and s.  {source} stands for the list's name as a literal.
  */
 char *
 dnc_mirror_sql(const DncMirror *mirror, const char *template)
@@ -367,8 +381,8 @@ dnc_mirror_sql(const DncMirror *mirror, const char *template)
 }
 
 /*
- * Be the mirror's owner, with a search_path that finds nothing of a user's, and within
- * SPI, until dnc_queue_close().
+ * Become the mirror's owner, with a search_path that has no schema of a user, and connect to SPI.
+ * This lasts until dnc_queue_close().
  */
 void
 dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query)
@@ -384,7 +398,10 @@ dnc_mirror_become_owner(const DncMirror *mirror, DncQueueQuery *query)
 		elog(ERROR, "SPI_connect failed");
 }
 
-/* Run a query of a template as the mirror's owner; as dnc_queue_open() does. */
+/*
+ * Run the query of a template as the mirror's owner.  arguments may be NULL.  The result lives
+ * until dnc_queue_close(), which has to follow unless an error ends the transaction.
+ */
 void
 dnc_mirror_open(DncQueueQuery *query, const DncMirror *mirror, const char *template,
 				const DncQueueArguments *arguments)
@@ -404,7 +421,7 @@ dnc_mirror_open(DncQueueQuery *query, const DncMirror *mirror, const char *templ
 	query->count = SPI_processed;
 }
 
-/* Run a query for its effect; gives back how many rows it has changed. */
+/* Run the query of a template for its effect.  Returns how many rows it has changed. */
 uint64
 dnc_mirror_run(const DncMirror *mirror, const char *template, const DncQueueArguments *arguments)
 {
@@ -415,7 +432,7 @@ dnc_mirror_run(const DncMirror *mirror, const char *template, const DncQueueArgu
 	return query.count;
 }
 
-/* Run a query that gives one number. */
+/* Run the query of a template that returns a bigint, and return this number. */
 int64
 dnc_mirror_count(const DncMirror *mirror, const char *template,
 				 const DncQueueArguments *arguments)

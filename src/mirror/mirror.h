@@ -13,14 +13,14 @@
 #include "config/option.h"
 #include "queue/table.h"
 
-/* A mirror as it is set up; palloc'd in one context. */
+/* The description of a mirror; palloc'd in one context. */
 typedef struct DncMirror
 {
 	Oid			source;			/* the foreign table */
-	Oid			owner;			/* of the source, and so of all that belongs to the mirror */
-	Oid			table;			/* the mirror itself */
+	Oid			owner;			/* owns the source, and the tables and view of the mirror */
+	Oid			table;			/* holds the entries */
 	Oid			staging;
-	const char *source_name;	/* with their schemas, quoted */
+	const char *source_name;	/* names have their schemas, and are quoted */
 	const char *mirror_name;
 	const char *staging_name;
 	const char *known_name;
@@ -31,23 +31,23 @@ typedef struct DncMirror
 	/* The source's columns. */
 	TupleDesc	desc;
 	DncColumnMap *map;
-	List	   *attributes;		/* of int: numbers of those that are mirrored, in order */
-	const char *columns;		/* names of these, quoted: a, b, c */
+	List	   *attributes;		/* of int: numbers of the mirrored columns, in order */
+	const char *columns;		/* their names, quoted: a, b, c */
 	const char *identifier;		/* the name of the column with the identifier, quoted */
-	const char *type;			/* likewise, with its type */
+	const char *type;			/* the name of the column with the identifier's type, quoted */
 
-	/* From dnc_fdw_mirror_lists; only there in what dnc_mirror_load() gives. */
+	/* From dnc_fdw_mirror_lists; set by dnc_mirror_load() only. */
 	int			gone_after;
 	double		max_loss;
 	Oid			read_by;		/* the role whose token reads the list */
 	const char *read_with;		/* dnc_queue_credential() of the last complete pass; NULL: none */
 	const char *key_version;	/* NULL: there was no complete pass */
-	const char *country;		/* that keys were made with; NULL: none */
+	const char *country;		/* the default_country of the keys; NULL: none */
 	bool		complete;		/* there was a complete pass */
-	TimestampTz complete_as_of; /* complete: when the last one began */
+	TimestampTz complete_as_of; /* complete: when the last complete pass began */
 	TimestampTz merged_at;		/* complete: when it was merged */
-	const char *newest;			/* where new entries stand: 'first', 'last'; NULL: not known */
-	TimestampTz newest_at;		/* newest: the vendor's time of the newest entry */
+	const char *newest;			/* new entries stand 'first' or 'last'; NULL: not known */
+	TimestampTz newest_at;		/* newest: the newest created_at, by the vendor's clock */
 } DncMirror;
 
 extern char *dnc_mirror_name_of(Oid relid);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * own.c
- *		Our own writes, as they are laid over a mirror; how fresh it is.
+ *		Our own writes, which the view adds to a mirror; and the guard of the view.
  *
- * The view of a mirror calls these.  A function in a view runs as whoever reads the view,
- * but the queue is nobody's to read.  So we read it as its owner, and ask whether the caller
- * may read the view.  A reader who may not gets an error: to leave the rows out would show
- * people as free who have opted out.
+ * The view of a mirror calls these functions.  A function in a view runs as the role that reads
+ * the view, but no role may read the queue.  So we read the queue as its owner, and check that
+ * the caller may read the view.  If not, we raise an error: without the queue's rows, people
+ * who have opted out would seem to be free.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,22 +39,22 @@
 #include "queue/table.h"
 
 /*
- * Was removal w made from the list that the mirror was read from?  An account may have tokens for
- * several lists (transactions.md), and a user mapping or a server may be changed: a removal from
- * another list hides nobody here.  So we compare the addresses and tokens that were used.
+ * Was removal w sent to the list that the mirror was read from?  An account may have tokens for
+ * several lists (transactions.md), and a user mapping or a server may be changed.  A removal from
+ * another list must hide nobody here, so we compare hashes of the address and token used.
  */
 #define IS_OF_TOKEN "w.sent_with = l.read_with"
 
 /*
  * Do the times of removal w make sense?  If a clock was set back, they may be in the future, or
- * not in order.  Then nobody knows what the removal came after, and it hides nobody.
+ * not in order.  Then we cannot tell which reads the removal came after, so it hides nobody.
  */
 #define IS_PAST "w.requested_at <= w.done_at AND w.done_at <= clock_timestamp()"
 
 /*
- * Removals that the vendor has confirmed, and that the mirror may not know of.  We go by when
- * the request was begun: an entry that was read before then is the one that was removed.  An
- * entry that was read while the request ran may have come back since.
+ * Select the removals that the vendor has confirmed, and that the mirror may not know of.  We go
+ * by the time when the request was begun.  If we read an entry before then, the removal took this
+ * entry.  If we read an entry while the request ran, the person may have come back since.
  */
 #define REMOVED \
 	"SELECT w.match_key, w.identifier, w.identifier_type, w.entry_id, w.requested_at, w.done_at, " \
@@ -64,26 +64,25 @@
 	"AND w.done_at >= l.needs_since AND " IS_OF_TOKEN " AND " IS_PAST
 
 /*
- * Is row w one of list l?  The account says so; but the server may have been renamed, or may
- * have got another account, since the row was stored.
+ * Is row w of list l?  The account tells.  But since the row was stored, the server may have been
+ * renamed, or may have got another account.  So we also compare the servers of the tables.
  */
 #define IS_OF_LIST \
 	"(w.account = l.account OR EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y " \
 	"USING (ftserver) WHERE x.ftrelid = w.relation AND y.ftrelid = l.source))"
 
 /*
- * Did removal w come after addition a, by their transactions?  Times alone do not tell, since a
+ * Did removal w come after addition a, by their transactions?  Times alone are not enough, since a
  * clock may have been set back in between.
  */
 #define IS_LATER \
 	"(w.instance <> a.instance OR w.xid >= a.xid OR pg_visible_in_snapshot(a.xid, w.snapshot))"
 
 /*
- * Additions that wait, are being sent, are dead or held, and those that the vendor has
- * confirmed and that no removal which began later has taken.  A removal that has found
- * nothing has taken nothing, unless an earlier try of it may have.  Two texts are one
- * identifier if the vendor takes them for one: $2 says that it ignores case, $3 that it
- * ignores a plus.
+ * Select the additions that wait, are being sent, are dead or held; and those that the vendor has
+ * confirmed, unless a removal that began later has taken them.  A removal that found no entry has
+ * taken none, unless an earlier try of it may have.  We compare identifiers as the vendor does: $2
+ * says that the vendor ignores case, $3 that it ignores a plus.
  */
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
@@ -100,7 +99,7 @@
 	"(w.identifier_type IS NULL OR a.identifier_type IS NULL OR w.identifier_type = a.identifier_type)) r " \
 	"WHERE l.source = $1 AND (a.done_at IS NULL OR r.removed_at IS NULL OR r.removed_at <= a.done_at)"
 
-/* The view of a list's mirror; 42704 if it has none. */
+/* The OID of the view of a list's mirror.  Raises 42704 or 42809 if there is no mirror. */
 static Oid
 view_of(Oid source)
 {
@@ -118,7 +117,10 @@ view_of(Oid source)
 	return view;
 }
 
-/* The name of this view with its schema, quoted; 42704 if the list has no mirror. */
+/*
+ * The name of the view of a list's mirror, quoted, with its schema; palloc'd.  Raises 42704 if the
+ * list has no mirror or the view was dropped, and 42809 if source is no list.
+ */
 char *
 dnc_own_view_name(Oid source)
 {
@@ -150,8 +152,9 @@ require_reader(Oid view)
 }
 
 /*
- * The key of an addition by the rules and the default_country of now, in the database's
- * encoding: a write may wait in the queue for longer than these stay the same.
+ * The key of an addition, made anew, as a text in the database's encoding.  The rules or
+ * default_country may have changed while the write waited in the queue.  The query's columns 2 and
+ * 3 are the identifier and its type.
  */
 static Datum
 key_of_now(const DncOptions *options, const DncQueueQuery *query, uint64 row)
@@ -169,8 +172,9 @@ key_of_now(const DncOptions *options, const DncQueueQuery *query, uint64 row)
 }
 
 /*
- * Give what a query on the queue gives as the rows of a function.  options: make the keys in
- * the first column anew, of the identifiers and types in the next two; NULL: leave them.
+ * Run a query on the queue, and return its rows as the rows of a set-returning function.  If
+ * options is not NULL, we make the keys in the first column anew, from the identifiers and types
+ * in the next two columns.  Raises 42501 unless the caller may read the mirror's view.
  */
 static void
 give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueArguments *arguments,
@@ -197,7 +201,10 @@ give_rows(FunctionCallInfo fcinfo, Oid source, const char *sql, const DncQueueAr
 	dnc_queue_close(&query);
 }
 
-/* The rows of dnc_fdw_mirror_removed(). */
+/*
+ * Return the rows of dnc_fdw_mirror_removed(): our own removals that may hide entries.  Raises
+ * 42501 unless the caller may read the mirror's view, and 42704 or 42809 if there is no mirror.
+ */
 void
 dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 {
@@ -207,7 +214,10 @@ dnc_own_removed(FunctionCallInfo fcinfo, Oid source)
 	give_rows(fcinfo, source, REMOVED, &arguments, NULL);
 }
 
-/* The rows of dnc_fdw_mirror_added(). */
+/*
+ * Return the rows of dnc_fdw_mirror_added(): our own additions that the mirror may lack.  Raises
+ * the errors of dnc_own_removed().
+ */
 void
 dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 {
@@ -222,9 +232,10 @@ dnc_own_added(FunctionCallInfo fcinfo, Oid source)
 }
 
 /*
- * Believe no removal any more that claims to be later than now: a clock was set back, and once the
- * time has come, the removal would hide entries that were read after it.  A pass calls this before it
- * stores what it has read.  now is given so that the index on done_at serves.
+ * Ignore for good all removals that seem to be in the future.  A clock was set back: once that
+ * time comes, such a removal would hide entries that were read after it.  A pass calls this before
+ * it stores entries.  The time is an argument, since clock_timestamp() in the condition would keep
+ * PostgreSQL from using the index on done_at.
  */
 void
 dnc_own_disbelieve_future(void)
@@ -239,18 +250,18 @@ dnc_own_disbelieve_future(void)
 
 /* ----- the guard ----- */
 
-/* So far may the clock of a standby be behind; one that is further behind was set back. */
+/* A standby's clock may be this far behind.  If a clock is further behind, it was set back. */
 #define LATE_CLOCK "interval '1 minute'"
 
-/* Why a mirror must not be read. */
+/* The reason why a mirror must not be read. */
 typedef struct Refusal
 {
-	const char *message;		/* NULL: it may be read */
+	const char *message;		/* goes on after "the mirror of ..."; NULL: it may be read */
 	const char *detail;
 	const char *hint;			/* NULL: a complete pass mends it */
 } Refusal;
 
-/* Raise 55000: the mirror must not be read, and why. */
+/* Raise 55000 with the reason why the mirror must not be read. */
 static void
 refuse(Oid source, const Refusal *refusal)
 {
@@ -267,8 +278,8 @@ refuse(Oid source, const Refusal *refusal)
 }
 
 /*
- * Is the list another one by now, or would its keys be others?  A list that was dropped
- * cannot have changed.
+ * Has the account or default_country changed since the last complete pass?  Another country gives
+ * other keys.  A list that was dropped cannot have changed.
  */
 static Refusal
 changes_of(Oid source, const char *country, const char *account)
@@ -287,7 +298,7 @@ changes_of(Oid source, const char *country, const char *account)
 	return (Refusal) {0};
 }
 
-/* Do policies hide rows of a mirror's table from its view? */
+/* Does row-level security hide rows of a mirror's table from its view? */
 static bool
 has_policies(Relation table, Oid known)
 {
@@ -302,7 +313,7 @@ has_policies(Relation table, Oid known)
 	return check_enable_rls(RelationGetRelid(table), reader, true) == RLS_ENABLED;
 }
 
-/* Has a mirror's table no entry at all? */
+/* Does a mirror's table have no entry that is still listed? */
 static bool
 is_empty(Relation table)
 {
@@ -319,8 +330,8 @@ is_empty(Relation table)
 }
 
 /*
- * Does the view show what the last pass has left?  Somebody may have emptied the table, restored
- * it without its rows, or given it policies.
+ * Check that the view can show the entries that the last pass has left.  Somebody may have emptied
+ * the table, restored it without its rows, or enabled row-level security.
  */
 static Refusal
 damage_of(Oid relid, Oid known, bool has_entries)
@@ -340,8 +351,8 @@ damage_of(Oid relid, Oid known, bool has_entries)
 }
 
 /*
- * May the mirror of a list be read?  *as_of is when its last complete pass began, if there
- * was one.  What is given lives in the current context.
+ * Find out whether the mirror of a list may be read.  If there was a complete pass, *as_of becomes
+ * the time when the last one began.  The result's texts live in the current context.
  */
 static Refusal
 find_refusal(Oid source, TimestampTz *as_of)
@@ -383,14 +394,15 @@ find_refusal(Oid source, TimestampTz *as_of)
 		has_entries = DatumGetBool(dnc_queue_datum(&query, 0, 9));
 	}
 	dnc_queue_close(&query);
-	/* As the caller: policies are about him. */
+	/* We are the caller again: row-level security depends on the role. */
 	return refusal.message ? refusal : damage_of(table, known, has_entries);
 }
 
 /*
- * When the last complete pass of a mirror began.  Raises 55000 if there was none, if it is
- * older than max_age, or if the keys were made by other rules; 42704 and 42809 if there is no
- * mirror.
+ * Return when the last complete pass of a mirror began.  Raises 55000 if there was none, if it
+ * began longer than max_age ago or in the future, if keys or account have changed since, if the
+ * table has lost its entries, or if row-level security hides them.  Raises 42704 or 42809 if there
+ * is no mirror.
  */
 TimestampTz
 dnc_own_guard(Oid source)
@@ -405,7 +417,7 @@ dnc_own_guard(Oid source)
 	return as_of;
 }
 
-/* Would this raise an error? */
+/* Would dnc_own_guard() raise an error?  True also if there is no mirror. */
 bool
 dnc_own_is_refused(Oid source)
 {

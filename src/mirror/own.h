@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * own.h
- *		Our own writes, as they are laid over a mirror; how fresh it is.
+ *		Our own writes, which the view adds to a mirror; and the guard of the view.
  *
  *-------------------------------------------------------------------------
  */

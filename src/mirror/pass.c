@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * pass.c
- *		A pass over a list: where it is, and what it has come to.
+ *		A pass over a list: its place in the list, and its results so far.
  *
- * A pass is a row of dnc_fdw_pass_log, updated in the transaction that stores the entries of
- * a page.  So it goes on where it was after whatever has ended it.  Texts in a DncPass are
- * UTF-8 where they are the vendor's, as in DncPosition.
+ * A pass is a row of dnc_fdw_pass_log.  We update the row in the transaction that stores the
+ * entries of a page.  So whatever has interrupted the pass, it goes on behind the last stored
+ * page.  The vendor's texts in a DncPass are UTF-8, as in DncPosition.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,10 +22,10 @@
 #include "match/version.h"
 #include "mirror/pass.h"
 
-/* A pass that began longer ago than this begins anew. */
+/* If a pass began longer ago than this, it begins anew. */
 #define OLDEST_PASS ((int64) 24 * 3600 * USECS_PER_SEC)
 
-/* The names of the orders in dnc_fdw_pass_log; NULL: no order was seen yet. */
+/* The names of the orders in dnc_fdw_pass_log; NULL: the pass has seen no order yet. */
 static const char *const order_names[] = {
 	[DNC_ORDER_ANY] = NULL,
 	[DNC_ORDER_NEWEST_FIRST] = "newest first",
@@ -35,14 +35,14 @@ static const char *const order_names[] = {
 
 /* ----- texts and arrays ----- */
 
-/* An argument of a text that is UTF-8; NULL is NULL. */
+/* Append a text that is UTF-8, in the database's encoding; NULL is NULL. */
 static void
 utf8_argument(DncQueueArguments *arguments, const char *text)
 {
 	dnc_queue_text_argument(arguments, text ? pg_any_to_server(text, strlen(text), PG_UTF8) : NULL);
 }
 
-/* Texts that are UTF-8 as an array of text in the database's encoding; palloc'd. */
+/* Convert a list of UTF-8 texts to an array of text in the database's encoding; palloc'd. */
 Datum
 dnc_pass_identities(const List *texts)
 {
@@ -59,14 +59,14 @@ dnc_pass_identities(const List *texts)
 	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* An argument of an array of these. */
+/* Append such an array. */
 static void
 array_argument(DncQueueArguments *arguments, const List *texts)
 {
 	dnc_queue_argument(arguments, TEXTARRAYOID, dnc_pass_identities(texts));
 }
 
-/* An array of texts that a query has given, each UTF-8 and in the memory of a context. */
+/* An array of text in the first row of a query's result, as a list of UTF-8 texts in a context. */
 static List *
 list_of(const DncQueueQuery *query, int column, MemoryContext context)
 {
@@ -91,7 +91,7 @@ list_of(const DncQueueQuery *query, int column, MemoryContext context)
 	return texts;
 }
 
-/* A number that a query has given; 0 where it is NULL. */
+/* A number in the first row of a query's result; 0: it is NULL. */
 static int64
 number_of(const DncQueueQuery *query, int column)
 {
@@ -117,8 +117,8 @@ number_argument(DncQueueArguments *arguments, int64 number)
 /* ----- begin and resume ----- */
 
 /*
- * All that another pass has to have in common with one that goes on.  The keys of the entries
- * that are staged depend on default_country, and another token may read another list.
+ * The settings that must stay the same as long as a pass goes on, as one text; palloc'd.  The keys
+ * of staged entries depend on default_country, and another token may read another list.
  */
 static char *
 fingerprint(const DncMirror *mirror)
@@ -130,7 +130,7 @@ fingerprint(const DncMirror *mirror)
 					options->default_country ? options->default_country : "-");
 }
 
-/* Fill in the place of a pass in its list, stored in columns from this one on. */
+/* Fill in the position of a pass, from the columns that begin with this one. */
 static void
 read_position(DncPosition *position, const DncQueueQuery *query, int column, MemoryContext context)
 {
@@ -147,8 +147,8 @@ read_position(DncPosition *position, const DncQueueQuery *query, int column, Mem
 }
 
 /*
- * The pass that a mirror's last refresh has left, palloc'd; NULL: there is none.  Needs an
- * active snapshot.
+ * Find the full pass of a mirror that is not over, palloc'd in the current context; NULL: there is
+ * none.  Needs an active snapshot.
  */
 DncPass *
 dnc_pass_find(const DncMirror *mirror)
@@ -194,7 +194,7 @@ dnc_pass_find(const DncMirror *mirror)
 	return pass;
 }
 
-/* Empty the staging table, or the rows of a delta in it. */
+/* Empty the staging table; for a delta, delete only the rows of deltas. */
 static void
 empty_staging(const DncMirror *mirror, bool delta)
 {
@@ -204,7 +204,7 @@ empty_staging(const DncMirror *mirror, bool delta)
 		dnc_mirror_run(mirror, "TRUNCATE {staging}", NULL);
 }
 
-/* End what a call that was killed has left running: a delta, which does not go on. */
+/* End a pass of this mode that an interrupted call has left running: a delta never goes on. */
 static void
 end_interrupted(const DncMirror *mirror, bool delta)
 {
@@ -216,7 +216,7 @@ end_interrupted(const DncMirror *mirror, bool delta)
 				  "message = 'It was interrupted.' WHERE source = $1 AND mode = $2 AND state = 'running'", &arguments);
 }
 
-/* Begin a pass, palloc'd.  Needs an active snapshot. */
+/* Begin a pass with empty staging, palloc'd in the current context.  Needs an active snapshot. */
 DncPass *
 dnc_pass_begin(const DncMirror *mirror, bool delta)
 {
@@ -249,7 +249,10 @@ dnc_pass_begin(const DncMirror *mirror, bool delta)
 	return pass;
 }
 
-/* Why a pass that was left cannot go on; NULL: it can.  Needs an active snapshot. */
+/*
+ * Check whether an interrupted pass can go on.  Returns NULL, or a sentence that says why it
+ * cannot.  Needs an active snapshot.
+ */
 const char *
 dnc_pass_must_restart(const DncPass *pass)
 {
@@ -269,7 +272,10 @@ dnc_pass_must_restart(const DncPass *pass)
 	return same ? NULL : "The server's options, the token, or the version of the keys, have changed.";
 }
 
-/* Begin a pass anew, with an empty staging table.  Needs an active snapshot. */
+/*
+ * Begin a pass anew, with an empty staging table.  A NOTICE tells the reason, which is a sentence.
+ * Needs an active snapshot.
+ */
 void
 dnc_pass_restart(DncPass *pass, const char *reason)
 {
@@ -298,7 +304,7 @@ dnc_pass_restart(DncPass *pass, const char *reason)
 
 /* ----- on the way ----- */
 
-/* Has the list been read behind cursors? */
+/* Did the pass read the list with cursors?  False if it has read no page yet. */
 bool
 dnc_pass_has_cursors(const DncPass *pass)
 {
@@ -313,8 +319,8 @@ dnc_pass_has_cursors(const DncPass *pass)
 }
 
 /*
- * Where new entries stand, so that a delta can begin there: 'first', or, of numbered pages,
- * 'last'; NULL: nowhere that we know of.
+ * The end of the list where new entries stand, so that a delta can begin there: 'first', or 'last'
+ * on numbered pages.  NULL: we do not know.
  */
 const char *
 dnc_pass_newest(const DncPass *pass)
@@ -324,7 +330,7 @@ dnc_pass_newest(const DncPass *pass)
 	return pass->order == DNC_ORDER_NEWEST_LAST && !dnc_pass_has_cursors(pass) ? "last" : NULL;
 }
 
-/* Note the created_at of the next entry; 0: it has none. */
+/* Take the created_at of the next entry into the pass's order and times; 0: it has none. */
 void
 dnc_pass_see(DncPass *pass, TimestampTz created_at)
 {
@@ -348,7 +354,7 @@ dnc_pass_see(DncPass *pass, TimestampTz created_at)
 		pass->newest_at = created_at;
 }
 
-/* Store where a pass is.  Needs an active snapshot. */
+/* Store a pass, and forget the error of an earlier call.  Needs an active snapshot. */
 void
 dnc_pass_save(const DncPass *pass)
 {
@@ -384,7 +390,7 @@ dnc_pass_save(const DncPass *pass)
 						"turn_pages = $20, turn = $21, sqlstate = NULL, message = NULL WHERE id = $1", &arguments);
 }
 
-/* Note the error that has ended a call.  The pass goes on with the next one. */
+/* Store the error that has ended a call.  The pass goes on with the next call. */
 void
 dnc_pass_note_error(int64 id, const char *sqlstate, const char *message)
 {
@@ -396,7 +402,10 @@ dnc_pass_note_error(int64 id, const char *sqlstate, const char *message)
 	dnc_queue_run("UPDATE %1$s.dnc_fdw_pass_log SET sqlstate = $2, message = $3 WHERE id = $1", &arguments);
 }
 
-/* End a pass: 'done', or 'failed' with the reason. */
+/*
+ * End a pass, and empty its staging.  state is 'done', 'partial' or 'failed'.  message is the
+ * reason why the pass failed; NULL: it did not.
+ */
 void
 dnc_pass_end(const DncPass *pass, const char *state, const char *message)
 {

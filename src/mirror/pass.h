@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pass.h
- *		A pass over a list: where it is, and what it has come to.
+ *		A pass over a list: its place in the list, and its results so far.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,13 +14,13 @@
 /* The order in which a pass has seen the entries of its list, by created_at. */
 typedef enum DncOrder
 {
-	DNC_ORDER_ANY,				/* of one entry, or of none: both of the next two */
+	DNC_ORDER_ANY,				/* all entries so far, if any, have one created_at */
 	DNC_ORDER_NEWEST_FIRST,
 	DNC_ORDER_NEWEST_LAST,
 	DNC_ORDER_NONE
 } DncOrder;
 
-/* Rows of these in the staging table are of a delta, whatever full pass runs. */
+/* The turn of a delta's rows in the staging table, which may also have rows of a full pass. */
 #define DNC_TURN_DELTA 0
 
 typedef struct DncPass
@@ -29,7 +29,7 @@ typedef struct DncPass
 	int64		id;
 	bool		delta;
 	TimestampTz began_at;
-	int			turn;			/* 1; 2 for the second reading of a first fill; DNC_TURN_DELTA */
+	int			turn;			/* 1; 2: a first fill reads the list again; DNC_TURN_DELTA */
 	DncPosition position;
 	int64		pages;			/* of all turns */
 	int64		rows;
@@ -38,10 +38,10 @@ typedef struct DncPass
 	DncOrder	order;
 	TimestampTz newest_at;		/* the newest created_at; 0: none */
 	TimestampTz last_created_at;	/* of the last entry; 0: none */
-	TimestampTz page_newest_at; /* of the page at hand; a delta resets it */
-	List	   *there;			/* of char *, identities that were missing and looked up: they are on
-								 * the list */
-	List	   *not_there;		/* likewise; they are not */
+	TimestampTz page_newest_at; /* the newest of the current page; a delta resets it */
+	List	   *there;			/* of char *: missing identities that a lookup found on the
+								 * list */
+	List	   *not_there;		/* of char *: missing identities that a lookup did not find */
 } DncPass;
 
 extern Datum dnc_pass_identities(const List *texts);

@@ -3,9 +3,9 @@
  * refresh.c
  *		Brings a mirror up to date.
  *
- * A step is a page and a transaction: the page is read with no snapshot and no lock held,
- * then its entries are stored together with the place behind it.  So whatever ends a
- * pass, the next call goes on from the last page that was stored.
+ * Each page is a step and a transaction.  We request the page without holding a snapshot or a
+ * lock on a table.  Then we store its entries together with the place behind the page.  So
+ * whatever interrupts a pass, the next call goes on behind the last page that was stored.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,10 +31,10 @@
 #include "request/counters.h"
 #include "request/rate_limit.h"
 
-/* Tells our locks from users' advisory locks, and from those of the queue's senders. */
+/* The class of our advisory locks: neither users nor the queue's senders use it. */
 #define LOCK_CLASS 0xD0D
 
-/* A refresh that runs; in the memory of its caller's context. */
+/* A refresh under way, in the memory of the caller's context. */
 typedef struct Refresh
 {
 	const DncRefresh *asked;
@@ -42,17 +42,17 @@ typedef struct Refresh
 	DncPass    *pass;
 	DncBudget	budget;
 	DncCounters counters;
-	int64		requests_before;	/* of the pass, by earlier calls */
+	int64		requests_before;	/* that earlier calls have sent for this pass */
 	DncStage   *stage;
 	DncEntries	entries;
 	MemoryContext position_context; /* holds the pass's position */
 	MemoryContext step;			/* reset with each transaction */
-	bool		asking;			/* the remote is asked: an error is its, or the network's */
+	bool		asking;			/* an error comes from the vendor or the network */
 } Refresh;
 
 /*
- * End the transaction, and begin one that does not depend on the session's settings.  What
- * is palloc'd from here on lives until the next time.
+ * End the transaction, and begin the next one, in READ COMMITTED whatever the session's default
+ * is.  Memory that is palloc'd from here on lives until the next call of this function.
  */
 static void
 commit(const Refresh *refresh)
@@ -66,9 +66,9 @@ commit(const Refresh *refresh)
 /* ----- a full pass ----- */
 
 /*
- * Do not wait for the disk at the end of this transaction.  A crash may take the last pages
- * then, and the place behind them, so that the pass goes on in front of them.  The merge waits
- * for all.
+ * Let this transaction commit without waiting for the disk.  A crash may lose the last pages, but
+ * only together with the place behind them, so the pass goes on in front of them.  The commit of
+ * the merge waits for all.
  */
 static void
 commit_early(void)
@@ -77,7 +77,7 @@ commit_early(void)
 							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
-/* Store the page at hand and the place behind it, and commit. */
+/* Store the entries of the current page and the place behind the page, and commit. */
 static void
 store_page(Refresh *refresh)
 {
@@ -98,7 +98,7 @@ store_page(Refresh *refresh)
 	commit(refresh);
 }
 
-/* Take up the place where the pass was left, or begin it anew. */
+/* Go to the place where the pass was left.  If we cannot, begin the pass anew. */
 static void
 take_up(Refresh *refresh)
 {
@@ -109,7 +109,7 @@ take_up(Refresh *refresh)
 
 	if (pass->position.generation == NULL || pass->position.at_end)
 		return;
-	/* With more than the last page's, the place is found again after more changes. */
+	/* With the ids of more pages than the last one, we find the place after more changes. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	position = pass->position;
 	position.ids = list_concat(dnc_stage_recent_ids(pass), position.ids);
@@ -122,7 +122,7 @@ take_up(Refresh *refresh)
 	{
 		pass->resumes++;
 		dnc_entries_begin_page(&refresh->entries, &page);
-		pass->pages--;			/* it is counted again */
+		pass->pages--;			/* store_page() counts this page again */
 		store_page(refresh);
 		return;
 	}
@@ -145,7 +145,7 @@ next_page(Refresh *refresh)
 	return found;
 }
 
-/* Read the list to its end, or until the budget is spent: false. */
+/* Read the list to its end.  False: the budget was spent first. */
 static bool
 read_list(Refresh *refresh)
 {
@@ -161,7 +161,7 @@ read_list(Refresh *refresh)
 	while (!pass->position.at_end)
 	{
 		CHECK_FOR_INTERRUPTS();
-		/* Each call gets on by a page, even if the list moves and that takes more requests. */
+		/* Each call gets a page further, even if that takes more requests since the list moves. */
 		if (!dnc_max_requests_allows(&refresh->budget, 1) && pass->pages > before)
 			return false;
 		if (next_page(refresh))
@@ -172,7 +172,7 @@ read_list(Refresh *refresh)
 	return true;
 }
 
-/* Store that the list is read, or that it is to be read a second time. */
+/* Store that we have read the list to its end; again: that we read it a second time. */
 static void
 end_turn(Refresh *refresh, bool again)
 {
@@ -192,9 +192,9 @@ end_turn(Refresh *refresh, bool again)
 }
 
 /*
- * Read all that a full pass has to read; false: the budget was spent first.  Behind
- * cursors an entry can be passed over while the list moves.  Later passes make up for that,
- * since an entry has to be missing from several; the first fill reads the list twice.
+ * Read the list for a full pass.  False: the budget was spent first.  With cursors, we can miss an
+ * entry if the list moves.  For an entry that the mirror knows, later passes make up for that,
+ * since an entry only goes if several miss it.  The first fill reads such a list twice.
  */
 static bool
 read_all(Refresh *refresh)
@@ -214,14 +214,14 @@ read_all(Refresh *refresh)
 	}
 }
 
-/* The pass that goes on, or a new one. */
+/* Find the pass that goes on, or begin a new one. */
 static void
 find_pass(Refresh *refresh)
 {
 	const char *reason = NULL;
 
 	MemoryContextSwitchTo(refresh->asked->context);
-	/* What an earlier call has not found when it looked may have come back since. */
+	/* Entries that the lookups of an earlier call did not find may have come back since. */
 	refresh->pass = dnc_pass_find(refresh->mirror);
 	if (refresh->pass)
 		refresh->pass->not_there = NIL;
@@ -233,14 +233,14 @@ find_pass(Refresh *refresh)
 		dnc_pass_restart(refresh->pass, reason);
 }
 
-/* Look entries up that would go with this pass, each a transaction, while the budget lasts. */
+/* Look up entries that would go, each in a transaction of its own, while the budget lasts. */
 static void
 look_up(Refresh *refresh)
 {
 	List	   *candidates;
 	ListCell   *cell;
 
-	/* What is found stays with the pass. */
+	/* The candidates must outlive the transactions: the pass keeps their identities. */
 	MemoryContextSwitchTo(refresh->asked->context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	candidates = dnc_lookups_find(refresh->pass);
@@ -257,7 +257,10 @@ look_up(Refresh *refresh)
 	}
 }
 
-/* A full pass, or the rest of one; false: the budget was spent before its end. */
+/*
+ * Make a full pass, or the rest of one.  False: the budget was spent before its end.  Raises 55000
+ * if the pass fails its checks.
+ */
 static bool
 full_pass(Refresh *refresh)
 {
@@ -278,7 +281,7 @@ full_pass(Refresh *refresh)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
 	if (problem)
-		problem = MemoryContextStrdup(refresh->asked->context, problem);	/* longer than the step's */
+		problem = MemoryContextStrdup(refresh->asked->context, problem);	/* outlives the step */
 	PopActiveSnapshot();
 	commit(refresh);
 	if (problem)
@@ -292,12 +295,12 @@ full_pass(Refresh *refresh)
 	return true;
 }
 
-/* ----- the whole ----- */
+/* ----- the refresh as a whole ----- */
 
 /*
- * See to it that the list is read with the token that it was read with before: another one
- * may be for another list, and then all entries would go.  Raises 55000, unless a loss is
- * accepted.  Needs an active snapshot.
+ * Raise 55000 if another role with another token has read the list so far.  The current token may
+ * be for another list, and then all entries would go.  With accept_loss, or before the first
+ * complete pass, we store the current role instead.  Needs an active snapshot.
  */
 static void
 require_token(const Refresh *refresh)
@@ -320,7 +323,7 @@ require_token(const Refresh *refresh)
 	dnc_mirror_set_reader(mirror, GetUserId());
 }
 
-/* Do what is asked for, with the lock. */
+/* Make the refresh, while we hold the lock.  False: the budget was spent first. */
 static bool
 run(Refresh *refresh)
 {
@@ -334,7 +337,7 @@ run(Refresh *refresh)
 	PopActiveSnapshot();
 	refresh->budget.limit = asked->max_requests;
 	refresh->budget.is_soft = true;
-	/* Pages that are asked for ahead would be lost at the end of the budget, or of a delta. */
+	/* Without prefetching, we waste no request when the budget or the delta ends. */
 	if (asked->max_requests > 0 || asked->delta)
 		refresh->mirror->options = dnc_options_overlapping(refresh->mirror->options, 1);
 	dnc_counters_begin(&refresh->counters, refresh->mirror->options, &refresh->budget);
@@ -348,9 +351,10 @@ run(Refresh *refresh)
 }
 
 /*
- * Note the error that has ended the refresh, if it came from the remote.  Gives it back, to
- * be raised again; NULL: it is still being handled.  Errors of this database are not
- * noted: whoever runs the refresh sees them.
+ * If the error that has ended the refresh came from the vendor or the network, store the error
+ * with the pass, and return it; the caller has to raise it again.  We do not store a cancel, a
+ * shutdown or an error of this database, which the caller of the refresh sees.  Then the result is
+ * NULL, and the error is still being handled.
  */
 static ErrorData *
 note_error(Refresh *refresh)
@@ -373,10 +377,13 @@ note_error(Refresh *refresh)
 }
 
 /*
- * Bring a mirror up to date, or go on with that.  Ends and begins transactions by
- * refresh->commit.  True: it is done; false: the budget was spent, and the next call goes
- * on.  Raises 55006 if another session is at it, 55000 if the pass fails its checks, what
- * dnc_pager_next() raises, and what the merge does.
+ * Bring a mirror up to date, or go on with the pass that does.  Ends and begins transactions with
+ * asked->commit.  Returns false if the budget was spent before the end.  Then the next call goes
+ * on with a full pass; a delta begins anew.
+ *
+ * Raises 55006 if another session refreshes this mirror, 55000 if the pass fails its checks or
+ * the mirror cannot be refreshed in this way, and the errors of dnc_mirror_require_owner(),
+ * dnc_mirror_load(), dnc_pager_next() and the merge.
  */
 bool
 dnc_mirror_refresh(const DncRefresh *asked)
@@ -420,7 +427,10 @@ dnc_mirror_refresh(const DncRefresh *asked)
 	return done;
 }
 
-/* The same, by CALL, whose transactions are SPI's.  Fills in the rest of *refresh. */
+/*
+ * Run dnc_mirror_refresh() for a CALL, with SPI's transactions.  Fills in commit, rollback and
+ * context of *refresh.
+ */
 void
 dnc_mirror_refresh_by_call(DncRefresh *refresh)
 {

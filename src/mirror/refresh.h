@@ -8,15 +8,15 @@
 #ifndef DNC_REFRESH_H
 #define DNC_REFRESH_H
 
-/* What is to be done, and how the one who does it ends a transaction. */
+/* The refresh to make, and the caller's way to end a transaction. */
 typedef struct DncRefresh
 {
 	Oid			source;			/* the foreign table */
-	bool		delta;			/* only what is new; otherwise a full pass, or the rest of one */
+	bool		delta;			/* read new entries only; false: a full pass, or its rest */
 	bool		accept_loss;
-	int			max_requests;	/* 0: as many as it takes */
+	int			max_requests;	/* of this call; 0: no limit */
 	void		(*commit) (void);	/* ends the transaction, and begins the next one */
-	void		(*rollback) (void); /* likewise, after an error */
+	void		(*rollback) (void); /* does the same after an error */
 	MemoryContext context;		/* outlives the transactions */
 } DncRefresh;
 

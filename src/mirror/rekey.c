@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * rekey.c
- *		Keys of a mirror, made anew when their version has changed.
+ *		Keys of a mirror, made anew when the rules for keys have changed.
  *
- * A full pass brings new keys for all entries that it has seen.  Here we make those of the
- * others: entries that are missing or gone, which the mirror keeps.
+ * A full pass brings new keys for all entries that it has seen.  The mirror also keeps entries
+ * that are missing or gone.  Here we make their keys anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 #include "mirror/rekey.h"
 #include "mirror/statements.h"
 
-/* Rows that are fetched at once. */
+/* We fetch this many rows at once. */
 #define ROWS_AT_ONCE 1000
 
 /* Are two texts equal, or both NULL? */
@@ -50,7 +50,7 @@ utf8_of(HeapTuple row, TupleDesc desc, int column)
 	return value ? pg_server_to_any(value, strlen(value), PG_UTF8) : NULL;
 }
 
-/* Make the key of one row anew. */
+/* Make the key of one row anew: its columns are ctid, identifier and type. */
 static void
 rekey_row(const DncMirror *mirror, HeapTuple row, TupleDesc desc, SPIPlanPtr update)
 {
@@ -67,7 +67,7 @@ rekey_row(const DncMirror *mirror, HeapTuple row, TupleDesc desc, SPIPlanPtr upd
 		elog(ERROR, "a query of the mirror failed");
 }
 
-/* Make the keys of all rows anew that the full pass in the staging table has not seen. */
+/* Make the keys of all rows anew whose entries the full pass in the staging table has not seen. */
 static void
 rekey_all(const DncMirror *mirror)
 {
@@ -104,7 +104,10 @@ rekey_all(const DncMirror *mirror)
 	MemoryContextDelete(context);
 }
 
-/* The same, if it is due. */
+/*
+ * If the rules for keys have changed, make the keys anew of all rows of the mirror whose entries
+ * the full pass in the staging table has not seen.
+ */
 void
 dnc_rekey(const DncMirror *mirror)
 {

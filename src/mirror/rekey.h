@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rekey.h
- *		Keys of a mirror, made anew when their version has changed.
+ *		Keys of a mirror, made anew when the rules for keys have changed.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,9 +3,9 @@
  * stage.c
  *		The staging table of a mirror: the entries that a pass has read.
  *
- * A row is an entry as the foreign table would show it, with its key, its identity, and
- * the moment when its page was there.  We insert through the table's access method, as COPY
- * does: the table is the owner's, but no code of the owner runs for it.
+ * A row is an entry as the foreign table would show it, with its key, its identity, and the time
+ * when we had received its page.  We insert through the table's access method, as COPY does, so
+ * no trigger or other code of the table's owner runs.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,13 +34,13 @@
 #include "mirror/kept_keys.h"
 #include "mirror/stage.h"
 
-/* A part of an identity that is longer than this stands in it as its hash. */
+/* If a part of an identity is longer than this, in bytes, the identity has its hash instead. */
 #define LONGEST_PART 512
 
-/* So many entries, with those of the last page, tell where a pass was when it goes on. */
+/* A pass that goes on finds its place by this many entries, and those of the last page. */
 #define RECENT_IDS 2000
 
-/* Entries that are inserted at once. */
+/* We insert this many entries at once. */
 #define STAGE_ROWS 100
 
 struct DncStage
@@ -54,8 +54,8 @@ struct DncStage
 };
 
 /*
- * The ids of the entries that a pass has stored last, in their order, UTF-8; palloc'd.
- * Needs an active snapshot.
+ * The ids of the last RECENT_IDS entries that a pass has stored, in their order: a list of char *,
+ * UTF-8, palloc'd.  Needs an active snapshot.
  */
 List *
 dnc_stage_recent_ids(const DncPass *pass)
@@ -82,7 +82,7 @@ dnc_stage_recent_ids(const DncPass *pass)
 	return ids;
 }
 
-/* Begin to stage entries, in the current context. */
+/* Prepare to stage entries.  The result is palloc'd in the current context. */
 DncStage *
 dnc_stage_begin(const DncMirror *mirror)
 {
@@ -102,7 +102,7 @@ dnc_stage_begin(const DncMirror *mirror)
 	return stage;
 }
 
-/* A part of an identity: as it is, or its hash. */
+/* A part of an identity: the text itself, or its hash if it is too long; NULL becomes "". */
 static const char *
 part(const char *text)
 {
@@ -112,9 +112,9 @@ part(const char *text)
 }
 
 /*
- * The identity of the entry at hand, in the database's encoding: its id, type and identifier,
- * in lines.  What has the same id and another identifier is another entry: so nobody is
- * overwritten.  *whole: no letter of it was lost.
+ * The identity of the current entry, in the database's encoding: its id, type and identifier, in
+ * lines.  An entry with the same id but another identifier is another entry, so we overwrite
+ * nobody.  *whole becomes false if the database's encoding lacks one of the characters.
  */
 static char *
 identity_of(const DncOptions *options, const DncEntries *entries, bool *whole)
@@ -125,7 +125,10 @@ identity_of(const DncOptions *options, const DncEntries *entries, bool *whole)
 							   whole);
 }
 
-/* Look for the keys of a page's entries, whose first one is the next, where the mirror may have them. */
+/*
+ * Look in the mirror for the keys of the entries that follow on the page, except where making a
+ * key is faster.
+ */
 static void
 load_kept_keys(DncStage *stage, const DncEntries *entries)
 {
@@ -151,7 +154,7 @@ load_kept_keys(DncStage *stage, const DncEntries *entries)
 	dnc_kept_keys_load(stage->kept, identities, count);
 }
 
-/* The key of the entry at hand, in the database's encoding. */
+/* The key of the current entry, in the database's encoding: the mirror's, or a new one. */
 static const char *
 key_of(DncStage *stage, const DncEntries *entries, const char *identity, bool whole)
 {
@@ -178,7 +181,7 @@ created_at(const DncMirror *mirror, const DncJson *entry)
 	return DatumGetTimestampTz(value);
 }
 
-/* Make the row of the entry at hand. */
+/* Fill the slot with the row of the current entry. */
 static void
 fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz read_at,
 		 TupleTableSlot *slot)
@@ -205,9 +208,10 @@ fill_row(DncStage *stage, const DncPass *pass, DncEntries *entries, TimestampTz 
 }
 
 /*
- * Store the entries of a page that were not looked at yet.  Gives back how many.  The
- * moment that stands with them is now, when the page is there: a removal that was confirmed
- * before then may hide them no more.
+ * Store the entries that follow on the page in the staging table, and take their created_at into
+ * *pass.  Returns how many there are.  The caller commits.  Their read_at is now, when we have
+ * received the page.  So a removal that we requested before now cannot hide them.  Raises 55000 if
+ * the staging table was changed.
  */
 int64
 dnc_stage_page(DncStage *stage, DncPass *pass, DncEntries *entries)

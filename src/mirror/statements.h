@@ -3,7 +3,7 @@
  * statements.h
  *		Parts of SQL that several files of the mirror use.
  *
- * For names in braces see dnc_mirror_sql().
+ * See dnc_mirror_sql() for the names in braces.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,8 +11,8 @@
 #define DNC_MIRROR_STATEMENTS_H
 
 /*
- * Is row m of the mirror the entry of our own confirmed removal r?  A removal that names
- * the entry's id takes no other one.
+ * Is row m of the mirror the entry that our own confirmed removal r took?  A removal that names
+ * an id takes no entry with another id.
  */
 #define DNC_MIRROR_IS_REMOVED \
 	"(r.match_key = m.match_key AND " \
@@ -24,50 +24,54 @@
 #define DNC_MIRROR_REMOVED "{extension}.dnc_fdw_mirror_removed({source}::regclass)"
 #define DNC_MIRROR_ADDED "{extension}.dnc_fdw_mirror_added({source}::regclass)"
 
-/* Is row m, read before our own confirmed removal r was begun, hidden by it? */
+/* Did we read row m before we began a removal that took its entry?  Then the removal hides it. */
 #define DNC_MIRROR_IS_HIDDEN \
 	"EXISTS (SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED \
 	" AND r.requested_at > coalesce(m.seen_at, r.merged_at))"
 
-/* Is row m of the mirror what our own addition a has added?  Some vendors have no types. */
+/* Is row m an entry for the person and type of our own addition a?  Some vendors have no types. */
 #define DNC_MIRROR_IS_ADDED \
 	"(m.match_key = a.match_key AND " \
 	"(a.identifier_type IS NULL OR m.{type}::text COLLATE \"C\" = a.identifier_type COLLATE \"C\"))"
 
-/* Has it the text that we have added, in whatever case and with a plus or not? */
+/* Does row m have the identifier of our own addition a, apart from case and a leading plus? */
 #define DNC_MIRROR_IS_SPELLED \
 	"lower(ltrim(m.{identifier}::text, '+') COLLATE \"C\") = lower(ltrim(a.identifier, '+') COLLATE \"C\")"
 
 /*
- * Does the mirror speak for our own addition a?  It does if it shows an entry of the person,
- * or if that of the addition is gone, and a pass that began after the addition has seen it.
+ * Does the mirror make it needless to show our own addition a?  It does if it shows an entry of
+ * the person.  It also does if the added entry is gone now, but a pass that began after the
+ * addition saw it.
  */
 #define DNC_MIRROR_IS_SHOWN \
 	"EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " \
 	"(m.gone_at IS NULL OR (m.last_seen >= a.done_at AND " DNC_MIRROR_IS_SPELLED ")) AND NOT " DNC_MIRROR_IS_HIDDEN ")"
 
 /*
- * Has no pass seen our own addition a?  The mirror may still show the entry of an earlier
- * time, which is missing.  Once that is gone, the addition has to be there.  Two conditions, so
- * that each can be a join.
+ * Has no pass seen our own addition a?  The mirror may still show an earlier entry for the same
+ * identifier, which passes miss now.  When that entry goes, the view needs the addition, so the
+ * addition counts as unseen.  These are two conditions, so that each can be a join.
  */
 #define DNC_MIRROR_IS_UNSEEN \
 	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " DNC_MIRROR_IS_SPELLED " AND m.last_seen >= a.done_at) AND " \
 	"NOT EXISTS (SELECT FROM {mirror} m WHERE " DNC_MIRROR_IS_ADDED " AND " DNC_MIRROR_IS_SPELLED " AND m.gone_at IS NULL AND m.last_seen IS NULL AND NOT " \
 	DNC_MIRROR_IS_HIDDEN ")"
 
-/* The rows of the staging table that are of a full pass. */
+/* The rows of the staging table that a full pass has read. */
 #define DNC_MIRROR_STAGED "(SELECT * FROM {staging} WHERE turn > 0)"
 
 /*
- * The turn of rows in the staging table that dnc_compare() has made: entries of the mirror that
- * a full pass has not seen, and those that it has seen and that are new, or others.
+ * dnc_compare() adds rows with these turns to the staging table: entries of the mirror that a full
+ * pass has not seen, entries that are new, and entries that have changed or are back.
  */
 #define DNC_MIRROR_TURN_MISSING "-1"
 #define DNC_MIRROR_TURN_NEW "-2"
 #define DNC_MIRROR_TURN_CHANGED "-3"
 
-/* Row m is missing, by row x.  Only entries that were known before the pass began can be. */
+/*
+ * The missing entries, for an alias x; and a condition: is row m the missing entry x?  Only an
+ * entry that was known before the pass began can be missing.
+ */
 #define DNC_MIRROR_MISSING "(SELECT identity FROM {staging} WHERE turn = " DNC_MIRROR_TURN_MISSING ")"
 #define DNC_MIRROR_IS_MISSING "(m.gone_at IS NULL AND m.identity = x.identity)"
 

@@ -3,8 +3,8 @@
  * statistics.c
  *		ANALYZE of a list that has a mirror.
  *
- * The mirror has the whole list, so that no request is needed.  We take its entries as the
- * last pass has left them, whatever their age: statistics need not be fresher than that.
+ * The mirror has the whole list, so we need no request.  We take its entries as the last pass has
+ * left them, whatever their age: statistics need not be fresh.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,10 +21,13 @@
 #include "mirror/mirror.h"
 #include "mirror/statistics.h"
 
-/* The entries that the vendor has, as far as the mirror knows. */
+/* The entries that the list has, as far as the mirror knows. */
 #define ENTRIES " FROM {mirror} m WHERE m.gone_at IS NULL"
 
-/* The mirror of a list, once it has had a complete pass; InvalidOid: there is none. */
+/*
+ * The OID of the mirror of a list.  InvalidOid: there is no mirror, or it had no complete pass, or
+ * we cannot look without an active snapshot.
+ */
 static Oid
 find_mirror(Oid list)
 {
@@ -44,8 +47,8 @@ find_mirror(Oid list)
 }
 
 /*
- * As much of a list's mirror as our queries need: its columns are those of the list, in their
- * order.  False: there is no mirror, or it lacks a column that the list has.
+ * Describe a list's mirror as far as our queries need: owner, name, and the columns of the list in
+ * their order.  False: there is no mirror, or it lacks a column that the list has.
  */
 static bool
 describe(Relation list, DncMirror *mirror)
@@ -69,7 +72,10 @@ count_entries(const DncMirror *mirror)
 	return (double) dnc_mirror_count(mirror, "SELECT count(*)" ENTRIES, NULL);
 }
 
-/* Can ANALYZE take a table's entries from a mirror?  Gives the pages to record for it. */
+/*
+ * Can ANALYZE take the entries of a list from its mirror?  If so, *pages becomes the number of the
+ * list's pages, at page_size entries each.
+ */
 bool
 dnc_statistics_prepare(Relation list, BlockNumber *pages)
 {
@@ -83,7 +89,11 @@ dnc_statistics_prepare(Relation list, BlockNumber *pages)
 	return true;
 }
 
-/* AcquireSampleRowsFunc: up to target entries of the mirror, and how many it has. */
+/*
+ * AcquireSampleRowsFunc: fill rows with a random sample of up to target entries of the mirror,
+ * palloc'd.  *total becomes the number of its entries, and *dead becomes 0.  Returns how many rows
+ * there are.
+ */
 int
 dnc_statistics_sample(Relation list, int elevel, HeapTuple *rows, int target, double *total,
 					  double *dead)

@@ -1,27 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * acknowledged.c
- *		Acknowledged writes of the other write_modes, where a mirror or the queue has to know them.
+ *		Acknowledged writes of the other write_modes, for mirrors and for the queue.
  *
- * A mirror knows the list as it was when its pages were read.  It also has to know our own writes
- * at once.  So these become rows of dnc_fdw_queue_finished: the queue's own writes by themselves,
- * those of write_mode 'commit' and 'immediate' here.
+ * A mirror knows the list as it was when its pages were read.  It also needs our own writes, at
+ * once.  So acknowledged writes become rows of dnc_fdw_queue_finished.  The queue's own writes are
+ * such rows anyway.  For write_mode 'commit' and 'immediate' we insert the rows here.
  *
- * We record in the transaction that has written, after the vendor's answer.  If the transaction
- * is rolled back, the record is lost, though the vendor keeps what was sent.  Without a record a
- * removal hides nobody: the entry counts as listed until the mirror's passes miss it.  Without a
- * record an addition is unknown until the next pass, like additions by others.
+ * We insert them in the transaction that has written, after the vendor's answer.  If that
+ * transaction is rolled back, the records are lost, but the vendor keeps the writes.  A removal
+ * without a record hides nobody: the entry counts as listed until the mirror's passes miss it.  An
+ * addition without a record is unknown until the next pass, like additions by others.
  *
- * A savepoint may take back only the record of an addition.  Then the record of an earlier
- * removal would hide the person, who is listed again, and removals of the queue that the addition
- * had overtaken would wait again.  So we keep additions of subtransactions, even if a later write
- * of their statement fails.  We record them at COMMIT if somebody has to know them then.
+ * A rollback to a savepoint may take back only the record of an addition.  Then the record of an
+ * earlier removal would hide the person, who is listed again.  Removals of the queue that the
+ * addition had overtaken would wait again.  So we remember additions of subtransactions, even if
+ * a later write of their statement fails.  At COMMIT we record those whose records were lost, if a
+ * mirror or the queue needs them.
  *
- * The records also protect persons whom another write_mode has added from removals of the queue.
- * So we record too where such removals wait, or may come from a transaction that is not over.
+ * The records also keep removals of the queue from taking persons whom another write_mode has
+ * added.  So we also record if such removals wait, or may come from a transaction under way.
  *
- * We look for a mirror after the answers.  A mirror that we do not see yet begins to read after
- * them, and so finds our writes.
+ * We look for a mirror after the vendor's answers.  If a mirror is created later, it also reads
+ * the list later, and so finds our writes there.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,24 +39,24 @@
 #include "queue/store.h"
 #include "queue/table.h"
 
-/* Additions of a subtransaction, in memory of their own. */
+/* Additions of one request of a subtransaction, in memory of their own. */
 typedef struct KeptAdditions
 {
 	struct KeptAdditions *next;
 	MemoryContext context;
-	int			nest_level;		/* of the subtransaction that has the records; 0: they are lost */
+	int			nest_level;		/* of the subtransaction with the records; 0: they are lost */
 	DncAcknowledged request;
 } KeptAdditions;
 
 /* The kept additions of this transaction; in its memory. */
 static KeptAdditions *kept = NULL;
 
-/* The mirrors of an account.  A server may have got another account since its list was read last. */
+/* The mirrors of account $1, or of server $2: its account may have changed since the last pass. */
 #define MIRRORS_OF_ACCOUNT \
 	"%1$s.dnc_fdw_mirror_lists l WHERE l.account = $1 OR EXISTS " \
 	"(SELECT FROM pg_foreign_table t WHERE t.ftrelid = l.source AND t.ftserver = $2)"
 
-/* The arguments of MIRRORS_OF_ACCOUNT; false: there is no mirror at all. */
+/* Begin the arguments of MIRRORS_OF_ACCOUNT; false: this database has no mirror at all. */
 static bool
 account_arguments(const DncOptions *options, DncQueueArguments *arguments)
 {
@@ -68,7 +69,7 @@ account_arguments(const DncOptions *options, DncQueueArguments *arguments)
 	return true;
 }
 
-/* Has the account of a server's writes a mirror? */
+/* Does the account of a server have a mirror? */
 static bool
 has_mirror(const DncOptions *options)
 {
@@ -78,7 +79,7 @@ has_mirror(const DncOptions *options)
 		dnc_queue_run("SELECT FROM " MIRRORS_OF_ACCOUNT " LIMIT 1", &arguments) > 0;
 }
 
-/* Does a mirror or the queue have to know the writes of an acknowledged request? */
+/* Does a mirror or the queue need the writes of an acknowledged request? */
 static bool
 is_wanted(const DncAcknowledged *request)
 {
@@ -88,9 +89,9 @@ is_wanted(const DncAcknowledged *request)
 }
 
 /*
- * The time that is noted for an addition which was answered at some time: later than all passes over
- * the account's mirrors that we know of.  The clock may have been behind for a moment.  By that time
- * the addition would be older than a pass, and a mirror would take it for one that the pass has seen.
+ * The time to record for an addition that the vendor answered at this time.  It is later than the
+ * passes over the account's mirrors that we know of.  If the clock was behind for a moment, the
+ * addition would otherwise seem older than a pass, and a mirror would rely on that pass to show it.
  */
 TimestampTz
 dnc_queue_added_at(const DncOptions *options, TimestampTz answered)
@@ -132,7 +133,7 @@ store_requests(const DncAcknowledged *requests, int count)
 
 /* ----- additions whose records a savepoint may take back ----- */
 
-/* Record the additions whose records are lost; the transaction is about to be committed. */
+/* Before COMMIT or PREPARE, record the additions whose records are lost. */
 static void
 store_lost(void)
 {
@@ -164,7 +165,7 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			kept = NULL;		/* its memory goes with the transaction's */
+			kept = NULL;		/* the transaction frees the memory */
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
@@ -173,7 +174,7 @@ at_transaction_event(XactEvent event, void *arg)
 	}
 }
 
-/* SubXactCallback: the records go to the subtransaction's parent, or are lost. */
+/* SubXactCallback: a subtransaction's records pass to its parent, or are lost. */
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parentid,
 						void *arg)
@@ -199,7 +200,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid, SubTransacti
 	}
 }
 
-/* Keep the additions of a request of a subtransaction, since their records may be lost with it. */
+/* Keep the additions of a subtransaction's request: a rollback may lose their records. */
 static void
 keep_additions(const DncAcknowledged *request)
 {
@@ -233,8 +234,8 @@ keep_additions(const DncAcknowledged *request)
 }
 
 /*
- * DncAfterSending: record the acknowledged writes to a server.  Raises the errors of inserting
- * into a table.
+ * DncAfterSending: record the acknowledged writes to a server if a mirror or the queue needs them,
+ * and let senders claim additions again.  Raises the errors of inserting into a table.
  */
 void
 dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count, bool failed)

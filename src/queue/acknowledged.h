@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * acknowledged.h
- *		Acknowledged writes of the other write_modes, where a mirror or the queue has to know them.
+ *		Acknowledged writes of the other write_modes, for mirrors and for the queue.
  *
  *-------------------------------------------------------------------------
  */

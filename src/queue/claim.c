@@ -3,12 +3,12 @@
  * claim.c
  *		The writes of the queue that are due, taken to be sent.
  *
- * A round takes writes of one action to one target: those of the oldest write that is due.  All
- * additions that are due go before the first removal.
+ * A round takes writes of one action to one target.  The oldest write that is due decides which.
+ * All additions that are due go before the first removal.
  *
- * A removal must not take somebody who was added after its statement looked.  So we drop it if an
- * addition of the same person is not visible in the statement's snapshot, whatever has become of
- * that addition.  If an addition is visible and not sent yet, the removal waits for it.  Only one
+ * A removal must not take a person who was added after its statement looked.  So we drop the
+ * removal if an addition of the same person, in any state, is not visible in the statement's
+ * snapshot.  If an addition is visible but not sent yet, the removal waits for it.  Only one
  * session sends for an account, so an addition that commits after our look is sent after the
  * removal.
  *
@@ -31,12 +31,12 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* A write that has failed more often than this is sent alone. */
+/* If a write has been tried more often than this, we send it alone. */
 #define FAILURES_TOGETHER 3
 
 /*
- * For APIs that take one entry a request: how many writes we claim at a time, per request under
- * way.
+ * If an API takes one entry a request, we claim this many writes at a time for each request that
+ * may be under way.
  */
 #define ROUNDS_AT_ONCE 4
 
@@ -45,8 +45,8 @@
 	"AND w.next_try <= clock_timestamp()"
 
 /*
- * Does an addition wait that has to be sent before removal w: of the same person, or by the same
- * transaction?  A transaction may have removed many, so there is an index on the additions alone.
+ * Does an addition of the same person or the same transaction wait, which we have to send before
+ * removal w?  A transaction may have many removals, so the index by transaction has additions only.
  */
 #define IS_BLOCKED \
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE a.action = 'add' AND " \
@@ -57,8 +57,8 @@
 	"a.state IN ('waiting', 'sending') AND (a.instance = w.instance) IS TRUE))"
 
 /*
- * The rows of ours that meet a condition and that nobody else has locked: a transaction that is
- * long open must not hold up everybody's writes.
+ * Is row w one of ours that meets a condition, and that no other session has locked?  A transaction
+ * that stays open for long must not hold up the writes of all others.
  */
 #define NOT_LOCKED(condition) \
 	"w.instance = $1 AND w.id = ANY (ARRAY(SELECT w.id FROM " DNC_QUEUE_WAITING " w WHERE " \
@@ -74,7 +74,7 @@
 
 /* ----- before the first round ----- */
 
-/* Warn of additions that nobody sends, since they came with a copy of a database. */
+/* Warn of additions that came with a copy of a database: nobody sends them. */
 static void
 warn_of_held(Oid serverid)
 {
@@ -94,8 +94,8 @@ warn_of_held(Oid serverid)
 }
 
 /*
- * Finish the removals of persons who were added later; no claim takes these.  We look only at
- * removals that a round would take: a look at many that wait for a vendor takes seconds.
+ * Finish the removals of persons who were added later, since no claim takes them.  We only look at
+ * removals that a round would take: if many wait for a vendor, looking at all takes seconds.
  */
 static void
 drop_superseded(Oid serverid)
@@ -111,9 +111,9 @@ drop_superseded(Oid serverid)
 }
 
 /*
- * Get the queue of a server ready, with its lock.  Writes that a dead sender has left as being
- * sent wait again.  Finished writes that nobody needs are forgotten, and overtaken removals
- * dropped.
+ * Prepare the queue of a server for a delivery; the caller has the server's lock.  Writes that a
+ * dead sender has left as being sent wait again.  We forget finished writes that nobody needs,
+ * finish overtaken removals, and forget the lanes of servers that were dropped.
  */
 void
 dnc_claim_recover(Oid serverid)
@@ -134,7 +134,7 @@ dnc_claim_recover(Oid serverid)
 
 /* ----- the target ----- */
 
-/* A foreign table; InvalidOid if it was dropped: then we use the server's options. */
+/* The foreign table, or InvalidOid if it was dropped: then we use the server's options. */
 static Oid
 table_if_there(Oid relid)
 {
@@ -181,7 +181,7 @@ make_target(DncClaim *claim, Oid relid, DncProblem *problem)
 
 /* ----- a round ----- */
 
-/* Begin the arguments of a query about what is due. */
+/* Begin the arguments of IS_DUE. */
 static void
 due_arguments(const DncClaim *claim, DncQueueArguments *arguments)
 {
@@ -190,8 +190,8 @@ due_arguments(const DncClaim *claim, DncQueueArguments *arguments)
 }
 
 /*
- * Find the oldest write that is due, its lane and table, and how often it has failed; false:
- * none.
+ * Find the oldest write that is due.  Gives its lane, its table, and how often it was tried.
+ * False: no write is due.
  */
 static bool
 find_due(DncClaim *claim, Oid *relid, int *failures)
@@ -215,7 +215,7 @@ find_due(DncClaim *claim, Oid *relid, int *failures)
 	return found;
 }
 
-/* Append table and role to the arguments about what is due. */
+/* Begin the arguments of IS_DUE, and append a table as $8 and the lane's role as $9. */
 static void
 target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 {
@@ -225,8 +225,8 @@ target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 }
 
 /*
- * Stop removals whose statement is too long ago: the person may have opted out again.  Gives back
- * how many were stopped.
+ * Stop removals whose statement ran too long ago, since the person may have opted out again.
+ * Returns how many were stopped.
  */
 static uint64
 expire_removals(const DncClaim *claim, Oid relid)
@@ -243,9 +243,9 @@ expire_removals(const DncClaim *claim, Oid relid)
 }
 
 /*
- * Stop removals if their server is for another list by now than the list that their statement has
- * seen.  A server whose account has its name may be renamed, and still be for the same list.
- * Gives back how many removals were stopped.
+ * Stop removals if their server now reaches another list than the list that their statement has
+ * seen.  If the account is named after the server, renaming the server does not change the list.
+ * Returns how many removals were stopped.
  */
 static uint64
 stop_misdirected(const DncClaim *claim, Oid relid)
@@ -265,7 +265,7 @@ stop_misdirected(const DncClaim *claim, Oid relid)
 						 &arguments);
 }
 
-/* How many writes a round takes. */
+/* The number of writes that a round may take. */
 static int
 round_size(const DncClaim *claim, int failures)
 {
@@ -278,7 +278,7 @@ round_size(const DncClaim *claim, int failures)
 	return batch > 1 ? batch : options->max_concurrency * ROUNDS_AT_ONCE;
 }
 
-/* Make a write of a claimed row. */
+/* Make the write of a claimed row, in the current context. */
 static DncWrite *
 make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
 {
@@ -304,8 +304,8 @@ make_write(const DncClaim *claim, const DncQueueQuery *query, uint64 row)
 }
 
 /*
- * Mark the writes of a round as being sent, and make them in context.  For a removal we keep the
- * time of its first claim, whatever becomes of the sender: see has_to_be_sent() in deliver.c.
+ * Mark the writes of a round as being sent, and make them in context.  For a removal we store the
+ * time of its first claim, which has_to_be_sent() in deliver.c needs even if this sender dies.
  */
 static void
 claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
@@ -338,9 +338,9 @@ claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
 }
 
 /*
- * Claim the writes of the next round; we make them in the current context, which has to outlive
- * the transaction.  False: nothing is due, or others keep us from claiming it.  After a claim
- * without writes the caller only has to commit, and to ask again.
+ * Claim the writes of the next round.  We make them in the current context, which must outlive the
+ * transaction.  The caller has to commit before it sends them.  If a claim has no writes, the
+ * caller commits and asks again.  False: nothing is due, or other sessions keep us from claiming.
  */
 bool
 dnc_claim_next(Oid serverid, DncClaim *claim)
@@ -375,6 +375,6 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 	claim_rows(claim, relid, round_size(claim, failures), context);
 	/* The claim has to be on disk before we send, whatever synchronous_commit its writer had. */
 	ForceSyncCommit();
-	/* If we got none, somebody else has locked them, or an addition has come in between. */
+	/* If we got none, another session has locked them, or an addition has come in between. */
 	return claim->count > 0 || dead > 0;
 }

@@ -21,7 +21,7 @@ typedef struct DncClaimedWrite
 	DncWrite	write;
 } DncClaimedWrite;
 
-/* Writes of one action that go to one target. */
+/* Claimed writes of one action, which go to one target. */
 typedef struct DncClaim
 {
 	DncLane		lane;

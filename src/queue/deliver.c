@@ -3,10 +3,10 @@
  * deliver.c
  *		Sends the writes that wait in the queue.
  *
- * A round: claim writes, COMMIT; send them; record their outcomes, COMMIT.  While we wait for the
- * vendor the transaction has done nothing yet: it holds no lock, no snapshot and no transaction
- * number.  A sender that dies leaves writes marked as being sent.  Its session's locks are free
- * then, so the next sender takes up these writes.
+ * In a round, we claim writes and COMMIT, send them, record the outcome of each request and COMMIT.
+ * While we wait for the vendor, the transaction has done nothing yet: it holds no lock, no
+ * snapshot and no transaction ID.  A sender that dies leaves writes marked as being sent.  Then
+ * its session's locks are free, so the next sender takes up these writes.
  *
  * One session sends for an account at a time.  It holds two locks: one for the server, one
  * for the name of the account.
@@ -30,7 +30,7 @@
 #include "request/progress.h"
 #include "write/listed.h"
 
-/* After so many refusals of single writes in a row we do not blame the writes any more. */
+/* After so many refusals of single writes in a row, we no longer blame the writes, and back off. */
 #define REFUSED_IN_A_ROW 3
 
 /* A round, while its writes are sent. */
@@ -47,7 +47,7 @@ typedef struct Round
 
 /* ----- locks ----- */
 
-/* A sender's lock: of a server, or of the account of that server. */
+/* A sender's lock: on a server, by OID, or on an account, by a hash of its name. */
 static LOCKTAG
 lock_tag(uint32 key, bool of_account)
 {
@@ -57,7 +57,7 @@ lock_tag(uint32 key, bool of_account)
 	return tag;
 }
 
-/* Take a lock for the session; false: another session has it. */
+/* Take a lock for the session without waiting; false: another session has it. */
 static bool
 take_lock(const LOCKTAG *tag)
 {
@@ -66,7 +66,7 @@ take_lock(const LOCKTAG *tag)
 
 /* ----- a round ----- */
 
-/* End the transaction, and begin one that does not depend on the session's settings. */
+/* End the transaction, and begin the next one, in READ COMMITTED. */
 static void
 commit(const DncDelivery *delivery)
 {
@@ -74,7 +74,7 @@ commit(const DncDelivery *delivery)
 	XactIsoLevel = XACT_READ_COMMITTED;
 }
 
-/* Record an outcome, and commit it. */
+/* Record the outcome of a request, and commit, unless the writes have to be halved. */
 static DncRecorded
 record(Round *round, const DncSent *sent)
 {
@@ -101,8 +101,8 @@ record(Round *round, const DncSent *sent)
 }
 
 /*
- * Record the outcome of writes that we do not send.  asked: when we looked for their entries; 0:
- * we did not.
+ * Record the outcome of writes that we do not send.  asked is when we began to look for their
+ * entries; 0: we did not look.
  */
 static void
 record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome outcome,
@@ -117,7 +117,7 @@ record_without_sending(Round *round, DncWrite **writes, int count, DncOutcome ou
 }
 
 /*
- * Send writes, and record the outcome of each request.  If a request is refused because of some
+ * Send writes, and record the outcome of each request.  If a request is refused because of an
  * entry in it, we send each half by itself, until we have found that entry.
  */
 static void
@@ -154,12 +154,14 @@ send_writes(Round *round, DncWrite **writes, int count)
 }
 
 /*
- * An earlier try of this write may have been taken, so look whether its entry is on the list.
- * For an addition with a uuid of its own we look for that: the vendor may write the number in
- * another way.  If somebody else has added the number, the vendor will say so.  A removal is not
- * sent again if the entry may be younger than its first request: that may have been taken, and
- * somebody may have added the person since.  If the look settles the write, we record it.  True:
- * the write has to be sent.
+ * The vendor may have taken an earlier try of this write, so look whether its entry is on the
+ * list.  If an addition has a uuid of its own, we look for the uuid, since the vendor may write the
+ * number in another way.  If somebody else has added the number, the vendor will say so.
+ *
+ * We do not send a removal again if the entry may be younger than the removal's first request.
+ * The vendor may have taken that request, and somebody may have added the person since.
+ *
+ * True: the write has to be sent.  False: we have recorded its outcome.
  */
 static bool
 has_to_be_sent(Round *round, DncWrite *write)
@@ -194,7 +196,7 @@ has_to_be_sent(Round *round, DncWrite *write)
 	return false;
 }
 
-/* Send the claimed writes of a round. */
+/* Send the claimed writes of a round, those with an unclear earlier try only after a look. */
 static void
 send_round(Round *round)
 {
@@ -213,7 +215,7 @@ send_round(Round *round)
 		send_writes(round, writes, count);
 }
 
-/* Do a round; false: there was nothing to claim. */
+/* Make a round; false: there was nothing to claim. */
 static bool
 deliver_round(const DncDelivery *delivery)
 {
@@ -260,8 +262,9 @@ deliver_all(const DncDelivery *delivery)
 }
 
 /*
- * Send the writes in the queue of a server that are due, until none is any more.  Ends and begins
- * transactions by delivery->commit.  False: another session is sending.
+ * Send the writes in the queue of a server that are due, until no more are due.  Ends and begins
+ * transactions with delivery->commit.  False: another session is sending for the server or its
+ * account, and we have sent nothing.
  */
 bool
 dnc_queue_deliver(const DncDelivery *delivery)
@@ -292,7 +295,10 @@ dnc_queue_deliver(const DncDelivery *delivery)
 	return true;
 }
 
-/* Send the writes of a server for a CALL, whose transactions are SPI's. */
+/*
+ * Run dnc_queue_deliver() for a CALL, with SPI's transactions.  A NOTICE says if another session is
+ * sending.
+ */
 void
 dnc_queue_deliver_by_call(Oid serverid)
 {

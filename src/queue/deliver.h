@@ -8,7 +8,7 @@
 #ifndef DNC_QUEUE_DELIVER_H
 #define DNC_QUEUE_DELIVER_H
 
-/* Who delivers, and how it ends a transaction. */
+/* A delivery to make, and the caller's way to end a transaction. */
 typedef struct DncDelivery
 {
 	Oid			serverid;

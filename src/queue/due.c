@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * due.c
- *		The servers that need a delivery, and a call when there are new writes.
+ *		The servers that need a delivery, and a callback for new writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +21,14 @@
 
 static void (*wake)(void) = NULL;
 
-/* For _PG_init(): set the function to call in each transaction that gives a sender work. */
+/* For _PG_init(): set the function that we call in each transaction that gives senders work. */
 void
 dnc_queue_register_waker(void (*waker)(void))
 {
 	wake = waker;
 }
 
-/* This transaction gives a sender work.  We call this before COMMIT, and it may raise errors. */
+/* Tell that this transaction gives a sender work.  Call this before COMMIT; it may raise errors. */
 void
 dnc_queue_changed(void)
 {
@@ -37,8 +37,8 @@ dnc_queue_changed(void)
 }
 
 /*
- * Lock the tables of the queue for reading, until the transaction ends.  False: somebody has a
- * lock that we would have to wait for.  DROP EXTENSION may hold it for long, and wait for us.
+ * Lock the tables of the queue for reading, until the transaction ends.  False: we would have to
+ * wait for a lock.  DROP EXTENSION may hold such a lock for long, and wait for us.
  */
 bool
 dnc_queue_lock_at_once(void)
@@ -54,7 +54,7 @@ dnc_queue_lock_at_once(void)
 	return true;
 }
 
-/* End the pauses of all servers whose cause may be gone. */
+/* End the pauses of all lanes whose cause may be gone. */
 static void
 wake_lanes(void)
 {
@@ -78,9 +78,9 @@ wake_lanes(void)
 }
 
 /*
- * We first count the waiting writes by table, role and state, since there may be many rows.
- * Writes of a paused lane are not due.  Writes that a sender has left as being sent count once no
- * session has the lock of their server.  Finished writes count when they are to be forgotten.
+ * There may be many rows, so we first count the waiting writes by table, role and state.  Writes
+ * of a paused lane are not due.  Writes that are marked as being sent count as due if no session
+ * has the lock of their server.  Finished writes that we may forget count as a due write.
  */
 #define WAITS \
 	"SELECT w.relation, w.server, split_part(w.account, '/', 1) AS provider, w.role, w.state, "    \
@@ -104,8 +104,9 @@ wake_lanes(void)
 		DNC_DELIVER_LOCK_CLASS) ")"
 
 /*
- * The servers with waiting writes: a list of DncQueueDue *, palloc'd.  Needs an active snapshot.
- * of_old: servers whose finished writes are to be forgotten, too.
+ * Find the servers with waiting writes.  Returns a list of DncQueueDue *, palloc'd.  of_old: also
+ * find servers whose finished writes we may forget.  Ends pauses whose cause may be gone.  Needs an
+ * active snapshot.
  */
 List *
 dnc_queue_due(bool of_old)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * due.h
- *		The servers that need a delivery, and a call when there are new writes.
+ *		The servers that need a delivery, and a callback for new writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,12 +11,12 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-/* A server with writes that wait. */
+/* A server with work for a delivery. */
 typedef struct DncQueueDue
 {
 	Oid			serverid;
-	int64		count;			/* writes that are due now */
-	TimestampTz	next;			/* when the first one will be due */
+	int64		count;			/* of writes that are due now */
+	TimestampTz	next;			/* when the first write is due */
 } DncQueueDue;
 
 extern List *dnc_queue_due(bool of_old);

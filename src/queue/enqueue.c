@@ -3,14 +3,14 @@
  * enqueue.c
  *		write_mode 'queue': writes are stored at COMMIT, and sent later.
  *
- * Until COMMIT or PREPARE TRANSACTION the writes wait in the transaction, as with
- * write_mode 'commit'.  Savepoints, command visibility and the transaction's own view of
- * the list are the same.  Then the writes that stand become rows of a table, in bulk, so
- * that they are as durable as the transaction.  We only insert, so writers never wait for
- * each other.
+ * Until COMMIT or PREPARE TRANSACTION the writes wait in the transaction, as with write_mode
+ * 'commit'.  Savepoints, command visibility and the transaction's own view of the list work in the
+ * same way.  Then the writes that were not rolled back or overtaken become rows of a table, so
+ * they are as durable as the transaction.  We only insert, so writers never wait for each other.
  *
  * A removal may take only entries that its statement could see.  So its row has the snapshot of
- * the statement: claim.c does not send the removal if somebody else has added the person since.
+ * the statement.  If the snapshot does not show an addition of the same person, claim.c does not
+ * send the removal.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@
 #include "write/settle.h"
 #include "write/transaction.h"
 
-/* The snapshot of a statement that removes. */
+/* The snapshot of a statement with removals. */
 typedef struct SeenSnapshot
 {
 	struct SeenSnapshot *next;
@@ -49,14 +49,14 @@ static SeenSnapshot *snapshots = NULL;
 
 /* ----- the route ----- */
 
-/* Callback of the transaction's memory. */
+/* Callback of the transaction's memory context. */
 static void
 forget_snapshots(void *arg)
 {
 	snapshots = NULL;
 }
 
-/* Keep the snapshot of a statement that removes, unless we have it. */
+/* Keep the snapshot of a statement with removals, unless we already have it. */
 static void
 keep_snapshot(Snapshot snapshot)
 {
@@ -89,7 +89,7 @@ keep_snapshot(Snapshot snapshot)
 	MemoryContextSwitchTo(before);
 }
 
-/* DncRouteKind.begin.  Raises 55000 where the queue has no SQL objects. */
+/* DncRouteKind.begin.  Raises 55000 if the SQL objects of the queue are missing. */
 static DncRoute *
 begin_queue(DncAccountWrites *account, const DncTarget *target,
 			const DncRouteStatement *statement)
@@ -120,7 +120,7 @@ seen_of(const DncPendingWrite *waiting)
 	return &seen->seen;
 }
 
-/* Check max_deletes for the writes of an account that stand, server by server. */
+/* Check max_deletes for the writes of an account that were not overtaken, server by server. */
 static void
 check_deletes(const DncPending *pending)
 {
@@ -147,8 +147,8 @@ check_deletes(const DncPending *pending)
 }
 
 /*
- * DncRouteKind.store: make rows of the writes that stand.  Raises 54000 where max_deletes is
- * exceeded, and the errors of inserting into a table.
+ * DncRouteKind.store: store the writes that were not overtaken as rows.  Raises 54000 if there are
+ * more removals than max_deletes, and the errors of inserting into a table.
  */
 static void
 store(DncAccountWrites *account)
@@ -183,7 +183,10 @@ static const DncRouteKind by_queue = {
 	.store = store,
 };
 
-/* For _PG_init(): take the rows of write_mode 'queue', and show them to scans. */
+/*
+ * For _PG_init(): store the rows of write_mode 'queue', show waiting additions to scans, and guard
+ * the queue against the other write_modes.
+ */
 void
 dnc_queue_init(void)
 {

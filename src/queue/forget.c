@@ -3,11 +3,11 @@
  * forget.c
  *		Finished writes that nobody needs any more.
  *
- * A finished addition guards against removals that could not see it.  We can look at removals
- * that wait, since they are rows.  We cannot look at those of transactions that are still open,
- * or prepared.  So each such transaction holds a lock, and while somebody has that lock we forget
- * no addition.  A transaction with a snapshot may still want to remove what it sees.  So we
- * forget no addition that some snapshot of the cluster does not see.
+ * A finished addition guards its person against removals that could not see the addition.  We can
+ * look at removals that wait, since they are rows.  We cannot look at removals of transactions
+ * that are open or prepared.  So each such transaction holds a lock, and we forget no addition
+ * while a transaction has that lock.  Any transaction with a snapshot may still begin to remove.
+ * So we forget no addition that a snapshot of the cluster does not see.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,7 @@
 
 int			dnc_keep_done = 2592000;
 
-/* The lock of transactions that have removals for the queue; see lock_tag() in deliver.c. */
+/* The lock that transactions with removals for the queue share; see lock_tag() in deliver.c. */
 static LOCKTAG
 removals_lock(void)
 {
@@ -37,9 +37,9 @@ removals_lock(void)
 }
 
 /*
- * This transaction is about to remove by the queue.  Until it ends, after PREPARE TRANSACTION
- * too, no addition is forgotten.  We wait only for a moment: nobody has the exclusive lock for
- * longer.
+ * This transaction is about to remove by the queue.  Have no addition forgotten until it ends, also
+ * after PREPARE TRANSACTION.  We wait only for a moment, since no session holds the exclusive lock
+ * for longer.
  */
 void
 dnc_forget_wait_for_us(void)
@@ -49,7 +49,7 @@ dnc_forget_wait_for_us(void)
 	(void) LockAcquire(&tag, ShareLock, false, false);
 }
 
-/* Does another transaction that is not over have removals for the queue? */
+/* Does another open or prepared transaction have removals for the queue? */
 bool
 dnc_forget_has_open_removals(void)
 {
@@ -61,7 +61,7 @@ dnc_forget_has_open_removals(void)
 	return false;
 }
 
-/* A transaction number that is not in the future, with its epoch. */
+/* Add the epoch to a transaction ID that is not in the future. */
 static uint64
 with_epoch(TransactionId xid)
 {
@@ -71,11 +71,11 @@ with_epoch(TransactionId xid)
 }
 
 /*
- * All removals that are not rows yet see the additions of transactions before this one; 0: we
- * know of none.
+ * Find a transaction such that all removals that are not rows yet see the additions of earlier
+ * transactions; 0: we know of none.
  *
- * We hold the lock until we have looked.  A transaction that gets it later is still in the
- * statement that removes, and its snapshot counts here, or is newer.
+ * We hold the lock until we have looked.  A transaction that gets the lock later is still in the
+ * statement that removes, so we have seen its snapshot, or its snapshot is newer.
  */
 static FullTransactionId
 find_limit(void)
@@ -91,9 +91,10 @@ find_limit(void)
 }
 
 /*
- * Forget finished writes to a server or its account that we have kept for long enough.  An
- * addition stays as long as a removal that it guards against may be sent.  All writes stay as
- * long as a mirror of the account needs them.
+ * Forget finished writes to a server or its account that we have kept for dnc_fdw.keep_done.
+ * Writes of a person stay as long as a removal of that person waits.  Additions also stay as long
+ * as an open transaction may remove the person without seeing them.  All writes stay as long as a
+ * mirror of the account needs them.
  */
 void
 dnc_forget_finished(Oid serverid)

@@ -3,18 +3,19 @@
  * guard.c
  *		Writes by another write_mode while the queue has writes.
  *
- * Somebody may write to an account with write_mode 'commit' while deletions wait in its queue.
- * None of these could see what is added now.  So we finish them before we send.  We hold their
- * rows until our transaction ends, and a sender leaves out rows that are held.
+ * Somebody may add persons to an account with write_mode 'commit' while deletions of the same
+ * persons wait in its queue.  These deletions could not see the additions.  So we finish them
+ * before we send.  We hold their rows until our transaction ends, and a sender leaves out rows
+ * that are held.
  *
  * Other deletions may be committed while we send.  So we hold a lock of the account until our
  * transaction ends, and no sender claims deletions meanwhile.  Afterwards the senders find the
- * record of our additions: see acknowledged.c.
+ * records of our additions: see acknowledged.c.
  *
  * A deletion by another write_mode would overtake a waiting addition of the same person, who
- * would then be on the list for good.  So we refuse it.  An addition that is committed after that
- * look must not arrive before the deletion.  So no additions are claimed until we have our
- * answers.
+ * would then be on the list for good.  So we refuse the deletion.  If an addition is committed
+ * after we have looked, it must not arrive before the deletion.  So no sender claims additions
+ * until we have our answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,10 +42,10 @@
 #define IS_ADDITION "w.action = 'add' AND " DNC_QUEUE_IS_OF_LIST
 #define IS_DELETION "w.action = 'delete' AND " DNC_QUEUE_IS_OF_LIST
 
-/* Is row w about one of the persons of $4 and $5?  Compares as DNC_QUEUE_SAME_PERSON does. */
+/* Is row w about a person of $4 (keys) or $5 (texts)?  Compares as DNC_QUEUE_SAME_PERSON does. */
 #define IS_OF_PERSONS "(w.match_key = ANY ($4) OR " DNC_QUEUE_FOLDED("w") " = ANY ($5))"
 
-/* The key under which a write's entry blocks contacts, in the database's encoding; palloc'd. */
+/* The match key of the entry that a write is about, in the database's encoding; palloc'd. */
 char *
 dnc_queue_key(const DncWrite *write)
 {
@@ -62,7 +63,7 @@ dnc_queue_key(const DncWrite *write)
 												   options->provider->ignores_plus), &whole);
 }
 
-/* The identifier of a write as DNC_QUEUE_FOLDED has it; palloc'd. */
+/* The identifier of a write, in the form of DNC_QUEUE_FOLDED; palloc'd. */
 static char *
 folded(const DncWrite *write)
 {
@@ -98,10 +99,10 @@ make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
 }
 
 /*
- * This transaction is about to write by another write_mode: no writes of the other action may be
- * claimed.  If this one adds, that holds until it ends.  A savepoint does not end it, since no
- * savepoint takes back the addition from the vendor.  If it removes, it holds until
- * dnc_queue_let_claim().
+ * This transaction is about to write by another write_mode.  Keep senders from claiming writes of
+ * the other action.  If we add, they wait until this transaction ends.  A rollback to a savepoint
+ * is not enough, since it does not take the addition back from the vendor.  If we remove, they
+ * wait until dnc_queue_let_claim().
  */
 static void
 hold_claims(const DncOptions *options, DncAction action)
@@ -117,7 +118,7 @@ hold_claims(const DncOptions *options, DncAction action)
 	CurrentResourceOwner = owner;
 }
 
-/* Our removals from a list by another write_mode were answered: additions to it may be claimed. */
+/* Let senders claim additions again, since our removals by another write_mode were answered. */
 void
 dnc_queue_let_claim(const DncOptions *options)
 {
@@ -132,9 +133,8 @@ dnc_queue_let_claim(const DncOptions *options)
 }
 
 /*
- * Writes of an action are about to be claimed.  False: a session with another write_mode makes
- * writes that must not be mixed with them.  True: such writes wait until the caller's transaction
- * ends.
+ * May a sender claim writes of an action?  False: a session with another write_mode is making
+ * writes that must not mix with them.  True: such sessions wait until our transaction ends.
  */
 bool
 dnc_queue_may_claim(const DncOptions *options, DncAction action)
@@ -152,7 +152,7 @@ dnc_queue_may_claim(const DncOptions *options, DncAction action)
 
 /* ----- the rows ----- */
 
-/* Does any write of an action wait for the account? */
+/* Does the queue have a waiting write of an action for the account? */
 static bool
 has_any(const DncQueueArguments *arguments, DncAction action)
 {
@@ -162,7 +162,10 @@ has_any(const DncQueueArguments *arguments, DncAction action)
 						 arguments) > 0;
 }
 
-/* Append the texts of the standing writes of an action; a removal by id alone has none. */
+/*
+ * Append an array of texts, one for each write of an action that was not overtaken.  A removal by
+ * id alone has no identifier, so we leave it out.
+ */
 static void
 persons_argument(const DncPending *pending, DncAction action, char *(*text_of) (const DncWrite *),
 				 DncQueueArguments *arguments)
@@ -183,7 +186,7 @@ persons_argument(const DncPending *pending, DncAction action, char *(*text_of) (
 													   TYPALIGN_INT)));
 }
 
-/* Append the keys and the identifiers of the standing writes of an action. */
+/* Append the keys and the folded identifiers of an action's writes, for IS_OF_PERSONS. */
 static void
 persons_arguments(const DncPending *pending, DncAction action, DncQueueArguments *arguments)
 {
@@ -191,7 +194,7 @@ persons_arguments(const DncPending *pending, DncAction action, DncQueueArguments
 	persons_argument(pending, action, folded, arguments);
 }
 
-/* Hold the rows of the deletions; raises 55006 where one of them is being sent. */
+/* Lock the rows of the deletions.  Raises 55006 if one of them is being sent. */
 static void
 hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 {
@@ -213,8 +216,8 @@ hold_deletions(const DncQueueArguments *arguments, const char *server_name)
 }
 
 /*
- * Finish the waiting deletions of persons who are about to be added.  Raises 55006 where one of
- * them is being sent.
+ * Finish the waiting deletions of persons whom we are about to add.  Raises 55006 if one of them
+ * is being sent.
  */
 static void
 guard_additions(const DncPending *pending)
@@ -231,7 +234,7 @@ guard_additions(const DncPending *pending)
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
 
-/* Refuse (55006) to delete persons whose additions are in the queue. */
+/* Raise 55006 if the queue has an addition of a person whom we are about to delete. */
 static void
 guard_removals(const DncPending *pending)
 {
@@ -254,8 +257,8 @@ guard_removals(const DncPending *pending)
 }
 
 /*
- * DncBeforeSending: keep the queue from undoing our writes, and these from undoing the queue's.
- * Raises 55006.
+ * DncBeforeSending: keep the queue from undoing our writes, and our writes from undoing the
+ * queue's.  Raises 55006 if we cannot.
  */
 void
 dnc_queue_guard(const DncPending *pending)
@@ -276,7 +279,7 @@ dnc_queue_guard(const DncPending *pending)
 		guard_removals(pending);
 }
 
-/* Does a removal from an account wait in the queue, or in a transaction that is not over? */
+/* Does a removal from an account wait in the queue, or perhaps in another open transaction? */
 bool
 dnc_queue_removals_wait(const DncOptions *options)
 {

@@ -3,9 +3,9 @@
  * lane.c
  *		The state of the sending for a server and role: on, backing off, paused.
  *
- * If a vendor is out of order, or asks us to wait, the writes with one token wait, and no others.
- * If a token is refused, the lane is paused until somebody changes the user mapping or the
- * server, or calls dnc_fdw_queue_resume().
+ * A lane has the writes that one role sends to one server.  If the vendor is out of order, or asks
+ * us to wait, only the writes of that lane wait.  If the vendor refuses the token, we pause the
+ * lane until somebody changes the user mapping or the server, or calls dnc_fdw_queue_resume().
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +20,10 @@
 #include "queue/lane.h"
 #include "queue/table.h"
 
-/* Backoff: doubles with each failure in a row, up to this; in seconds. */
+/* The backoff doubles with each failure in a row, up to this many seconds. */
 #define BACKOFF_CAP "900"
 
-/* Rows of another installation are here where a publication copies all tables. */
+/* This installation.  If a publication copies all tables, we also have rows of other ones. */
 #define INSTANCE "(SELECT i.instance FROM %1$s.dnc_fdw_instance i)"
 
 /* Append the version of a catalog row: its transaction and its place. */
@@ -94,7 +94,7 @@ wake(const DncLane *lane, const char *paused_for)
 						 "instance = " INSTANCE, &arguments);
 }
 
-/* End those pauses of a server whose cause may be gone. */
+/* End the pauses of a server's lanes if somebody has changed the user mapping or the server. */
 void
 dnc_lane_wake_all(Oid serverid)
 {
@@ -115,7 +115,7 @@ dnc_lane_wake_all(Oid serverid)
 	dnc_queue_close(&query);
 }
 
-/* The vendor has taken a request of this lane. */
+/* Record that the vendor has taken a request of this lane, and end its backoff. */
 void
 dnc_lane_succeeded(const DncLane *lane)
 {
@@ -131,7 +131,10 @@ dnc_lane_succeeded(const DncLane *lane)
 						 "message = NULL", &arguments);
 }
 
-/* The token was refused, or there is none: send nothing more until that has changed. */
+/*
+ * Pause a lane, since its token was refused or is missing: we send no more writes until somebody
+ * changes that.  status is the HTTP status; 0: none.
+ */
 void
 dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 {
@@ -150,7 +153,7 @@ dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 						 &arguments);
 }
 
-/* The vendor did not serve us: try again later, not before the time that its answer asks for. */
+/* Try again later, since the vendor did not serve us, and not before the answer allows it. */
 void
 dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 {

@@ -21,8 +21,8 @@
 #include "queue/table.h"
 
 /*
- * Do ids of the view mean row w?  A row that was copied here without the sequence may have the id
- * of a row of ours.  Then the id means ours.
+ * Is row w meant by one of these ids, as the view shows them?  If a row was copied here without the
+ * sequence, it may have the same id as a row of ours.  Then the id means our row.
  */
 #define IS_MEANT(ids) \
 	"w.id = ANY (" ids ") AND (w.instance = $1 OR NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " o " \
@@ -36,8 +36,9 @@ exists(int cache, Oid oid)
 }
 
 /*
- * May the caller retry or discard a write?  Those may who could write it.  If its table was
- * dropped, the members of the role that has written it.
+ * May the caller retry or discard a write?  It takes the privilege to make this write to its
+ * table.  If the table was dropped, the caller must be a member of the role that has written.  If
+ * that role was dropped too, the caller must be a superuser.
  */
 static bool
 may_decide(Oid relid, Oid role, bool removes)
@@ -49,7 +50,7 @@ may_decide(Oid relid, Oid role, bool removes)
 	return exists(AUTHOID, role) ? has_privs_of_role(user, role) : superuser();
 }
 
-/* Lock the writes with some ids; raises 42501 where the caller may not decide about one of them. */
+/* Lock the writes with these ids.  Raises 42501 if the caller may not decide about one of them. */
 static void
 lock_rows(Datum ids)
 {
@@ -82,9 +83,10 @@ lock_rows(Datum ids)
 }
 
 /*
- * Send writes of this database as soon as possible, dead ones too; gives back how many.  A
- * deletion may wait for max_delete_age anew.  An unclear write stays unclear, so that we look
- * before we send it.  A write whose role is gone is sent as the caller.  Raises 42501.
+ * Make waiting and dead writes of this database due at once.  ids is an array of bigint.  Returns
+ * how many there are.  A deletion may wait for max_delete_age again.  An unclear write stays
+ * unclear, so that we look before we send it.  If a write's role was dropped, we send it as the
+ * caller.  Raises 42501 if the caller may not decide, and 55000 without the queue's SQL objects.
  */
 int64
 dnc_queue_retry(Datum ids)
@@ -108,8 +110,8 @@ dnc_queue_retry(Datum ids)
 }
 
 /*
- * Give up writes that are not being sent; gives back how many.  The reason replaces their
- * message.  Raises 42501.
+ * Give up writes that are not being sent.  ids is an array of bigint.  The reason replaces their
+ * message.  Returns how many there are.  Raises the errors of dnc_queue_retry().
  */
 int64
 dnc_queue_discard(Datum ids, const char *reason)
@@ -127,7 +129,7 @@ dnc_queue_discard(Datum ids, const char *reason)
 						 &arguments);
 }
 
-/* End the pauses of a server's queue; gives back how many. */
+/* End the pauses and backoffs of a server's lanes.  Returns how many there were. */
 int64
 dnc_queue_resume(Oid serverid)
 {
@@ -146,8 +148,9 @@ dnc_queue_resume(Oid serverid)
 /* ----- adopting ----- */
 
 /*
- * Drop the deletions of another installation that an addition has overtaken, there or here.
- * Afterwards their snapshots are useless: transactions have other numbers here.
+ * Finish the deletions of other installations that an addition has overtaken, there or here.  We
+ * must do this before we adopt them: transactions have other IDs here, so their snapshots are of
+ * no use afterwards.
  */
 static void
 drop_overtaken(const DncQueueArguments *origin)
@@ -157,9 +160,9 @@ drop_overtaken(const DncQueueArguments *origin)
 }
 
 /*
- * The snapshot for deletions that we adopt.  It shows the transactions that were over before the
- * oldest one that runs now.  So these deletions see nothing that commits while we adopt, nor what
- * our own transaction adds.
+ * The snapshot for deletions that we adopt, as text; palloc'd.  It shows only transactions before
+ * the oldest one that runs now.  So these deletions do not see additions that commit while we
+ * adopt, nor additions of our own transaction.
  */
 static char *
 seen_by_adopted(void)
@@ -176,9 +179,10 @@ seen_by_adopted(void)
 }
 
 /*
- * Make all writes this database's own, and give back how many of them were held.  Deletions of
- * another installation that remain count as having seen its additions.  Raises 42501 unless the
- * caller has the rights of the database's owner.
+ * Make all writes this database's own.  Returns how many waiting writes were of another origin.
+ * If a deletion of another installation remains, it counts as having seen the additions of that
+ * installation.  Raises 42501 unless the caller has the rights of the database's owner, and 55000
+ * without the queue's SQL objects.
  */
 int64
 dnc_queue_adopt(void)
@@ -194,7 +198,7 @@ dnc_queue_adopt(void)
 				 errmsg("permission denied to adopt the queue"),
 				 errdetail("This takes the owner of the database.")));
 	dnc_queue_origin_arguments(&arguments);
-	/* First the snapshot: it does not see later commits, and we find the earlier ones. */
+	/* The snapshot comes first: it does not see later commits, and we find the earlier ones. */
 	seen = seen_by_adopted();
 	drop_overtaken(&arguments);
 	dnc_queue_text_argument(&arguments, seen);

@@ -3,9 +3,9 @@
  * queued.c
  *		The additions that wait in the queue, for scans.
  *
- * A person who is to be added counts as listed from COMMIT on, whether the addition waits, is
- * being sent, is held, or is dead until somebody discards it.  So a scan shows all additions that
- * are not over.  A removal that waits hides nothing.
+ * A person counts as listed from the COMMIT of an addition on.  The addition may wait, be sent, be
+ * held, or be dead until somebody discards it.  So a scan shows all additions that are not over.
+ * A removal that waits hides nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Append the addition of a row to a collection. */
+/* Append the addition in a row to the pending writes. */
 static void
 append_addition(DncPending *pending, const DncTarget *target, const DncQueueQuery *query,
 				uint64 row)
@@ -36,8 +36,8 @@ append_addition(DncPending *pending, const DncTarget *target, const DncQueueQuer
 }
 
 /*
- * DncFindQueued.  Roles with other tokens may mean other lists of the account.  We show their
- * additions too: a call that is not made harms nobody.
+ * DncFindQueued.  Roles with other tokens may write to other lists of the account.  We show their
+ * additions too: it harms nobody if a person is not called.
  */
 DncPending *
 dnc_queue_find_additions(const DncOptions *options)

@@ -22,13 +22,13 @@
 #include "queue/statements.h"
 #include "queue/table.h"
 
-/* Does a refusal concern an entry, not every request that we might send? */
+/* Was a request refused because of an entry?  Otherwise the vendor may refuse any request. */
 static bool
 is_of_entry(const DncSent *sent)
 {
 	switch (sent->status)
 	{
-		case 0:					/* refused here: no request can carry it */
+		case 0:					/* we refused it: no request can carry the entry */
 		case 400:
 		case 409:
 		case 413:
@@ -40,7 +40,7 @@ is_of_entry(const DncSent *sent)
 	}
 }
 
-/* The ids of the writes of a request. */
+/* The ids of a request's writes, as an array of bigint; palloc'd. */
 static Datum
 ids_of(const DncSent *sent)
 {
@@ -66,7 +66,7 @@ sent_arguments(const DncSent *sent, const char *message, DncQueueArguments *argu
 	dnc_queue_text_argument(arguments, message);
 }
 
-/* The text of a problem, with its detail; NULL: there is none. */
+/* The text of a problem, with its detail, palloc'd; NULL: there is no problem. */
 static char *
 words_of(const DncProblem *problem)
 {
@@ -77,8 +77,9 @@ words_of(const DncProblem *problem)
 }
 
 /*
- * The vendor has made the writes, or had made them already.  An earlier, unclear try of a removal
- * may have made it; then the removal has taken nobody who came after the first request.
+ * Record that the vendor has made the writes, or had made them already.  If an earlier try of a
+ * removal was unclear, that try may have removed the entry.  Then we keep the time of the first
+ * request: the removal took nobody who was added after that.
  */
 static void
 record_done(const DncClaim *claim, const DncSent *sent)
@@ -100,8 +101,8 @@ record_done(const DncClaim *claim, const DncSent *sent)
 }
 
 /*
- * The vendor will never take the writes as they are, or we must not send them again.  look: if
- * somebody has them sent again, we look first where an earlier try was unclear.
+ * Record that the vendor will never take the writes as they are, or that we must not send them
+ * again.  look: if an earlier try was unclear, dnc_fdw_queue_retry() has us look before we send.
  */
 static void
 record_dead(const DncSent *sent, const char *message, bool look)
@@ -116,9 +117,9 @@ record_dead(const DncSent *sent, const char *message, bool look)
 }
 
 /*
- * The writes wait again.  counts: this was an attempt at these writes, so they wait for longer
- * each time.  We keep the time of the first request only if the vendor may have taken this
- * request, or an earlier one.
+ * Record that the writes wait again.  counts: this was an attempt, so the writes wait for longer
+ * each time; otherwise they may go at once.  We keep the time of the first request only if the
+ * vendor may have taken this request or an earlier one.
  */
 static void
 record_waiting(const DncSent *sent, bool counts)
@@ -151,10 +152,10 @@ dnc_record_can_look_up(const DncProvider *provider)
 }
 
 /*
- * We do not know whether the vendor has acted.  An addition is sent again, after a look where
- * that is needed.  A removal is sent again only after a look: the person may have come back.  If
- * no look can tell, somebody has to decide, and says that the removal is meant by having it sent
- * again.
+ * Record that we do not know whether the vendor has acted.  We send an addition again, if needed
+ * after a look.  We send a removal again only after a look, since the person may have come back.
+ * If no look can tell, the removal is dead, and somebody has to decide: dnc_fdw_queue_retry() says
+ * that the removal is meant.
  */
 static DncRecorded
 record_unclear(const DncClaim *claim, const DncSent *sent)
@@ -176,8 +177,8 @@ record_unclear(const DncClaim *claim, const DncSent *sent)
 }
 
 /*
- * The vendor has said no.  If the sending was stopped, nobody has looked whether the entry is
- * listed already, so the refusal is not final.
+ * Record that the vendor has refused the writes.  If the sending was stopped, we have not looked
+ * whether the entry was listed already, so the refusal is not final.
  */
 static DncRecorded
 record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
@@ -208,8 +209,8 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 }
 
 /*
- * Record the outcome of a request of a round; the caller commits.  stopped: the sending was
- * stopped before this request was over.
+ * Record the outcome of a request of a round, and say what comes next.  stopped: the sending was
+ * stopped before this request was over.  The caller commits, except after DNC_RECORDED_HALVE.
  */
 DncRecorded
 dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)

@@ -10,11 +10,11 @@
 
 #include "queue/claim.h"
 
-/* What comes next in a round, after the outcome of a request was recorded. */
+/* The next step of a round, after the outcome of a request was recorded. */
 typedef enum DncRecorded
 {
 	DNC_RECORDED_GO_ON,
-	DNC_RECORDED_REFUSED,		/* a write was refused, perhaps through no fault of its own; it
+	DNC_RECORDED_REFUSED,		/* a write was refused, perhaps through no fault of its own, and
 								 * waits */
 	DNC_RECORDED_HALVE,			/* an entry among several was refused: nothing is recorded yet */
 	DNC_RECORDED_STOP			/* the lane is paused, or backs off */

@@ -3,7 +3,7 @@
  * statements.h
  *		Parts of SQL that several files of the queue use.
  *
- * %1$s is the schema of the extension; $1 to $4 are this database's origin.
+ * %1$s stands for the schema of the extension.  $1 to $4 are this database's origin.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,24 +14,24 @@
 #define DNC_QUEUE_FINISHED "%1$s.dnc_fdw_queue_finished"
 
 /*
- * Is row w of this database, so that we may send it?  A removal must not come from a copy of the
- * cluster either.
+ * Does row w belong to this database, so that we may send it?  If row w is a removal, it must not
+ * come from a copy of the cluster either.
  */
 #define DNC_QUEUE_IS_OURS \
 	"w.instance = $1 AND w.database = $2 AND " \
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
 /*
- * Is row w of server $5?  Its table tells.  If the table was dropped, the provider and the
- * server's name, $6, tell: another server may have that name by now.
+ * Is row w of server $5?  The row's table tells.  If the table was dropped, we compare the
+ * provider and the server's name with $6: a server of another provider may have that name now.
  */
 #define DNC_QUEUE_IS_OF_SERVER \
 	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 /*
- * Is row w of account $1, or of server $2, whose provider and name are $3?  The row may have been
- * written while the server had another account; then we compare as DNC_QUEUE_IS_OF_SERVER does.
+ * Is row w of account $1, or of server $2, whose provider and name are $3?  If the server had
+ * another account when the row was written, we compare as DNC_QUEUE_IS_OF_SERVER does.
  */
 #define DNC_QUEUE_IS_OF_LIST \
 	"(w.account = $1 OR " \
@@ -39,15 +39,15 @@
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $3))"
 
 /*
- * Are rows a and w writes to one list?  The account tells.  But since one of them was written, a
- * server may have been renamed, or may have got another account.
+ * Are rows a and w writes to the same list?  The account tells.  But since one of them was written,
+ * a server may have been renamed, or may have got another account.  So we compare those, too.
  */
 #define DNC_QUEUE_SAME_LIST \
 	"(a.account = w.account OR a.server = w.server OR a.relation = w.relation OR " \
 	"EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y USING (ftserver) " \
 	"WHERE x.ftrelid = a.relation AND y.ftrelid = w.relation))"
 
-/* The identifier of a row, as a vendor may compare it; both tables have an index on it. */
+/* The identifier of a row, as a vendor may compare it.  Both tables have an index on this. */
 #define DNC_QUEUE_FOLDED_LENGTH 400
 #define DNC_QUEUE_FOLDED(row) \
 	"left(lower(ltrim(" row ".identifier, '+') COLLATE \"C\"), " \
@@ -55,13 +55,13 @@
 
 /*
  * May two rows be about the same person?  The keys tell.  But the same text has another key with
- * another type, or in a table with another default_country.
+ * another type, or with another default_country.  So we compare the texts, too.
  */
 #define DNC_QUEUE_SAME_PERSON(one, other) \
 	"(" one ".match_key = " other ".match_key OR " \
 	DNC_QUEUE_FOLDED(one) " = " DNC_QUEUE_FOLDED(other) ")"
 
-/* Is a an addition of the same person that removal w could not see? */
+/* Is row a an addition of the same person that removal w could not see? */
 #define DNC_QUEUE_UNSEEN \
 	"a.action = 'add' AND " DNC_QUEUE_SAME_PERSON("a", "w") " AND " DNC_QUEUE_SAME_LIST " AND " \
 	"(a.instance <> w.instance OR " \
@@ -72,7 +72,7 @@
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE " DNC_QUEUE_UNSEEN ") OR " \
 	"EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " a WHERE " DNC_QUEUE_UNSEEN "))"
 
-/* The columns of both tables in front of state. */
+/* The columns that both tables have in front of the column state. */
 #define DNC_QUEUE_COLUMNS \
 	"instance, id, database, system_identifier, timeline, server, relation, " \
 	"relation_name, role, role_name, " \
@@ -80,8 +80,8 @@
 	"request_uuid, match_key, xid, snapshot, seen_at"
 
 /*
- * Move the waiting rows w that meet a condition to the finished ones.  requested and done are
- * times, with is the credential: see dnc_fdw_queue_finished.
+ * Move the waiting rows w that meet a condition to the finished rows.  The other parameters are SQL
+ * expressions for columns there: requested_at, done_at and sent_with for the last three.
  */
 #define DNC_QUEUE_FINISH_AT(condition, state, status, sqlstate, message, requested, done, with) \
 	"WITH over AS (DELETE FROM " DNC_QUEUE_WAITING " w WHERE " condition " RETURNING w.*) " \
@@ -90,7 +90,7 @@
 	"SELECT " DNC_QUEUE_COLUMNS ", " state ", attempts, unclear, next_try, " \
 	status ", " sqlstate ", " message ", queued_at, retried_at, " requested ", " done ", " with " FROM over"
 
-/* The same for rows that no answer of the vendor ends. */
+/* Do the same with rows that end without an answer of the vendor. */
 #define DNC_QUEUE_FINISH(condition, state, message) \
 	DNC_QUEUE_FINISH_AT(condition, state, "http_status", "sqlstate", message, "requested_at", \
 						"clock_timestamp()", "NULL")

@@ -32,7 +32,7 @@
 #include "queue/store.h"
 #include "queue/table.h"
 
-/* Rows that are inserted together. */
+/* We insert this many rows together. */
 #define ROWS_AT_ONCE 500
 
 /* The tables, by DncStoreTable. */
@@ -75,8 +75,9 @@ struct DncStoring
 /* ----- one row ----- */
 
 /*
- * A text in UTF-8 as a datum in the database's encoding.  The text of a waiting write has to keep
- * each character (22P05).  After the sending it is too late for an error.
+ * Convert a text from UTF-8 to a datum in the database's encoding.  For a waiting write, raises
+ * 22P05 if the encoding lacks a character.  A finished write was sent already, so it is too late
+ * for an error, and the text has the code point instead.
  */
 static Datum
 text_datum(const DncStoring *storing, const char *utf8)
@@ -119,8 +120,8 @@ set_members(const DncStoring *storing, TupleTableSlot *slot, const DncWrite *wri
 }
 
 /*
- * Take note of the target of the next writes.  This transaction may have dropped its table or its
- * role meanwhile.
+ * Prepare the values that all rows of a target share.  This transaction may have dropped the
+ * target's table or role meanwhile: then we store an empty name.
  */
 static void
 enter_target(DncStoring *storing, const DncTarget *target)
@@ -141,7 +142,7 @@ enter_target(DncStoring *storing, const DncTarget *target)
 	MemoryContextSwitchTo(before);
 }
 
-/* Fill in the row for a write, except for columns that only its table or its action has. */
+/* Fill in the row for a write, except for columns that only one table or one action has. */
 static void
 fill_row(DncStoring *storing, TupleTableSlot *slot, const DncWrite *write)
 {
@@ -193,8 +194,8 @@ insert_rows(DncStoring *storing)
 }
 
 /*
- * Begin the row for a write.  Leaves the caller in the memory of the rows; gives back the
- * memory to return to.
+ * Begin the row for a write.  Switches to the memory context of the rows, and returns the previous
+ * context for end_row().
  */
 static MemoryContext
 begin_row(DncStoring *storing, const DncWrite *write, TupleTableSlot **slot)
@@ -212,7 +213,7 @@ begin_row(DncStoring *storing, const DncWrite *write, TupleTableSlot **slot)
 	return before;
 }
 
-/* The row is filled in. */
+/* End a row that is filled in, and insert the rows if there are enough. */
 static void
 end_row(DncStoring *storing, TupleTableSlot *slot, MemoryContext before)
 {
@@ -227,9 +228,9 @@ end_row(DncStoring *storing, TupleTableSlot *slot, MemoryContext before)
 /* ----- the interface ----- */
 
 /*
- * Open a table of the queue for our insertions; they run no code of a user.  Uses memory of its
- * own, below the current context.  dnc_store_end() has to follow, unless an error ends the
- * transaction.
+ * Open a table of the queue for our insertions, which run no code of a user.  The result has a
+ * memory context of its own, below the current one.  dnc_store_end() has to follow, unless an error
+ * ends the transaction.  Raises 55000 if the SQL objects of the queue are missing.
  */
 DncStoring *
 dnc_store_begin(DncStoreTable table)
@@ -266,7 +267,7 @@ dnc_store_begin(DncStoreTable table)
 	return storing;
 }
 
-/* Store a write that waits, for a removal with the snapshot of its statement. */
+/* Store a waiting write.  seen is the snapshot of a removal's statement; NULL for an addition. */
 void
 dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *seen)
 {
@@ -283,9 +284,9 @@ dnc_store_waiting(DncStoring *storing, const DncWrite *write, const DncSeen *see
 }
 
 /*
- * The key for a write that the remote has taken; we must not raise an error about that any more.
- * A removal by id alone has the empty key.  Without the library for numbers the key is the text
- * itself, which is among each contact's keys.
+ * The match key for a write that the vendor has taken, so that we must not raise an error any
+ * more.  A removal by id alone has the empty key.  If we cannot load the library for phone
+ * numbers, the key is the cleaned text itself, which is among the keys of each contact.
  */
 static const char *
 key_of_taken(const DncWrite *write)
@@ -301,7 +302,7 @@ key_of_taken(const DncWrite *write)
 							   &whole);
 }
 
-/* Store a write that the remote has acknowledged, with its request. */
+/* Store a write that the vendor has acknowledged, with the data of its request. */
 void
 dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowledged *request)
 {
@@ -323,7 +324,7 @@ dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowle
 	end_row(storing, slot, before);
 }
 
-/* Insert the remaining rows, and close the table. */
+/* Insert the remaining rows, close the table, and free *storing. */
 void
 dnc_store_end(DncStoring *storing)
 {

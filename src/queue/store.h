@@ -19,7 +19,7 @@ typedef enum DncStoreTable
 
 typedef struct DncStoring DncStoring;
 
-/* The snapshot of a removal's statement, and its time. */
+/* The snapshot of a removal's statement, and the time of the statement. */
 typedef struct DncSeen
 {
 	Datum		snapshot;		/* pg_snapshot */

@@ -3,9 +3,8 @@
  * table.c
  *		The tables of the queue, and queries on them.
  *
- * Nobody has privileges on these tables.  We read and write them as their owner, with a
- * search_path that finds nothing of a user's, so that no code of a user runs with the
- * owner's rights.
+ * Nobody has privileges on these tables, so we read and write them as their owner.  The
+ * search_path has no schema of a user, so no code of a user runs with the owner's rights.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +34,7 @@
 #include "match/text.h"
 #include "queue/table.h"
 
-/* This many characters of a hash tell one address from another, or one token from another. */
+/* We keep this many characters of a hash, enough to tell addresses and tokens apart. */
 #define ADDRESS_LENGTH 16
 #define CREDENTIAL_LENGTH 32
 
@@ -49,7 +48,7 @@ const DncQueueMember dnc_queue_members[] = {
 	{DNC_COL_REQUEST_UUID, DNC_QUEUE_REQUEST_UUID},
 };
 
-/* The message in the row of a write that is done; NULL: none. */
+/* The message for a write that is done: a constant; NULL: none.  unchanged: no entry changed. */
 const char *
 dnc_queue_done_message(bool adds, bool unchanged)
 {
@@ -79,7 +78,7 @@ extension_schema(void)
 	return schema;
 }
 
-/* A table or sequence of the queue; InvalidOid: it is not there. */
+/* The OID of a relation in the extension's schema; InvalidOid: there is none of this name. */
 Oid
 dnc_queue_relation(const char *name)
 {
@@ -88,7 +87,7 @@ dnc_queue_relation(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
-/* Has a table no block?  Then it has no row, and we need not run a query on it. */
+/* Does a table have no blocks?  Then it has no rows, and we need not run a query on it. */
 bool
 dnc_queue_is_empty(Oid relid)
 {
@@ -99,14 +98,14 @@ dnc_queue_is_empty(Oid relid)
 	return empty;
 }
 
-/* Are the SQL objects of the queue there?  Before version 1.2 they are not. */
+/* Do the SQL objects of the queue exist?  Before version 1.2 the extension has none. */
 bool
 dnc_queue_exists(void)
 {
 	return OidIsValid(dnc_queue_relation("dnc_fdw_queue_waiting"));
 }
 
-/* Raise 55000 where the SQL objects of the queue are missing. */
+/* Raise 55000 if the SQL objects of the queue are missing. */
 void
 dnc_queue_require(void)
 {
@@ -133,7 +132,7 @@ read_instance(pg_uuid_t *instance)
 	dnc_queue_close(&query);
 }
 
-/* Fill in the cluster's members of an origin. */
+/* Fill in the members of an origin that tell the cluster: system and timeline. */
 void
 dnc_queue_cluster(DncQueueOrigin *origin)
 {
@@ -148,8 +147,8 @@ dnc_queue_cluster(DncQueueOrigin *origin)
 }
 
 /*
- * The origin for rows that this database writes.  Needs an active snapshot.  We keep the instance
- * as long as its view is the same.
+ * Fill in the origin for rows that this database writes.  We remember the instance for as long as
+ * its view has the same OID.  Needs an active snapshot.
  */
 void
 dnc_queue_origin(DncQueueOrigin *origin)
@@ -168,7 +167,7 @@ dnc_queue_origin(DncQueueOrigin *origin)
 	dnc_queue_cluster(origin);
 }
 
-/* The name of an account, for rows: accounts of two providers may share a name. */
+/* The name of an account, for rows; palloc'd.  It includes the provider, which makes it unique. */
 char *
 dnc_queue_account(const DncOptions *options)
 {
@@ -176,8 +175,8 @@ dnc_queue_account(const DncOptions *options)
 }
 
 /*
- * The place of an account's list, for rows: a hash of the address and the workspace, since the
- * tables are not to show these; palloc'd.
+ * The place of an account's list, for rows; palloc'd.  This is a hash of the address and the
+ * workspace, since the tables must not show these.
  */
 char *
 dnc_queue_address(const DncOptions *options)
@@ -190,8 +189,8 @@ dnc_queue_address(const DncOptions *options)
 }
 
 /*
- * The list that requests with these options reach, as finished rows and mirrors have it: a hash
- * of the address, the workspace and the token; palloc'd.  NULL: there is no token.
+ * The list that requests with these options reach, for finished rows and mirrors; palloc'd.  This
+ * is a hash of the address, the workspace and the token.  NULL: there is no token.
  */
 char *
 dnc_queue_credential(const DncOptions *options)
@@ -208,7 +207,7 @@ dnc_queue_credential(const DncOptions *options)
 
 /* ----- queries ----- */
 
-/* Append an argument to a query's. */
+/* Append an argument to the arguments of a query. */
 void
 dnc_queue_argument(DncQueueArguments *arguments, Oid type, Datum value)
 {
@@ -238,7 +237,7 @@ dnc_queue_time_argument(DncQueueArguments *arguments, TimestampTz time)
 		arguments->nulls[arguments->count - 1] = 'n';
 }
 
-/* Append the members of this database's origin, as the first four arguments. */
+/* Begin the arguments of a query with this database's origin: $1 to $4. */
 void
 dnc_queue_origin_arguments(DncQueueArguments *arguments)
 {
@@ -254,7 +253,7 @@ dnc_queue_origin_arguments(DncQueueArguments *arguments)
 	dnc_queue_argument(arguments, INT4OID, Int32GetDatum(origin.timeline));
 }
 
-/* Begin the arguments of a query about a server: origin, server, its provider and name. */
+/* Begin the arguments of a query about a server: origin, OID of the server, provider and name. */
 void
 dnc_queue_server_arguments(Oid serverid, DncQueueArguments *arguments)
 {
@@ -310,8 +309,8 @@ static const struct
 };
 
 /*
- * Run a statement; gives back an SPI_OK_ code, or an SPI error code.  Our writes have to see all
- * that is committed by now, whatever the isolation level of the transaction.
+ * Run a statement.  Returns an SPI_OK_ code, or an SPI error code.  Statements that may write see
+ * all rows that are committed by now, whatever the isolation level of the transaction.
  */
 static int
 execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
@@ -326,8 +325,8 @@ execute(const char *sql, const DncQueueArguments *arguments, bool read_only)
 }
 
 /*
- * Become the owner of the queue's tables, with our settings, and within SPI, until
- * dnc_queue_close().  Gives back the statement's text, with the schema in place of %1$s.
+ * Become the owner of the queue's tables, with our settings, and connect to SPI.  This lasts until
+ * dnc_queue_close().  Returns the statement's text, with the extension's schema in place of %1$s.
  */
 static char *
 enter(DncQueueQuery *query, const char *sql)
@@ -357,10 +356,10 @@ require_success(int result)
 }
 
 /*
- * Run a query on the tables of the queue as their owner; %1$s in it stands for their schema.  A
- * read-only query sees what the active snapshot does, others see all that is committed by now.
- * The result lives until dnc_queue_close(), which has to follow unless an error ends the
- * transaction.
+ * Run a query on the tables of the queue as their owner.  In the query, %1$s stands for their
+ * schema.  arguments may be NULL.  A read-only query uses the active snapshot.  Other queries see
+ * all rows that are committed by now.  The result lives until dnc_queue_close(), which has to
+ * follow unless an error ends the transaction.  Raises 55000 if the tables are missing.
  */
 void
 dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *arguments,
@@ -374,7 +373,7 @@ dnc_queue_open(DncQueueQuery *query, const char *sql, const DncQueueArguments *a
 	query->count = SPI_processed;
 }
 
-/* A value of a query's result, as text, in the database's encoding; NULL: it is NULL. */
+/* A value of a query's result as text, in the database's encoding, palloc'd; NULL: it is NULL. */
 char *
 dnc_queue_value(const DncQueueQuery *query, uint64 row, int column)
 {
@@ -403,7 +402,7 @@ dnc_queue_time(const DncQueueQuery *query, uint64 row, int column)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
-/* A value of a query's result, as text in UTF-8, in the memory of a context; NULL: it is NULL. */
+/* A value of a query's result as text in UTF-8, in the memory of a context; NULL: it is NULL. */
 char *
 dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column, MemoryContext context)
 {
@@ -412,7 +411,7 @@ dnc_queue_utf8(const DncQueueQuery *query, uint64 row, int column, MemoryContext
 	return value ? MemoryContextStrdup(context, pg_server_to_any(value, strlen(value), PG_UTF8)) : NULL;
 }
 
-/* Free the result of a query, and become the caller's user again. */
+/* Free the result of a query, and restore the caller's user and settings. */
 void
 dnc_queue_close(DncQueueQuery *query)
 {
@@ -421,7 +420,7 @@ dnc_queue_close(DncQueueQuery *query)
 	SetUserIdAndSecContext(query->user, query->security);
 }
 
-/* Run a query for its effect; gives back how many rows it has changed, or given. */
+/* Run a query for its effect.  Returns how many rows it has changed or returned. */
 uint64
 dnc_queue_run(const char *sql, const DncQueueArguments *arguments)
 {
@@ -432,7 +431,7 @@ dnc_queue_run(const char *sql, const DncQueueArguments *arguments)
 	return query.count;
 }
 
-/* Plan a statement, and keep the plan. */
+/* Plan a statement, and keep the plan, unless we already have it. */
 static void
 keep_plan(DncQueuePlan *kept, const char *text, const DncQueueArguments *arguments)
 {
@@ -455,8 +454,8 @@ keep_plan(DncQueuePlan *kept, const char *text, const DncQueueArguments *argumen
 }
 
 /*
- * Run a statement that runs often, and is planned once.  It must be the same with each call for
- * *kept, which is static.
+ * Run a statement that runs often, and that we plan once in a session.  *kept is static, and each
+ * call with the same *kept must have the same statement.
  */
 void
 dnc_queue_run_again(DncQueuePlan *kept, const char *sql, const DncQueueArguments *arguments)

@@ -15,9 +15,9 @@
 #include "config/option.h"
 
 /*
- * Tells our locks from users' advisory locks, which have 1 or 2 here; pg_locks shows it as
- * objsubid.  A sender holds one such lock for its server and one for its account.  For the other
- * locks see forget.c and guard.c.
+ * The class of our advisory locks, which pg_locks shows as objsubid.  Advisory locks of users have
+ * 1 or 2 there.  A sender holds one of our locks for its server and one for its account.  For the
+ * other locks see forget.c and guard.c.
  */
 #define DNC_DELIVER_LOCK_CLASS 3340
 
@@ -62,7 +62,7 @@ typedef enum DncQueueColumn
 	DNC_QUEUE_SENT_WITH			/* likewise */
 } DncQueueColumn;
 
-/* A value to send, and the column that stores it. */
+/* A value to send, and the column of our tables that stores it. */
 typedef struct DncQueueMember
 {
 	DncColumn	column;
@@ -75,7 +75,7 @@ typedef struct DncQueueMember
 #define DNC_QUEUE_MEMBERS \
 	"entry_id, identifier, identifier_type, label, reason, batch_id, request_uuid"
 
-/* A statement that runs often, and is planned once in a session.  Begins as {0}. */
+/* A statement that runs often, and that we plan once in a session.  Begins as {0}. */
 typedef struct DncQueuePlan
 {
 	char	   *sql;			/* palloc'd for good */
@@ -84,7 +84,7 @@ typedef struct DncQueuePlan
 
 extern const DncQueueMember dnc_queue_members[DNC_QUEUE_NMEMBERS];
 
-/* Where a row was written: a copy of the database has other values. */
+/* The place where a row was written.  A copy of the database has other values. */
 typedef struct DncQueueOrigin
 {
 	pg_uuid_t	instance;		/* of the extension */
