@@ -82,6 +82,9 @@ like(gives("EXPLAIN SELECT * FROM $list WHERE identifier = '$muller'"), qr/searc
 	'LATIN1: as EXPLAIN says');
 is(gives("SELECT identifier, attrs ->> 'label', attrs ->> 'identifier' = identifier FROM opt_outs.whole"),
 	"$muller|$label|t", 'LATIN1: attrs');
+is(gives("SELECT dnc_fdw_mirror_create('$list'); CALL dnc_fdw_mirror_refresh('$list');
+	SELECT sha256 = encode(sha256(convert_to(identity, 'UTF8') || '\\x00'), 'hex'), sha256 = encode(sha256(convert_to(identity, 'LATIN1') || '\\x00'), 'hex')
+	FROM ${list}_mirror, dnc_fdw_passes; SELECT dnc_fdw_mirror_drop('$list')"), "\nt|f\n", 'LATIN1: the certificate of a mirror is over UTF-8');
 is(gives("DELETE FROM $list WHERE identifier = '$muller'"), '', 'LATIN1: an entry is deleted');
 is(control('GET', '/count'), "0\n", 'LATIN1: from the list');
 like(gives("INSERT INTO $list (identifier, identifier_type) VALUES ('$euro', 'email')"), qr/22P05/,

@@ -151,7 +151,7 @@ for (1 .. 100)
 	my $state = value(q{SELECT concat_ws(' ', wait_event_type, backend_xmin, backend_xid) FROM pg_stat_activity WHERE application_name = 'refresh' AND wait_event_type IN ('Extension', 'Client', 'IPC')});
 	$looks++ if $state ne '';
 	if ($state =~ /\d/) { fail("holds $state"); last }
-	last if $looks > 15;
+	last if $looks > 5;
 	sleep 0.1;
 }
 ok($looks > 0, 'no xmin is held while a page is awaited');
@@ -181,6 +181,8 @@ for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE RO
 	$call = in_background("CALL dnc_fdw_mirror_refresh('kill.communication_opt_outs')");
 	if ($hold) { $dnc->poll(sub { value(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refresh' AND wait_event_type = 'Lock'}) }) }
 	else { sleep 0.1 * $number }
+	like(gives("SET lock_timeout = '100ms'; SELECT count(*) > 1 FROM kill.communication_opt_outs_mirror; DELETE FROM kill.communication_opt_outs_mirror"), qr/^t\nERROR:  55P03:/, 'meanwhile the mirror can be read, and nobody deletes')
+	  if $hold =~ /mirror_lists/;
 	my $pid = backend();
 	if ($hold && $number % 2) { $node->stop('immediate') }
 	elsif ($pid) { kill 'KILL', $pid }

@@ -3,9 +3,9 @@
  * certificate.c
  *		The proof of which entries a pass has seen.
  *
- * The proof is a SHA-256 over the identities of all entries, sorted by their bytes, each with a
- * zero byte behind it.  An identity is the entry's id, type and identifier, in lines.  You can
- * compute the hash again from a copy of the list of that time.
+ * The proof is a SHA-256 over the identities of all entries, in UTF-8, each with a zero byte behind
+ * it.  We sort them by their bytes in the database's encoding.  An identity is the entry's id, type
+ * and identifier, in lines.  You can compute the hash again from a copy of the list of that time.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -23,13 +24,26 @@
 /* We fetch this many rows at once. */
 #define ROWS_AT_ONCE 1000
 
+/* The identity in a fetched row, palloc'd, in UTF-8: the hash does not depend on the database. */
+static char *
+identity_at(uint64 row)
+{
+	char	   *identity = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+	char	   *utf8 = (char *) pg_do_encoding_conversion((unsigned char *) identity, strlen(identity),
+														  GetDatabaseEncoding(), PG_UTF8);
+
+	if (utf8 != identity)
+		pfree(identity);
+	return utf8;
+}
+
 /* Add the fetched rows to the hash.  *last is the identity of the row before them. */
 static void
 hash_rows(pg_cryptohash_ctx *hash, DncCertificate *certificate, StringInfo last)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		char	   *identity = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		char	   *identity = identity_at(i);
 		bool		isnull;
 		Datum		wide = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
 

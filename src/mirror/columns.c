@@ -159,7 +159,7 @@ require_lossless(const DncMirror *mirror, Relation table)
 /*
  * Raise 55000 if the merge that begins could lose entries.  We hold the locks until the
  * transaction ends, so nobody can add a trigger, a rule, a foreign key or an inheriting table
- * meanwhile.  A weaker lock would not do: inheriting takes this same lock on the parent table.
+ * meanwhile, nor delete entries that the merge takes for present.  Reading goes on.
  */
 void
 dnc_columns_require_lossless(const DncMirror *mirror)
@@ -168,7 +168,7 @@ dnc_columns_require_lossless(const DncMirror *mirror)
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		Relation	table = table_open(tables[i], ShareUpdateExclusiveLock);
+		Relation	table = table_open(tables[i], ShareRowExclusiveLock);
 
 		require_lossless(mirror, table);
 		table_close(table, NoLock);

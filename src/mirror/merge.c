@@ -398,8 +398,8 @@ dnc_merge_full(DncPass *pass, bool accept_loss)
 
 /*
  * Raise 55000 if somebody has emptied the mirror since the delta began.  Otherwise the guard would
- * take the few new entries for the whole list.  Our lock keeps TRUNCATE out until the merge is
- * committed.
+ * take the few new entries for the whole list.  Our lock keeps DELETE and TRUNCATE out until the
+ * merge is committed.
  */
 static void
 require_entries(const Merge *merge)
