@@ -69,14 +69,14 @@ shows('bob', $list, qr/^22$/, 'a token of his own');
 for my $statement ($list, insert('roles.communication_opt_outs', 'never'), 'DELETE FROM roles.communication_opt_outs')
 {
 	shows('nobody', $statement,
-		qr/ERROR:  28000: no token for server "roles".*HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS \(token '\.\.\.'\); This takes role "\w+", which owns the server, or a superuser\.\n/s,
+		qr/ERROR:  28000: no token for server "roles".*HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS \(token '\.\.\.'\); Only role "\w+", which owns the server, or a superuser can do that\.\n/s,
 		"no token: $statement");
 }
 my $hint = qr/HINT:  CREATE USER MAPPING FOR nobody SERVER roles OPTIONS \(token '\.\.\.'\);$/m;
 $node->safe_psql('postgres', 'GRANT USAGE ON FOREIGN SERVER roles TO nobody');
 shows('nobody', $list, $hint, 'with USAGE, the role can make its mapping');
 $node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER roles FROM nobody; ALTER SERVER roles OWNER TO carl');
-shows('nobody', $list, qr/This takes role "carl", which owns the server, or a superuser\.$/m, 'the HINT names the owner');
+shows('nobody', $list, qr/Only role "carl", which owns the server, or a superuser can do that\.$/m, 'the HINT names the owner');
 $node->safe_psql('postgres', 'ALTER SERVER roles OWNER TO CURRENT_USER');
 shows('nobody', "EXPLAIN $list", qr/Estimated Requests: \d/, 'EXPLAIN needs no token');
 

@@ -132,8 +132,8 @@ isnt(mirror('message'), '', 'dnc_fdw_mirrors has the message');
 control('DELETE', '/fault');
 is(refresh(), '', 'the pass goes on');
 is(mirror('message'), '', 'and the message is gone');
-# Another session.
-control('PUT', '/config?latency_ms=300');
+# Another session.  Its pass outlasts what we look at meanwhile, also on a busy machine.
+control('PUT', '/config?latency_ms=3000');
 my $run = start();
 wait_for('another session', sub { backend() ne '' && certificate('state') eq 'running' });
 like(refresh(), qr/ERROR:  55006: another session is refreshing/, 'one session at a time');
@@ -147,7 +147,14 @@ like(gives('SELECT count(*) FROM s.list_known'), qr/ERROR:  55000: the mirror of
 is(mirror('refused'), 't', 'as the view of mirrors says');
 # The source is dropped.
 my $oid = sql("SELECT 's.list'::regclass::oid");
+sql("UPDATE dnc_fdw_mirror_lists SET complete_as_of = clock_timestamp()");
+is(mirror('refused'), 'f', 'a fresh mirror');
 sql('DROP FOREIGN TABLE s.list CASCADE');
+is(sql('SELECT refused FROM dnc_fdw_mirrors'), 't', 'is refused once its view is gone');
+like(gives('SELECT dnc_fdw_mirror_guard(source) FROM dnc_fdw_mirrors'),
+	qr/ERROR:  55000: .* has no view any more\n.*\nHINT:  SELECT dnc_fdw_mirror_drop\($oid\)/, 'as an alert says');
+like(gives("CREATE FOREIGN TABLE s.list ($columns) SERVER s;\nSELECT dnc_fdw_mirror_create('s.list')"),
+	qr/ERROR:  42P07: .*\n.*\nHINT:  SELECT dnc_fdw_mirror_drop\($oid\)/, 'what is left of it is in the way of a new mirror');
 like(gives("SELECT dnc_fdw_mirror_drop($oid)"), qr/^$/, 'the mirror of a list that was dropped can be dropped');
 is(sql('SELECT count(*) FROM dnc_fdw_mirrors'), 0, 'and is gone');
 cmp_ok(sql("SELECT count(*) FROM dnc_fdw_passes WHERE source = 's.list'"), '>', 4, 'the certificates stay');

@@ -77,7 +77,7 @@ dnc_column_unknown(const char *name, const char *relname)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 relname
-			 ? errmsg("column \"%s\" of foreign table \"%s\" is not one of a Do-Not-Contact list",
+			 ? errmsg("column \"%s\" of foreign table \"%s\" is not a column of a Do-Not-Contact list",
 					  name, relname)
 			 : errmsg("\"%s\" is not a column of a Do-Not-Contact list", name),
 			 errdetail("The columns are: %s.", known.data),

@@ -151,7 +151,7 @@ who_makes_mapping(const DncOptions *options, Oid userid)
 		(userid == GetUserId() &&
 		 dnc_server_aclcheck(options->serverid, userid) == ACLCHECK_OK))
 		return "";
-	return psprintf(" This takes role \"%s\", which owns the server, or a superuser.",
+	return psprintf(" Only role \"%s\", which owns the server, or a superuser can do that.",
 					GetUserNameFromId(owner, false));
 }
 

@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
 #include "config/option.h"
@@ -212,9 +213,23 @@ apply_defaults(DncOptions *options)
 	}
 }
 
-/* Refuse those options of a list that mean nothing to this provider. */
+/* Where an option is that means nothing to its provider, as the statement that drops it. */
+static const char *
+statement_to_drop(const char *name, Oid relid, const char *mapped_server)
+{
+	if (OidIsValid(relid))
+		return psprintf("ALTER FOREIGN TABLE %s OPTIONS (DROP %s);",
+						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)), name);
+	return psprintf("ALTER USER MAPPING ... SERVER %s OPTIONS (DROP %s);", quote_identifier(mapped_server), name);
+}
+
+/*
+ * Refuse those options of a list that mean nothing to this provider.  PostgreSQL does not tell
+ * the validator the server of a table or user mapping, so we check their options in use, and
+ * name the table, or the server of the mapping.  A server's own options have neither.
+ */
 static void
-check_own_options(List *list, const DncProvider *provider)
+check_own_options(List *list, const DncProvider *provider, Oid relid, const char *mapped_server)
 {
 	ListCell   *lc;
 
@@ -233,7 +248,9 @@ check_own_options(List *list, const DncProvider *provider)
 					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 					 errmsg("option \"%s\" means nothing to provider \"%s\"",
 							name, provider->name),
-					 errhint("Leave the option out.")));
+					 OidIsValid(relid) || mapped_server
+					 ? errhint("%s", statement_to_drop(name, relid, mapped_server))
+					 : errhint("Leave the option out.")));
 	}
 }
 
@@ -283,7 +300,7 @@ check_server(List *list, const DncOptions *options)
 						options->provider->name),
 				 errdetail("The vendor does not document the address of its API."),
 				 errhint("Add OPTIONS (base_url 'https://...').")));
-	check_own_options(list, options->provider);
+	check_own_options(list, options->provider, InvalidOid, NULL);
 	check_provider_ranges(options);
 }
 
@@ -405,7 +422,7 @@ dnc_options_load(Oid serverid, Oid relid)
 		ForeignTable *table = GetForeignTable(relid);
 
 		apply_list(table->options, ON_TABLE, options);
-		check_own_options(table->options, options->provider);
+		check_own_options(table->options, options->provider, relid, NULL);
 		check_provider_ranges(options);
 	}
 	return options;
@@ -421,7 +438,7 @@ dnc_options_apply_user(DncOptions *options, List *list)
 	int			limit = options->max_requests;
 
 	apply_list(list, ON_USER, options);
-	check_own_options(list, options->provider);
+	check_own_options(list, options->provider, InvalidOid, options->server_name);
 	if (limit > 0 && (options->max_requests == 0 || options->max_requests > limit))
 		options->max_requests = limit;
 }

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -20,6 +21,35 @@
 #include "config/registry.h"
 #include "match/country.h"
 #include "wire/url.h"
+
+/* A number of milliseconds or bytes in the largest unit that shows all of it: "24d", "16MB". */
+static char *
+with_unit(DncOptionKind kind, double value)
+{
+	static const struct
+	{
+		DncOptionKind kind;
+		double		size;
+		const char *name;
+	}			units[] =
+	{
+		{DNC_KIND_MILLISECONDS, 24.0 * 60 * 60 * 1000, "d"},
+		{DNC_KIND_MILLISECONDS, 60.0 * 60 * 1000, "h"},
+		{DNC_KIND_MILLISECONDS, 60.0 * 1000, "min"},
+		{DNC_KIND_MILLISECONDS, 1000, "s"},
+		{DNC_KIND_MILLISECONDS, 1, "ms"},
+		{DNC_KIND_BYTES, 1024.0 * 1024, "MB"},
+		{DNC_KIND_BYTES, 1024, "kB"},
+		{DNC_KIND_BYTES, 1, "B"},
+	};
+
+	for (size_t i = 0; value > 0 && i < lengthof(units); i++)
+	{
+		if (units[i].kind == kind && fmod(value, units[i].size) == 0)
+			return psprintf("%.0f%s", value / units[i].size, units[i].name);
+	}
+	return psprintf("%.0f", value);
+}
 
 /* The values that an option takes, as a sentence for DETAIL; palloc'd. */
 static char *
@@ -35,13 +65,13 @@ range_text(const DncOptionDef *def)
 			break;
 		case DNC_KIND_MILLISECONDS:
 			appendStringInfo(&text,
-							 "It takes a time from %.0f to %.0f milliseconds, with a unit such as \"500ms\", \"10s\" or \"2min\"; without one, in milliseconds.",
-							 def->min, def->max);
+							 "It takes a time from %s to %s, with a unit (ms, s, min, h or d); without a unit, in milliseconds.",
+							 with_unit(def->kind, def->min), with_unit(def->kind, def->max));
 			break;
 		case DNC_KIND_BYTES:
 			appendStringInfo(&text,
-							 "It takes a size from %.0f to %.0f bytes, with a unit such as \"64kB\" or \"16MB\"; without one, in bytes.",
-							 def->min, def->max);
+							 "It takes a size from %s to %s, with a unit (B, kB, MB or GB); without a unit, in bytes.",
+							 with_unit(def->kind, def->min), with_unit(def->kind, def->max));
 			break;
 		case DNC_KIND_REAL:
 			appendStringInfo(&text, "It takes a number from %.0f to %.0f.", def->min, def->max);
@@ -75,7 +105,7 @@ range_text(const DncOptionDef *def)
 			break;
 		case DNC_KIND_SECRET:
 			appendStringInfoString(&text,
-								   "It takes printable ASCII characters without blanks, as the vendor gave them.");
+								   "It takes printable ASCII characters without blanks, as the vendor gave them, without \"Bearer\" in front.");
 			break;
 		default:
 			elog(ERROR, "option \"%s\" has no range", def->name);

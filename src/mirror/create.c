@@ -25,12 +25,40 @@
 /* ----- create ----- */
 
 /*
+ * Raise 42P07: a relation has the name that one of a mirror's objects needs.  DROP ... CASCADE of a
+ * list leaves the tables of its mirror, so we say whether it is one of these.
+ */
+static void
+refuse_taken(Oid source, Oid taken)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+	Oid			left_by = InvalidOid;
+
+	dnc_queue_argument(&arguments, OIDOID, ObjectIdGetDatum(taken));
+	dnc_queue_open(&query, "SELECT l.source::oid FROM %1$s.dnc_fdw_mirror_lists l WHERE $1 IN (l.mirror, l.staging, l.known)",
+				   &arguments, true);
+	if (query.count > 0)
+		left_by = DatumGetObjectId(dnc_queue_datum(&query, 0, 1));
+	dnc_queue_close(&query);
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("relation \"%s\" already exists", get_rel_name(taken)),
+			 errdetail("The mirror of foreign table \"%s\" needs that name.", get_rel_name(source)),
+			 OidIsValid(left_by) && get_rel_name(left_by) == NULL
+			 ? errhint("SELECT dnc_fdw_mirror_drop(%u) drops it: it is left from the mirror of a list that was dropped.", left_by)
+			 : errhint("Rename that relation, or the foreign table.")));
+}
+
+/*
  * The name of an object of a mirror, quoted, with the list's schema: the list's name and an
- * ending.  Raises 42622 if the name is too long.
+ * ending.  Raises 42622 if the name is too long, 42P07 if a relation has it.
  */
 static char *
 name_with(Oid source, const char *ending)
 {
+	Oid			namespace = get_rel_namespace(source);
+	Oid			taken;
 	char	   *name = psprintf("%s_%s", get_rel_name(source), ending);
 
 	if (strlen(name) >= NAMEDATALEN)
@@ -38,7 +66,10 @@ name_with(Oid source, const char *ending)
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("the name of foreign table \"%s\" is too long for a mirror", get_rel_name(source)),
 				 errdetail("\"%s\" would have more than %d bytes.", name, NAMEDATALEN - 1)));
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)), name);
+	taken = get_relname_relid(name, namespace);
+	if (OidIsValid(taken))
+		refuse_taken(source, taken);
+	return quote_qualified_identifier(get_namespace_name(namespace), name);
 }
 
 /* A collation's name, quoted.  It needs the schema, since our search_path has only pg_catalog. */

@@ -330,21 +330,26 @@ is_empty(Relation table)
 }
 
 /*
- * Check that the view can show the entries that the last pass has left.  Somebody may have emptied
- * the table, restored it without its rows, or enabled row-level security.
+ * Check that the view can show the entries that the last pass has left.  Somebody may have dropped
+ * the view, emptied the table, restored it without its rows, or enabled row-level security.
  */
 static Refusal
-damage_of(Oid relid, Oid known, bool has_entries)
+damage_of(Oid source, Oid relid, Oid known, bool has_entries)
 {
 	Relation	table = try_table_open(relid, AccessShareLock);
 	Refusal		refusal = {0};
 
+	if (get_rel_name(known) == NULL)
+		refusal = (Refusal) {.message = "has no view any more", .detail = "Its view was dropped.",
+		.hint = get_rel_name(source) == NULL ? NULL
+			: psprintf("SELECT dnc_fdw_mirror_drop(%s), and create the mirror again.",
+					   quote_literal_cstr(dnc_mirror_name_of(source)))};
 	if (table == NULL)
 		return refusal;
-	if (has_policies(table, known))
+	if (refusal.message == NULL && has_policies(table, known))
 		refusal = (Refusal) {.message = "has policies", .detail = "Row-level security of its table hides entries from its view.",
 		.hint = "Disable row-level security of the mirror's table, or reset security_invoker of its view."};
-	else if (has_entries && is_empty(table))
+	else if (refusal.message == NULL && has_entries && is_empty(table))
 		refusal = (Refusal) {.message = "has lost its entries", .detail = "Its table is empty, and the last complete pass has seen entries."};
 	table_close(table, NoLock);
 	return refusal;
@@ -395,7 +400,7 @@ find_refusal(Oid source, TimestampTz *as_of)
 	}
 	dnc_queue_close(&query);
 	/* We are the caller again: row-level security depends on the role. */
-	return refusal.message ? refusal : damage_of(table, known, has_entries);
+	return refusal.message ? refusal : damage_of(source, table, known, has_entries);
 }
 
 /*

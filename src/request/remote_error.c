@@ -248,8 +248,9 @@ refusal(const DncOptions *options, const DncHttpAnswer *answer, const DncTries *
 	if (status == 401 || status == 403)
 		return make_problem(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 							psprintf("server \"%s\" refused the token", name), detail,
-							psprintf("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor.",
-									 quote_identifier(name)));
+							psprintf("ALTER USER MAPPING ... SERVER %s OPTIONS (SET token '...') with a valid key of the vendor%s.",
+									 quote_identifier(name),
+									 options->workspace_id ? ", or (SET workspace_id '...') with a workspace of that key" : ""));
 	if (status >= 300 && status < 400)
 		return make_problem(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
 							psprintf("server \"%s\" answered with a redirection", name), detail,

@@ -206,9 +206,9 @@ warn_of_types(DncScan *scan, const DncCondition *conditions, int count)
 			ereport(WARNING,
 					(errmsg("no vendor documents the identifier type \"%s\"",
 							pnstrdup(type, pg_mbcliplen(type, (int) strlen(type), MAX_SHOWN_TYPE))),
-					 errdetail("The list of server \"%s\" is looked through for it.",
+					 errdetail("The whole list of server \"%s\" is read to look for it.",
 							   scan->options->server_name),
-					 errhint("Types are compared with case. Those of provider \"%s\" are: %s.",
+					 errhint("Types are case-sensitive. Those of provider \"%s\" are: %s.",
 							 provider->name, dnc_provider_type_names(provider))));
 			scan->warned_of_value = true;
 			break;

@@ -41,7 +41,7 @@ dnc_server_require(Oid serverid, const char *name)
 	if (handler.fn_addr != dnc_fdw_handler)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is not one of dnc_fdw", name),
+				 errmsg("server \"%s\" is not a server of dnc_fdw", name),
 				 errdetail("Its foreign-data wrapper is \"%s\".", wrapper->fdwname),
 				 errhint("Name a server of dnc_fdw. In psql, \\des shows which wrapper each server has.")));
 }

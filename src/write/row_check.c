@@ -196,7 +196,8 @@ check_attribute(DncRowCheck *row, AttrNumber attnum, const char *value)
 			 ? errdetail("Server \"%s\" sets it by itself.", row->options->server_name)
 			 : errdetail("Server \"%s\" has no such field: the value would be lost.",
 						 row->options->server_name),
-			 errhint("Leave the column out.")));
+			 constant ? errhint("Leave the column out, or give it that value. A bound of a partition must name that value, too.")
+			 : errhint("Leave the column out.")));
 }
 
 /* Refuse a member that is missing (23502), or whose value the API does not take (22023). */
