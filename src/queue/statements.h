@@ -22,30 +22,51 @@
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
 /*
+ * The table of a row.  In a row of another installation, as a dump brings them, the OID is of
+ * another database: there the name counts.
+ */
+#define DNC_QUEUE_TABLE_OF(row) \
+	"(CASE WHEN " row ".instance = (SELECT i.instance FROM %1$s.dnc_fdw_instance i) " \
+	"THEN " row ".relation ELSE to_regclass(" row ".relation_name)::oid END)"
+
+/*
+ * Can nobody tell the server of a row any more?  Its table was dropped, and its server was dropped
+ * or renamed.  We do not send such a row; but an addition still counts on each list of its provider.
+ */
+#define DNC_QUEUE_IS_STRAY(row) \
+	"(NOT EXISTS (SELECT FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF(row) ") AND " \
+	"NOT EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = " row ".server AND " \
+	"concat('provider=', split_part(" row ".account, '/', 1)) = ANY (s.srvoptions)))"
+
+/*
  * Is row w of server $5?  Its table tells.  If the table was dropped, the provider and the
  * server's name, $6, tell: another server may have that name by now.
  */
 #define DNC_QUEUE_IS_OF_SERVER \
-	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
+	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF("w") "), " \
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 /*
  * Is row w of account $1, or of server $2, whose provider and name are $3?  The row may have been
- * written while the server had another account; then we compare as DNC_QUEUE_IS_OF_SERVER does.
+ * written while the server had another account; then we compare as DNC_QUEUE_IS_OF_SERVER does.  A
+ * stray row counts as well: we cannot rule out that it is of this server.
  */
 #define DNC_QUEUE_IS_OF_LIST \
 	"(w.account = $1 OR " \
-	"coalesce((SELECT t.ftserver = $2 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
-	"concat(split_part(w.account, '/', 1), '/', w.server) = $3))"
+	"coalesce((SELECT t.ftserver = $2 FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF("w") "), " \
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $3) OR " \
+	"(split_part(w.account, '/', 1) = split_part($3, '/', 1) AND " DNC_QUEUE_IS_STRAY("w") "))"
 
 /*
  * Are rows a and w writes to one list?  The account tells.  But since one of them was written, a
- * server may have been renamed, or may have got another account.
+ * server may have been renamed, or may have got another account.  A stray addition may be one to any
+ * list of its provider.
  */
 #define DNC_QUEUE_SAME_LIST \
 	"(a.account = w.account OR a.server = w.server OR a.relation = w.relation OR " \
 	"EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y USING (ftserver) " \
-	"WHERE x.ftrelid = a.relation AND y.ftrelid = w.relation))"
+	"WHERE x.ftrelid = " DNC_QUEUE_TABLE_OF("a") " AND y.ftrelid = " DNC_QUEUE_TABLE_OF("w") ") OR " \
+	"(split_part(a.account, '/', 1) = split_part(w.account, '/', 1) AND " DNC_QUEUE_IS_STRAY("a") "))"
 
 /* The identifier of a row, as a vendor may compare it; both tables have an index on it. */
 #define DNC_QUEUE_FOLDED_LENGTH 400
