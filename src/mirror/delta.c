@@ -118,9 +118,12 @@ take_page(Delta *delta)
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(delta->step_context);
 	delta->broken |= pass->order != wanted && pass->order != DNC_ORDER_ANY;
-	/* All of a page that the list has pushed on may have been given before: that says nothing. */
+	/*
+	 * All of a page that the list has pushed on may have been given before: that says nothing.  Nor
+	 * does a page of entries of the future: new ones stand behind all of these.
+	 */
 	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
-		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
+		pass->page_newest_at < Min(delta->mirror->newest_at, delta->mirror->complete_as_of) - LATENESS;
 }
 
 /*
