@@ -183,6 +183,15 @@ same(screened([ '(212) 555-0003', 'mobile', 'US' ], [ '+1 212 555 0003', 'mobile
 same(screened([ 'bob@mail.acme.com', 'email' ], [ $_, 'domain' ]), 'listed', "a domain is listed: $_") for 'acme.com', '@acme.com', '*.acme.com', 'mail.acme.com';
 same(screened([ 'bob@acme.com', 'email' ], [ 'mail.acme.com', 'domain' ]), 'free', 'a domain below it is listed');
 same(screened([ 'bob@acme.com', 'email' ], [ 'acme.com', 'email' ]), 'listed', 'a domain among emails');
+for my $domain ('*.acme.com', '*@*.acme.com', '@*.acme.com', '@.acme.com', 'acme.com.', 'acme.com;', '<acme.com>', '"acme.com"', 'mailto:acme.com', 'https://acme.com/', 'ftp://acme.com', 'acme.com:443')
+{
+	for my $type (qw(email domain))
+	{
+		same(screened([ 'bob@acme.com', 'email' ], [ $domain, $type ]), 'listed', "a domain with something around it, as $type: $domain");
+		isnt(screened([ $domain, $_ ], [ $domain, $type ]), 'free', "the same text as a contact: $domain") for 'email', 'domain', undef;
+	}
+}
+same(screened([ 'bob@acme.com', 'email' ], [ 'acme.com or x.org', 'email' ]), 'free', 'words that are no domain');
 same(screened([ 'bob@acme.com', 'email' ], [ $_, 'email' ]), 'listed', "an entry with words: $_") for 'Bob: bob@acme.com', 'bob @ acme.com', 'bob@acme.com, unsubscribed', 'SMTP:bob@acme.com';
 same(screened([ '+15550000003', 'phone' ], [ '15550000003', 'email' ]), 'listed', 'a number among emails');
 same(screened([ 'bob@acme.com', 'email' ], [ 'bob@acme.com', 'phone' ]), 'listed', 'an email among numbers');

@@ -279,6 +279,29 @@ is(is_known('own', person(5)), 'free', 'and removals');
 refresh('own');
 is(join(' ', map { is_known('own', $_) } 'queued@x.org', 'direct@x.org', person(5)), 'listed listed free', 'a pass later');
 
+# What waits, after its table was dropped and its server renamed: nobody can tell which list it is for.
+value("ALTER SERVER renamed OPTIONS (SET write_mode 'queue')");
+value("CREATE FOREIGN TABLE own.other (identifier text, identifier_type text) SERVER renamed; INSERT INTO own.other VALUES ('stray\@x.org', 'email')");
+value('DROP FOREIGN TABLE own.other; ALTER SERVER renamed RENAME TO own');
+is(refresh('own') . is_known('own', 'stray@x.org'), 'listed', 'an addition whose server cannot be told counts on each list');
+is(value("SELECT count(*) FROM $own WHERE identifier = 'stray\@x.org'"), 1, 'and scans show it');
+value("CALL dnc_fdw_deliver('own')");
+is(is_known('own', 'stray@x.org'), 'listed', 'it is not sent');
+like(value("SELECT warning FROM dnc_fdw_queue_health WHERE server = 'renamed'"), qr/^This server was dropped or renamed: its writes are not sent/, 'which is reported');
+value('ALTER SERVER own RENAME TO renamed');
+value("CALL dnc_fdw_deliver('renamed')");
+is(refresh('own') . is_known('own', 'stray@x.org') . value("SELECT state FROM dnc_fdw_queue WHERE identifier = 'stray\@x.org'"), 'listeddone', 'until a server has the name');
+
+# An addition that no pass has shown, made under the server's old name, is not forgotten.
+value('ALTER SERVER never RENAME TO ever');
+$node->append_conf('postgresql.conf', 'dnc_fdw.keep_done = 0');
+$node->reload;
+$dnc->poll(sub { value("LOAD 'dnc_fdw'; SHOW dnc_fdw.keep_done") eq '0' });
+refresh('never') for 1 .. 2;
+is(is_known('never', person(2)), 'listed', 'the server gets another name, and finished writes are forgotten: the addition stays known');
+$node->append_conf('postgresql.conf', 'dnc_fdw.keep_done = 2592000');
+$node->reload;
+
 # ----- what must not be believed -----
 
 make_mirror('loss', 100);

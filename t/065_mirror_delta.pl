@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use DncMirror;
+use JSON::PP;
 use Test::More;
 
 set_up();
@@ -32,6 +33,21 @@ is(mirror('added_as_of > complete_as_of'), 't', 'one clock moves');
 remove_at_vendor((listed())[ 0, 100 ]);
 refresh("mode => 'delta'");
 is(scalar(split(/ /, known())), 215, 'a delta lets nobody go');
+
+# Entries that claim to be of the future stay in front of those that are new.
+my $json = JSON::PP->new->utf8;
+my @entries = @{ $json->decode(control('GET', '/entries')) };
+$entries[$_]{createdAt} = sprintf '2099-01-%02dT00:00:00.000Z', 25 - $_ for 0 .. 24;
+control('DELETE', '');
+control('PUT', '/entries', $json->encode(\@entries));
+full();
+is(certificate('order_seen'), 'newest first', 'a list with entries of the future');
+splice @entries, 25, 0, { %{ $entries[25] }, id => 'new', identifier => 'new@example.com', createdAt => '2025-09-01T00:00:00.000Z' };
+control('DELETE', '');
+control('PUT', '/entries', $json->encode(\@entries));
+refresh("mode => 'delta'");
+is(certificate('mode, state, added'), 'delta|done|1', 'a delta finds what is new behind them');
+
 control('PUT', '/config?order=oldest');
 control('PUT', '/entries', '[]');
 begin('alta', 200);

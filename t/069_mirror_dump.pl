@@ -96,5 +96,45 @@ like(gives('hollow', $delta), qr/^ERROR:  55000: .*'delta'\nDETAIL:  The mirror 
 like(gives('hollow', $known), qr/^ERROR:  55000: the mirror of "list" has lost its entries/, 'so it is still not read');
 is(gives('hollow', $full) . value('hollow', 'SELECT count(*) FROM list_known'), 48, 'a full pass brings all');
 
+# ----- a server that was renamed while an addition waited -----
+
+$dnc->control('POST', 'alta/m/fill?count=5&types=email');
+value('postgres', qq{
+	CREATE SERVER q FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '$url/alta/v1', requests_per_minute '0', max_retries '0', write_mode 'queue');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER q OPTIONS (token 'sandbox-m');
+	CREATE FOREIGN TABLE queued (identifier text, identifier_type text) SERVER q;
+	SELECT dnc_fdw_mirror_create('queued');
+	INSERT INTO queued VALUES ('waits\@x.org', 'email');
+	ALTER SERVER q RENAME TO renamed;
+	CALL dnc_fdw_mirror_refresh('queued')});
+my $screen = q{SELECT dnc_fdw_screen('queued', 'waits@x.org', 'email')};
+is(value('postgres', $screen), 'listed', 'an addition that waits under the old name of its server');
+dump_to('renamed');
+value('postgres', 'CREATE DATABASE other');
+value('other', 'CREATE TABLE pad ()');    # so that OIDs differ
+restore('other', 'renamed');
+is(value('other', $screen), 'listed', 'is known in a copy, too');
+is(value('other', q{SELECT count(*) FROM queued WHERE identifier = 'waits@x.org'}), 1, 'and scans show it');
+is(value('other', 'SELECT dnc_fdw_queue_adopt()') . gives('other', q{CALL dnc_fdw_deliver('renamed')}) . value('other', $screen), '1listed', 'it is sent once it is adopted');
+
+# ----- a copy whose clock is behind that of the original -----
+
+for my $adopts (0, 1)
+{
+	my $database = "behind$adopts";
+
+	value('postgres', q{INSERT INTO list (identifier, batch_id, request_uuid) VALUES ('+15559990002', 'b', 'u'); CALL dnc_fdw_mirror_refresh('list');
+		DELETE FROM list WHERE id = (SELECT id FROM list WHERE identifier IN ('15559990002', '+15559990002'))});
+	dump_to($database);
+	restore($database, $database);
+	value($database, q{SELECT dnc_fdw_queue_adopt()}) if $adopts;
+	value($database, q{UPDATE dnc_fdw_queue_finished SET requested_at = clock_timestamp() + interval '2 s', done_at = clock_timestamp() + interval '2 s' WHERE action = 'delete';
+		INSERT INTO list (identifier, batch_id, request_uuid) VALUES ('+15559990002', 'b', 'u');
+		SELECT pg_sleep(2.5)});
+	is(value($database, q{SELECT dnc_fdw_screen('list', '+15559990002', 'phone')}), 'listed', 'a removal of the original does not undo what the copy has added since' . ($adopts ? ', once adopted' : ''));
+	value($database, q{DELETE FROM list WHERE id IN (SELECT id FROM list WHERE identifier IN ('15559990002', '+15559990002'))});
+	is(value($database, q{SELECT dnc_fdw_screen('list', '+15559990002', 'phone')}), 'free', 'and one of the copy does');
+}
+
 $dnc->stop;
 done_testing();

@@ -122,8 +122,9 @@ dnc_domain_read_entry(const char *text, DncDomain *domain)
 	const char *rest = text;
 	size_t		length;
 
-	if (dnc_text_past(rest, "http://") || dnc_text_past(rest, "https://"))
-		rest = strstr(rest, "//");
+	length = strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	if (length > 0 && dnc_text_past(rest + length, "://"))
+		rest += length + 1;
 	if (dnc_text_past(rest, "//"))
 		rest += 2;
 	while (*rest == '*' || *rest == '@' || *rest == '.')
@@ -135,6 +136,28 @@ dnc_domain_read_entry(const char *text, DncDomain *domain)
 		rest[1 + strspn(rest + 1, "0123456789")] == '\0')
 		text = pnstrdup(text, rest - text);
 	return dnc_domain_read(text, domain);
+}
+
+/*
+ * Find the only domain in a text that is more than a domain: with quotes, brackets or a list's
+ * punctuation around it, as acme.com; or "acme.com", or in a pattern for its mailboxes, as
+ * *@*.acme.com.  False: there is none.
+ */
+bool
+dnc_domain_find(const char *text, DncDomain *domain)
+{
+	static const char around[] = "\"'`<>()[]{},;: \t\n\v\f\r";
+	const char *rest;
+	size_t		length;
+
+	text += strspn(text, around);
+	length = strlen(text);
+	while (length > 0 && strchr(around, text[length - 1]) != NULL)
+		length--;
+	text = pnstrdup(text, length);
+	rest = dnc_text_past(text, "mailto:");
+	text = rest ? rest : text;
+	return dnc_domain_looks_like(text + strspn(text, "*@.")) && dnc_domain_read_entry(text, domain);
 }
 
 /*

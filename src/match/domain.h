@@ -18,6 +18,7 @@ typedef struct DncDomain
 
 extern bool dnc_domain_read(const char *text, DncDomain *domain);
 extern bool dnc_domain_read_entry(const char *text, DncDomain *domain);
+extern bool dnc_domain_find(const char *text, DncDomain *domain);
 extern bool dnc_domain_looks_like(const char *text);
 extern char *dnc_domain_unicode(const char *name);
 extern void dnc_domain_widen(const char *name, const char *prefix, DncKeySet *set);

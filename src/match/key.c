@@ -119,6 +119,7 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 	DncIdentifier read;
 	DncKind		shape;
 	DncEmail	email;
+	DncDomain	domain;
 	bool		certain;
 	char	   *key;
 
@@ -135,6 +136,8 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 		return key;
 	if (dnc_email_find(read.clean, &email))
 		return dnc_email_key(&email);
+	if ((read.kind == DNC_KIND_EMAIL || read.kind == DNC_KIND_DOMAIN) && dnc_domain_find(read.clean, &domain))
+		return dnc_text_join("domain:", domain.name);
 	if (read.kind == DNC_KIND_NUMBER || (shape == DNC_KIND_NUMBER && may_be_of_shape(&read, shape)))
 	{
 		DncPhone	phone;
@@ -215,7 +218,7 @@ widen_kind(const DncIdentifier *identifier, DncKind kind, DncKeySet *set)
 			widen_email(identifier, set);
 			break;
 		case DNC_KIND_DOMAIN:
-			if (!dnc_domain_read_entry(identifier->clean, &domain))
+			if (!dnc_domain_read_entry(identifier->clean, &domain) && !dnc_domain_find(identifier->clean, &domain))
 				break;
 			dnc_domain_widen(domain.name, "domain:", set);
 			dnc_domain_widen(domain.name, "raw:", set);
@@ -254,6 +257,9 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 			widen_kind(&read, shape, &set);
 		if (strchr(read.clean, '@'))
 			widen_kind(&read, DNC_KIND_EMAIL, &set);
+		/* In place of an email, an entry may have a domain. */
+		if (read.kind == DNC_KIND_EMAIL)
+			widen_kind(&read, DNC_KIND_DOMAIN, &set);
 		/* Without a type, the contact may be of any kind: the entry's type decides. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{

@@ -119,9 +119,12 @@ take_page(Delta *delta)
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(delta->step_context);
 	delta->broken |= pass->order != wanted && pass->order != DNC_ORDER_ANY;
-	/* If the list has moved, a page may only repeat entries that we have: that proves nothing. */
+	/*
+	 * If the list has moved, a page may only repeat entries that we have: that proves nothing.  Nor
+	 * does a page of entries from the future: new entries stand after all of these.
+	 */
 	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
-		pass->page_newest_at < delta->mirror->newest_at - LATENESS;
+		pass->page_newest_at < Min(delta->mirror->newest_at, delta->mirror->complete_as_of) - LATENESS;
 }
 
 /*

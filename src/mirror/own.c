@@ -36,6 +36,7 @@
 #include "match/version.h"
 #include "mirror/mirror.h"
 #include "mirror/own.h"
+#include "queue/statements.h"
 #include "queue/table.h"
 
 /*
@@ -69,14 +70,23 @@
  */
 #define IS_OF_LIST \
 	"(w.account = l.account OR EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y " \
-	"USING (ftserver) WHERE x.ftrelid = w.relation AND y.ftrelid = l.source))"
+	"USING (ftserver) WHERE x.ftrelid = " DNC_QUEUE_TABLE_OF("w") " AND y.ftrelid = l.source))"
+
+/*
+ * May row w, which waits, be one of list l?  If the row's table was dropped and no server has the
+ * name of its server, we cannot tell.  Then the addition counts on each list of the provider.
+ */
+#define MAY_BE_OF_LIST \
+	"(" IS_OF_LIST " OR (split_part(w.account, '/', 1) = split_part(l.account, '/', 1) AND " DNC_QUEUE_IS_STRAY("w") "))"
 
 /*
  * Did removal w come after addition a, by their transactions?  Times alone are not enough, since a
- * clock may have been set back in between.
+ * clock may have been set back in between, or the clocks of two machines may differ.  A write that
+ * was restored from a dump came before all additions of this installation.
  */
 #define IS_LATER \
-	"(w.instance <> a.instance OR w.xid >= a.xid OR pg_visible_in_snapshot(a.xid, w.snapshot))"
+	"CASE WHEN w.instance = a.instance THEN w.xid >= a.xid OR pg_visible_in_snapshot(a.xid, w.snapshot) " \
+	"ELSE a.instance <> (SELECT i.instance FROM %1$s.dnc_fdw_instance i) END"
 
 /*
  * Select the additions that wait, are being sent, are dead or held; and those that the vendor has
@@ -87,7 +97,7 @@
 #define ADDED \
 	"SELECT a.match_key, a.identifier, a.identifier_type, a.label, a.reason, a.done_at FROM %1$s.dnc_fdw_mirror_lists l CROSS JOIN LATERAL (" \
 	"SELECT w.instance, w.xid, w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, NULL::timestamptz AS done_at " \
-	"FROM %1$s.dnc_fdw_queue_waiting w WHERE " IS_OF_LIST " AND w.action = 'add' UNION ALL " \
+	"FROM %1$s.dnc_fdw_queue_waiting w WHERE " MAY_BE_OF_LIST " AND w.action = 'add' UNION ALL " \
 	"SELECT w.instance, w.xid, w.account, w.match_key, w.identifier, w.identifier_type, w.label, w.reason, w.done_at " \
 	"FROM %1$s.dnc_fdw_queue_finished w WHERE " IS_OF_LIST " AND w.action = 'add' AND w.state = 'done' " \
 	"AND w.done_at >= l.needs_since) a CROSS JOIN LATERAL (" \

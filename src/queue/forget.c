@@ -94,7 +94,7 @@ find_limit(void)
  * Forget finished writes to a server or its account that we have kept for dnc_fdw.keep_done.
  * Writes of a person stay as long as a removal of that person waits.  Additions also stay as long
  * as an open transaction may remove the person without seeing them.  All writes stay as long as a
- * mirror of the account needs them.
+ * mirror of the account needs them, or a mirror of the server, which may have been renamed.
  */
 void
 dnc_forget_finished(Oid serverid)
@@ -113,5 +113,7 @@ dnc_forget_finished(Oid serverid)
 						 "AND NOT EXISTS (SELECT FROM " DNC_QUEUE_WAITING " r WHERE "
 						 "r.action = 'delete' AND " DNC_QUEUE_SAME_PERSON("r", "w") ") "
 						 "AND NOT EXISTS (SELECT FROM %1$s.dnc_fdw_mirror_lists m WHERE "
-						 "m.account = w.account AND w.done_at >= m.needs_since)", &arguments);
+						 "w.done_at >= m.needs_since AND (m.account = w.account OR EXISTS "
+						 "(SELECT FROM pg_foreign_table x JOIN pg_foreign_table y USING (ftserver) "
+						 "WHERE x.ftrelid = w.relation AND y.ftrelid = m.source)))", &arguments);
 }

@@ -223,7 +223,7 @@ dnc_queue_adopt(void)
 						 "system_identifier = $3, timeline = $4, "
 						 "id = CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o "
 						 "WHERE o.instance = $1 AND o.id = w.id) "
-						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3', "
+						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3', snapshot = NULL, "
 						 "relation = coalesce(to_regclass(w.relation_name)::oid, 0) "
 						 "WHERE w.instance <> $1", &arguments);
 	return count;

@@ -22,30 +22,52 @@
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
 /*
+ * The table of a row.  A dump may have brought the row from another installation.  Then its OID is
+ * of another database, and the name counts.
+ */
+#define DNC_QUEUE_TABLE_OF(row) \
+	"(CASE WHEN " row ".instance = (SELECT i.instance FROM %1$s.dnc_fdw_instance i) " \
+	"THEN " row ".relation ELSE to_regclass(" row ".relation_name)::oid END)"
+
+/*
+ * Is it unknown which server a row is of?  It is if the row's table was dropped, and its server was
+ * dropped or renamed.  We do not send such a stray row, but a stray addition still counts on each
+ * list of its provider.
+ */
+#define DNC_QUEUE_IS_STRAY(row) \
+	"(NOT EXISTS (SELECT FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF(row) ") AND " \
+	"NOT EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = " row ".server AND " \
+	"concat('provider=', split_part(" row ".account, '/', 1)) = ANY (s.srvoptions)))"
+
+/*
  * Is row w of server $5?  The row's table tells.  If the table was dropped, we compare the
  * provider and the server's name with $6: a server of another provider may have that name now.
  */
 #define DNC_QUEUE_IS_OF_SERVER \
-	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
+	"coalesce((SELECT t.ftserver = $5 FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF("w") "), " \
 	"concat(split_part(w.account, '/', 1), '/', w.server) = $6)"
 
 /*
  * Is row w of account $1, or of server $2, whose provider and name are $3?  If the server had
- * another account when the row was written, we compare as DNC_QUEUE_IS_OF_SERVER does.
+ * another account when the row was written, we compare as DNC_QUEUE_IS_OF_SERVER does.  A stray row
+ * counts as well: we cannot rule out that it is of this server.
  */
 #define DNC_QUEUE_IS_OF_LIST \
 	"(w.account = $1 OR " \
-	"coalesce((SELECT t.ftserver = $2 FROM pg_foreign_table t WHERE t.ftrelid = w.relation), " \
-	"concat(split_part(w.account, '/', 1), '/', w.server) = $3))"
+	"coalesce((SELECT t.ftserver = $2 FROM pg_foreign_table t WHERE t.ftrelid = " DNC_QUEUE_TABLE_OF("w") "), " \
+	"concat(split_part(w.account, '/', 1), '/', w.server) = $3) OR " \
+	"(split_part(w.account, '/', 1) = split_part($3, '/', 1) AND " DNC_QUEUE_IS_STRAY("w") "))"
 
 /*
  * Are rows a and w writes to the same list?  The account tells.  But since one of them was written,
- * a server may have been renamed, or may have got another account.  So we compare those, too.
+ * a server may have been renamed, or may have got another account.  So we compare those, too.  A
+ * stray addition may be one to any list of its provider.
  */
 #define DNC_QUEUE_SAME_LIST \
 	"(a.account = w.account OR a.server = w.server OR a.relation = w.relation OR " \
 	"EXISTS (SELECT FROM pg_foreign_table x JOIN pg_foreign_table y USING (ftserver) " \
-	"WHERE x.ftrelid = a.relation AND y.ftrelid = w.relation))"
+	"WHERE x.ftrelid = " DNC_QUEUE_TABLE_OF("a") " AND y.ftrelid = " DNC_QUEUE_TABLE_OF("w") ") OR " \
+	"(split_part(a.account, '/', 1) = split_part(w.account, '/', 1) AND " DNC_QUEUE_IS_STRAY("a") "))"
 
 /* The identifier of a row, as a vendor may compare it.  Both tables have an index on this. */
 #define DNC_QUEUE_FOLDED_LENGTH 400
