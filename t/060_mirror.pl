@@ -229,7 +229,7 @@ for my $name (qw(alta sendkit))
 {
 	begin($name, 100);
 	full();
-	control('PUT', '/config?latency_ms=100');
+	control('PUT', '/config?latency_ms=300');
 	my ($first, $last) = (sort(listed()))[ 0, 99 ];
 	my $run = start();
 	wait_for('pages', sub { pages() > 1 && backend() ne '' });
