@@ -100,9 +100,10 @@ make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
 
 /*
  * This transaction is about to write by another write_mode.  Keep senders from claiming writes of
- * the other action.  If we add, they wait until this transaction ends.  A rollback to a savepoint
- * is not enough, since it does not take the addition back from the vendor.  If we remove, they
- * wait until dnc_queue_let_claim().
+ * the other action.  If we add, they wait until this transaction ends.  If we remove, they wait
+ * until dnc_queue_let_claim(), or until this transaction ends if the removal fails.  A rollback to a
+ * savepoint is not enough, since it does not take back the effect of a request on the vendor.  So
+ * the transaction owns the locks, each once, whatever statement takes and releases them.
  */
 static void
 hold_claims(const DncOptions *options, DncAction action)
@@ -111,10 +112,12 @@ hold_claims(const DncOptions *options, DncAction action)
 	LOCKTAG		locks[NLOCKS];
 
 	make_locks(options, action, locks);
-	if (action == DNC_ACTION_ADD)
-		CurrentResourceOwner = TopTransactionResourceOwner;
+	CurrentResourceOwner = TopTransactionResourceOwner;
 	for (int i = 0; i < NLOCKS; i++)
-		(void) LockAcquire(&locks[i], ShareLock, false, false);
+	{
+		if (!dnc_holds_lock(&locks[i], ShareLock))
+			(void) LockAcquire(&locks[i], ShareLock, false, false);
+	}
 	CurrentResourceOwner = owner;
 }
 
@@ -122,14 +125,17 @@ hold_claims(const DncOptions *options, DncAction action)
 void
 dnc_queue_let_claim(const DncOptions *options)
 {
+	ResourceOwner owner = CurrentResourceOwner;
 	LOCKTAG		locks[NLOCKS];
 
 	make_locks(options, DNC_ACTION_REMOVE, locks);
+	CurrentResourceOwner = TopTransactionResourceOwner;
 	for (int i = 0; i < NLOCKS; i++)
 	{
 		if (dnc_holds_lock(&locks[i], ShareLock))
 			(void) LockRelease(&locks[i], ShareLock, false);
 	}
+	CurrentResourceOwner = owner;
 }
 
 /*
