@@ -79,6 +79,7 @@ sub lookup { return "SELECT count(*) FROM $_[0].communication_opt_outs WHERE ide
 # What runs for a minute runs beside the other tests: no more requests in any
 # minute than requests_per_minute, whatever the server's answers leave unsaid.
 $dnc->make_server('minute', 30, "requests_per_minute '6', page_size '5'");
+my $minute_began = time;
 my $minute = $node->background_psql('postgres');
 $minute->query_until(qr/go/, "\\echo go\nSELECT count(*) FROM minute.communication_opt_outs;\n"
 	  . lookup('minute') . ";\n");
@@ -193,8 +194,12 @@ my @fast = arrivals('fast');
 cmp_ok($fast[-1], '<', $slow[$limit], 'the one that waits does not hold up the other');
 
 # A request that has to wait is interrupted like any other.
-($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; " . lookup('minute'));
-like($err, qr/canceling statement due to statement timeout/, 'a wait for the allowance is interrupted');
+SKIP:
+{
+	skip 'the minute is over, on a slow machine', 1 if time > $minute_began + 50;
+	($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; " . lookup('minute'));
+	like($err, qr/canceling statement due to statement timeout/, 'a wait for the allowance is interrupted');
+}
 
 # The minute is over now, or soon.
 $minute->query('SELECT 1');
