@@ -95,10 +95,12 @@ full();
 # kill -9 of the backend, at pages and in the merge, and of the postmaster: while it goes on, readers see all.
 control('PUT', '/config?latency_ms=10');
 control('POST', '/fill?count=50&types=email');
+my $resumes = 0;
 for my $what ('KILL', 'STOP')
 {
 	my $run = start();
-	wait_for('a page', sub { pages() > 5 && backend() ne '' });
+	wait_for('a page', sub { pages() > 5 && certificate('resumes') >= $resumes && backend() ne '' });
+	$resumes++;
 	is(sql('SELECT count(*) FROM s.list_known'), 3000, 'while a pass runs, the old list is known');
 	if ($what eq 'KILL') { kill 'KILL', backend() } else { $node->stop('immediate') }
 	$run->finish;
