@@ -46,7 +46,6 @@ typedef struct Delta
 	int64		first_total;	/* from_end: the number of entries on the list then */
 	bool		first_is_old;	/* from_end: all entries of that page were known and old */
 	int64		number;			/* from_end: the page to read next; -1: no page was read yet */
-	int64		unknown;		/* entries so far that the mirror does not know */
 	bool		broken;			/* the list is not in its former order any more */
 	bool		seen_all;		/* we have reached a page of known, old entries */
 	bool		spent;			/* the budget of requests is spent */
@@ -88,14 +87,27 @@ commit(Delta *delta)
 	MemoryContextSwitchTo(before);
 }
 
+/*
+ * Does the mirror lack an entry of the current page?  Its rows are those that this transaction has
+ * stored.  We do not look at all rows of the delta: with many new entries, that would take ever
+ * longer.
+ */
+static bool
+has_unknown(const DncMirror *mirror)
+{
+	return dnc_mirror_count(mirror,
+							"SELECT count(*) FROM {staging} s WHERE s.turn = 0 AND s.xmin = pg_current_xact_id()::xid AND NOT EXISTS "
+							"(SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)", NULL) > 0;
+}
+
 /* Store the current page, commit, and find out whether we need more pages. */
 static void
 take_page(Delta *delta)
 {
 	DncPass    *pass = delta->pass;
 	DncOrder	wanted = delta->from_end ? DNC_ORDER_NEWEST_LAST : DNC_ORDER_NEWEST_FIRST;
-	int64		before = delta->unknown;
 	int64		rows_before = pass->rows;
+	bool		has_new;
 	MemoryContext context = MemoryContextSwitchTo(delta->step_context);
 
 	pass->page_newest_at = 0;
@@ -110,9 +122,7 @@ take_page(Delta *delta)
 	pass->pages++;
 	pass->requests = delta->counters->counts[DNC_COUNT_REQUESTS];
 	CommandCounterIncrement();
-	delta->unknown = dnc_mirror_count(delta->mirror,
-									  "SELECT count(*) FROM {staging} s WHERE s.turn = 0 AND NOT EXISTS "
-									  "(SELECT FROM {mirror} m WHERE m.identity = s.identity AND m.gone_at IS NULL)", NULL);
+	has_new = has_unknown(delta->mirror);
 	dnc_pass_save(pass);
 	PopActiveSnapshot();
 	commit(delta);
@@ -123,7 +133,7 @@ take_page(Delta *delta)
 	 * If the list has moved, a page may only repeat entries that we have: that proves nothing.  Nor
 	 * does a page of entries from the future: new entries stand after all of these.
 	 */
-	delta->seen_all = delta->unknown == before && pass->rows > rows_before &&
+	delta->seen_all = !has_new && pass->rows > rows_before &&
 		pass->page_newest_at < Min(delta->mirror->newest_at, delta->mirror->complete_as_of) - LATENESS;
 }
 
