@@ -183,6 +183,11 @@ take_outcome(DncCommit *progress, const DncSent *sent)
 		progress->unclear.requests++;
 		progress->unclear.writes += sent->count;
 	}
+	else if (sent->skipped > 0 && sent->unclear_before)
+	{
+		progress->unclear.requests++;
+		progress->unclear.writes += sent->skipped;
+	}
 	if (conflict)
 	{
 		DncProblem	problem = listed_problem(progress->server->server->server_name);

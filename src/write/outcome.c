@@ -230,6 +230,7 @@ judge_success(const DncRequestEnd *end, DncSent *sent)
 	}
 	sent->outcome = DNC_OUTCOME_TAKEN;
 	sent->skipped = write->action == DNC_ACTION_ADD ? end->count - sent->changed : 0;
+	sent->unclear_before = sent->skipped > 0 && dnc_call_unclear(end->call);
 }
 
 /* Tell the outcome of a request that is over.  True: it may be sent again. */

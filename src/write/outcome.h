@@ -32,8 +32,8 @@ typedef struct DncSent
 	int64		changed;		/* taken: how many entries were added or removed, as far as the
 								 * API tells */
 	int64		skipped;		/* taken: how many additions were left out, as the API says */
-	bool		unclear_before; /* unchanged: perhaps an earlier try, whose answer was lost, has
-								 * made the change */
+	bool		unclear_before; /* unchanged, or skipped > 0: perhaps an earlier try, whose answer
+								 * was lost, has made the change */
 	DncProblem	problem;		/* refused, unclear, not sent: the reason, in the words of an
 								 * error; message is NULL if the only reason is dnc_send_stop() */
 	int			status;			/* of the last try's answer; 0: none came */
