@@ -184,6 +184,15 @@ $dnc->control('DELETE', 'sendkit/answers/log');
 like(tag('DELETE FROM sendkit.communication_opt_outs'), qr/ERROR:  HV00N: .*Whether the last request, with 3 of them, was taken is not known/s, 'sendkit: it is said that it is not known');
 unlike(methods('sendkit'), qr/DELETE.*DELETE/, 'and not sent again');
 
+# Additions that the second try skips may be those of the first one, whose answer was lost.
+begin_with('sendkit', 3);
+fault('sendkit', 'kind=lost&method=POST');
+fault('sendkit', 'kind=status&arg=400&method=DELETE');
+like(tag(q{BEGIN; INSERT INTO sendkit.communication_opt_outs (identifier, identifier_type) VALUES ('n1@x.org', 'email'), ('n2@x.org', 'email');
+	DELETE FROM sendkit.communication_opt_outs WHERE identifier LIKE 'person%'; COMMIT}),
+	qr/had taken 0 of 2 additions and 0 of 2 deletions\. Whether the last request, with 2 of them, was taken is not known\./, 'sendkit: additions that were skipped after a lost answer');
+is(count('sendkit'), 5, 'which were made');
+
 # ---- counts
 
 begin_with('weya', 0);
