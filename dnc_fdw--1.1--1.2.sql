@@ -247,7 +247,7 @@ SELECT coalesce(s.srvname, q.server) AS server, coalesce(q.waiting, 0) AS waitin
   coalesce(l.paused, false) AS paused, l.message, l.last_success,
   nullif(concat_ws(' ',
     CASE WHEN s.oid IS NULL
-         THEN 'This server was dropped or renamed: its writes are not sent. CREATE SERVER with this name, or dnc_fdw_queue_discard() them.'
+         THEN 'This server was dropped or renamed: its writes are not sent. Give a server this name, or dnc_fdw_queue_discard() them.'
     END,
     CASE WHEN q.held_additions > 0
          THEN format('%s additions are held: this database is a copy. SELECT dnc_fdw_queue_adopt() sends them from here.', q.held_additions)

@@ -213,7 +213,7 @@ apply_defaults(DncOptions *options)
 	}
 }
 
-/* Where an option is that means nothing to its provider, as the statement that drops it. */
+/* The statement that drops an option of a table, or of a user mapping of a server; palloc'd. */
 static const char *
 statement_to_drop(const char *name, Oid relid, const char *mapped_server)
 {

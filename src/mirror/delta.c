@@ -5,8 +5,8 @@
  *
  * A delta only adds.  It begins at the end of the list where new entries stand.  It ends after
  * a page whose entries the mirror knows, and which are all old: older by more than ten minutes
- * than the newest entry of the last full pass, by the vendor's clock.  The ten minutes are for
- * entries that appear a little late.
+ * than the newest entry of the last full pass, by the vendor's clock, and than the beginning of that
+ * pass.  The ten minutes are for entries that appear a little late.
  *
  *-------------------------------------------------------------------------
  */

@@ -346,20 +346,21 @@ is_empty(Relation table)
 static Refusal
 damage_of(Oid source, Oid relid, Oid known, bool has_entries)
 {
-	Relation	table = try_table_open(relid, AccessShareLock);
+	Relation	table;
 	Refusal		refusal = {0};
 
 	if (get_rel_name(known) == NULL)
-		refusal = (Refusal) {.message = "has no view any more", .detail = "Its view was dropped.",
+		return (Refusal) {.message = "has no view any more", .detail = "Its view was dropped.",
 		.hint = get_rel_name(source) == NULL ? NULL
 			: psprintf("SELECT dnc_fdw_mirror_drop(%s), and create the mirror again.",
 					   quote_literal_cstr(dnc_mirror_name_of(source)))};
+	table = try_table_open(relid, AccessShareLock);
 	if (table == NULL)
 		return refusal;
-	if (refusal.message == NULL && has_policies(table, known))
+	if (has_policies(table, known))
 		refusal = (Refusal) {.message = "has policies", .detail = "Row-level security of its table hides entries from its view.",
 		.hint = "Disable row-level security of the mirror's table, or reset security_invoker of its view."};
-	else if (refusal.message == NULL && has_entries && is_empty(table))
+	else if (has_entries && is_empty(table))
 		refusal = (Refusal) {.message = "has lost its entries", .detail = "Its table is empty, and the last complete pass has seen entries."};
 	table_close(table, NoLock);
 	return refusal;
@@ -416,8 +417,8 @@ find_refusal(Oid source, TimestampTz *as_of)
 /*
  * Return when the last complete pass of a mirror began.  Raises 55000 if there was none, if it
  * began longer than max_age ago or in the future, if keys or account have changed since, if the
- * table has lost its entries, or if row-level security hides them.  Raises 42704 or 42809 if there
- * is no mirror.
+ * view was dropped, if the table has lost its entries, or if row-level security hides them.  Raises
+ * 42704 or 42809 if there is no mirror.
  */
 TimestampTz
 dnc_own_guard(Oid source)

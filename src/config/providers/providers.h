@@ -12,7 +12,7 @@
 
 #include "config/provider.h"
 
-/* The list of all providers: makes use of a macro for each name, in the registry's order. */
+/* The list of all providers.  Applies a macro to each name, in the registry's order. */
 #define DNC_PROVIDERS(use) \
 	use(alta) \
 	use(sendkit) \
