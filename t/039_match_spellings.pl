@@ -191,7 +191,16 @@ for my $domain ('*.acme.com', '*@*.acme.com', '@*.acme.com', '@.acme.com', 'acme
 		isnt(screened([ $domain, $_ ], [ $domain, $type ]), 'free', "the same text as a contact: $domain") for 'email', 'domain', undef;
 	}
 }
+same(screened([ 'bob@acme.com', 'email' ], [ $_, 'email' ]), 'listed', "a plain domain in a list of emails: $_") for 'acme.com', 'Acme.COM';
 same(screened([ 'bob@acme.com', 'email' ], [ 'acme.com or x.org', 'email' ]), 'free', 'words that are no domain');
+# Texts that may mean somebody else than a domain block that person on.
+same(screened([ '+4915112345678', 'phone' ], [ $_, 'email' ]), 'listed', "a number, as email: $_")
+  for 'wa.me/015112345678', 'https://api.whatsapp.com/send?phone=015112345678', '0151.12345678.privat';
+same(screened([ 'https://www.linkedin.com/in/john.smith', 'linkedin' ], [ 'john.smith', 'email' ]), 'listed', "a profile's name, as email");
+for my $type (qw(email domain web_chat linkedin phone))
+{
+	isnt(screened([ $_, $type ], [ $_, 'email' ]), 'free', "the same text as $type: $_") for 'acme.com;', '"acme.com"', '*@*.acme.com', '[dead.beef]';
+}
 same(screened([ 'bob@acme.com', 'email' ], [ $_, 'email' ]), 'listed', "an entry with words: $_") for 'Bob: bob@acme.com', 'bob @ acme.com', 'bob@acme.com, unsubscribed', 'SMTP:bob@acme.com';
 same(screened([ '+15550000003', 'phone' ], [ '15550000003', 'email' ]), 'listed', 'a number among emails');
 same(screened([ 'bob@acme.com', 'email' ], [ 'bob@acme.com', 'phone' ]), 'listed', 'an email among numbers');

@@ -136,8 +136,6 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 		return key;
 	if (dnc_email_find(read.clean, &email))
 		return dnc_email_key(&email);
-	if ((read.kind == DNC_KIND_EMAIL || read.kind == DNC_KIND_DOMAIN) && dnc_domain_find(read.clean, &domain))
-		return dnc_text_join("domain:", domain.name);
 	if (read.kind == DNC_KIND_NUMBER || (shape == DNC_KIND_NUMBER && may_be_of_shape(&read, shape)))
 	{
 		DncPhone	phone;
@@ -147,6 +145,10 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 		if (key && strlen(key) <= DNC_KEY_MAX)
 			return key;
 	}
+	/* A plain domain keeps its wide key: it may be the name of a profile, too. */
+	if ((read.kind == DNC_KIND_EMAIL || read.kind == DNC_KIND_DOMAIN) && dnc_domain_find(read.clean, &domain) &&
+		pg_strcasecmp(domain.name, read.clean) != 0)
+		return dnc_text_join("domain:", domain.name);
 	return raw_key(read.clean);
 }
 
@@ -218,7 +220,7 @@ widen_kind(const DncIdentifier *identifier, DncKind kind, DncKeySet *set)
 			widen_email(identifier, set);
 			break;
 		case DNC_KIND_DOMAIN:
-			if (!dnc_domain_read_entry(identifier->clean, &domain) && !dnc_domain_find(identifier->clean, &domain))
+			if (!dnc_domain_read_entry(identifier->clean, &domain))
 				break;
 			dnc_domain_widen(domain.name, "domain:", set);
 			dnc_domain_widen(domain.name, "raw:", set);
@@ -243,6 +245,7 @@ DncKeySet
 dnc_match_keys(const char *identifier, const char *type, const char *country)
 {
 	DncIdentifier read;
+	DncDomain	domain;
 	DncKeySet	set = {0};
 
 	dnc_identifier_read(identifier, type, country, &read);
@@ -257,9 +260,9 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 			widen_kind(&read, shape, &set);
 		if (strchr(read.clean, '@'))
 			widen_kind(&read, DNC_KIND_EMAIL, &set);
-		/* In place of an email, an entry may have a domain. */
-		if (read.kind == DNC_KIND_EMAIL)
-			widen_kind(&read, DNC_KIND_DOMAIN, &set);
+		/* An entry with this text may have the key of the domain in it, whatever type we have. */
+		if (dnc_domain_find(read.clean, &domain))
+			dnc_domain_widen(domain.name, "domain:", &set);
 		/* Without a type, the contact may be of any kind: the entry's type decides. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{
