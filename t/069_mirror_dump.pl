@@ -136,5 +136,17 @@ for my $adopts (0, 1)
 	is(value($database, q{SELECT dnc_fdw_screen('list', '+15559990002', 'phone')}), 'free', 'and one of the copy does');
 }
 
+# Who was removed and added again, while the original's clock was set back: the times say the contrary.
+value('postgres', q{INSERT INTO list (identifier, batch_id, request_uuid) VALUES ('+15559990003', 'b', 'u'); CALL dnc_fdw_mirror_refresh('list')});
+value('postgres', q{DELETE FROM list WHERE id = (SELECT id FROM list WHERE identifier IN ('15559990003', '+15559990003'))});
+value('postgres', q{INSERT INTO list (identifier, batch_id, request_uuid) VALUES ('+15559990003', 'b', 'u')});
+value('postgres', q{UPDATE dnc_fdw_queue_finished SET requested_at = clock_timestamp(), done_at = clock_timestamp() WHERE action = 'delete'});
+$screen = q{SELECT dnc_fdw_screen('list', '+15559990003', 'phone')};
+is(value('postgres', $screen), 'listed', 'who was added again after a removal is listed, whatever the times say');
+dump_to('again');
+restore('again', 'again');
+value('again', 'SELECT dnc_fdw_queue_adopt()');
+is(value('again', $screen), 'listed', 'also in a copy that has adopted the writes');
+
 $dnc->stop;
 done_testing();

@@ -219,11 +219,13 @@ dnc_queue_adopt(void)
 						  "state = CASE WHEN w.state = 'sending' THEN 'waiting' ELSE w.state END "
 						  "WHERE w.instance <> $1 OR w.database <> $2 OR "
 						  "w.system_identifier <> $3 OR w.timeline <> $4", &arguments);
+	/* Which of two finished writes came first is lost: no such removal shall undo an addition. */
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_FINISHED " w SET instance = $1, database = $2, "
 						 "system_identifier = $3, timeline = $4, "
 						 "id = CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o "
 						 "WHERE o.instance = $1 AND o.id = w.id) "
-						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, xid = '3', snapshot = NULL, "
+						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, "
+						 "xid = CASE WHEN w.action = 'add' THEN '4' ELSE '3' END::xid8, snapshot = NULL, "
 						 "relation = coalesce(to_regclass(w.relation_name)::oid, 0) "
 						 "WHERE w.instance <> $1", &arguments);
 	return count;
