@@ -103,7 +103,7 @@ make_locks(const DncOptions *options, DncAction action, LOCKTAG *locks)
  * the other action.  If we add, they wait until this transaction ends.  If we remove, they wait
  * until dnc_queue_let_claim(), or until this transaction ends if the removal fails.  A rollback to a
  * savepoint is not enough, since it does not take back the effect of a request on the vendor.  So
- * the transaction owns the locks, each once, whatever statement takes and releases them.
+ * the transaction owns the locks, and locks count how often they were taken.
  */
 static void
 hold_claims(const DncOptions *options, DncAction action)
@@ -114,14 +114,14 @@ hold_claims(const DncOptions *options, DncAction action)
 	make_locks(options, action, locks);
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	for (int i = 0; i < NLOCKS; i++)
-	{
-		if (!dnc_holds_lock(&locks[i], ShareLock))
-			(void) LockAcquire(&locks[i], ShareLock, false, false);
-	}
+		(void) LockAcquire(&locks[i], ShareLock, false, false);
 	CurrentResourceOwner = owner;
 }
 
-/* Let senders claim additions again, since our removals by another write_mode were answered. */
+/*
+ * Let senders claim additions again, since our removals by another write_mode were answered.  What
+ * an earlier removal has taken, which failed, stays.
+ */
 void
 dnc_queue_let_claim(const DncOptions *options)
 {
@@ -129,12 +129,11 @@ dnc_queue_let_claim(const DncOptions *options)
 	LOCKTAG		locks[NLOCKS];
 
 	make_locks(options, DNC_ACTION_REMOVE, locks);
+	if (!dnc_holds_lock(&locks[0], ShareLock) || !dnc_holds_lock(&locks[1], ShareLock))
+		return;
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	for (int i = 0; i < NLOCKS; i++)
-	{
-		if (dnc_holds_lock(&locks[i], ShareLock))
-			(void) LockRelease(&locks[i], ShareLock, false);
-	}
+		(void) LockRelease(&locks[i], ShareLock, false);
 	CurrentResourceOwner = owner;
 }
 
