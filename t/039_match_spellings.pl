@@ -183,7 +183,7 @@ same(screened([ '(212) 555-0003', 'mobile', 'US' ], [ '+1 212 555 0003', 'mobile
 same(screened([ 'bob@mail.acme.com', 'email' ], [ $_, 'domain' ]), 'listed', "a domain is listed: $_") for 'acme.com', '@acme.com', '*.acme.com', 'mail.acme.com';
 same(screened([ 'bob@acme.com', 'email' ], [ 'mail.acme.com', 'domain' ]), 'free', 'a domain below it is listed');
 same(screened([ 'bob@acme.com', 'email' ], [ 'acme.com', 'email' ]), 'listed', 'a domain among emails');
-for my $domain ('*.acme.com', '*@*.acme.com', '@*.acme.com', '@.acme.com', 'acme.com.', 'acme.com;', '<acme.com>', '"acme.com"', 'mailto:acme.com', 'https://acme.com/', 'ftp://acme.com', 'acme.com:443')
+for my $domain ('*.acme.com', '*@*.acme.com', '@*.acme.com', '@.acme.com', 'acme.com.', 'acme.com;', '<acme.com>', '"acme.com"', 'mailto:acme.com', 'https://acme.com/', 'ftp://acme.com', 'acme.com:443', 'acme.com!', '“acme.com”', 'acme.com、', '@acme.com」')
 {
 	for my $type (qw(email domain))
 	{
@@ -201,7 +201,7 @@ for my $type (qw(email domain web_chat linkedin phone))
 {
 	isnt(screened([ $_, $type ], [ $_, 'email' ]), 'free', "the same text as $type: $_") for 'acme.com;', '"acme.com"', '*@*.acme.com', '[dead.beef]';
 }
-same(screened([ 'bob@acme.com', 'email' ], [ $_, 'email' ]), 'listed', "an entry with words: $_") for 'Bob: bob@acme.com', 'bob @ acme.com', 'bob@acme.com, unsubscribed', 'SMTP:bob@acme.com';
+same(screened([ 'bob@acme.com', 'email' ], [ $_, 'email' ]), 'listed', "an entry with words: $_") for 'Bob: bob@acme.com', 'bob @ acme.com', 'bob@acme.com, unsubscribed', 'SMTP:bob@acme.com', 'bob@acme.com!', 'bob@acme.com?', 'bob@acme.com*', 'bob@acme.com、', '「bob@acme.com」', 'bob@acme.com…';
 same(screened([ '+15550000003', 'phone' ], [ '15550000003', 'email' ]), 'listed', 'a number among emails');
 same(screened([ 'bob@acme.com', 'email' ], [ 'bob@acme.com', 'phone' ]), 'listed', 'an email among numbers');
 same(screened([ '+18003569377', 'phone' ], [ '1-800-FLOWERS', 'phone' ]), 'listed', 'letters of a phone');
@@ -209,6 +209,24 @@ same(screened([ '+4930901820', 'phone' ], [ '030 901820 mobil', 'phone' ]), 'lis
 same(screened([ 'https://linkedin.com/in/Person-2', 'linkedin' ], [ 'person-2', 'linkedin' ]), 'listed', "the name of a profile alone");
 same(screened([ '+12125550003', 'phone' ], [ '+12125550004', 'phone' ]), 'free', 'another number');
 same(screened([ 'bob@acme.com', 'email' ], [ 'alice@acme.com', 'email' ]), 'free', 'another address');
+
+# A profile with something around it, or behind it.
+for my $text ('<U>', '"U"', 'LinkedIn: U', 'Bob U', '[Bob](U)', '(U)', 'https://U', 'https://www.linkedin.com/in/U', '“U”', 'U and U')
+{
+	my $entry = $text =~ s{U}{https://www.linkedin.com/in/person-2}gr;
+
+	same(screened([ 'in/Person-2', 'linkedin' ], [ $entry, $_ ]), 'listed', "a profile in a text, as $_: $entry") for qw(linkedin profile email);
+	isnt(screened([ $entry, 'linkedin' ], [ 'in/person-2', 'linkedin' ]), 'free', "as a contact: $entry");
+	isnt(screened([ $entry, $_ ], [ $entry, 'linkedin' ]), 'free', "the same text as a contact: $entry") for qw(linkedin email phone domain web_chat), undef;
+}
+same(screened([ 'in/person-2', 'linkedin' ], [ 'https%3A%2F%2Fwww.linkedin.com%2Fin%2Fperson-2', 'linkedin' ]), 'listed', 'a profile that is encoded as a whole');
+same(screened([ 'in/person-2', 'linkedin' ], [ $_, 'linkedin' ]), 'free', "no profile: $_") for 'https://notlinkedin.com/in/person-2', 'see linkedin.com';
+for my $end ('.', '...', '&trk=x', "''", '!', '*', '`', '=', '’', '”', '…')
+{
+	isnt(screened([ "https://www.linkedin.com/in/person-2$end", 'linkedin' ], [ 'in/person-2', 'linkedin' ]), 'free', "a contact's profile with $end behind it");
+	next if $end eq '…';    # a letter of a name, for all we know
+	same(screened([ 'in/person-2', 'linkedin' ], [ "https://www.linkedin.com/in/person-2$end", 'linkedin' ]), 'listed', "an entry's profile with $end behind it");
+}
 
 # ----- long texts -----
 

@@ -83,6 +83,27 @@ to_ascii(const char *text)
 }
 
 /*
+ * The part of a text between characters beyond ASCII, where that part looks like a domain: quotes
+ * and punctuation of other scripts may stand around it.  NULL: there is none.
+ */
+static char *
+ascii_core(const char *text)
+{
+	char	   *core;
+	char	   *last;
+	size_t		length;
+
+	while ((unsigned char) *text >= 0x80)
+		text++;
+	length = strlen(text);
+	while (length > 0 && (unsigned char) text[length - 1] >= 0x80)
+		length--;
+	core = pnstrdup(text, length);
+	last = strrchr(core, '.');
+	return last && strlen(last) > 2 && dnc_text_is_ascii(core) && has_good_labels(core) ? core : NULL;
+}
+
+/*
  * Read the domain of an email or of a host: without dots at its end, in ASCII and lower case.
  * A domain that libidn2 refuses stays in its own script.  False: the text is no domain.
  */
@@ -103,6 +124,8 @@ dnc_domain_read(const char *text, DncDomain *domain)
 	{
 		domain->name = to_ascii(name);
 		domain->certain = domain->name != NULL;
+		if (!domain->certain)
+			domain->name = ascii_core(name);
 	}
 	domain->name = dnc_text_lower(domain->name ? domain->name : name);
 	/* There may have been a dot of another script at the end. */
@@ -146,7 +169,7 @@ dnc_domain_read_entry(const char *text, DncDomain *domain)
 bool
 dnc_domain_find(const char *text, DncDomain *domain)
 {
-	static const char around[] = "\"'`<>()[]{},;: \t\n\v\f\r";
+	static const char around[] = "\"'`<>()[]{},;:|!?=&+~ \t\n\v\f\r";
 	const char *rest;
 	size_t		length;
 

@@ -80,12 +80,6 @@ open_comment(const char *text, size_t length)
 	return NULL;
 }
 
-/* Quotes of text processors, and the apostrophe that marks a spreadsheet's cell as text. */
-static const char *const quotes[] = {
-	"'", "`", "\xc2\xb4", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9c", "\xe2\x80\x9d",
-	"\xe2\x80\x9e", "\xc2\xab", "\xc2\xbb", "\xe2\x80\xb9", "\xe2\x80\xba"
-};
-
 /* Can a quote begin or end with this byte? */
 static bool
 may_be_quote(char c)
@@ -99,15 +93,15 @@ unquote(const char *text, size_t length)
 {
 	if (length == 0 || (!may_be_quote(text[0]) && !may_be_quote(text[length - 1])))
 		return NULL;
-	for (int i = 0; i < (int) lengthof(quotes); i++)
+	for (const char *const *q = dnc_text_quotes; *q; q++)
 	{
-		size_t		quote = strlen(quotes[i]);
+		size_t		quote = strlen(*q);
 
 		if (length <= quote)
 			continue;
-		if (strncmp(text, quotes[i], quote) == 0)
+		if (strncmp(text, *q, quote) == 0)
 			return dnc_text_strip(text + quote);
-		if (dnc_text_ends(text, quotes[i]))
+		if (dnc_text_ends(text, *q))
 			return dnc_text_strip(pnstrdup(text, length - quote));
 	}
 	return NULL;
@@ -169,12 +163,12 @@ cut_local(char *local, size_t length)
 static char *
 bare_local(char *plain)
 {
-	for (int i = 0; i < (int) lengthof(quotes);)
+	for (const char *const *q = dnc_text_quotes; *q;)
 	{
-		bool		quoted = strncmp(plain, quotes[i], strlen(quotes[i])) == 0;
+		bool		quoted = strncmp(plain, *q, strlen(*q)) == 0;
 
-		plain += quoted ? strlen(quotes[i]) : 0;
-		i = quoted ? 0 : i + 1;
+		plain += quoted ? strlen(*q) : 0;
+		q = quoted ? dnc_text_quotes : q + 1;
 	}
 	cut_local(plain, strlen(plain));
 	return *plain == '\0' || strcmp(plain, "*") == 0 ? NULL : plain;
@@ -253,6 +247,7 @@ dnc_email_find(const char *clean, DncEmail *email)
 	const char *begin = at;
 	const char *end;
 	char	   *address;
+	char	   *to;
 
 	if (at == NULL || strchr(at + 1, '@') != NULL)
 		return false;
@@ -260,7 +255,11 @@ dnc_email_find(const char *clean, DncEmail *email)
 		begin--;
 	end = at + 1 + strspn(at + 1, " \t\n\v\f\r");
 	address = dnc_text_join("@", end);
-	address[1 + strcspn(address + 1, " \t\n\v\f\r<>()[]{},;:|/\"'`")] = '\0';
+	/* The address ends where its domain does: bob@acme.com! */
+	for (to = address + 1; dnc_is_letter(*to) || dnc_is_digit(*to) || (unsigned char) *to >= 0x80 ||
+		 (*to && strchr(".-_", *to)); to++)
+		;
+	*to = '\0';
 	end = begin;
 	while (begin > clean && !is_separator(begin[-1]))
 		begin--;

@@ -71,11 +71,14 @@ DncKind
 dnc_identifier_shape(const DncIdentifier *identifier)
 {
 	const char *clean = identifier->clean;
+	DncProfile	profile;
 
 	if (dnc_profile_looks_like(clean))
 		return DNC_KIND_PROFILE;
 	if (dnc_text_past(clean, "mailto:"))
 		return DNC_KIND_EMAIL;
+	if (strchr(clean, '@') == NULL && dnc_profile_find(clean, &profile))
+		return DNC_KIND_PROFILE;
 	if (dnc_phone_text_looks_like(clean))
 		return DNC_KIND_NUMBER;
 	if (strchr(clean, '@'))

@@ -111,6 +111,43 @@ may_be_of_shape(const DncIdentifier *identifier, DncKind shape)
 	}
 }
 
+/*
+ * The key of something that an entry's text holds among other things; NULL: there is nothing that
+ * we know.  shape is the kind that the text looks like.
+ */
+static char *
+key_of_part(const DncIdentifier *read, DncKind shape, bool international_digits)
+{
+	DncEmail	email;
+	DncDomain	domain;
+	DncProfile	profile;
+	bool		has_profile = dnc_profile_find(read->clean, &profile);
+
+	if (has_profile && read->kind == DNC_KIND_PROFILE)
+		return dnc_text_join("linkedin:", profile.path);
+	if (dnc_email_find(read->clean, &email))
+		return dnc_email_key(&email);
+	if (has_profile && read->kind != DNC_KIND_NUMBER)
+		return dnc_text_join("linkedin:", profile.path);
+	if (read->kind == DNC_KIND_NUMBER || (shape == DNC_KIND_NUMBER && may_be_of_shape(read, shape)))
+	{
+		DncPhone	phone;
+		char	   *key;
+
+		dnc_phone_read(read->clean, read->country, international_digits, &phone);
+		key = dnc_phone_wide_key(&phone);
+		if (key && strlen(key) <= DNC_KEY_MAX)
+			return key;
+	}
+	if (has_profile)
+		return dnc_text_join("linkedin:", profile.path);
+	/* A plain domain keeps its wide key: it may be the name of a profile, too. */
+	if ((read->kind == DNC_KIND_EMAIL || read->kind == DNC_KIND_DOMAIN) && dnc_domain_find(read->clean, &domain) &&
+		pg_strcasecmp(domain.name, read->clean) != 0)
+		return dnc_text_join("domain:", domain.name);
+	return NULL;
+}
+
 /* The key of a list's entry; see key.h. */
 char *
 dnc_match_entry_key(const char *identifier, const char *type, const char *country,
@@ -118,8 +155,6 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 {
 	DncIdentifier read;
 	DncKind		shape;
-	DncEmail	email;
-	DncDomain	domain;
 	bool		certain;
 	char	   *key;
 
@@ -134,22 +169,8 @@ dnc_match_entry_key(const char *identifier, const char *type, const char *countr
 		key = key_of_kind(&read, shape, international_digits, &certain);
 	if (key)
 		return key;
-	if (dnc_email_find(read.clean, &email))
-		return dnc_email_key(&email);
-	if (read.kind == DNC_KIND_NUMBER || (shape == DNC_KIND_NUMBER && may_be_of_shape(&read, shape)))
-	{
-		DncPhone	phone;
-
-		dnc_phone_read(read.clean, read.country, international_digits, &phone);
-		key = dnc_phone_wide_key(&phone);
-		if (key && strlen(key) <= DNC_KEY_MAX)
-			return key;
-	}
-	/* A plain domain keeps its wide key: it may be the name of a profile, too. */
-	if ((read.kind == DNC_KIND_EMAIL || read.kind == DNC_KIND_DOMAIN) && dnc_domain_find(read.clean, &domain) &&
-		pg_strcasecmp(domain.name, read.clean) != 0)
-		return dnc_text_join("domain:", domain.name);
-	return raw_key(read.clean);
+	key = key_of_part(&read, shape, international_digits);
+	return key ? key : raw_key(read.clean);
 }
 
 /* A text in place of an entry's key; see key.h. */
@@ -246,6 +267,7 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 {
 	DncIdentifier read;
 	DncDomain	domain;
+	DncProfile	profile;
 	DncKeySet	set = {0};
 
 	dnc_identifier_read(identifier, type, country, &read);
@@ -260,9 +282,11 @@ dnc_match_keys(const char *identifier, const char *type, const char *country)
 			widen_kind(&read, shape, &set);
 		if (strchr(read.clean, '@'))
 			widen_kind(&read, DNC_KIND_EMAIL, &set);
-		/* An entry with this text may have the key of the domain in it, whatever type we have. */
+		/* An entry with this text may have the key of something in it, whatever type we have. */
 		if (dnc_domain_find(read.clean, &domain))
 			dnc_domain_widen(domain.name, "domain:", &set);
+		if (dnc_profile_find(read.clean, &profile))
+			dnc_key_set_add_to(&set, "linkedin:", profile.path);
 		/* Without a type, the contact may be of any kind: the entry's type decides. */
 		for (int kind = DNC_KIND_EMAIL; !read.typed && kind <= DNC_KIND_CHAT; kind++)
 		{

@@ -18,6 +18,9 @@
 /* The kinds of pages that have a name, in the first part of a path. */
 static const char *const named[] = {"in", "company", "school", "showcase"};
 
+/* The beginning of a URL that was pasted behind another one. */
+static const char *const schemes[] = {"http:", "https:"};
+
 /* Parts of a path that may stand before the kind of a page. */
 static const char *const before[] = {"mwlite", "m", "incareer"};
 
@@ -115,6 +118,27 @@ is_number(const char *name)
 	return strspn(name, "0123456789") == strlen(name);
 }
 
+/*
+ * The length of a profile's name: LinkedIn allows letters, digits and hyphens.  We also allow
+ * characters beyond ASCII, and dots inside a name, as in john.smith.
+ */
+static size_t
+name_length(const char *name)
+{
+	size_t		length = strcspn(name, " \t\r\n,;:|<>()[]{}\"&=!*'`\\^$~+%");
+
+	for (const char *const *q = dnc_text_quotes; *q; q++)
+	{
+		const char *quote = strstr(name, *q);
+
+		if (quote && (size_t) (quote - name) < length)
+			length = quote - name;
+	}
+	while (length > 0 && name[length - 1] == '.')
+		length--;
+	return length;
+}
+
 /* Does the text behind a profile's name lead to another profile? */
 static bool
 names_linkedin(const char *path)
@@ -147,11 +171,12 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 	if (kind && is_one_of(kind, before, lengthof(before)))
 		kind = next_part(&path);
 	name = kind ? next_part(&path) : NULL;
-	if (name == NULL || *name == '\0' || strlen(name) > DNC_KEY_MAX - 32)
+	if (name == NULL || *name == '\0' || strlen(name) > DNC_KEY_MAX - 32 ||
+		is_one_of(name, schemes, lengthof(schemes)))
 		return false;
 	if (is_one_of(kind, named, lengthof(named)))
 	{
-		size_t		length = strcspn(name, " \t\r\n,;:|<>()[]{}\"");
+		size_t		length = name_length(name);
 
 		/* The text behind the name: a locale or a sub-page, or words, or another profile. */
 		profile->certain = name[length] == '\0' && !is_number(name) &&
@@ -168,6 +193,40 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 		profile->path = dnc_text_join(dnc_text_join(profile->path, "/"), name);
 	profile->certain = false;
 	return true;
+}
+
+/*
+ * Find the only profile in a text that is more than a profile's URL: with words, quotes or another
+ * address around it, or percent-encoded as a whole.  False: there is none, or more than one.
+ */
+bool
+dnc_profile_find(const char *clean, DncProfile *profile)
+{
+	static const char *const hosts[] = {"linkedin.com/", "linkedin.cn/"};
+	const char *text = dnc_text_decode(clean, strlen(clean));
+	bool		found = false;
+
+	if (text == NULL)
+		text = clean;
+	for (const char *c = text; *c; c++)
+	{
+		DncProfile	other;
+
+		if (c > text && (dnc_is_letter(c[-1]) || dnc_is_digit(c[-1]) || c[-1] == '-' || c[-1] == '_'))
+			continue;			/* notlinkedin.com */
+		for (int i = 0; i < (int) lengthof(hosts); i++)
+		{
+			if (!dnc_text_past(c, hosts[i]) || !dnc_profile_read(c, &other))
+				continue;
+			if (found && strcmp(other.path, profile->path) != 0)
+				return false;
+			*profile = other;
+			found = true;
+		}
+	}
+	if (found)
+		profile->certain = false;
+	return found;
 }
 
 /* Does a text without a type look like a profile's URL? */

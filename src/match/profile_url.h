@@ -15,6 +15,7 @@ typedef struct DncProfile
 } DncProfile;
 
 extern bool dnc_profile_read(const char *clean, DncProfile *profile);
+extern bool dnc_profile_find(const char *clean, DncProfile *profile);
 extern bool dnc_profile_looks_like(const char *clean);
 extern const char *dnc_profile_slug(const DncProfile *profile);
 

@@ -19,6 +19,12 @@
 #include "match/text.h"
 #include "match/unicode_table.h"
 
+const char *const dnc_text_quotes[] = {
+	"'", "`", "\xc2\xb4", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9c", "\xe2\x80\x9d",
+	"\xe2\x80\x9e", "\xc2\xab", "\xc2\xbb", "\xe2\x80\xb9", "\xe2\x80\xba", "\xe3\x80\x8c", "\xe3\x80\x8d",
+	"\xe3\x80\x8e", "\xe3\x80\x8f", NULL
+};
+
 /* Is a code point in one of the sorted ranges? */
 static bool
 in_ranges(uint32 code, const DncRange *ranges, int count)

@@ -18,6 +18,9 @@
 /* The longest key, in bytes: a B-tree entry has room for 2,700. */
 #define DNC_KEY_MAX 1024
 
+/* Quotes of text processors, and the apostrophe that marks a spreadsheet's cell as text; then NULL. */
+extern const char *const dnc_text_quotes[];
+
 extern bool dnc_text_is_ascii(const char *text);
 extern char *dnc_text_trim(const char *text);
 extern char *dnc_text_strip(const char *text);

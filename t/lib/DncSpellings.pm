@@ -163,7 +163,7 @@ sub email_spelling
 	$address .= '.' if maybe(0.05);
 	return pick(sub { wide($_[0]) }, sub { qq{"$local"\@$name} }, sub { "mailto:$_[0]?subject=x" }, sub { "<$_[0]>" },
 		sub { qq{"Doe, J." <$_[0]>} }, sub { "J. Doe <mailto:$_[0]>" }, sub { "$_[0] (work)" }, sub { "'$_[0]'" },
-		sub { "$_[0];" }, sub { "mailto:" . $_[0] =~ s/\@/%40/r })->($address) if maybe(0.3);
+		sub { "$_[0];" }, sub { "mailto:" . $_[0] =~ s/\@/%40/r }, sub { "\x{201c}$_[0]\x{201d}" }, sub { "\x{300c}$_[0]\x{300d}" })->($address) if maybe(0.3);
 	return disguised($address);
 }
 
@@ -212,7 +212,13 @@ sub profile_case
 	my $slug = pick('person-2', "jos\x{e9}-x", 'bob', 'a-b-123456', "\x{4f8b}-1");
 	my @types = ('linkedin', 'LinkedIn', 'LINKEDIN', 'profile', undef);
 
-	return [ profile_spelling($slug), pick(@types), undef, maybe(0.1) ? (any_case($slug), 'linkedin') : (profile_spelling($slug), pick(@types)), undef, 'f' ];
+	return [ profile_spelling($slug), pick(@types), undef, maybe(0.1) ? (any_case($slug), 'linkedin') : (profile_spelling($slug), pick(@types)), undef, 'f' ]
+	  if maybe(0.7);
+	# With something around the entry, or behind it.
+	my $entry = "https://www.linkedin.com/in/$slug";
+	$entry = pick(sub { "<$_[0]>" }, sub { qq{"$_[0]"} }, sub { "LinkedIn: $_[0]" }, sub { "Bob $_[0]" }, sub { "[Bob]($_[0])" }, sub { "https://$_[0]" },
+		sub { "https://www.linkedin.com/in/$_[0]" }, sub { "$_[0]." }, sub { "$_[0]!" }, sub { "$_[0]&trk=x" }, sub { "$_[0]\x{201d}" }, sub { "$_[0] (left)" })->($entry);
+	return [ profile_spelling($slug), pick(@types), undef, $entry, pick(@types), undef, 'f' ];
 }
 
 sub chat_case
