@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 
 use DncLists qw(control reset_lists entries listed gives);
 use DncTest;
+use IPC::Run;
 use Test::More;
 
 my $dnc = DncTest->new;
@@ -121,6 +122,40 @@ $node->safe_psql('postgres', q{CREATE FOREIGN TABLE alta.filled (identifier text
 	label text GENERATED ALWAYS AS (upper(identifier)) STORED) SERVER alta});
 walk('defaults and generated columns', q{INSERT INTO alta.filled VALUES ('c') RETURNING *; SELECT identifier, label FROM alta.filled WHERE label = 'C'},
 	'c|email|C c|C', 'a b c');
+
+# ---- a row that another session changes while the list is read
+
+$node->safe_psql('postgres', 'CREATE TABLE leads (email text, state text)');
+
+# What a statement says of a lead that gets a listed address before the statement can lock it.
+sub changed_meanwhile
+{
+	my ($statement) = @_;
+	my ($out, $errors) = ('', '');
+
+	$node->safe_psql('postgres', q{TRUNCATE leads; INSERT INTO leads VALUES ('free', 'new')});
+	my $other = $node->background_psql('postgres');
+	$other->query_safe(q{BEGIN; UPDATE leads SET email = 'listed'});
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-c', $statement ], '>', \$out, '2>', \$errors);
+	$dnc->poll(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE NOT granted') });
+	$other->query_safe('COMMIT');
+	$other->quit;
+	$run->finish;
+	return "$out$errors" . $node->safe_psql('postgres', 'SELECT state FROM leads');
+}
+
+reset_lists();
+$node->safe_psql('postgres', insert('listed'));
+for my $joins ('', 'SET enable_hashjoin = off; SET enable_mergejoin = off;')
+{
+	for my $statement (q{UPDATE leads l SET state = 'ready' WHERE NOT EXISTS (SELECT FROM alta.list d WHERE d.identifier = l.email)},
+		q{SELECT 'ready' FROM leads l WHERE NOT EXISTS (SELECT FROM alta.list d WHERE d.identifier = l.email) FOR UPDATE OF l},
+		q{UPDATE leads l SET state = 'ready' FROM leads k LEFT JOIN alta.list d ON d.identifier = k.email WHERE k.ctid = l.ctid AND d.identifier IS NULL})
+	{
+		like(changed_meanwhile("$joins $statement"), qr/^ERROR:  40001: cannot compare a row with the list of server "alta" that another session has changed.*new$/s, "not compared anew: $statement");
+	}
+	is(changed_meanwhile("$joins UPDATE leads SET state = 'ready' WHERE email NOT IN (SELECT identifier FROM alta.list)"), 'new', 'NOT IN compares anew');
+}
 
 $dnc->stop;
 done_testing();

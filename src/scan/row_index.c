@@ -114,10 +114,11 @@ dnc_row_index_add(DncRowIndex *index, TupleTableSlot *slot, DncRowPlace place)
 void
 dnc_row_index_finish(DncRowIndex *index)
 {
-	MemoryContext before = MemoryContextSwitchTo(index->context);
+	MemoryContext before;
 
 	if (index->is_too_large)
 		return;
+	before = MemoryContextSwitchTo(index->context);
 	index->nbuckets = pg_nextpower2_32(Max(index->count, 1));
 	index->buckets = palloc_extended(sizeof(int32) * index->nbuckets, MCXT_ALLOC_HUGE);
 	memset(index->buckets, -1, sizeof(int32) * index->nbuckets);

@@ -31,8 +31,30 @@
 #include "scan/state.h"
 
 /*
+ * Refuse (40001) to compare a row anew that another session has changed while the statement ran.
+ * PostgreSQL (EvalPlanQual) would not ask us again: it compares the new values only with the entries
+ * that the old ones have met.  So NOT EXISTS would let somebody pass who is listed.
+ */
+static void
+refuse_recheck(const ForeignScanState *node, const DncOptions *options)
+{
+	const EPQState *recheck = node->ss.ps.state->es_epq_active;
+	Index		relid = castNode(ForeignScan, node->ss.ps.plan)->scan.scanrelid;
+
+	if (recheck == NULL || recheck->relsubs_rowmark == NULL || relid == 0 ||
+		recheck->relsubs_rowmark[relid - 1] == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("cannot compare a row with the list of server \"%s\" that another session has changed meanwhile",
+					options->server_name),
+			 errdetail("PostgreSQL would compare its new values only with the entries that its old values have met."),
+			 errhint("Run the statement again. It fails less often if it locks the rows first, in a MATERIALIZED CTE with FOR UPDATE.")));
+}
+
+/*
  * Set up a scan from its plan; sends nothing.  palloc'd in the current context, which must be
- * the executor's.
+ * the executor's.  Raises the error of refuse_recheck().
  */
 DncScan *
 dnc_scan_begin(ForeignScanState *node, int eflags)
@@ -47,6 +69,7 @@ dnc_scan_begin(ForeignScanState *node, int eflags)
 	scan->node = node;
 	scan->userid = dnc_scan_user(node);
 	scan->options = dnc_options_load(GetForeignServerIdByRelId(relid), relid);
+	refuse_recheck(node, scan->options);
 	scan->page_size = page_size > 0 ? page_size : scan->options->page_size;
 	scan->filled = list_nth(plan->fdw_private, DNC_PLAN_COUNTS);
 	scan->gives_total = scan->filled != NIL;
