@@ -61,6 +61,11 @@ says('gzip that does not say so', '08P01', qr/UTF-8/, do { my $zip = zip($good);
 says('an unknown encoding', '08P01', qr/./, sub { $_[0]->answer($good, 'Content-Encoding: rot13') });
 says('encodings without end', '08P01', qr/./, sub { $_[0]->answer(zip($good), 'Content-Encoding: ' . join ', ', ('gzip') x 100) });
 
+# A cache in between, which may not know what has changed.
+says('an answer that a cache has kept', '08P01', qr/A cache has kept the answer for 3600 s, by its header "Age"/, sub { $_[0]->answer($good, 'Age: 3600') });
+says("an Age that is fine: $_", 1, undef, do { my $age = $_; sub { $_[0]->answer($good, "Age: $age") } }) for 0, 60, 'x';
+says("an Age without end: $_", '08P01', qr/A cache has kept the answer/, do { my $age = $_; sub { $_[0]->answer($good, "Age: $age") } }) for '9' x 400, 'nan', 'inf';
+
 # Its length.
 says('a Content-Length too small', '08P01', $not_json, sub { $_[0]->say_bytes("${head}Content-Length: 50\r\n\r\n$good") });
 says('a Content-Length too large', '08P01', qr/./, sub { $_[0]->say_bytes("${head}Content-Length: 5000\r\n\r\n$good") });

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "list/fetch.h"
@@ -39,21 +40,31 @@ dnc_fetch_start(const DncOptions *options, const List *filters, DncCounters *cou
 	return fetch;
 }
 
+/* We take no list that a cache has kept for longer than this, in seconds. */
+#define MAX_AGE 60
+
 /*
  * Wait for a page that was asked for; returns its answer, not parsed yet.  *has_come becomes
  * true when the wait is over, so that errors can say so.  Raises the errors of dnc_call_wait(),
- * and 08P01 for a status that does not say that the list is whole.
+ * and 08P01 for a status that does not say that the list is whole, or an answer that a cache has
+ * kept for too long.
  */
 DncAnswer *
 dnc_fetch_wait(DncFetch *fetch, const DncOptions *options, bool *has_come)
 {
 	*has_come = false;
+	/* A page that was asked for ahead may have come.  Then we do not wait, and nothing else looks. */
+	CHECK_FOR_INTERRUPTS();
 	dnc_call_wait(fetch->call);
 	*has_come = true;
 	if (dnc_call_status(fetch->call) != 200)
 		dnc_remote_error_contract(options,
 								  "The list came with HTTP status %d; only 200 says that it is whole.",
 								  dnc_call_status(fetch->call));
+	if (!(dnc_call_age(fetch->call) <= MAX_AGE))
+		dnc_remote_error_contract(options,
+								  "A cache has kept the answer for %.0f s, by its header \"Age\". The list may have changed since.",
+								  dnc_call_age(fetch->call));
 	return dnc_call_answer(fetch->call);
 }
 

@@ -326,6 +326,18 @@ dnc_call_status(const DncCall *call)
 	return call->attempts.answer->status;
 }
 
+/*
+ * For how long a cache has kept the answer to a call that is over, in seconds (RFC 9111 5.1); 0: the
+ * answer does not come from a cache.
+ */
+double
+dnc_call_age(const DncCall *call)
+{
+	const char *age = dnc_http_header(call->attempts.exchange, "Age");
+
+	return age ? strtod(age, NULL) : 0;
+}
+
 /* The status of a call as an error, even if the status was accepted; palloc'd. */
 DncProblem
 dnc_call_refusal(const DncCall *call)

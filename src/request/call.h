@@ -45,6 +45,7 @@ extern bool dnc_call_poll(DncCall *call);
 extern void dnc_call_wait_any(DncCall **awaited, int count);
 extern void dnc_call_wait(DncCall *call);
 extern int	dnc_call_status(const DncCall *call);
+extern double dnc_call_age(const DncCall *call);
 extern DncProblem dnc_call_refusal(const DncCall *call);
 extern DncCallOutcome dnc_call_outcome(const DncCall *call);
 extern bool dnc_call_problem(const DncCall *call, DncProblem *problem);
