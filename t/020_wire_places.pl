@@ -162,7 +162,7 @@ for my $request (@requests)
 {
 	my ($line, @headers) = split /\r\n/, $request;
 
-	is(join(' ', sort map { /^([^:]+)/ } @headers), 'Accept Accept-Encoding Authorization Host User-Agent', 'the headers');
+	is(join(' ', sort map { /^([^:]+)/ } @headers), 'Accept Accept-Encoding Authorization Cache-Control Host User-Agent', 'the headers');
 	is((grep { /^Authorization/ } @headers)[0], "Authorization: Bearer $token", 'the token, as it is');
 }
 
@@ -190,16 +190,16 @@ $node->safe_psql('postgres', "CREATE SERVER weya FOREIGN DATA WRAPPER dnc_fdw
 	OPTIONS (provider 'weya', base_url '@{[ $dnc->url ]}/weya', write_mode 'immediate');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER weya OPTIONS (token 'sandbox-wire');
 	CREATE FOREIGN TABLE weya (id text, identifier text) SERVER weya");
-for my $id ('.', '..', '../list', '/', 'a/b', '..\\x', "a\nb", "\x7f")
+for my $id ('.', '..', '../list', '/', 'a/b', '..\\x', "a\nb", "\x7f", 'x' x 2049)
 {
 	like(shows('DELETE FROM weya WHERE id = ' . literal($id)),
 		qr/22023: server "weya" cannot be asked for an entry with such an id/, 'refused: ' . $id =~ s/[^ -~]/?/gr);
 }
 is($dnc->control('GET', 'weya/wire/log'), '', 'none of these was sent');
 like(shows("DELETE FROM weya WHERE id = $_"), qr/HTTP status 400: Invalid DNC entry ID/, "sent: $_")
-  for q{'a?b#c%2e&d e'}, q{'...'}, q{'%2e%2e'};
+  for q{'a?b#c%2e&d e'}, q{'...'}, q{'%2e%2e'}, "repeat('%', 2048)";
 is($dnc->control('GET', 'weya/wire/log'),
-	join('', map { "DELETE /api/dnc/delete/$_ 400\n" } 'a%3Fb%23c%252e%26d%20e', '...', '%252e%252e'), 'as one segment each');
+	join('', map { "DELETE /api/dnc/delete/$_ 400\n" } 'a%3Fb%23c%252e%26d%20e', '...', '%252e%252e', '%25' x 2048), 'as one segment each');
 
 # ----- what the remote says -----
 

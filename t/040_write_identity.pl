@@ -121,7 +121,7 @@ is(listed('alta'), '+15550001', 'and what they hold is sent');
 
 # ---- ids that no path can hold
 
-for my $id ('a/b', '..', 'a\\\\b', 'a\\tb')
+for my $id ('a/b', '..', 'a\\\\b', 'a\\tb', 'long' x 600)
 {
 	clear('weya');
 	$dnc->control('PUT', 'weya/ids/entries', '[' . join(',', map { qq({"_id":"$_","phoneNumber":"1555$_"}) } 'x1', 'x2', $id, 'x3') . ']');

@@ -120,6 +120,9 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 	appendStringInfoChar(body, '}');
 }
 
+/* An id of at most this length, percent-encoded, fits a target of 8,000 octets (RFC 9110 4.1). */
+#define MAX_ID_LENGTH 2048
+
 /*
  * Can a path hold an entry's id as one segment?  libcurl and proxies remove dot segments, and
  * some servers decode %2F before they look at the path (RFC 3986 3.3, 5.2.4).
@@ -127,7 +130,7 @@ make_write_body(const DncOptions *options, const DncWriteCall *write, DncMemberV
 static bool
 path_can_hold(const char *id)
 {
-	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0 || strlen(id) > MAX_ID_LENGTH)
 		return false;
 	for (const char *c = id; *c; c++)
 	{
@@ -145,7 +148,7 @@ path_problem(const DncOptions *options)
 
 	problem.message = psprintf("server \"%s\" cannot be asked for an entry with such an id",
 							   options->server_name);
-	problem.detail = "The id stands in the path of the request: it must not be \".\" or \"..\", nor hold \"/\", \"\\\" or control characters.";
+	problem.detail = "The id stands in the path of the request: it must not be \".\" or \"..\", hold \"/\", \"\\\" or control characters, or be longer than " CppAsString2(MAX_ID_LENGTH) " bytes.";
 	problem.hint = "Leave the entry out of the statement, and remove it with the vendor's own tools.";
 	return problem;
 }
@@ -205,9 +208,10 @@ make_headers(const DncOptions *options, bool with_body)
 	const DncProvider *provider = options->provider;
 	List	   *headers;
 
-	headers = list_make3(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
+	headers = list_make4(psprintf("%s: %s%s", provider->token_header, provider->token_prefix,
 								  options->token),
 						 "Accept: application/json",
+						 "Cache-Control: no-cache",	/* RFC 9111 5.2.1.4 */
 						 "User-Agent: dnc_fdw/" DNC_VERSION);
 	if (options->workspace_id)
 		headers = lappend(headers, psprintf("%s: %s", provider->workspace_header,
