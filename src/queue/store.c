@@ -317,7 +317,8 @@ dnc_store_finished(DncStoring *storing, const DncWrite *write, const DncAcknowle
 		set_value(slot, DNC_QUEUE_HTTP_STATUS, Int32GetDatum(request->status));
 	if (message)
 		set_value(slot, DNC_QUEUE_MESSAGE, CStringGetTextDatum(message));
-	set_value(slot, DNC_QUEUE_REQUESTED_AT, TimestampTzGetDatum(request->requested));
+	if (request->requested != 0)
+		set_value(slot, DNC_QUEUE_REQUESTED_AT, TimestampTzGetDatum(request->requested));
 	set_value(slot, DNC_QUEUE_DONE_AT, TimestampTzGetDatum(request->answered));
 	if (credential)
 		set_value(slot, DNC_QUEUE_SENT_WITH, CStringGetTextDatum(credential));

@@ -167,7 +167,7 @@ keep_acknowledged(DncCommit *progress, const DncSent *sent)
 	server->acknowledged[server->nacknowledged++] = (DncAcknowledged) {
 		.writes = sent->writes,.count = sent->count,
 		.unchanged = sent->outcome == DNC_OUTCOME_UNCHANGED,.status = sent->status,
-		.requested = sent->requested,.answered = sent->answered
+		.requested = sent->incomplete ? 0 : sent->requested,.answered = sent->answered
 	};
 }
 

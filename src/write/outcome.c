@@ -228,7 +228,8 @@ judge_success(const DncRequestEnd *end, DncSent *sent)
 									end->count, (long long) sum);
 		return;
 	}
-	sent->outcome = DNC_OUTCOME_TAKEN;
+	sent->incomplete = write->action == DNC_ACTION_REMOVE && call->counts[0] && sum < end->count;
+	sent->outcome = sent->incomplete && sum == 0 ? DNC_OUTCOME_UNCHANGED : DNC_OUTCOME_TAKEN;
 	sent->skipped = write->action == DNC_ACTION_ADD ? end->count - sent->changed : 0;
 	sent->unclear_before = sent->skipped > 0 && dnc_call_unclear(end->call);
 }

@@ -31,6 +31,8 @@ typedef struct DncSent
 	DncOutcome	outcome;
 	int64		changed;		/* taken: how many entries were added or removed, as far as the
 								 * API tells */
+	bool		incomplete;		/* a removal: the API counts fewer entries than we have named, so we
+								 * do not know who is still listed */
 	int64		skipped;		/* taken: how many additions were left out, as the API says */
 	bool		unclear_before; /* unchanged, or skipped > 0: perhaps an earlier try, whose answer
 								 * was lost, has made the change */
