@@ -214,7 +214,7 @@ SELECT q.id,
   coalesce((SELECT s.srvname FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver
             WHERE t.ftrelid = n.relation), q.server) AS server,
   n.relation,
-  coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = q.role AND NOT q.elsewhere), q.role_name) AS role,
+  coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = n.role), q.role_name) AS role,
   q.action, q.identifier, q.identifier_type,
   CASE WHEN q.state IN ('waiting', 'sending')
             AND (q.elsewhere OR (q.action = 'delete' AND (q.system_identifier, q.timeline) IS DISTINCT FROM (c.system_identifier, c.timeline)))
@@ -233,9 +233,11 @@ CROSS JOIN LATERAL (
   FROM dnc_fdw_queue_finished f
 ) q
 CROSS JOIN LATERAL (
-  SELECT CASE WHEN q.elsewhere THEN to_regclass(q.relation_name) ELSE q.relation::regclass END AS relation
+  -- In the rows of another installation, the OIDs are those of others here: the names count.
+  SELECT CASE WHEN q.elsewhere OR q.instance <> i.instance THEN to_regclass(q.relation_name) ELSE q.relation::regclass END AS relation,
+    CASE WHEN q.instance <> i.instance THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = q.role_name) ELSE q.role END AS role
 ) n
-WHERE coalesce(has_table_privilege(n.relation, 'SELECT'), pg_has_role(q.role, 'USAGE'),
+WHERE coalesce(has_table_privilege(n.relation, 'SELECT'), pg_has_role(n.role, 'USAGE'),
                (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user));
 GRANT SELECT ON dnc_fdw_queue TO PUBLIC;
 COMMENT ON VIEW dnc_fdw_queue IS 'writes of write_mode queue, of tables that one may read: what waits, and what has become of it';
@@ -364,7 +366,8 @@ CREATE TABLE dnc_fdw_pass_log (
   loss_accepted boolean NOT NULL DEFAULT false,
   sqlstate text,
   message text,
-  -- Where it is, as long as it runs.
+  -- Where it is, as long as it runs, and since when.
+  saved_at timestamptz,
   fingerprint text,
   turn integer NOT NULL DEFAULT 1,
   turn_pages bigint NOT NULL DEFAULT 0,

@@ -165,7 +165,7 @@ refresh('kill');
 sub backend { return value(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'refresh'}) }
 sub recovered { $dnc->poll(sub { $node->psql('postgres', 'SELECT 1') == 0 }); return }
 my $number = 0;
-for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE ROW EXCLUSIVE MODE', 'LOCK TABLE kill.communication_opt_outs_staging IN ACCESS SHARE MODE',
+for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE ROW EXCLUSIVE MODE', 'LOCK TABLE dnc_fdw_queue_finished IN SHARE MODE',
 	"SELECT 1 FROM dnc_fdw_mirror_lists WHERE source = 'kill.communication_opt_outs'::regclass FOR UPDATE")
 {
 	my ($gone, $new) = (person($number + 1), "new$number\@x.org");
@@ -195,6 +195,35 @@ for my $hold ('', '', 'LOCK TABLE kill.communication_opt_outs_mirror IN SHARE RO
 	is(refresh('kill') . join(' ', known('kill') - $before, is_known('kill', $new)), '1 listed', 'and the next call ends the pass');
 	is(last_pass('kill', 'state, rows'), 'done|' . (45 + $number), 'with all rows');
 }
+
+# pg_dump holds locks on all tables for as long as it runs.
+my $dumper = $node->background_psql('postgres');
+$dumper->query_safe('BEGIN; LOCK TABLE kill.communication_opt_outs_staging, kill.communication_opt_outs_mirror, kill.communication_opt_outs_known IN ACCESS SHARE MODE');
+for my $pass (1 .. 2)
+{
+	vendor_adds('kill', "dumped$pass\@x.org");
+	is(gives("SET lock_timeout = '10s'; CALL dnc_fdw_mirror_refresh('kill.communication_opt_outs')"), '', "pass $pass does not wait for a dump");
+	is(is_known('kill', "dumped$pass\@x.org"), 'listed', 'and is complete');
+	is(value('SELECT count(*) FROM kill.communication_opt_outs_staging'), 0, 'with nothing left in the staging table');
+}
+$dumper->query_safe('COMMIT');
+$dumper->quit;
+refresh('kill');
+is(value("SELECT pg_relation_size('kill.communication_opt_outs_staging')"), 0, 'whose room comes back with the next pass');
+
+# Nothing reads the view without asking the guard, and asks it for each row.
+value('SELECT pg_stat_reset()');
+gives("SET track_functions = 'all'; SELECT count(last_seen) FROM plain.communication_opt_outs_known");
+my $asked = value("SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = 'dnc_fdw_mirror_guard'");
+ok($asked >= 1 && $asked <= 3, 'a statement asks the guard, but not for each row') or diag("$asked times");
+
+# One id twice, on pages that are too far from each other for a scan to see that, of two persons.
+make_mirror('twice', 8500);
+value(q{ALTER SERVER twice OPTIONS (SET page_size '100')});
+my $one = $json->decode($dnc->control('GET', 'alta/twice/entries'))->[0];
+$dnc->control('PUT', 'alta/twice/entries', $json->encode([ { %$one, identifier => 'twin@x.org' } ]));
+is(refresh('twice') . known('twice'), 8501, 'a list has one id twice: the mirror has both');
+is(join(' ', map { is_known('twice', $_) } $one->{identifier}, 'twin@x.org'), 'listed listed', 'and knows both persons');
 
 # A reader sees one version or the next one.
 my $reader = in_background(q{DO $$ DECLARE seen text[] = '{}'; now text; BEGIN

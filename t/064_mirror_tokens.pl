@@ -197,5 +197,90 @@ like(gives("SELECT dnc_fdw_screen('$list', '$who', 'email')"), qr/55000: the mir
 is(value("SELECT refused FROM dnc_fdw_mirrors WHERE source = '$list'::regclass"), 't', 'which dnc_fdw_mirrors knows');
 is(refresh($list) . screen($list, $who, 'email'), 'listed', 'a pass fills it again');
 
+# ----- removals that the vendor does not say that it has made -----
+
+# A list of sendkit's with a mirror, and a table of it that bears its name.
+sub make_sendkit
+{
+	my ($name, $count, $config) = @_;
+
+	$dnc->control('DELETE', "sendkit/$name");
+	$dnc->control('PUT', "sendkit/$name/config?$config") if $config;
+	$dnc->control('POST', "sendkit/$name/fill?count=$count&types=email");
+	value(qq{
+		CREATE SERVER $name FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'sendkit', base_url '@{[ $dnc->url ]}/sendkit', page_size '10', requests_per_minute '0', max_retries '0', write_mode 'commit');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token 'sk_$name');
+		CREATE FOREIGN TABLE $name (identifier text, identifier_type text) SERVER $name;
+		SELECT dnc_fdw_mirror_create('$name', gone_after => 2, max_loss => 1)});
+	is(refresh($name), '', "$name: a mirror");
+	return;
+}
+
+sub persons { return map { sprintf 'person%06d@example.com', $_ } @_ }
+sub screens { my ($name, @who) = @_; return join ' ', map { screen($name, $_, 'email') } @who }
+
+make_sendkit('n', 40);
+my $next = 1;
+for my $mode (qw(commit immediate queue))
+{
+	my @who = persons($next .. $next + 3);
+	my $deliver = $mode eq 'queue' ? "; CALL dnc_fdw_deliver('n')" : '';
+	my $answers = sub { $dnc->control('POST', 'sendkit/n/fault?kind=body&method=DELETE', qq({"success":true,"data":{"deleted":$_[0]}})); return };
+	my $removes = sub { gives(qq{DELETE FROM n WHERE identifier IN (} . join(', ', map { "'$_'" } @_) . qq{)}); gives($deliver =~ s/^; //r) if $deliver; return };
+
+	$next += 4;
+	value("ALTER SERVER n OPTIONS (SET write_mode '$mode')");
+	$answers->(0);
+	$removes->($who[0]);
+	is(screens('n', $who[0]), 'listed', "$mode: a removal of none hides nobody");
+	$answers->(1);
+	$removes->(@who[ 1, 2 ]);
+	is(screens('n', @who[ 1, 2 ]), 'listed listed', 'nor does a removal of one where we have named two');
+	$removes->($who[3]);
+	is(screens('n', $who[3]), 'free', 'one that is made does');
+	value("INSERT INTO n (identifier, identifier_type) VALUES ('$mode\@x.org', 'email')");
+	gives(q{CALL dnc_fdw_deliver('n')}) if $deliver;
+	$answers->(0);
+	gives("DELETE FROM n WHERE identifier = '$mode\@x.org' AND identifier_type = 'email'");
+	gives(q{CALL dnc_fdw_deliver('n')}) if $deliver;
+	is(screens('n', "$mode\@x.org"), 'listed', 'nor does one of none take back an addition');
+	is(value(q{SELECT count(*) FROM dnc_fdw_queue WHERE state NOT IN ('done', 'superseded')}), 0, 'all is over');
+}
+value(q{ALTER SERVER n OPTIONS (SET write_mode 'commit')});
+my @gone = persons(1);
+value("DELETE FROM n WHERE identifier = '$gone[0]'");
+is(refresh('n') . refresh('n') . screens('n', @gone), 'free', 'when it is made, the person is free');
+
+# ----- a mirror that was emptied, or may be of another list, is filled by two readings -----
+
+for my $case ('TRUNCATE %s_mirror', "UPDATE %s_mirror SET identifier = 'x' || identifier, match_key = 'email:x' || identifier, identity = identity || 'x'")
+{
+	my $name = $case =~ /TRUNCATE/ ? 'emptied' : 'exchanged';
+	my $accept = $name eq 'emptied' ? '' : ', accept_loss => true';
+
+	make_sendkit($name, 40, 'order=newest&cursors=page');
+	value(sprintf $case, $name);
+	$dnc->control('PUT', "sendkit/$name/config?drift_remove=1");
+	refresh($name, "max_requests => 2$accept");
+	$dnc->control('PUT', "sendkit/$name/config?drift_remove=0");
+	is(refresh($name, "max_requests => NULL$accept"), '', "$name: a pass in a list that moves");
+	like($dnc->control('GET', "sendkit/$name/entries"), qr/person000030/, 'one whom the first reading has passed over is listed');
+	is(screens($name, persons(30)), 'listed', 'and known');
+}
+
+# ----- rows that somebody takes out of the staging table -----
+
+make_sendkit('staged', 45);
+value(q{SELECT dnc_fdw_mirror_drop('staged'); SELECT dnc_fdw_mirror_create('staged')});
+refresh('staged', 'max_requests => 4');
+value('DELETE FROM staged_staging WHERE ctid IN (SELECT ctid FROM staged_staging LIMIT 1)');
+like(refresh('staged', 'accept_loss => true'), qr/^ERROR:  55000: the pass over "staged" failed\nDETAIL:  The staging table .*staged_staging has \d+ rows, and the pass has stored \d+\.\nHINT:  The mirror stays as it was\. CALL/, 'a pass that has lost a row is not merged');
+like(gives('SELECT count(*) FROM staged_known'), qr/^ERROR:  55000: .* is not filled yet/, 'nor does its mirror count');
+is(refresh('staged') . value('SELECT count(*) FROM staged_known'), 45, 'the next pass begins anew');
+value('ALTER TABLE staged_staging SET UNLOGGED');
+like(refresh('staged'), qr/^ERROR:  55000: .*\nDETAIL:  The staging table is no plain, logged table/, 'a staging table that a crash would empty');
+value('ALTER TABLE staged_staging SET LOGGED');
+is(refresh('staged'), '', 'a logged one is fine');
+
 $dnc->stop;
 done_testing();

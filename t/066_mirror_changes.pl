@@ -144,5 +144,26 @@ for my $mode (qw(commit queue))
 	is(screen("$mode\@x.org"), 'listed', 'and known by the right clock');
 }
 
+# ----- another account, by option or by a new name of the server -----
+
+$dnc->make_server('g', 30);
+$dnc->make_server('h', 0);
+$list = 'g.communication_opt_outs';
+value(q{ALTER USER MAPPING FOR CURRENT_USER SERVER h OPTIONS (SET token 'sandbox-g');
+	INSERT INTO h.communication_opt_outs (identifier, identifier_type) VALUES ('030 123456', 'phone')});
+value("SELECT dnc_fdw_mirror_create('$list', gone_after => 0)");
+is(refresh(), '', 'a mirror that lets nobody go');
+value(q{DELETE FROM h.communication_opt_outs WHERE identifier = '030 123456'});
+is(refresh(), '', 'a number without a country is missing');
+value(q{ALTER SERVER g OPTIONS (ADD account 'other', ADD default_country 'DE')});
+is(refresh(), '', 'another account, and a country');
+is(value("SELECT match_key FROM ${list}_known WHERE identifier = '030 123456'"), 'tel:+4930123456', 'the number has the key of the country');
+
+value(q{UPDATE dnc_fdw_pass_log SET began_at = began_at - interval '8 days', ended_at = ended_at - interval '8 days'});
+value(q{ALTER SERVER g OPTIONS (DROP account); ALTER SERVER g RENAME TO renamed});
+value(q{DELETE FROM h.communication_opt_outs WHERE identifier IN (SELECT identifier FROM h.communication_opt_outs LIMIT 25)});
+like(refresh(), qr/^ERROR:  55000: .*\nDETAIL:  2[5-9] of \d+ entries are missing that were on the list at the last complete pass/, 'most of the list is missing, long after the last pass, and under another name');
+is(refresh('accept_loss => true'), '', 'unless that is accepted');
+
 $dnc->stop;
 done_testing();

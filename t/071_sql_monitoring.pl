@@ -168,6 +168,17 @@ begin($insert, 1, 'reader');
 like(shown('reader'), qr/^t\|postgres one one.$list write 0 0 \d+ 1 f$/, 'a statement that sends at once');
 ends('pg_cancel_backend', 'which is cancelled');
 
+# A delivery of the queue, and a pass of a mirror.
+$node->safe_psql('postgres', "ALTER SERVER one OPTIONS (SET write_mode 'queue'); SET ROLE reader; $insert");
+begin("CALL dnc_fdw_deliver('one')", 1, 'CURRENT_USER');
+is(shown('watcher'), 't|postgres one deliver 0 0 500 1 f', 'a round of a delivery');
+ends('pg_cancel_backend', 'a delivery that is cancelled');
+$node->safe_psql('postgres', "ALTER SERVER one OPTIONS (SET write_mode 'commit'); SELECT dnc_fdw_mirror_create('one.$list')");
+begin("CALL dnc_fdw_mirror_refresh('one.$list')", 3, 'CURRENT_USER');
+like(shown('watcher'), qr/^t\|postgres one one\.$list mirror 2 200 \d* ?3 f$/, 'a pass of a mirror');
+ends('pg_terminate_backend', 'a pass that is terminated');
+$node->safe_psql('postgres', "SELECT dnc_fdw_mirror_drop('one.$list')");
+
 # A wait for the rate limit; a statement that fails; a subtransaction; a cursor that is left open.
 begin("SELECT count(*) FROM one.$list", 2, 'reader', 'status&arg=429&retry_after=60');
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM dnc_fdw_progress WHERE waiting_until IS NOT NULL") or fail('does not wait');

@@ -74,8 +74,9 @@ dnc_columns_require_staging(const DncMirror *mirror, Relation staging)
 	int			listed = list_length(mirror->attributes);
 	bool		same = desc->natts == listed + DNC_STAGE_COLUMNS;
 
-	if (staging->rd_rel->relkind != RELKIND_RELATION || RelationGetIndexList(staging) != NIL)
-		refuse(mirror, "The staging table is no plain table without indexes any more.");
+	if (staging->rd_rel->relkind != RELKIND_RELATION ||
+		staging->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT || RelationGetIndexList(staging) != NIL)
+		refuse(mirror, "The staging table is no plain, logged table without indexes any more.");
 	for (int i = 0; same && i < listed; i++)
 		same = is_same(column_at(mirror, i), TupleDescAttr(desc, i));
 	if (!same)

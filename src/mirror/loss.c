@@ -99,14 +99,20 @@ find_largest(const DncPass *pass, DncQueueArguments *arguments)
 /*
  * Append the times when the last complete pass began and was merged.  False: there was none.  We
  * take them from the mirror's own row.  In a database that was restored from a dump, the log of
- * passes has the OIDs of the old database, so we would not find the pass by this list's OID.
+ * passes has the OIDs of the old database, so we would not find the pass by this list's OID.  If the
+ * server has another account now, the times are forgotten.  Then we compare with all entries that
+ * the last pass has seen: these have no last_seen.
  */
 static bool
 find_last(const DncPass *pass, DncQueueArguments *arguments)
 {
-	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->mirror->complete_as_of));
-	dnc_queue_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(pass->mirror->merged_at));
-	return pass->mirror->complete;
+	const DncMirror *mirror = pass->mirror;
+
+	dnc_queue_argument(arguments, TIMESTAMPTZOID,
+					   TimestampTzGetDatum(mirror->complete ? mirror->complete_as_of : DT_NOEND));
+	dnc_queue_argument(arguments, TIMESTAMPTZOID,
+					   TimestampTzGetDatum(mirror->complete ? mirror->merged_at : DT_NOEND));
+	return mirror->key_version != NULL;
 }
 
 /*

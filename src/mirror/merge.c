@@ -180,8 +180,7 @@ note_when_read(Merge *merge)
 	if (!has_row(merge, "SELECT FROM {mirror} m WHERE m.gone_at IS NULL AND m.seen_at IS NOT NULL"))
 		return;
 	run(merge, "UPDATE {mirror} m SET seen_at = NULL FROM " DNC_MIRROR_STAGED " s "
-		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at IS NOT NULL AND NOT EXISTS "
-		"(SELECT FROM " DNC_MIRROR_REMOVED " r WHERE " DNC_MIRROR_IS_REMOVED ")");
+		"WHERE s.identity = m.identity AND m.gone_at IS NULL AND m.seen_at < s.read_at");
 }
 
 /* Store for each entry of a delta when it was read, which is later than the last full pass. */
@@ -340,9 +339,24 @@ update_pass(Merge *merge, const DncCertificate *certificate, bool loss_accepted)
 
 /* ----- merges ----- */
 
+/*
+ * Check that the staging table has all rows that the pass has stored.  Returns NULL, or a sentence
+ * that says what is missing.
+ */
+static const char *
+find_lost_rows(const DncPass *pass, const DncCertificate *certificate)
+{
+	int64		rows = certificate->rows + certificate->repeated;
+
+	if (rows == pass->rows)
+		return NULL;
+	return psprintf("The staging table %s has %lld rows, and the pass has stored %lld.",
+					pass->mirror->staging_name, (long long) rows, (long long) pass->rows);
+}
+
 /* Merge a full pass: see dnc_merge_full(). */
 static const char *
-merge_full(DncPass *pass, bool accept_loss)
+merge_full(DncPass *pass, bool accept_loss, bool *is_loss)
 {
 	Merge		merge;
 	DncCertificate certificate;
@@ -350,6 +364,13 @@ merge_full(DncPass *pass, bool accept_loss)
 
 	begin(&merge, pass);
 	dnc_certificate_make(pass->mirror, &certificate);
+	problem = find_lost_rows(pass, &certificate);
+	*is_loss = problem == NULL;
+	if (problem)
+	{
+		dnc_pass_end(pass, "failed", problem);
+		return problem;
+	}
 	if (certificate.repeated > 0)
 		drop_repeated(&merge, "> 0");
 	run(&merge, "ANALYZE {staging} (identity)");
@@ -378,20 +399,21 @@ merge_full(DncPass *pass, bool accept_loss)
 /*
  * Merge a full pass that has read its list to the end.  Returns NULL, or a sentence that says why
  * the pass fails.  If it fails, the mirror stays as it was, and only the pass ends.  The caller
- * commits either way.  Raises 55000 if the merge could lose entries.
+ * commits either way.  *is_loss: the list has lost entries, which accept_loss would accept; otherwise
+ * the pass has lost some, and the next one begins anew.  Raises 55000 if the merge could lose entries.
  *
  * We turn nested loops off, since all joins are of whole sets.  The planner thinks that hardly any
  * entry is missing or our own, and would scan the staging table once for each of these.
  */
 const char *
-dnc_merge_full(DncPass *pass, bool accept_loss)
+dnc_merge_full(DncPass *pass, bool accept_loss, bool *is_loss)
 {
 	int			settings = NewGUCNestLevel();
 	const char *problem;
 
 	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
-	problem = merge_full(pass, accept_loss);
+	problem = merge_full(pass, accept_loss, is_loss);
 	AtEOXact_GUC(false, settings);
 	return problem;
 }

@@ -10,7 +10,7 @@
 
 #include "mirror/pass.h"
 
-extern const char *dnc_merge_full(DncPass *pass, bool accept_loss);
+extern const char *dnc_merge_full(DncPass *pass, bool accept_loss, bool *is_loss);
 extern void dnc_merge_delta(DncPass *pass, bool complete);
 
 #endif							/* DNC_MERGE_H */

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -194,14 +195,20 @@ dnc_pass_find(const DncMirror *mirror)
 	return pass;
 }
 
-/* Empty the staging table; for a delta, delete only the rows of deltas. */
+/*
+ * Empty the staging table; for a delta, delete only the rows of deltas.  TRUNCATE would wait for
+ * a pg_dump that is at work.  So if we cannot have its lock at once, we delete the rows, and a
+ * later pass truncates the table.
+ */
 static void
 empty_staging(const DncMirror *mirror, bool delta)
 {
 	if (delta)
 		dnc_mirror_run(mirror, "DELETE FROM {staging} WHERE turn = 0", NULL);
-	else
+	else if (ConditionalLockRelationOid(mirror->staging, AccessExclusiveLock))
 		dnc_mirror_run(mirror, "TRUNCATE {staging}", NULL);
+	else
+		dnc_mirror_run(mirror, "DELETE FROM {staging}", NULL);
 }
 
 /* End a pass of this mode that an interrupted call has left running: a delta never goes on. */
@@ -383,7 +390,7 @@ dnc_pass_save(const DncPass *pass)
 	dnc_queue_argument(&arguments, BOOLOID, BoolGetDatum(position->at_end));
 	number_argument(&arguments, position->pages);
 	number_argument(&arguments, pass->turn);
-	dnc_queue_run_again(&plan, "UPDATE %1$s.dnc_fdw_pass_log SET pages = $2, rows = $3, requests = $4, resumes = $5, "
+	dnc_queue_run_again(&plan, "UPDATE %1$s.dnc_fdw_pass_log SET saved_at = clock_timestamp(), pages = $2, rows = $3, requests = $4, resumes = $5, "
 						"order_seen = $6, newest_at = $7, last_created_at = $8, there = $9, not_there = $10, "
 						"generation = $11, page_size = $12, cursor = $13, place = $14, total = $15, "
 						"remote_total = nullif($15, -1), moved = $16, given = $17, ids = $18, at_end = $19, "

@@ -192,6 +192,24 @@ end_turn(Refresh *refresh, bool again)
 }
 
 /*
+ * Does the mirror not know the list as yet?  Or has somebody emptied it, or accepted that it may be
+ * another list?
+ */
+static bool
+is_first_fill(const Refresh *refresh)
+{
+	bool		first;
+
+	if (!refresh->mirror->complete || refresh->asked->accept_loss)
+		return true;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	first = dnc_mirror_count(refresh->mirror, "SELECT count(*) FROM (SELECT FROM {mirror} m "
+							 "WHERE m.gone_at IS NULL LIMIT 1) one", NULL) == 0;
+	PopActiveSnapshot();
+	return first;
+}
+
+/*
  * Read the list for a full pass.  False: the budget was spent first.  With cursors, we can miss an
  * entry if the list moves.  For an entry that the mirror knows, later passes make up for that,
  * since an entry only goes if several miss it.  The first fill reads such a list twice.
@@ -207,7 +225,7 @@ read_all(Refresh *refresh)
 
 		if (!read_list(refresh))
 			return false;
-		again = pass->turn == 1 && !refresh->mirror->complete && dnc_pass_has_cursors(pass);
+		again = pass->turn == 1 && dnc_pass_has_cursors(pass) && is_first_fill(refresh);
 		end_turn(refresh, again);
 		if (!again)
 			return true;
@@ -265,21 +283,25 @@ static bool
 full_pass(Refresh *refresh)
 {
 	const char *problem;
+	bool		is_loss;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	find_pass(refresh);
 	PopActiveSnapshot();
 	commit(refresh);
 	refresh->requests_before = refresh->pass->requests;
+	/* The pass is shown until its memory context goes, which must outlive the steps. */
+	MemoryContextSwitchTo(refresh->asked->context);
 	refresh->counters.progress = dnc_progress_begin("mirror", refresh->mirror->options,
 													refresh->mirror->source,
 													refresh->mirror->options->estimated_rows);
+	MemoryContextSwitchTo(refresh->step);
 	if (!read_all(refresh))
 		return false;
 	look_up(refresh);
 	refresh->pass->requests = refresh->requests_before + refresh->counters.counts[DNC_COUNT_REQUESTS];
 	PushActiveSnapshot(GetTransactionSnapshot());
-	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss);
+	problem = dnc_merge_full(refresh->pass, refresh->asked->accept_loss, &is_loss);
 	if (problem)
 		problem = MemoryContextStrdup(refresh->asked->context, problem);	/* outlives the step */
 	PopActiveSnapshot();
@@ -289,7 +311,9 @@ full_pass(Refresh *refresh)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the pass over \"%s\" failed", get_rel_name(refresh->mirror->source)),
 				 errdetail_internal("%s", problem),
-				 errhint("%sThe mirror stays as it was. If the list is right as it is: CALL dnc_fdw_mirror_refresh(%s, accept_loss => true);",
+				 !is_loss ? errhint("The mirror stays as it was. CALL dnc_fdw_mirror_refresh(%s); reads the list anew. Leave the staging table to the refresh.",
+									quote_literal_cstr(refresh->mirror->source_name))
+				 : errhint("%sThe mirror stays as it was. If the list is right as it is: CALL dnc_fdw_mirror_refresh(%s, accept_loss => true);",
 						 refresh->pass->rows == 0 ? "First see that the token is of the right account. " : "",
 						 quote_literal_cstr(refresh->mirror->source_name))));
 	return true;

@@ -32,11 +32,14 @@ are_equal(const char *one, const char *other)
 	return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-/* Were the mirror's keys made by other rules, or for another default_country? */
+/*
+ * Were the mirror's keys made by other rules, or for another default_country?  That also matters if
+ * the server has another account now, and no pass is complete as yet.
+ */
 bool
 dnc_rekey_is_due(const DncMirror *mirror)
 {
-	return mirror->complete &&
+	return mirror->key_version != NULL &&
 		(!are_equal(mirror->key_version, dnc_match_key_version()) ||
 		 !are_equal(mirror->country, mirror->options->default_country));
 }
