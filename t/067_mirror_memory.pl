@@ -65,5 +65,19 @@ for my $pass ('the first fill', 'a pass with other entries', 'a delta')
 	cmp_ok($large - $small, '<', 8 * 1024, "$pass: a longer list takes no more memory");
 }
 
+# A session that screens one contact with each statement, and gets errors, keeps nothing.
+my $session = $node->background_psql('postgres');
+my $memory = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts';
+my $screens = q{DO $$ BEGIN FOR i IN 1 .. %d LOOP BEGIN EXECUTE 'SELECT dnc_fdw_screen(''small.communication_opt_outs'', ''a@b.c'', ''email'')'; EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END; END LOOP; END $$};
+for my $term ('26 hours', '1 microsecond')
+{
+	$node->safe_psql('postgres', "SELECT dnc_fdw_mirror_alter('small.communication_opt_outs', max_age => '$term')");
+	$session->query_safe(sprintf $screens, 20);
+	my $before = $session->query_safe($memory);
+	$session->query_safe(sprintf $screens, 1000);
+	cmp_ok($session->query_safe($memory) - $before, '<', 1024 * 1024, "1,000 screenings in a session, max_age $term: no memory is kept");
+}
+$session->quit;
+
 $dnc->stop;
 done_testing();

@@ -179,8 +179,19 @@ dnc_fdw_mirror_added(PG_FUNCTION_ARGS)
 typedef struct Screening
 {
 	Oid			source;
-	SPIPlanPtr	plan;
+	SPIPlanPtr	plan;			/* NULL: there is none */
+	MemoryContextCallback at_end;	/* frees the plan, which lives outside of the statement */
 } Screening;
+
+static void
+free_plan(void *argument)
+{
+	Screening  *kept = argument;
+
+	if (kept->plan)
+		SPI_freeplan(kept->plan);
+	kept->plan = NULL;
+}
 
 /* The query for a mirror; within SPI.  Runs as the caller, who needs SELECT on the view. */
 static SPIPlanPtr
@@ -188,24 +199,27 @@ screening_plan(FunctionCallInfo fcinfo, Oid source)
 {
 	Screening  *kept = fcinfo->flinfo->fn_extra;
 	Oid			types[] = {TEXTARRAYOID};
-	char	   *sql;
+	SPIPlanPtr	plan;
 
-	if (kept && kept->source == source)
-		return kept->plan;
 	if (kept == NULL)
+	{
 		kept = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Screening));
-	else
-		SPI_freeplan(kept->plan);
-	fcinfo->flinfo->fn_extra = NULL;
-	sql = psprintf("SELECT EXISTS (SELECT FROM %s WHERE match_key OPERATOR(pg_catalog.=) ANY ($1))",
-				   dnc_own_view_name(source));
-	kept->plan = SPI_prepare(sql, 1, types);
-	if (kept->plan == NULL)
+		kept->at_end.func = free_plan;
+		kept->at_end.arg = kept;
+		MemoryContextRegisterResetCallback(fcinfo->flinfo->fn_mcxt, &kept->at_end);
+		fcinfo->flinfo->fn_extra = kept;
+	}
+	if (kept->plan && kept->source == source)
+		return kept->plan;
+	free_plan(kept);
+	plan = SPI_prepare(psprintf("SELECT EXISTS (SELECT FROM %s WHERE match_key OPERATOR(pg_catalog.=) ANY ($1))",
+								dnc_own_view_name(source)), 1, types);
+	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(kept->plan);
+	SPI_keepplan(plan);
+	kept->plan = plan;
 	kept->source = source;
-	fcinfo->flinfo->fn_extra = kept;
-	return kept->plan;
+	return plan;
 }
 
 /* Does the mirror show one of the keys on the list? */
