@@ -185,6 +185,15 @@ make_busy('busy4@test', 'Other');
 is(at_postgres('DROP DATABASE "Other"'), '', 'DROP DATABASE');
 wait_until(q{SELECT message ~ 'does not exist' FROM dnc_fdw_workers WHERE kind = 'scheduler' AND database = 'Other'}, 'which the view shows');
 
+# What came with a copy waits for nobody but us: the log says so.
+slow('gamma', 0);
+control('DELETE', 'gamma', '');
+set('dnc_fdw.databases', q{'crm, "Other", nowhere, copied'});
+wait_for('a copy with held additions: the log warns', sub { slurp_file($node->logfile) =~ /WARNING:  1 additions in the queue of server "gamma" are held\n/ });
+is(control('GET', 'gamma', '/log'), '', 'and nothing is sent');
+sql('SELECT dnc_fdw_queue_adopt()', 'copied');
+wait_for('adopted, they are sent', sub { listed('gamma') =~ /busy\@test/ });
+
 # ----- DROP EXTENSION -----
 
 sub busy_alta { my ($who) = @_; slow('alta', 20000); sql(add($who)); wait_for_request('alta'); return }

@@ -116,6 +116,29 @@ wait_for_schedule('one', "ended_at > '$ended' AND failures = 0", 'holds up no ot
 $dnc->control('DELETE', 'alta/two/fault');
 wait_for_schedule('two', 'failures = 0', 'and passes by itself');
 
+# ----- somebody has a schedule in a transaction that stays open -----
+
+sql(qq{CREATE SERVER queue FOREIGN DATA WRAPPER dnc_fdw OPTIONS (provider 'alta', base_url '@{[$dnc->url]}/alta/v1', requests_per_minute '0', write_mode 'queue');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER queue OPTIONS (token 'sandbox-queue');
+	CREATE FOREIGN TABLE queue (identifier text, identifier_type text) SERVER queue});
+my $open = $node->background_psql('postgres');
+for my $statement (q{dnc_fdw_mirror_schedule('one.list', '2 s')}, q{dnc_fdw_mirror_schedule('one.list', NULL)})
+{
+	my $who = $statement =~ /NULL/ ? 'ended@test' : 'set@test';
+
+	$open->query_safe("BEGIN; SET LOCAL ROLE one_owner; SELECT $statement");
+	sleep 4;    # a pass has ended, or is due
+	sql("INSERT INTO queue (identifier, identifier_type) VALUES ('$who', 'email')");
+	wait_until("SELECT state = 'done' FROM dnc_fdw_queue WHERE identifier = '$who'", "$statement: what others write is sent meanwhile");
+	$open->query_safe('ROLLBACK');
+}
+$open->quit;
+$ended = schedule('one', 'coalesce(ended_at, now())');
+wait_for_schedule('one', "ended_at > '$ended' AND failures = 0", 'and then the mirror is refreshed again');
+sql(q{UPDATE dnc_fdw_mirror_schedules SET next_full = next_full + interval '30 days'});
+$ended = schedule('one', 'coalesce(ended_at, now())');
+wait_for_schedule('one', "ended_at > '$ended'", 'a pass that a clock has put off is due now');
+
 # ----- a pass that is cut off goes on -----
 
 $dnc->control('PUT', 'alta/one/config?latency_ms=1500');

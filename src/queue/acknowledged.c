@@ -252,5 +252,11 @@ dnc_queue_record_acknowledged(const DncAcknowledged *requests, int count, bool f
 		return;
 	if (is_wanted(&requests[0]))
 		store_requests(requests, count);
-	dnc_queue_let_claim(requests[0].writes[0]->target->options);
+	for (int i = 0; i < count; i++)
+	{
+		if (requests[i].writes[0]->action != DNC_ACTION_REMOVE)
+			continue;
+		dnc_queue_let_claim(requests[0].writes[0]->target->options);
+		break;
+	}
 }

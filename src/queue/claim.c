@@ -26,6 +26,7 @@
 
 #include "foreign/foreign.h"
 #include "queue/claim.h"
+#include "queue/due.h"
 #include "queue/forget.h"
 #include "queue/guard.h"
 #include "queue/statements.h"
@@ -42,7 +43,7 @@
 
 #define IS_DUE \
 	DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER " AND w.action = $7 AND w.state = 'waiting' " \
-	"AND w.next_try <= clock_timestamp()"
+	"AND " DNC_QUEUE_IS_TIME("w")
 
 /*
  * Does an addition of the same person or the same transaction wait, which we have to send before
@@ -70,11 +71,11 @@
 #define LANE_IS_OPEN \
 	"NOT EXISTS (SELECT FROM %1$s.dnc_fdw_queue_lanes l WHERE l.instance = $1 AND " \
 	"l.server = $5 AND l.role = w.role AND " \
-	"(l.paused_for IS NOT NULL OR l.next_try > clock_timestamp()))"
+	"(l.paused_for IS NOT NULL OR NOT " DNC_QUEUE_LANE_IS_TIME("l") "))"
 
 /* ----- before the first round ----- */
 
-/* Warn of additions that came with a copy of a database: nobody sends them. */
+/* Warn of the held additions of a server. */
 static void
 warn_of_held(Oid serverid)
 {
@@ -83,14 +84,9 @@ warn_of_held(Oid serverid)
 
 	dnc_queue_server_arguments(serverid, &arguments);
 	count = dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " DNC_QUEUE_IS_OF_SERVER
-						  " AND w.action = 'add' AND (w.instance <> $1 OR w.database <> $2)",
-						  &arguments);
+						  " AND " DNC_QUEUE_IS_HELD_ADDITION, &arguments);
 	if (count > 0)
-		ereport(WARNING,
-				(errmsg("%llu additions in the queue of server \"%s\" are held",
-						(unsigned long long) count, GetForeignServer(serverid)->servername),
-				 errdetail("This database is a copy, and the original may send them."),
-				 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
+		dnc_queue_warn_of_held(GetForeignServer(serverid)->servername, count);
 }
 
 /*
@@ -105,7 +101,7 @@ drop_superseded(Oid serverid)
 	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run(DNC_QUEUE_FINISH(NOT_LOCKED(DNC_QUEUE_IS_OURS " AND " DNC_QUEUE_IS_OF_SERVER
 													 " AND w.action = 'delete' AND w.state = 'waiting' AND "
-													 "w.next_try <= clock_timestamp() AND " LANE_IS_OPEN
+													 DNC_QUEUE_IS_TIME("w") " AND " LANE_IS_OPEN
 													 " AND " DNC_QUEUE_IS_SUPERSEDED),
 										  "'superseded'", "'somebody has added this person later'"), &arguments);
 }
@@ -126,6 +122,7 @@ dnc_claim_recover(Oid serverid)
 						 "message = 'the session that sent this has ended before an answer came' "
 						 "WHERE " NOT_LOCKED("w.database = $2 AND w.state = 'sending' AND "
 											 DNC_QUEUE_IS_OF_SERVER), &arguments);
+	(void) dnc_queue_run(DNC_QUEUE_ADVANCE_IDS, NULL);
 	dnc_forget_finished(serverid);
 	drop_superseded(serverid);
 	(void) dnc_queue_run("DELETE FROM %1$s.dnc_fdw_queue_lanes l WHERE NOT EXISTS "
@@ -225,8 +222,9 @@ target_arguments(const DncClaim *claim, Oid relid, DncQueueArguments *arguments)
 }
 
 /*
- * Stop removals whose statement ran too long ago, since the person may have opted out again.
- * Returns how many were stopped.
+ * Stop removals whose statement ran too long ago, since the person may have opted out again.  If the
+ * statement ran in the future, a clock was set back, and we cannot tell.  Returns how many were
+ * stopped.
  */
 static uint64
 expire_removals(const DncClaim *claim, Oid relid)
@@ -236,10 +234,11 @@ expire_removals(const DncClaim *claim, Oid relid)
 	target_arguments(claim, relid, &arguments);
 	dnc_queue_argument(&arguments, INT4OID, Int32GetDatum(claim->target->options->max_delete_age));
 	return dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'dead', message = "
-						 "'is older than max_delete_age: look at the list, and delete again' "
+						 "'is older than max_delete_age, or a clock was set back: look at the list, and delete again' "
 						 "WHERE " NOT_LOCKED(IS_DUE " AND w.relation = $8 AND w.role = $9 AND "
-											 "coalesce(w.retried_at, w.seen_at) < "
-											 "clock_timestamp() - $10 * interval '1 ms'"), &arguments);
+											 "coalesce(w.retried_at, w.seen_at) NOT BETWEEN "
+											 "clock_timestamp() - $10 * interval '1 ms' AND "
+											 "clock_timestamp() + interval '10 minutes'"), &arguments);
 }
 
 /*
@@ -340,10 +339,11 @@ claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
 /*
  * Claim the writes of the next round.  We make them in the current context, which must outlive the
  * transaction.  The caller has to commit before it sends them.  If a claim has no writes, the
- * caller commits and asks again.  False: nothing is due, or other sessions keep us from claiming.
+ * caller commits and asks again.  False: nothing is due, or other sessions keep us from claiming, or
+ * the server has another account now than the one for which the caller has a lock.
  */
 bool
-dnc_claim_next(Oid serverid, DncClaim *claim)
+dnc_claim_next(Oid serverid, const char *account, DncClaim *claim)
 {
 	MemoryContext context = CurrentMemoryContext;
 	DncProblem	problem = {0};
@@ -363,11 +363,18 @@ dnc_claim_next(Oid serverid, DncClaim *claim)
 			return false;
 		}
 	}
+	claim->lane.version = dnc_lane_version(&claim->lane);
 	if (!make_target(claim, table_if_there(relid), &problem))
 	{
-		dnc_lane_pause(&claim->lane, 0, &problem);
+		/* The other causes may pass, or are mended in places of which a lane knows nothing. */
+		if (problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+			dnc_lane_pause(&claim->lane, 0, &problem);
+		else
+			dnc_lane_back_off(&claim->lane, &(DncSent) {.problem = problem});
 		return true;
 	}
+	if (strcmp(dnc_queue_account(claim->target->options), account) != 0)
+		return false;
 	if (!dnc_queue_may_claim(claim->target->options, claim->action))
 		return false;
 	if (claim->action == DNC_ACTION_REMOVE)

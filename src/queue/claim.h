@@ -38,6 +38,6 @@ dnc_claimed_of(const DncWrite *write)
 }
 
 extern void dnc_claim_recover(Oid serverid);
-extern bool dnc_claim_next(Oid serverid, DncClaim *claim);
+extern bool dnc_claim_next(Oid serverid, const char *account, DncClaim *claim);
 
 #endif							/* DNC_QUEUE_CLAIM_H */

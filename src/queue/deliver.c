@@ -215,9 +215,9 @@ send_round(Round *round)
 		send_writes(round, writes, count);
 }
 
-/* Make a round; false: there was nothing to claim. */
+/* Make a round for an account; false: there was nothing to claim. */
 static bool
-deliver_round(const DncDelivery *delivery)
+deliver_round(const DncDelivery *delivery, const char *account)
 {
 	MemoryContext context = AllocSetContextCreate(delivery->context, "dnc_fdw queue round",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -229,7 +229,7 @@ deliver_round(const DncDelivery *delivery)
 	round->record_context = AllocSetContextCreate(context, "dnc_fdw queue record",
 												  ALLOCSET_DEFAULT_SIZES);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	found = dnc_claim_next(delivery->serverid, &round->claim);
+	found = dnc_claim_next(delivery->serverid, account, &round->claim);
 	PopActiveSnapshot();
 	commit(delivery);
 	MemoryContextSwitchTo(context);
@@ -246,7 +246,7 @@ deliver_round(const DncDelivery *delivery)
 
 /* Send all writes that are due; the caller has the locks. */
 static void
-deliver_all(const DncDelivery *delivery)
+deliver_all(const DncDelivery *delivery, const char *account)
 {
 	MemoryContext before = MemoryContextSwitchTo(delivery->context);
 
@@ -256,7 +256,7 @@ deliver_all(const DncDelivery *delivery)
 	PopActiveSnapshot();
 	commit(delivery);
 	MemoryContextSwitchTo(delivery->context);
-	while (deliver_round(delivery))
+	while (deliver_round(delivery, account))
 		CHECK_FOR_INTERRUPTS();
 	MemoryContextSwitchTo(before);
 }
@@ -269,7 +269,8 @@ deliver_all(const DncDelivery *delivery)
 bool
 dnc_queue_deliver(const DncDelivery *delivery)
 {
-	const char *account = dnc_queue_account(dnc_options_load(delivery->serverid, InvalidOid));
+	const char *account = MemoryContextStrdup(delivery->context,
+											  dnc_queue_account(dnc_options_load(delivery->serverid, InvalidOid)));
 	LOCKTAG		server_lock = lock_tag(delivery->serverid, false);
 	LOCKTAG		account_lock = lock_tag(hash_bytes((const unsigned char *) account,
 												   (int) strlen(account)), true);
@@ -284,7 +285,7 @@ dnc_queue_deliver(const DncDelivery *delivery)
 	PG_TRY();
 	{
 		commit(delivery);
-		deliver_all(delivery);
+		deliver_all(delivery, account);
 	}
 	PG_FINALLY();
 	{

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -54,6 +55,36 @@ dnc_queue_lock_at_once(void)
 	return true;
 }
 
+/* Warn that additions to a server, by its name, came with a copy of a database. */
+void
+dnc_queue_warn_of_held(const char *server, uint64 count)
+{
+	ereport(WARNING,
+			(errmsg("%llu additions in the queue of server \"%s\" are held",
+					(unsigned long long) count, server),
+			 errdetail("This database is a copy, and the original may send them."),
+			 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
+}
+
+/*
+ * Warn of the held additions of all servers, by the servers' names when the rows were written.  No
+ * delivery begins for held rows, so none would warn.  Needs an active snapshot.
+ */
+void
+dnc_queue_warn_of_all_held(void)
+{
+	DncQueueArguments arguments = {0};
+	DncQueueQuery query;
+
+	dnc_queue_origin_arguments(&arguments);
+	dnc_queue_open(&query, "SELECT w.server::text, count(*) FROM " DNC_QUEUE_WAITING " w WHERE "
+				   DNC_QUEUE_IS_HELD_ADDITION " GROUP BY 1 ORDER BY 1", &arguments, true);
+	for (uint64 i = 0; i < query.count; i++)
+		dnc_queue_warn_of_held(TextDatumGetCString(dnc_queue_datum(&query, i, 1)),
+							   DatumGetInt64(dnc_queue_datum(&query, i, 2)));
+	dnc_queue_close(&query);
+}
+
 /* End the pauses of all lanes whose cause may be gone. */
 static void
 wake_lanes(void)
@@ -84,7 +115,7 @@ wake_lanes(void)
  */
 #define WAITS \
 	"SELECT w.relation, w.server, split_part(w.account, '/', 1) AS provider, w.role, w.state, "    \
-	"count(*) FILTER (WHERE w.next_try <= clock_timestamp()) AS due, min(w.next_try) AS next "     \
+	"count(*) FILTER (WHERE " DNC_QUEUE_IS_TIME("w") ") AS due, min(w.next_try) AS next "          \
 	"FROM " DNC_QUEUE_WAITING " w WHERE " DNC_QUEUE_IS_OURS                                        \
 	" AND w.state IN ('waiting', 'sending') GROUP BY 1, 2, 3, 4, 5"
 
@@ -126,7 +157,7 @@ dnc_queue_due(bool of_old)
 		"WITH q AS MATERIALIZED (" WAITS " UNION ALL " OLD "), "
 		"p AS MATERIALIZED (SELECT " SERVER_OF " AS serverid, q.* FROM q) "
 		"SELECT p.serverid, sum(CASE WHEN p.state = 'waiting' AND "
-		"l.next_try > clock_timestamp() THEN 0 ELSE greatest(p.due, "
+		"NOT " DNC_QUEUE_LANE_IS_TIME("l") " THEN 0 ELSE greatest(p.due, "
 		"(p.state <> 'waiting')::int) END)::bigint, "
 		"min(CASE WHEN p.state = 'waiting' THEN greatest(p.next, l.next_try) "
 		"ELSE clock_timestamp() END) "

@@ -23,8 +23,26 @@
 /* The backoff doubles with each failure in a row, up to this many seconds. */
 #define BACKOFF_CAP "900"
 
+/* A vendor may ask for no longer wait than this, in seconds; see DNC_QUEUE_LANE_IS_TIME. */
+#define LONGEST_WAIT_S 86400
+
 /* This installation.  If a publication copies all tables, we also have rows of other ones. */
 #define INSTANCE "(SELECT i.instance FROM %1$s.dnc_fdw_instance i)"
+
+/*
+ * Change lane ($1, $2) by a SET clause.  We do not touch a lane that somebody has locked: we must not
+ * wait for a transaction that stays open, and its dnc_fdw_queue_resume() opens the lane.
+ */
+#define UPDATE_LANE(set) \
+	"UPDATE %1$s.dnc_fdw_queue_lanes l SET " set " WHERE l.instance = " INSTANCE " AND l.server = $1 AND " \
+	"l.role = ANY (ARRAY(SELECT k.role FROM %1$s.dnc_fdw_queue_lanes k WHERE k.instance = " INSTANCE " AND " \
+	"k.server = $1 AND k.role = $2 FOR UPDATE SKIP LOCKED))"
+
+/* Store lane ($1, $2) with more columns, unless it is there. */
+#define INSERT_LANE(columns, values) \
+	"INSERT INTO %1$s.dnc_fdw_queue_lanes (instance, server, role, " columns ") " \
+	"SELECT " INSTANCE ", $1, $2, " values " WHERE NOT EXISTS (SELECT FROM %1$s.dnc_fdw_queue_lanes k " \
+	"WHERE k.instance = " INSTANCE " AND k.server = $1 AND k.role = $2) ON CONFLICT DO NOTHING"
 
 /* Append the version of a catalog row: its transaction and its place. */
 static void
@@ -40,10 +58,10 @@ append_version(StringInfo text, HeapTuple tuple)
 
 /*
  * A text that changes when somebody alters the server or the user mapping.  It reveals nothing of
- * their options.
+ * their options.  palloc'd.
  */
-static char *
-version_of(const DncLane *lane)
+char *
+dnc_lane_version(const DncLane *lane)
 {
 	StringInfoData text;
 
@@ -73,6 +91,14 @@ status_argument(DncQueueArguments *arguments, int status)
 		arguments->nulls[arguments->count - 1] = 'n';
 }
 
+/* Run UPDATE_LANE(), or INSERT_LANE() if the lane is not stored yet. */
+static void
+set_lane(const char *update, const char *insert, const DncQueueArguments *arguments)
+{
+	if (dnc_queue_run(update, arguments) == 0)
+		(void) dnc_queue_run(insert, arguments);
+}
+
 /* A SQLSTATE as text; palloc'd. */
 char *
 dnc_lane_sqlstate(int sqlstate)
@@ -86,12 +112,10 @@ wake(const DncLane *lane, const char *paused_for)
 {
 	DncQueueArguments arguments = {0};
 
-	if (strcmp(version_of(lane), paused_for) == 0)
+	if (strcmp(dnc_lane_version(lane), paused_for) == 0)
 		return;
 	lane_arguments(lane, &arguments);
-	(void) dnc_queue_run("UPDATE %1$s.dnc_fdw_queue_lanes SET paused_for = NULL, failures = 0, "
-						 "next_try = '-infinity' WHERE server = $1 AND role = $2 AND "
-						 "instance = " INSTANCE, &arguments);
+	(void) dnc_queue_run(UPDATE_LANE("paused_for = NULL, failures = 0, next_try = '-infinity'"), &arguments);
 }
 
 /* End the pauses of a server's lanes if somebody has changed the user mapping or the server. */
@@ -122,13 +146,9 @@ dnc_lane_succeeded(const DncLane *lane)
 	DncQueueArguments arguments = {0};
 
 	lane_arguments(lane, &arguments);
-	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
-						 "(instance, server, role, last_success) "
-						 "VALUES (" INSTANCE ", $1, $2, clock_timestamp()) "
-						 "ON CONFLICT (instance, server, role) DO UPDATE "
-						 "SET last_success = clock_timestamp(), failures = 0, "
-						 "next_try = '-infinity', http_status = NULL, sqlstate = NULL, "
-						 "message = NULL", &arguments);
+	set_lane(UPDATE_LANE("last_success = clock_timestamp(), failures = 0, next_try = '-infinity', "
+						 "http_status = NULL, sqlstate = NULL, message = NULL"),
+			 INSERT_LANE("last_success", "clock_timestamp()"), &arguments);
 }
 
 /*
@@ -141,16 +161,12 @@ dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 	DncQueueArguments arguments = {0};
 
 	lane_arguments(lane, &arguments);
-	dnc_queue_text_argument(&arguments, version_of(lane));
+	dnc_queue_text_argument(&arguments, lane->version ? lane->version : dnc_lane_version(lane));
 	status_argument(&arguments, status);
 	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(problem->sqlstate));
 	dnc_queue_text_argument(&arguments, problem->message);
-	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
-						 "(instance, server, role, paused_for, http_status, sqlstate, message) "
-						 "VALUES (" INSTANCE ", $1, $2, $3, $4, $5, $6) "
-						 "ON CONFLICT (instance, server, role) DO UPDATE "
-						 "SET paused_for = $3, http_status = $4, sqlstate = $5, message = $6",
-						 &arguments);
+	set_lane(UPDATE_LANE("paused_for = $3, http_status = $4, sqlstate = $5, message = $6"),
+			 INSERT_LANE("paused_for, http_status, sqlstate, message", "$3, $4, $5, $6"), &arguments);
 }
 
 /* Try again later, since the vendor did not serve us, and not before the answer allows it. */
@@ -163,13 +179,12 @@ dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 	status_argument(&arguments, sent->status);
 	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(sent->problem.sqlstate));
 	dnc_queue_text_argument(&arguments, sent->problem.message);
-	dnc_queue_argument(&arguments, FLOAT8OID, Float8GetDatum(Max(sent->retry_after_ms, 0)));
-	(void) dnc_queue_run("INSERT INTO %1$s.dnc_fdw_queue_lanes AS l "
-						 "(instance, server, role, failures, next_try, http_status, sqlstate, message) "
-						 "VALUES (" INSTANCE ", $1, $2, 1, clock_timestamp() + "
-						 "greatest($6 / 1000, 0.5 + random() / 2) * interval '1 s', $3, $4, $5) "
-						 "ON CONFLICT (instance, server, role) DO UPDATE SET failures = l.failures + 1, "
-						 "next_try = clock_timestamp() + greatest($6 / 1000, least(" BACKOFF_CAP
-						 ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
-						 "http_status = $3, sqlstate = $4, message = $5", &arguments);
+	dnc_queue_argument(&arguments, FLOAT8OID,
+					   Float8GetDatum(Min(Max(sent->retry_after_ms / 1000, 0), LONGEST_WAIT_S)));
+	set_lane(UPDATE_LANE("failures = l.failures + 1, next_try = clock_timestamp() + greatest($6, least("
+						 BACKOFF_CAP ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
+						 "http_status = $3, sqlstate = $4, message = $5"),
+			 INSERT_LANE("failures, next_try, http_status, sqlstate, message",
+						 "1, clock_timestamp() + greatest($6, 0.5 + random() / 2) * interval '1 s', $3, $4, $5"),
+			 &arguments);
 }

@@ -15,8 +15,10 @@ typedef struct DncLane
 {
 	Oid			serverid;
 	Oid			role;
+	const char *version;		/* dnc_lane_version() before the token was read; NULL: that of now */
 } DncLane;
 
+extern char *dnc_lane_version(const DncLane *lane);
 extern void dnc_lane_wake_all(Oid serverid);
 extern void dnc_lane_succeeded(const DncLane *lane);
 extern void dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem);

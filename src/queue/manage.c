@@ -61,8 +61,11 @@ lock_rows(Datum ids)
 
 	dnc_queue_origin_arguments(&arguments);
 	dnc_queue_argument(&arguments, INT8ARRAYOID, ids);
-	dnc_queue_open(&query, "SELECT id, relation, role, action = 'delete' FROM "
-				   DNC_QUEUE_WAITING " w WHERE " IS_MEANT("$5") " ORDER BY id FOR UPDATE",
+	/* In the rows of another installation, the OIDs are those of others here: the names count. */
+	dnc_queue_open(&query, "SELECT w.id, coalesce(" DNC_QUEUE_TABLE_OF("w") ", 0), "
+				   "CASE WHEN w.instance = $1 THEN w.role ELSE coalesce((SELECT r.oid FROM pg_roles r "
+				   "WHERE r.rolname = w.role_name), 0) END, w.action = 'delete' FROM "
+				   DNC_QUEUE_WAITING " w WHERE " IS_MEANT("$5") " ORDER BY w.id FOR UPDATE OF w",
 				   &arguments, false);
 	GetUserIdAndSecContext(&owner, &security);
 	SetUserIdAndSecContext(query.user, query.security);
@@ -179,6 +182,18 @@ seen_by_adopted(void)
 }
 
 /*
+ * Move the sequences behind the ids of all rows.  We give adopted rows new ids: sessions may have
+ * taken ids from the sequence that these rows have.
+ */
+static void
+advance_ids(void)
+{
+	(void) dnc_queue_run(DNC_QUEUE_ADVANCE_IDS, NULL);
+	(void) dnc_queue_run("SELECT setval('%1$s.dnc_fdw_pass_id', m.id) FROM %1$s.dnc_fdw_pass_id s, "
+						 "(SELECT max(p.id) AS id FROM %1$s.dnc_fdw_pass_log p) m WHERE m.id > s.last_value", NULL);
+}
+
+/*
  * Make all writes this database's own.  Returns how many waiting writes were of another origin.
  * If a deletion of another installation remains, it counts as having seen the additions of that
  * installation.  Raises 42501 unless the caller has the rights of the database's owner, and 55000
@@ -201,12 +216,12 @@ dnc_queue_adopt(void)
 	/* The snapshot comes first: it does not see later commits, and we find the earlier ones. */
 	seen = seen_by_adopted();
 	drop_overtaken(&arguments);
+	advance_ids();
 	dnc_queue_text_argument(&arguments, seen);
 	dnc_queue_changed();
 	count = dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET instance = $1, database = $2, "
 						  "system_identifier = $3, timeline = $4, "
-						  "id = CASE WHEN w.instance <> $1 AND EXISTS (SELECT FROM "
-						  DNC_QUEUE_WAITING " o WHERE o.instance = $1 AND o.id = w.id) "
+						  "id = CASE WHEN w.instance <> $1 "
 						  "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, "
 						  "xid = CASE WHEN w.instance <> $1 THEN '3' ELSE w.xid END, "
 						  "snapshot = CASE WHEN w.instance <> $1 AND w.action = 'delete' "
@@ -222,9 +237,7 @@ dnc_queue_adopt(void)
 	/* Which of two finished writes came first is lost: no such removal shall undo an addition. */
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_FINISHED " w SET instance = $1, database = $2, "
 						 "system_identifier = $3, timeline = $4, "
-						 "id = CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o "
-						 "WHERE o.instance = $1 AND o.id = w.id) "
-						 "THEN nextval('%1$s.dnc_fdw_queue_id') ELSE w.id END, "
+						 "id = nextval('%1$s.dnc_fdw_queue_id'), "
 						 "xid = CASE WHEN w.action = 'add' THEN '4' ELSE '3' END::xid8, snapshot = NULL, "
 						 "relation = coalesce(to_regclass(w.relation_name)::oid, 0) "
 						 "WHERE w.instance <> $1", &arguments);

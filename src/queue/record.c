@@ -79,7 +79,8 @@ words_of(const DncProblem *problem)
 /*
  * Record that the vendor has made the writes, or had made them already.  If an earlier try of a
  * removal was unclear, that try may have removed the entry.  Then we keep the time of the first
- * request: the removal took nobody who was added after that.
+ * request: the removal took nobody who was added after that.  A removal that may have left an entry
+ * gets no time of a request, so it hides nobody.
  */
 static void
 record_done(const DncClaim *claim, const DncSent *sent)
@@ -91,11 +92,11 @@ record_done(const DncClaim *claim, const DncSent *sent)
 	sent_arguments(sent, dnc_queue_done_message(claim->action == DNC_ACTION_ADD,
 										sent->outcome == DNC_OUTCOME_UNCHANGED),
 				   &arguments);
-	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(sent->requested));
+	dnc_queue_time_argument(&arguments, sent->incomplete ? 0 : sent->requested);
 	dnc_queue_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(done));
 	dnc_queue_text_argument(&arguments, dnc_queue_credential(claim->target->options));
 	(void) dnc_queue_run(DNC_QUEUE_FINISH_AT("w.instance = $1 AND w.id = ANY ($5)", "'done'", "$6",
-											 "NULL", "$8", "CASE WHEN action = 'delete' AND unclear "
+											 "NULL", "$8", "CASE WHEN action = 'delete' AND unclear AND $9 IS NOT NULL "
 											 "THEN least(requested_at, $9) ELSE $9 END", "$10", "$11"), &arguments);
 	dnc_lane_succeeded(&claim->lane);
 }

@@ -21,6 +21,10 @@
 	"w.instance = $1 AND w.database = $2 AND " \
 	"(w.action = 'add' OR (w.system_identifier = $3 AND w.timeline = $4))"
 
+/* Is row w an addition that came with a copy of a database?  Nobody sends it. */
+#define DNC_QUEUE_IS_HELD_ADDITION \
+	"w.action = 'add' AND (w.instance <> $1 OR w.database <> $2)"
+
 /*
  * The table of a row.  A dump may have brought the row from another installation.  Then its OID is
  * of another database, and the name counts.
@@ -69,6 +73,15 @@
 	"WHERE x.ftrelid = " DNC_QUEUE_TABLE_OF("a") " AND y.ftrelid = " DNC_QUEUE_TABLE_OF("w") ") OR " \
 	"(split_part(a.account, '/', 1) = split_part(w.account, '/', 1) AND " DNC_QUEUE_IS_STRAY("a") "))"
 
+/*
+ * Has the time of a next try come?  No write or lane waits for longer than the second argument: a
+ * later time is that of a clock that was set back.
+ */
+#define DNC_QUEUE_HAS_COME(time, longest) \
+	"(" time " <= clock_timestamp() OR " time " > clock_timestamp() + interval '" longest "')"
+#define DNC_QUEUE_IS_TIME(row) DNC_QUEUE_HAS_COME(row ".next_try", "2 hours")
+#define DNC_QUEUE_LANE_IS_TIME(row) DNC_QUEUE_HAS_COME(row ".next_try", "2 days")
+
 /* The identifier of a row, as a vendor may compare it.  Both tables have an index on this. */
 #define DNC_QUEUE_FOLDED_LENGTH 400
 #define DNC_QUEUE_FOLDED(row) \
@@ -94,22 +107,33 @@
 	"(EXISTS (SELECT FROM " DNC_QUEUE_WAITING " a WHERE " DNC_QUEUE_UNSEEN ") OR " \
 	"EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " a WHERE " DNC_QUEUE_UNSEEN "))"
 
-/* The columns that both tables have in front of the column state. */
+/* The columns that both tables have behind instance and id, and in front of the column state. */
 #define DNC_QUEUE_COLUMNS \
-	"instance, id, database, system_identifier, timeline, server, relation, " \
+	"database, system_identifier, timeline, server, relation, " \
 	"relation_name, role, role_name, " \
 	"account, address, action, entry_id, identifier, identifier_type, label, reason, batch_id, " \
 	"request_uuid, match_key, xid, snapshot, seen_at"
 
 /*
+ * Move the sequence behind the ids of all rows.  Logical replication copies rows, and no sequence.
+ */
+#define DNC_QUEUE_ADVANCE_IDS \
+	"SELECT setval('%1$s.dnc_fdw_queue_id', m.id) FROM %1$s.dnc_fdw_queue_id s, (SELECT greatest(" \
+	"(SELECT max(w.id) FROM " DNC_QUEUE_WAITING " w), (SELECT max(f.id) FROM " DNC_QUEUE_FINISHED " f)) AS id) m " \
+	"WHERE m.id > s.last_value"
+
+/*
  * Move the waiting rows w that meet a condition to the finished rows.  The other parameters are SQL
- * expressions for columns there: requested_at, done_at and sent_with for the last three.
+ * expressions for columns there: requested_at, done_at and sent_with for the last three.  If another
+ * row has the id there, which came without the sequence, the row gets a new id: we must not fail to
+ * record an outcome.
  */
 #define DNC_QUEUE_FINISH_AT(condition, state, status, sqlstate, message, requested, done, with) \
 	"WITH over AS (DELETE FROM " DNC_QUEUE_WAITING " w WHERE " condition " RETURNING w.*) " \
-	"INSERT INTO " DNC_QUEUE_FINISHED " (" DNC_QUEUE_COLUMNS ", state, attempts, unclear, " \
+	"INSERT INTO " DNC_QUEUE_FINISHED " (instance, id, " DNC_QUEUE_COLUMNS ", state, attempts, unclear, " \
 	"next_try, http_status, sqlstate, message, queued_at, retried_at, requested_at, done_at, sent_with) " \
-	"SELECT " DNC_QUEUE_COLUMNS ", " state ", attempts, unclear, next_try, " \
+	"SELECT instance, CASE WHEN EXISTS (SELECT FROM " DNC_QUEUE_FINISHED " o WHERE o.instance = over.instance AND o.id = over.id) " \
+	"THEN nextval('%1$s.dnc_fdw_queue_id') ELSE id END, " DNC_QUEUE_COLUMNS ", " state ", attempts, unclear, next_try, " \
 	status ", " sqlstate ", " message ", queued_at, retried_at, " requested ", " done ", " with " FROM over"
 
 /* Do the same with rows that end without an answer of the vendor. */

@@ -166,7 +166,7 @@ slot_to_start(const char *name, Oid database, const DncSlotFailure *failure)
 	if (slot->token != 0)
 		return NULL;
 	/* Somebody has committed work, so the cause of a failure may be gone. */
-	if (now < slot->not_before && (pg_atomic_read_u32(&slot->work) & DNC_WORK_COMMITTED) == 0)
+	if (dnc_slot_has_to_wait(slot, now) && (pg_atomic_read_u32(&slot->work) & DNC_WORK_COMMITTED) == 0)
 		return NULL;
 	return slot;
 }
@@ -284,7 +284,7 @@ time_to_wait(void)
 		const DncSlot *slot = dnc_slot_at(i);
 
 		if (slot->taken && slot->kind == DNC_SLOT_SCHEDULER && slot->token == 0 &&
-			slot->not_before > now)
+			dnc_slot_has_to_wait(slot, now))
 			next = Min(next, slot->not_before);
 	}
 	dnc_slots_unlock();

@@ -213,8 +213,23 @@ dnc_schedule_lock_at_once(void)
 }
 
 /*
+ * Lock the schedule of a mirror until the transaction ends, where it has one.  False: another
+ * transaction has locked it.  We must not wait for a transaction that stays open.
+ */
+bool
+dnc_schedule_lock(Oid source)
+{
+	DncQueueArguments arguments = {0};
+
+	dnc_queue_argument(&arguments, REGCLASSOID, ObjectIdGetDatum(source));
+	return dnc_queue_run("SELECT FROM " SCHEDULES " WHERE source = $1 FOR UPDATE SKIP LOCKED", &arguments) > 0 ||
+		dnc_queue_run("SELECT FROM " SCHEDULES " WHERE source = $1", &arguments) == 0;
+}
+
+/*
  * The mirrors that have a schedule: a list of DncScheduleDue *, palloc'd.  Needs an active
- * snapshot.  Schedules of mirrors that were dropped are forgotten.
+ * snapshot.  Schedules of mirrors that were dropped are forgotten.  If a full pass is due later than
+ * its interval allows, a clock was set back, and the pass is due now.
  */
 List *
 dnc_schedule_due(void)
@@ -224,13 +239,15 @@ dnc_schedule_due(void)
 	DncQueueQuery query;
 	List	   *all = NIL;
 
-	(void) dnc_queue_run("DELETE FROM " SCHEDULES " m WHERE NOT EXISTS "
+	(void) dnc_queue_run("DELETE FROM " SCHEDULES " m WHERE m.source = ANY (ARRAY(SELECT m.source FROM "
+						 SCHEDULES " m WHERE NOT EXISTS "
 						 "(SELECT FROM pg_foreign_table t JOIN %1$s.dnc_fdw_mirror_lists l "
-						 "ON l.source = t.ftrelid WHERE t.ftrelid = m.source)", NULL);
+						 "ON l.source = t.ftrelid WHERE t.ftrelid = m.source) FOR UPDATE SKIP LOCKED))", NULL);
 	dnc_queue_open(&query,
-				   "SELECT m.source, m.run_as, coalesce(m.next_delta < m.next_full AND "
-				   "m.next_full > clock_timestamp(), false), least(m.next_full, m.next_delta) "
-				   "FROM " SCHEDULES " m ORDER BY 4",
+				   "SELECT m.source, m.run_as, coalesce(m.next_delta < n.next_full AND "
+				   "n.next_full > clock_timestamp(), false), least(n.next_full, m.next_delta) "
+				   "FROM " SCHEDULES " m, LATERAL (SELECT CASE WHEN m.next_full <= clock_timestamp() + m.full_every "
+				   "+ interval '1 hour' THEN m.next_full ELSE clock_timestamp() END AS next_full) n ORDER BY 4",
 				   NULL, false);
 	before = MemoryContextSwitchTo(context);
 	for (uint64 i = 0; i < query.count; i++)
@@ -269,6 +286,14 @@ dnc_schedule_began(const DncScheduleDue *due)
 						 &arguments);
 }
 
+/*
+ * Has the refresh of schedule s stored a page of a full pass, which the next one goes on with?  Then
+ * it is no failure in a row with the last one: a long pass may meet many faults on its way.
+ */
+#define GOT_ON \
+	"EXISTS (SELECT FROM %1$s.dnc_fdw_pass_log p WHERE p.source = s.source AND p.mode = 'full' AND " \
+	"p.state = 'running' AND p.saved_at > s.began_at)"
+
 /* Record the end of a refresh, by a failure, or complete (NULL). */
 void
 dnc_schedule_ended(Oid source, bool delta, const DncSlotFailure *failure)
@@ -289,12 +314,13 @@ dnc_schedule_ended(Oid source, bool delta, const DncSlotFailure *failure)
 	}
 	dnc_queue_text_argument(&arguments, failure->sqlstate);
 	dnc_queue_text_argument(&arguments, failure->message);
-	(void) dnc_queue_run("UPDATE " SCHEDULES " SET failures = failures + 1, sqlstate = $3, "
+	(void) dnc_queue_run("UPDATE " SCHEDULES " m SET failures = f.before + 1, sqlstate = $3, "
 						 "message = $4, ended_at = clock_timestamp(), "
 						 "next_full = CASE WHEN $2 THEN next_full ELSE clock_timestamp() + "
-						 "least(" BACKOFF_CAP ", 2 ^ least(failures, 12)) * interval '1 s' END, "
+						 "least(" BACKOFF_CAP ", 2 ^ least(f.before, 12)) * interval '1 s' END, "
 						 "next_delta = CASE WHEN delta_every IS NOT NULL THEN clock_timestamp() + "
-						 "least(" BACKOFF_CAP ", 2 ^ least(failures, 12)) * interval '1 s' END "
-						 "WHERE source = $1",
+						 "least(" BACKOFF_CAP ", 2 ^ least(f.before, 12)) * interval '1 s' END "
+						 "FROM (SELECT s.source, CASE WHEN " GOT_ON " THEN 0 ELSE s.failures END AS before "
+						 "FROM " SCHEDULES " s) f WHERE m.source = $1 AND f.source = $1",
 						 &arguments);
 }

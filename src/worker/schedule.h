@@ -33,6 +33,7 @@ typedef struct DncScheduleRequest
 
 extern void dnc_schedule_set(const DncScheduleRequest *request);
 extern bool dnc_schedule_lock_at_once(void);
+extern bool dnc_schedule_lock(Oid source);
 extern List *dnc_schedule_due(void);
 extern char *dnc_schedule_objection(Oid source, Oid role, int *sqlstate);
 extern void dnc_schedule_began(const DncScheduleDue *due);

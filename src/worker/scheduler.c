@@ -55,6 +55,7 @@ typedef struct Scheduler
 {
 	DncSlot	   *slot;
 	MemoryContext context;		/* reset with each look */
+	TimestampTz	looked;			/* the end of the last look */
 	TimestampTz	next;			/* when the next look is due */
 	TimestampTz	rested;			/* the next look is not before that */
 	TimestampTz	looked_for_old;	/* 0: never yet */
@@ -114,12 +115,15 @@ take_ended(Scheduler *scheduler, DncSlot *slot)
 		copy = palloc(sizeof(DncSlot));
 		*copy = *slot;
 	}
-	if (slot->kind == DNC_SLOT_MIRROR || slot->failures == 0)
+	else if (slot->kind == DNC_SLOT_MIRROR || slot->failures == 0)
 		dnc_slot_free(slot);
 	return copy;
 }
 
-/* Free the slots of workers that have ended.  Gives back copies of those of mirrors. */
+/*
+ * Free the slots of workers that have ended.  Gives back copies of those of mirrors, whose slots
+ * record_ended() frees.
+ */
 static List *
 collect_ended(Scheduler *scheduler)
 {
@@ -146,9 +150,25 @@ collect_ended(Scheduler *scheduler)
 	return mirrors;
 }
 
-/* Record the ends of mirrors' refreshes. */
+/* Free the slot of a mirror's refresh that is over. */
 static void
-record_ended(List *mirrors)
+free_mirror(Oid source)
+{
+	DncSlot	   *slot;
+
+	dnc_slots_lock(true);
+	slot = dnc_slot_find(DNC_SLOT_MIRROR, MyDatabaseId, source);
+	if (slot && slot->token == 0)
+		dnc_slot_free(slot);
+	dnc_slots_unlock();
+}
+
+/*
+ * Record the ends of mirrors' refreshes, and free their slots.  If somebody has locked the schedule,
+ * we come back later.
+ */
+static void
+record_ended(Scheduler *scheduler, List *mirrors)
 {
 	ListCell   *lc;
 
@@ -157,9 +177,16 @@ record_ended(List *mirrors)
 		const DncSlot *slot = lfirst(lc);
 		DncSlotFailure failure;
 
+		if (!dnc_schedule_lock(slot->subject))
+		{
+			look_again(scheduler, GetCurrentTimestamp() + USECS_PER_SEC);
+			continue;
+		}
+
 		strlcpy(failure.sqlstate, slot->sqlstate, sizeof(failure.sqlstate));
 		strlcpy(failure.message, slot->message, sizeof(failure.message));
 		dnc_schedule_ended(slot->subject, slot->delta, slot->failures > 0 ? &failure : NULL);
+		free_mirror(slot->subject);
 	}
 }
 
@@ -188,10 +215,10 @@ slot_to_start(Scheduler *scheduler, DncSlotKind kind, Oid subject)
 	else if (kind == DNC_SLOT_MIRROR && slot->ended)
 	{
 		/* The worker has ended since we looked: its end has to be recorded first. */
-		look_again(scheduler, GetCurrentTimestamp());
+		look_again(scheduler, GetCurrentTimestamp() + USECS_PER_SEC);
 		slot = NULL;
 	}
-	else if (slot->not_before > GetCurrentTimestamp())
+	else if (dnc_slot_has_to_wait(slot, GetCurrentTimestamp()))
 	{
 		look_again(scheduler, slot->not_before);
 		slot = NULL;
@@ -238,7 +265,7 @@ is_in_vain(Scheduler *scheduler, const DncQueueDue *due, TimestampTz now)
 	Left	   *left = left_of(scheduler, due->serverid);
 	TimestampTz	until = TimestampTzPlusMilliseconds(left->ended, dnc_naptime);
 
-	if (scheduler->committed || now >= until)
+	if (scheduler->committed || now >= until || now < left->ended)
 		return false;
 	if (left->count < 0)
 		left->count = due->count;
@@ -326,14 +353,17 @@ tend_mirror(Scheduler *scheduler, const DncScheduleDue *due)
 		look_again(scheduler, due->next);
 		return;
 	}
+	if (!dnc_schedule_lock(due->source))
+	{
+		look_again(scheduler, now + USECS_PER_SEC);
+		return;
+	}
 	slot = slot_to_start(scheduler, DNC_SLOT_MIRROR, due->source);
 	if (slot == NULL)
 		return;
 	if (refuse_role(due))
 	{
-		dnc_slots_lock(true);
-		dnc_slot_free(slot);
-		dnc_slots_unlock();
+		free_mirror(due->source);
 		return;
 	}
 	slot->role = due->role;
@@ -372,7 +402,7 @@ look(Scheduler *scheduler)
 	List	   *dues;
 	ListCell   *lc;
 
-	record_ended(ended);
+	record_ended(scheduler, ended);
 	dues = dnc_queue_due(of_old);
 	foreach(lc, dues)
 		tend_delivery(scheduler, lfirst(lc));
@@ -381,7 +411,10 @@ look(Scheduler *scheduler)
 	foreach(lc, dues)
 		tend_mirror(scheduler, lfirst(lc));
 	if (of_old)
+	{
+		dnc_queue_warn_of_all_held();
 		scheduler->looked_for_old = now;
+	}
 }
 
 /*
@@ -408,7 +441,8 @@ look_in_transaction(Scheduler *scheduler)
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(scheduler->context);
 	dnc_slot_succeeded(scheduler->slot);
-	scheduler->rested = GetCurrentTimestamp() + REST * (GetCurrentTimestamp() - began);
+	scheduler->looked = GetCurrentTimestamp();
+	scheduler->rested = scheduler->looked + REST * Max(scheduler->looked - began, 0);
 }
 
 /* Wait until the next look is due. */
@@ -423,7 +457,8 @@ rest(const Scheduler *scheduler)
 		TimestampTz	until = woken ? scheduler->rested : Max(scheduler->next, scheduler->rested);
 		TimestampTz	now = GetCurrentTimestamp();
 
-		if (now >= until)
+		/* If the clock was set back, the times say nothing any more. */
+		if (now >= until || now < scheduler->looked)
 			return;
 		dnc_process_wait((until - now) / 1000 + 1);
 	}

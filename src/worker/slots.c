@@ -239,6 +239,16 @@ dnc_slot_fail(DncSlot *slot, const DncSlotFailure *failure)
 	strlcpy(slot->message, failure->message, sizeof(slot->message));
 }
 
+/*
+ * Does the next start of a slot's process have to wait?  A wait that is longer than any of ours is
+ * from before a clock was set back.
+ */
+bool
+dnc_slot_has_to_wait(const DncSlot *slot, TimestampTz now)
+{
+	return slot->not_before > now && slot->not_before <= now + BACKOFF_CAP_S * USECS_PER_SEC;
+}
+
 /* PostgreSQL has no room for the process.  We try again after a second each time. */
 void
 dnc_slot_not_launched(DncSlot *slot, const DncSlotFailure *failure)

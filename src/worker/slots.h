@@ -89,6 +89,7 @@ extern void dnc_slot_succeeded(DncSlot *slot);
 extern void dnc_slot_set_idle(DncSlot *slot, bool idle);
 extern void dnc_slot_leave(DncSlot *slot, const DncSlotFailure *failure);
 extern void dnc_slot_lost(DncSlot *slot);
+extern bool dnc_slot_has_to_wait(const DncSlot *slot, TimestampTz now);
 extern void dnc_slot_fail(DncSlot *slot, const DncSlotFailure *failure);
 extern void dnc_slot_forget_failures(DncSlot *slot);
 extern void dnc_slot_wake(DncSlot *slot, uint32 work);
