@@ -65,8 +65,9 @@ publisher(q{SELECT dnc_fdw_mirror_drop('dnc.communication_opt_outs'); SELECT dnc
 refresh();
 $publisher->wait_for_catchup('opt_outs');
 like(known(), qr/ERROR: .*is not whole/, 'a copy of a mirror that was created anew is refused');
-publisher('ALTER PUBLICATION opt_outs ADD TABLE dnc.communication_opt_outs_mirror');
+subscriber('ALTER SUBSCRIPTION opt_outs REFRESH PUBLICATION');
 subscriber('TRUNCATE dnc.communication_opt_outs_mirror');
+publisher('ALTER PUBLICATION opt_outs ADD TABLE dnc.communication_opt_outs_mirror');
 subscriber('ALTER SUBSCRIPTION opt_outs REFRESH PUBLICATION');
 $subscriber->poll_query_until('postgres', q{SELECT count(*) = 2 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}) or fail('not synchronized');
 is(known(), 33, 'until it is copied again');

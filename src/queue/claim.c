@@ -26,9 +26,9 @@
 
 #include "foreign/foreign.h"
 #include "queue/claim.h"
-#include "queue/due.h"
 #include "queue/forget.h"
 #include "queue/guard.h"
+#include "queue/held.h"
 #include "queue/statements.h"
 #include "queue/table.h"
 
@@ -75,20 +75,6 @@
 
 /* ----- before the first round ----- */
 
-/* Warn of the held additions of a server. */
-static void
-warn_of_held(Oid serverid)
-{
-	DncQueueArguments arguments = {0};
-	uint64		count;
-
-	dnc_queue_server_arguments(serverid, &arguments);
-	count = dnc_queue_run("SELECT FROM " DNC_QUEUE_WAITING " w WHERE " DNC_QUEUE_IS_OF_SERVER
-						  " AND " DNC_QUEUE_IS_HELD_ADDITION, &arguments);
-	if (count > 0)
-		dnc_queue_warn_of_held(GetForeignServer(serverid)->servername, count);
-}
-
 /*
  * Finish the removals of persons who were added later, since no claim takes them.  We only look at
  * removals that a round would take: if many wait for a vendor, looking at all takes seconds.
@@ -116,7 +102,7 @@ dnc_claim_recover(Oid serverid)
 {
 	DncQueueArguments arguments = {0};
 
-	warn_of_held(serverid);
+	dnc_held_warn(serverid);
 	dnc_queue_server_arguments(serverid, &arguments);
 	(void) dnc_queue_run("UPDATE " DNC_QUEUE_WAITING " w SET state = 'waiting', unclear = true, "
 						 "message = 'the session that sent this has ended before an answer came' "

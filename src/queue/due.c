@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -53,36 +52,6 @@ dnc_queue_lock_at_once(void)
 			return false;
 	}
 	return true;
-}
-
-/* Warn that additions to a server, by its name, came with a copy of a database. */
-void
-dnc_queue_warn_of_held(const char *server, uint64 count)
-{
-	ereport(WARNING,
-			(errmsg("%llu additions in the queue of server \"%s\" are held",
-					(unsigned long long) count, server),
-			 errdetail("This database is a copy, and the original may send them."),
-			 errhint("SELECT dnc_fdw_queue_adopt(); sends them from here.")));
-}
-
-/*
- * Warn of the held additions of all servers, by the servers' names when the rows were written.  No
- * delivery begins for held rows, so none would warn.  Needs an active snapshot.
- */
-void
-dnc_queue_warn_of_all_held(void)
-{
-	DncQueueArguments arguments = {0};
-	DncQueueQuery query;
-
-	dnc_queue_origin_arguments(&arguments);
-	dnc_queue_open(&query, "SELECT w.server::text, count(*) FROM " DNC_QUEUE_WAITING " w WHERE "
-				   DNC_QUEUE_IS_HELD_ADDITION " GROUP BY 1 ORDER BY 1", &arguments, true);
-	for (uint64 i = 0; i < query.count; i++)
-		dnc_queue_warn_of_held(TextDatumGetCString(dnc_queue_datum(&query, i, 1)),
-							   DatumGetInt64(dnc_queue_datum(&query, i, 2)));
-	dnc_queue_close(&query);
 }
 
 /* End the pauses of all lanes whose cause may be gone. */

@@ -21,8 +21,6 @@ typedef struct DncQueueDue
 
 extern List *dnc_queue_due(bool of_old);
 extern bool dnc_queue_lock_at_once(void);
-extern void dnc_queue_warn_of_held(const char *server, uint64 count);
-extern void dnc_queue_warn_of_all_held(void);
 extern void dnc_queue_register_waker(void (*waker)(void));
 extern void dnc_queue_changed(void);
 

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "queue/due.h"
+#include "queue/held.h"
 #include "queue/table.h"
 #include "worker/process.h"
 #include "worker/schedule.h"
@@ -412,7 +413,7 @@ look(Scheduler *scheduler)
 		tend_mirror(scheduler, lfirst(lc));
 	if (of_old)
 	{
-		dnc_queue_warn_of_all_held();
+		dnc_held_warn_of_all();
 		scheduler->looked_for_old = now;
 	}
 }
