@@ -115,6 +115,7 @@ sub run_reader
 
 	while (time < $until)
 	{
+		sleep rand $seconds / 600;
 		for my $name (DncVendors::names())
 		{
 			my $answer = $psql->query("SELECT count(*) FROM base_$name b WHERE EXISTS (SELECT FROM ${name}_known k WHERE k.match_key = b.match_key)");
