@@ -161,6 +161,21 @@ is($dnc->gives(q{SET lock_timeout = '10s'; CALL dnc_fdw_deliver('alta')}), '', '
 is(states('resumed@test'), 'add:done', 'and sends');
 $one->query_safe('COMMIT');
 
+# A token that is refused, or missing, while somebody has the lane: no loop without end.
+begin();
+control('DELETE', 'alta', '/log');
+control('POST', 'alta', '/fault?kind=status&arg=503');
+sql(add('alta.list', 'refused@test'));
+deliver('alta');
+$one->query_safe(q{BEGIN; SELECT dnc_fdw_queue_resume('alta')});
+sql(q{UPDATE dnc_fdw_queue_waiting SET next_try = now()});
+control('POST', 'alta', '/fault?kind=status&arg=401&times=100');
+is($dnc->gives(q{SET statement_timeout = '20s'; CALL dnc_fdw_deliver('alta')}), '', 'a delivery ends where a token is refused, and the lane is locked');
+cmp_ok(posts('alta'), '<', 5, 'after a request or two');
+sql(q{UPDATE dnc_fdw_queue_waiting SET next_try = now(); DROP USER MAPPING FOR CURRENT_USER SERVER alta});
+is($dnc->gives(q{SET statement_timeout = '20s'; CALL dnc_fdw_deliver('alta')}), '', 'and where there is none');
+$one->query_safe('COMMIT');
+
 $one->quit;
 $dnc->stop;
 done_testing();

@@ -326,7 +326,8 @@ claim_rows(DncClaim *claim, Oid relid, int limit, MemoryContext context)
  * Claim the writes of the next round.  We make them in the current context, which must outlive the
  * transaction.  The caller has to commit before it sends them.  If a claim has no writes, the
  * caller commits and asks again.  False: nothing is due, or other sessions keep us from claiming, or
- * the server has another account now than the one for which the caller has a lock.
+ * the server has another account now than the one for which the caller has a lock, or a lane that
+ * has to close is locked.
  */
 bool
 dnc_claim_next(Oid serverid, const char *account, DncClaim *claim)
@@ -353,11 +354,9 @@ dnc_claim_next(Oid serverid, const char *account, DncClaim *claim)
 	if (!make_target(claim, table_if_there(relid), &problem))
 	{
 		/* The other causes may pass, or are mended in places of which a lane knows nothing. */
-		if (problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
-			dnc_lane_pause(&claim->lane, 0, &problem);
-		else
-			dnc_lane_back_off(&claim->lane, &(DncSent) {.problem = problem});
-		return true;
+		return problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+			? dnc_lane_pause(&claim->lane, 0, &problem)
+			: dnc_lane_back_off(&claim->lane, &(DncSent) {.problem = problem});
 	}
 	if (strcmp(dnc_queue_account(claim->target->options), account) != 0)
 		return false;

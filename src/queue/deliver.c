@@ -86,7 +86,7 @@ record(Round *round, const DncSent *sent)
 	round->refused = recorded == DNC_RECORDED_REFUSED ? round->refused + 1 : 0;
 	if (round->refused == REFUSED_IN_A_ROW)
 	{
-		dnc_lane_back_off(&round->claim.lane, sent);
+		(void) dnc_lane_back_off(&round->claim.lane, sent);
 		recorded = DNC_RECORDED_STOP;
 	}
 	PopActiveSnapshot();

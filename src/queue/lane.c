@@ -91,12 +91,11 @@ status_argument(DncQueueArguments *arguments, int status)
 		arguments->nulls[arguments->count - 1] = 'n';
 }
 
-/* Run UPDATE_LANE(), or INSERT_LANE() if the lane is not stored yet. */
-static void
+/* Run UPDATE_LANE(), or INSERT_LANE() if the lane is not stored yet.  False: it is locked. */
+static bool
 set_lane(const char *update, const char *insert, const DncQueueArguments *arguments)
 {
-	if (dnc_queue_run(update, arguments) == 0)
-		(void) dnc_queue_run(insert, arguments);
+	return dnc_queue_run(update, arguments) > 0 || dnc_queue_run(insert, arguments) > 0;
 }
 
 /* A SQLSTATE as text; palloc'd. */
@@ -146,16 +145,17 @@ dnc_lane_succeeded(const DncLane *lane)
 	DncQueueArguments arguments = {0};
 
 	lane_arguments(lane, &arguments);
-	set_lane(UPDATE_LANE("last_success = clock_timestamp(), failures = 0, next_try = '-infinity', "
-						 "http_status = NULL, sqlstate = NULL, message = NULL"),
-			 INSERT_LANE("last_success", "clock_timestamp()"), &arguments);
+	(void) set_lane(UPDATE_LANE("last_success = clock_timestamp(), failures = 0, next_try = '-infinity', "
+								"http_status = NULL, sqlstate = NULL, message = NULL"),
+					INSERT_LANE("last_success", "clock_timestamp()"), &arguments);
 }
 
 /*
  * Pause a lane, since its token was refused or is missing: we send no more writes until somebody
- * changes that.  status is the HTTP status; 0: none.
+ * changes that.  status is the HTTP status; 0: none.  False: somebody has locked the lane, and it is
+ * not paused.
  */
-void
+bool
 dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 {
 	DncQueueArguments arguments = {0};
@@ -165,12 +165,15 @@ dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem)
 	status_argument(&arguments, status);
 	dnc_queue_text_argument(&arguments, dnc_lane_sqlstate(problem->sqlstate));
 	dnc_queue_text_argument(&arguments, problem->message);
-	set_lane(UPDATE_LANE("paused_for = $3, http_status = $4, sqlstate = $5, message = $6"),
-			 INSERT_LANE("paused_for, http_status, sqlstate, message", "$3, $4, $5, $6"), &arguments);
+	return set_lane(UPDATE_LANE("paused_for = $3, http_status = $4, sqlstate = $5, message = $6"),
+					INSERT_LANE("paused_for, http_status, sqlstate, message", "$3, $4, $5, $6"), &arguments);
 }
 
-/* Try again later, since the vendor did not serve us, and not before the answer allows it. */
-void
+/*
+ * Try again later, since the vendor did not serve us, and not before the answer allows it.  False:
+ * somebody has locked the lane, and it stays open.
+ */
+bool
 dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 {
 	DncQueueArguments arguments = {0};
@@ -181,10 +184,10 @@ dnc_lane_back_off(const DncLane *lane, const DncSent *sent)
 	dnc_queue_text_argument(&arguments, sent->problem.message);
 	dnc_queue_argument(&arguments, FLOAT8OID,
 					   Float8GetDatum(Min(Max(sent->retry_after_ms / 1000, 0), LONGEST_WAIT_S)));
-	set_lane(UPDATE_LANE("failures = l.failures + 1, next_try = clock_timestamp() + greatest($6, least("
-						 BACKOFF_CAP ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
-						 "http_status = $3, sqlstate = $4, message = $5"),
-			 INSERT_LANE("failures, next_try, http_status, sqlstate, message",
-						 "1, clock_timestamp() + greatest($6, 0.5 + random() / 2) * interval '1 s', $3, $4, $5"),
-			 &arguments);
+	return set_lane(UPDATE_LANE("failures = l.failures + 1, next_try = clock_timestamp() + greatest($6, least("
+								BACKOFF_CAP ", 2 ^ least(l.failures, 10)) * (0.5 + random() / 2)) * interval '1 s', "
+								"http_status = $3, sqlstate = $4, message = $5"),
+					INSERT_LANE("failures, next_try, http_status, sqlstate, message",
+								"1, clock_timestamp() + greatest($6, 0.5 + random() / 2) * interval '1 s', $3, $4, $5"),
+					&arguments);
 }

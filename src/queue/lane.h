@@ -21,8 +21,8 @@ typedef struct DncLane
 extern char *dnc_lane_version(const DncLane *lane);
 extern void dnc_lane_wake_all(Oid serverid);
 extern void dnc_lane_succeeded(const DncLane *lane);
-extern void dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem);
-extern void dnc_lane_back_off(const DncLane *lane, const DncSent *sent);
+extern bool dnc_lane_pause(const DncLane *lane, int status, const DncProblem *problem);
+extern bool dnc_lane_back_off(const DncLane *lane, const DncSent *sent);
 extern char *dnc_lane_sqlstate(int sqlstate);
 
 #endif							/* DNC_QUEUE_LANE_H */

@@ -173,7 +173,7 @@ record_unclear(const DncClaim *claim, const DncSent *sent)
 		record_waiting(sent, true);
 	if (sent->problem.message == NULL)
 		return DNC_RECORDED_GO_ON;
-	dnc_lane_back_off(&claim->lane, sent);
+	(void) dnc_lane_back_off(&claim->lane, sent);
 	return DNC_RECORDED_STOP;
 }
 
@@ -186,8 +186,10 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 {
 	if (sent->problem.sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
 	{
-		record_waiting(sent, false);
-		dnc_lane_pause(&claim->lane, sent->status, &sent->problem);
+		bool		paused = dnc_lane_pause(&claim->lane, sent->status, &sent->problem);
+
+		/* Without a pause the writes themselves wait for longer each time. */
+		record_waiting(sent, !paused);
 		return DNC_RECORDED_STOP;
 	}
 	if (!is_of_entry(sent))
@@ -195,7 +197,7 @@ record_refused(const DncClaim *claim, const DncSent *sent, bool stopped)
 		record_waiting(sent, true);
 		if (sent->count == 1)
 			return DNC_RECORDED_REFUSED;
-		dnc_lane_back_off(&claim->lane, sent);
+		(void) dnc_lane_back_off(&claim->lane, sent);
 		return DNC_RECORDED_STOP;
 	}
 	if (stopped)
@@ -232,6 +234,6 @@ dnc_record_outcome(const DncClaim *claim, const DncSent *sent, bool stopped)
 	record_waiting(sent, sent->problem.message != NULL);
 	if (sent->problem.message == NULL)
 		return DNC_RECORDED_GO_ON;	/* the sending stopped before its turn */
-	dnc_lane_back_off(&claim->lane, sent);
+	(void) dnc_lane_back_off(&claim->lane, sent);
 	return DNC_RECORDED_STOP;
 }
