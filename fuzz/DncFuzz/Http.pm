@@ -54,7 +54,7 @@ sub inflate
 	return $out;
 }
 
-# Reads bytes into { status, body, broken, doubt, compressed, paces, again }:
+# Reads bytes into { status, body, broken, doubt, compressed, paces, again, age }:
 #	body        undef: the body did not come whole, or cannot be told
 #	broken      a client has to see that something is missing
 #	doubt       the answer is malformed: a client may refuse it
@@ -92,6 +92,7 @@ sub read_answer
 		}
 		else { $answer{doubt} = 1 }
 	}
+	$answer{age} = $header{age};
 	take_body(\%answer, \%header, $rest);
 	return \%answer;
 }

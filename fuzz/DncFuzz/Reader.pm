@@ -101,6 +101,9 @@ sub read_body
 		if $answer->{status} !~ /^2/;
 	refuse($contract, "status $answer->{status} does not say that the list is whole")
 		if $answer->{status} != 200;
+	my $age = $answer->{age} // 0;
+	refuse($contract, 'a cache has kept the answer') if $age =~ /\A\d+\z/ && $age > 60;
+	$self->excuse('08P01') if $age !~ /\A\d+\z/;
 	($tree, $may_fail) = eval { DncFuzz::Json::read_text($answer->{body}) };
 	refuse($contract, "no JSON: $@") unless $tree;
 	$self->excuse('08P01') if $may_fail;
