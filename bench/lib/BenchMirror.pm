@@ -103,12 +103,12 @@ sub reading
 		most => 3,
 		prepare => sub {
 			make_mirror($list, $server, 100_000);
-			psql("CREATE TABLE contacts AS SELECT match_key AS key FROM $server.communication_opt_outs_known
+			psql("CREATE TABLE contacts_mirrored AS SELECT match_key AS key FROM $server.communication_opt_outs_known
 				UNION ALL SELECT 'email:nobody' || n || '\@example.com' FROM generate_series(1, 900000) n");
-			psql('VACUUM ANALYZE contacts');
+			psql('VACUUM ANALYZE contacts_mirrored');
 		},
 		clean_up => sub {
-			psql("DROP TABLE contacts; SELECT dnc_fdw_mirror_drop('$server.communication_opt_outs')");
+			psql("DROP TABLE contacts_mirrored; SELECT dnc_fdw_mirror_drop('$server.communication_opt_outs')");
 			control('DELETE', $list);
 		},
 		variants => [
@@ -124,7 +124,7 @@ sub look_ups
 	my ($from) = @_;
 
 	return ("DO \$\$ DECLARE r record; n int := 0; BEGIN
-		FOR r IN SELECT key FROM contacts LIMIT 10000 LOOP
+		FOR r IN SELECT key FROM contacts_mirrored LIMIT 10000 LOOP
 			PERFORM FROM $from m WHERE m.match_key = r.key;
 			n := n + CASE WHEN FOUND THEN 1 ELSE 0 END;
 		END LOOP; IF n <> 10000 THEN RAISE 'only % of 10,000 are known', n; END IF; END \$\$;", '');
@@ -138,7 +138,7 @@ sub mirror_rows
 		delta(),
 		reading('mirror_guard', '10,000 look-ups in a mirror of 100,000', \&look_ups),
 		reading('mirror_scrub', '1,000,000 contacts against a mirror of 100,000',
-			sub { return ("SELECT count(*) FROM contacts c WHERE NOT EXISTS (SELECT FROM $_[0] m WHERE m.match_key = c.key);", 900_000) }));
+			sub { return ("SELECT count(*) FROM contacts_mirrored c WHERE NOT EXISTS (SELECT FROM $_[0] m WHERE m.match_key = c.key);", 900_000) }));
 }
 
 1;
