@@ -152,7 +152,7 @@ for my $joins ('', 'SET enable_hashjoin = off; SET enable_mergejoin = off;')
 		q{SELECT 'ready' FROM leads l WHERE NOT EXISTS (SELECT FROM alta.list d WHERE d.identifier = l.email) FOR UPDATE OF l},
 		q{UPDATE leads l SET state = 'ready' FROM leads k LEFT JOIN alta.list d ON d.identifier = k.email WHERE k.ctid = l.ctid AND d.identifier IS NULL})
 	{
-		like(changed_meanwhile("$joins $statement"), qr/^ERROR:  40001: cannot compare a row with the list of server "alta" that another session has changed.*new$/s, "not compared anew: $statement");
+		like(changed_meanwhile("$joins $statement"), qr/^ERROR:  40001: cannot compare a changed row with the list of server "alta"\nDETAIL:  Another session has changed the row.*new$/s, "not compared anew: $statement");
 	}
 	is(changed_meanwhile("$joins UPDATE leads SET state = 'ready' WHERE email NOT IN (SELECT identifier FROM alta.list)"), 'new', 'NOT IN compares anew');
 }

@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use DncLists qw(control clear listed wait_until);
+use DncLists qw(control listed reset_queue wait_until);
 use DncTest;
 use DncVendors;
 use IPC::Run;
@@ -33,15 +33,6 @@ sub deletions { my ($name) = @_; return scalar grep { /^DELETE/ } split /\n/, co
 sub message { my ($who) = @_; return sql("SELECT message FROM dnc_fdw_queue WHERE action = 'delete' AND identifier = '$who'") }
 sub retry { my ($name) = @_; return sql("SELECT dnc_fdw_queue_resume('$name'), dnc_fdw_queue_retry(array_agg(id)) FROM dnc_fdw_queue WHERE state IN ('waiting', 'dead')") }
 
-# Empties the lists and the queue.
-sub begin
-{
-	clear($_) for DncVendors::names();
-	sql(q{TRUNCATE dnc_fdw_queue_waiting, dnc_fdw_queue_finished});
-	sql("SELECT dnc_fdw_queue_resume('$_')") for DncVendors::names();
-	return;
-}
-
 # Has the vendor list a person, since so many seconds; nobody of ours has added the person.
 sub list_since
 {
@@ -64,7 +55,7 @@ sub unclear_deletion
 {
 	my ($who, $seconds, $fault) = @_;
 
-	begin();
+	reset_queue();
 	list_since($who, $seconds);
 	sql(remove('alta.list', $who));
 	control('POST', 'alta', "/fault?kind=$fault&method=DELETE");
@@ -105,7 +96,7 @@ deliver('alta');
 is(listed('alta') . ' ' . states('young@test'), 'young@test delete:dead', 'an entry that may be younger, as clocks are off, stays');
 
 # The first request counts that the vendor may have had.
-begin();
+reset_queue();
 list_since('first@test', 3600);
 sql(remove('alta.list', 'first@test'));
 control('POST', 'alta', "/fault?kind=status&arg=$_&method=DELETE") for 429, 500, 500;
@@ -122,7 +113,7 @@ deliver('alta');
 is(states('first@test'), 'delete:done', 'then it is done');
 
 # A sender that is gone has told nobody when it began.
-begin();
+reset_queue();
 list_since('crash@test', 300);
 sql(remove('alta.list', 'crash@test'));
 control('POST', 'alta', '/fault?kind=stall&method=DELETE');
@@ -137,7 +128,7 @@ is(listed('alta') . ' ' . states('crash@test') . ' ' . deletions('alta'), 'crash
 
 my $number = '0301234567';
 isnt(sql("SELECT dnc_fdw_key('$number', 'phone', 'DE')"), sql("SELECT dnc_fdw_key('$number', 'phone', 'AT')"), 'one text has two keys');
-begin();
+reset_queue();
 sql(add_phone('alta.de', $number));
 deliver('alta');
 $one->query('BEGIN; ' . remove('alta.de', $number));
@@ -147,7 +138,7 @@ deliver('alta');
 is(listed('alta') . ' ' . states($number), "$number add:done add:done delete:superseded", 'a deletion does not take who was added later through another table');
 
 # Until it is known that nobody needs the addition.
-begin();
+reset_queue();
 sql(add_phone('alta.de', $number));
 deliver('alta');
 $one->query('BEGIN; ' . remove('alta.de', $number));
@@ -160,7 +151,7 @@ retry('alta');
 deliver('alta');
 is(listed('alta') . ' ' . (states($number) =~ /superseded/ ? 'superseded' : states($number)), "$number superseded", 'an addition is kept as long as such a deletion waits');
 
-begin();
+reset_queue();
 sql(add_phone('alta.at', $number));
 sql(remove('alta.de', $number));
 sql(q{UPDATE dnc_fdw_queue_waiting SET next_try = next_try + interval '1 hour' WHERE action = 'add'});
@@ -170,7 +161,7 @@ retry('alta');
 deliver('alta');
 is(listed('alta') . ' ' . states($number), ' add:done delete:done', 'and comes after it');
 
-begin();
+reset_queue();
 isnt(sql(q{SELECT dnc_fdw_key('x.org', 'domain')}), sql(q{SELECT dnc_fdw_key('x.org', 'web_chat')}), 'with another type');
 sql(add('sendkit.list', 'x.org', 'domain'));
 deliver('sendkit');
@@ -181,7 +172,7 @@ sql(q{UPDATE dnc_fdw_queue_waiting SET match_key = 'web_chat:x.org' WHERE action
 deliver('sendkit');
 is(listed('sendkit') . ' ' . (states('x.org') =~ /superseded/ ? 'superseded' : states('x.org')), 'x.org superseded', 'an identifier is compared without its type');
 
-begin();
+reset_queue();
 sql(add_phone('alta.de', $number));
 sql('ALTER FOREIGN TABLE alta.at OPTIONS (ADD write_mode $$commit$$)');
 like($dnc->gives(remove('alta.at', $number)), qr/ERROR:  55006: an addition of somebody who is to be deleted is in the queue/, 'another write_mode: a deletion');
@@ -192,7 +183,7 @@ deliver('alta');
 is(listed('alta') . ' ' . states($number), "$number add:done delete:superseded", 'and an addition');
 sql('ALTER FOREIGN TABLE alta.at OPTIONS (DROP write_mode)');
 
-begin();
+reset_queue();
 sql(add_phone('alta.de', $number));
 deliver('alta');
 sql('BEGIN; ' . remove('alta.de', $number) . '; ' . add('alta.at', $number, 'sms') . '; COMMIT');
@@ -205,7 +196,7 @@ my $elsewhere = qr/^the account, base_url or workspace_id was changed since: set
 (my $url = $dnc->url) =~ s/127\.0\.0\.1/localhost/;
 for my $change ([ "SET base_url '$url/alta/v1'", "SET base_url '@{[ $dnc->url ]}/alta/v1'" ], [ q{ADD account 'other'}, 'DROP account' ])
 {
-	begin();
+	reset_queue();
 	list_since('acct@test', 3600);
 	sql(remove('alta.list', 'acct@test') . '; ' . add('alta.list', 'new@test'));
 	sql("ALTER SERVER alta OPTIONS ($change->[0])");
@@ -220,13 +211,13 @@ for my $change ([ "SET base_url '$url/alta/v1'", "SET base_url '@{[ $dnc->url ]}
 	deliver('alta');
 	is(listed('alta') . ' ' . states('acct@test'), 'new@test delete:done', 'when it is set back, the deletion is made');
 }
-begin();
+reset_queue();
 list_since('name@test', 3600);
 sql(remove('alta.list', 'name@test') . '; ALTER SERVER alta RENAME TO alta_eu');
 deliver('alta_eu');
 is(listed('alta') . states('name@test'), 'delete:done', 'a server that has another name by now is for the same list');
 sql('ALTER SERVER alta_eu RENAME TO alta');
-begin();
+reset_queue();
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER sendkit OPTIONS (SET token 'sk_user_q', ADD workspace_id 'ws_q')});
 sql(add('sendkit.list', 'ws@test'));
 deliver('sendkit');
@@ -253,7 +244,7 @@ sub add_and_forget
 }
 for my $level ('READ COMMITTED', 'REPEATABLE READ', 'PREPARE')
 {
-	begin();
+	reset_queue();
 	list_since('open@test', 3600);
 	$one->query('BEGIN' . ($level eq 'REPEATABLE READ' ? ' ISOLATION LEVEL REPEATABLE READ; SELECT 1' : ''));
 	$one->query(remove('alta.list', 'open@test')) if $level ne 'REPEATABLE READ';
@@ -264,7 +255,7 @@ for my $level ('READ COMMITTED', 'REPEATABLE READ', 'PREPARE')
 	deliver('alta');
 	like(listed('alta') . ' ' . states('open@test'), qr/open\@test.* delete:superseded/, "$level: an addition is not forgotten before the deletion is there");
 }
-begin();
+reset_queue();
 $one->query('BEGIN; SAVEPOINT s; ' . remove('alta.list', 'nobody@test') . '; ROLLBACK TO s');
 add_and_forget('kept@test');
 $one->query('COMMIT');
@@ -277,7 +268,7 @@ wait_until('keep_done', sub { sql('SHOW dnc_fdw.keep_done') ne '0' });
 
 # ----- additions by another write_mode, while a deletion is not there yet -----
 
-begin();
+reset_queue();
 list_since('mixed@test', 3600);
 $one->query('BEGIN; ' . remove('alta.list', 'mixed@test'));
 $other->query(add('alta.direct', 'mixed@test'));
@@ -286,7 +277,7 @@ deliver('alta');
 like(listed('alta') . ' ' . states('mixed@test'), qr/mixed\@test.* delete:superseded/, 'a deletion does not take whom another write_mode has added since its statement');
 
 # The deletion is committed while the other transaction waits for its answer.
-begin();
+reset_queue();
 list_since('during@test', 3600);
 $one->query('BEGIN; ' . remove('alta.list', 'during@test'));
 control('PUT', 'alta', '/config?latency_ms=3000');
@@ -302,7 +293,7 @@ like(listed('alta') . ' ' . states('during@test'), qr/during\@test.* delete:supe
 
 # ----- max_delete_age -----
 
-begin();
+reset_queue();
 list_since('aged@test', 3600);
 sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (ADD max_delete_age '1s')});
 $one->query('BEGIN; ' . remove('alta.list', 'aged@test'));
@@ -319,7 +310,7 @@ is(listed('alta') . states('aged@test'), 'delete:done', 'to retry says that it i
 
 for my $who ('first', 'second')
 {
-	begin();
+	reset_queue();
 	list_since("$_\@test", 3600) for 'first', 'second';
 	sql(remove('alta.list', 'first@test') . '; ' . remove('alta.list', 'second@test'));
 	sql(q{UPDATE dnc_fdw_queue_waiting SET instance = '00000000-0000-4000-8000-000000000000'});
@@ -352,7 +343,7 @@ sql("CREATE FOREIGN TABLE alta.now (identifier text, identifier_type text) SERVE
 # A savepoint takes back what overtook a deletion, and not the addition, which the vendor has.
 for my $how ('ROLLBACK TO', 'a statement that fails')
 {
-	begin();
+	reset_queue();
 	list_since('taken@test', 3600);
 	sql(remove('alta.list', 'taken@test'));
 	control('POST', 'alta', '/fault?kind=status&arg=400&method=POST&at=2') if $how ne 'ROLLBACK TO';
@@ -363,7 +354,7 @@ for my $how ('ROLLBACK TO', 'a statement that fails')
 }
 
 # An addition that is committed while another write_mode deletes comes after the deletion.
-begin();
+reset_queue();
 list_since("$_\@test", 3600) for 'before', 'again';
 sql(q{ALTER SERVER alta OPTIONS (ADD max_concurrency '1')});
 control('PUT', 'alta', '/config?latency_ms=2000');
@@ -376,7 +367,7 @@ $deleting->finish;
 deliver('alta');
 is(listed('alta') . ' ' . states('again@test'), 'again@test add:done', 'a deletion by another write_mode does not take who was added since') or diag($delete_errors);
 sql(q{ALTER SERVER alta OPTIONS (DROP max_concurrency)});
-begin();
+reset_queue();
 list_since('idle@test', 3600);
 $one->query('BEGIN; ' . remove('alta.now', 'idle@test'));
 sql(add('alta.list', 'idle@test'));
@@ -385,7 +376,7 @@ is(listed('alta') . ' ' . states('idle@test'), 'idle@test add:done', 'no additio
 $one->query('COMMIT');
 
 # The server gets another name, and so its account, while another write_mode adds.
-begin();
+reset_queue();
 list_since('named@test', 3600);
 $one->query('BEGIN; ' . remove('alta.list', 'named@test'));
 $other->query('BEGIN; ' . add('alta.now', 'named@test'));
@@ -409,7 +400,7 @@ sub deliver_at_once
 }
 sub decide { my ($call, $who) = @_; $call =~ s/\(/(array_agg(id)/; return "SELECT dnc_fdw_queue_$call FROM dnc_fdw_queue WHERE identifier = '$who'" }
 
-begin();
+reset_queue();
 sql(add('alta.list', 'locked@test'));
 sql(add('alta.de', 'free@test'));
 $one->query('BEGIN; ' . decide('retry()', 'locked@test'));
@@ -418,7 +409,7 @@ $one->query('COMMIT');
 deliver('alta');
 is(listed('alta'), 'free@test locked@test', 'and comes later');
 
-begin();
+reset_queue();
 list_since($_, 3600) for 'old@test', 'moved@test';
 sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (ADD max_delete_age '1s')});
 sql(remove('alta.list', 'old@test'));
@@ -429,7 +420,7 @@ $one->query(add('alta.now', 'mixed@test') . '; COMMIT');
 is(states('old@test') . ' ' . listed('alta'), 'delete:discarded mixed@test moved@test old@test', 'and whoever has it can add by another write_mode');
 sql(q{ALTER FOREIGN TABLE alta.list OPTIONS (DROP max_delete_age)});
 
-begin();
+reset_queue();
 list_since('twice@test', 3600);
 $one->query('BEGIN; ' . remove('alta.list', 'twice@test'));
 sql(add('alta.list', 'twice@test'));
@@ -442,7 +433,7 @@ $other->query('COMMIT');
 
 # ----- rows that go by no table, or came without their sequence -----
 
-begin();
+reset_queue();
 sql("CREATE FOREIGN TABLE alta.dropped (identifier text, identifier_type text) SERVER alta");
 sql(add('alta.dropped', 'shown@test'));
 sql(q{DROP FOREIGN TABLE alta.dropped; ALTER SERVER alta OPTIONS (ADD account 'other')});
@@ -452,7 +443,7 @@ deliver('alta');
 is(listed('alta'), 'shown@test', 'as it is sent');
 sql(q{ALTER SERVER alta OPTIONS (DROP account)});
 
-begin();
+reset_queue();
 sql(add('alta.list', 'ours@test'));
 sql(q{INSERT INTO dnc_fdw_queue_waiting SELECT (jsonb_populate_record(w, '{"instance": "00000000-0000-4000-8000-000000000000", "identifier": "theirs@test", "match_key": "email:theirs@test"}')).* FROM dnc_fdw_queue_waiting w});
 is(sql(decide(q{discard(, 'misspelled')}, 'ours@test')) . ' ' . states('theirs@test'), '1 add:held', 'to discard a write leaves that of another installation with its number');

@@ -8,9 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use DncLists qw(control clear listed);
+use DncLists qw(control listed reset_queue);
 use DncTest;
-use DncVendors;
 use IPC::Run;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -27,15 +26,6 @@ sub states { my ($who) = @_; return join ' ', split /\n/, sql("SELECT action || 
 sub posts { my ($name) = @_; return scalar grep { /^POST/ } split /\n/, control('GET', $name, '/log') }
 sub wait_for { my ($what, $condition) = @_; my $end = time + 60; while (time < $end) { return pass($what) if $condition->(); sleep 0.02 } fail($what); return }
 
-# Empties the lists and the queue.
-sub begin
-{
-	clear($_) for DncVendors::names();
-	sql(q{TRUNCATE dnc_fdw_queue_waiting, dnc_fdw_queue_finished});
-	sql("SELECT dnc_fdw_queue_resume('$_')") for DncVendors::names();
-	return;
-}
-
 DncLists::set_up($dnc, 'd', options => "max_retries '0', write_mode 'queue'", tables => { list => '', direct => "write_mode 'commit'" });
 my $elsewhere = q{'00000000-0000-4000-8000-000000000000'};
 my $one = $node->background_psql('postgres', on_error_stop => 0);
@@ -44,7 +34,7 @@ my $one = $node->background_psql('postgres', on_error_stop => 0);
 
 for my $adopts (1, 0)
 {
-	begin();
+	reset_queue();
 	sql(add('alta.list', "first$_\@test")) for 1 .. 3;
 	deliver('alta');
 	sql(add('alta.list', 'waits@test'));
@@ -65,7 +55,7 @@ for my $adopts (1, 0)
 
 # ----- rows of another installation: its roles and tables have other numbers here -----
 
-begin();
+reset_queue();
 sql(q{CREATE ROLE stranger; CREATE ROLE writer; GRANT USAGE ON SCHEMA alta TO writer, stranger});
 sql(add('alta.list', 'copied@test'));
 sql("UPDATE dnc_fdw_queue_waiting SET instance = $elsewhere, relation = 1, role = 'stranger'::regrole, role_name = 'writer'");
@@ -81,7 +71,7 @@ is(sql("SET ROLE writer; $discard"), 1, 'who may write to the table of that name
 
 # ----- a clock that was ahead, and was set back -----
 
-begin();
+reset_queue();
 sql(add('alta.list', 'removed@test'));
 deliver('alta');
 sql(add('alta.list', 'added@test'));
@@ -92,7 +82,7 @@ is(states('added@test'), 'add:done', 'an addition of the future is sent now');
 like(states('removed@test'), qr/delete:dead/, 'a deletion of the future is not sent');
 like(listed('alta'), qr/removed\@test/, 'so nobody goes who may have opted out since');
 
-begin();
+reset_queue();
 control('POST', 'alta', '/fault?kind=status&arg=503&retry_after=1732790000');
 sql(add('alta.list', 'late@test'));
 deliver('alta');
@@ -119,7 +109,7 @@ sub while_sending
 	return;
 }
 
-begin();
+reset_queue();
 control('POST', 'alta', '/fault?kind=status&arg=401');
 sql(add('alta.list', 'rotated@test'));
 while_sending('alta', sub { sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER alta OPTIONS (SET token 'sandbox-d-new')}) });
@@ -127,7 +117,7 @@ like(states('rotated@test'), qr/add:waiting/, 'the vendor refuses the old token'
 deliver('alta');
 is(states('rotated@test'), 'add:done', 'the new one, which came meanwhile, is used');
 
-begin();
+reset_queue();
 sql(add('alta.list', 'optional@test'));
 sql(q{UPDATE pg_foreign_table SET ftoptions = array_append(ftoptions, 'workspace_id=x') WHERE ftrelid = 'alta.list'::regclass});
 deliver('alta');
@@ -138,7 +128,7 @@ deliver('alta');
 is(states('optional@test'), 'add:done', 'and is sent when that is mended');
 
 # The account of a server changes: another delivery may have its lock.
-begin();
+reset_queue();
 sql(q{ALTER SERVER alta OPTIONS (ADD batch_size '1', ADD max_concurrency '1')});
 sql(add('alta.list', "account$_\@test")) for 1 .. 12;
 while_sending('alta', sub { sql(q{ALTER SERVER alta OPTIONS (ADD account 'moved')}) });
@@ -150,7 +140,7 @@ sql(q{ALTER SERVER alta OPTIONS (DROP account, DROP batch_size, DROP max_concurr
 
 # ----- somebody who resumes a server, and does not end the transaction -----
 
-begin();
+reset_queue();
 control('POST', 'alta', '/fault?kind=status&arg=503');
 sql(add('alta.list', 'resumed@test'));
 deliver('alta');
@@ -162,7 +152,7 @@ is(states('resumed@test'), 'add:done', 'and sends');
 $one->query_safe('COMMIT');
 
 # A token that is refused, or missing, while somebody has the lane: no loop without end.
-begin();
+reset_queue();
 control('DELETE', 'alta', '/log');
 control('POST', 'alta', '/fault?kind=status&arg=503');
 sql(add('alta.list', 'refused@test'));

@@ -202,7 +202,7 @@ dnc_profile_read(const char *clean, DncProfile *profile)
 bool
 dnc_profile_find(const char *clean, DncProfile *profile)
 {
-	static const char *const hosts[] = {"linkedin.com/", "linkedin.cn/"};
+	static const char *const hosts[] = {"linkedin.com", "linkedin.cn"};
 	const char *text = dnc_text_decode(clean, strlen(clean));
 	bool		found = false;
 

@@ -46,9 +46,8 @@ refuse_recheck(const ForeignScanState *node, const DncOptions *options)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("cannot compare a row with the list of server \"%s\" that another session has changed meanwhile",
-					options->server_name),
-			 errdetail("PostgreSQL would compare its new values only with the entries that its old values have met."),
+			 errmsg("cannot compare a changed row with the list of server \"%s\"", options->server_name),
+			 errdetail("Another session has changed the row since this statement began. PostgreSQL would compare its new values only with the entries that its old values have met."),
 			 errhint("Run the statement again. It fails less often if it locks the rows first, in a MATERIALIZED CTE with FOR UPDATE.")));
 }
 

@@ -183,6 +183,7 @@ typedef struct Screening
 	MemoryContextCallback at_end;	/* frees the plan, which lives outside of the statement */
 } Screening;
 
+/* MemoryContextCallbackFunction: free the plan of a Screening. */
 static void
 free_plan(void *argument)
 {

@@ -19,7 +19,7 @@ use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(transaction here control clear reset_lists entries listed count writes
+our @EXPORT_OK = qw(transaction here control clear reset_lists reset_queue entries listed count writes
 	emails numbers gives wait_until start finish waiting);
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -77,6 +77,14 @@ sub reset_lists
 		control('POST', $vendor, "/fill?count=$counts{$vendor}" . DncVendors::fill_type($vendor)) if $counts{$vendor};
 	}
 	$node->safe_psql('postgres', 'SET synchronous_commit = local; TRUNCATE here') if $has_here;
+	return;
+}
+
+# Empty lists, empty logs, and an empty queue that nothing holds up.
+sub reset_queue
+{
+	reset_lists();
+	$node->safe_psql('postgres', join ';', 'TRUNCATE dnc_fdw_queue_waiting, dnc_fdw_queue_finished', map { "SELECT dnc_fdw_queue_resume('$_')" } @vendors);
 	return;
 }
 
